@@ -1,0 +1,78 @@
+"""Every exception this project raises on purpose.
+
+AgentBuilderError
+├── SpecError (also a ValueError)      the values of an agent can't be used; names the field
+├── UnknownModelError (a SpecError)    the provider doesn't offer that model
+├── TemplateError                      a template wrote something else than it should: a bug of ours
+├── SettingsError                      a setting can't be used; names the variable
+├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
+├── RunNotFoundError                   no run has that id
+└── MachineryError                     our own machinery failed: never the agent's fault
+    ├── SandboxUnavailableError        no isolation this server accepts; says how to mend it
+    ├── BackendUnavailableError        no model can answer; says how to mend it
+    └── StoreError                     the database can't be read or written
+
+The rule behind the last branch: "their program failed" is an outcome of a run and never an
+exception; "our machinery failed" is an exception and never an outcome that looks like theirs.
+"""
+
+from __future__ import annotations
+
+
+class AgentBuilderError(Exception):
+    """The base of all errors of this project; `str()` is a sentence for a user."""
+
+
+class SpecError(AgentBuilderError, ValueError):
+    """A value of an agent can't be used.
+
+    `field` is the name of the AgentSpec field; `str()` starts with it.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class UnknownModelError(SpecError):
+    """The model is not one the provider offers; the message lists those that are."""
+
+
+class TemplateError(AgentBuilderError):
+    """A rendered agent file differs in shape from its reference. A bug in a template."""
+
+
+class SettingsError(AgentBuilderError):
+    """A setting has a value that can't be used; the message names the environment variable."""
+
+
+class QueueFullError(AgentBuilderError):
+    """As many runs wait as the server allows. `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            f"too many runs are waiting; try again in {retry_after:.0f} s, or raise "
+            "AGENT_BUILDER_MAX_QUEUED_RUNS"
+        )
+        self.retry_after = retry_after
+
+
+class RunNotFoundError(AgentBuilderError):
+    """No run has that id."""
+
+
+class MachineryError(AgentBuilderError):
+    """The server's own machinery failed; the program under test is not to blame."""
+
+
+class SandboxUnavailableError(MachineryError):
+    """No sandbox tier that this server accepts can be had here."""
+
+
+class BackendUnavailableError(MachineryError):
+    """The backend asked for can't answer."""
+
+
+class StoreError(MachineryError):
+    """The run history can't be read or written."""

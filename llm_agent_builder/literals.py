@@ -1,0 +1,50 @@
+"""Python literals for values that users give. The only way such a value enters a generated file."""
+
+from __future__ import annotations
+
+_SHORT_ASCII = 60
+_SHORT_OTHER = 30  # a character may be two columns wide
+
+
+def python_literal(text: str) -> str:
+    r"""Return a Python string literal whose value is `text`, pleasant to read and to edit.
+
+    Short plain text becomes `"text"`. Anything else becomes a triple-quoted block that starts on
+    its own line; whatever could end it, hide in it (control and bidirectional characters) or get
+    lost in an editor (white space at a line's end) is escaped. Both forms are left as they are by
+    `ruff format`, which would re-wrap a long one-line literal.
+    """
+    if _is_plain_and_short(text):
+        return f'"{text}"'
+    return f'"""\\\n{_block(text)}"""'
+
+
+def _is_plain_and_short(text: str) -> bool:
+    limit = _SHORT_ASCII if text.isascii() else _SHORT_OTHER
+    return len(text) <= limit and text.isprintable() and '"' not in text and "\\" not in text
+
+
+def _block(text: str) -> str:
+    pieces: list[str] = []
+    for position, char in enumerate(text):
+        following = text[position + 1 : position + 2]
+        if char == '"' and (not following or pieces[-2:] == ['"', '"']):
+            pieces.append('\\"')  # else it would end the block
+        elif char == " " and following == "\n":
+            pieces.append("\\x20")
+        else:
+            pieces.append(char if char == "\n" else _escape(char))
+    return "".join(pieces)
+
+
+def _escape(char: str) -> str:
+    if char == "\\":
+        return "\\\\"
+    if char.isprintable():
+        return char
+    if char in "\t\r":
+        return "\\t" if char == "\t" else "\\r"
+    code = ord(char)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -1,0 +1,80 @@
+"""The providers: one row of plain data each. Nothing else here knows their facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class ProviderEnum(StrEnum):
+    """The ids of the providers, as they stand in the API, the spec and the command line."""
+
+    ANTHROPIC = "anthropic"
+    HUGGINGFACE = "huggingface"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What the builder, the gateway and the page need to know of one provider."""
+
+    id: ProviderEnum
+    label: str
+    template: str
+    """File name under `llm_agent_builder/templates/`."""
+    sdk_module: str
+    """The import name of the official SDK."""
+    sdk_requirement: str
+    """PEP 508, as written into the generated file; the range that the tests run against."""
+    key_variables: tuple[str, ...]
+    """Environment variables that may hold the key, first match wins."""
+    base_url_variable: str
+    """Where a generated file looks for another base URL."""
+    base_url_suffix: str
+    """What such a base URL ends with, after the host: the Anthropic SDK adds /v1 by itself."""
+    upstream: str
+    """The provider's own API, scheme and host."""
+    api_path: str
+    """The path of a model call."""
+    default_model: str
+
+    @property
+    def key_env(self) -> str:
+        """The variable that messages and docs name."""
+        return self.key_variables[0]
+
+
+PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
+    {
+        provider.id: provider
+        for provider in (
+            Provider(
+                id=ProviderEnum.ANTHROPIC,
+                label="Anthropic",
+                template="agent_template.py.j2",
+                sdk_module="anthropic",
+                sdk_requirement="anthropic>=2.12,<3",
+                key_variables=("ANTHROPIC_API_KEY",),
+                base_url_variable="ANTHROPIC_BASE_URL",
+                base_url_suffix="",
+                upstream="https://api.anthropic.com",
+                api_path="/v1/messages",
+                default_model="claude-sonnet-5-5",
+            ),
+            Provider(
+                id=ProviderEnum.HUGGINGFACE,
+                label="Hugging Face",
+                template="agent_template_hf.py.j2",
+                sdk_module="huggingface_hub",
+                sdk_requirement="huggingface_hub>=2.4,<3",
+                key_variables=("HUGGINGFACEHUB_API_TOKEN", "HF_TOKEN"),
+                base_url_variable="HF_BASE_URL",
+                base_url_suffix="/v1",
+                upstream="https://router.huggingface.co",
+                api_path="/v1/chat/completions",
+                default_model="meta-llama/Llama-3.3-70B-Instruct",
+            ),
+        )
+    }
+)
