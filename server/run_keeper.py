@@ -1,0 +1,244 @@
+"""The keeper: the small process above one run. Starts the agent, watches its tree, ends it.
+
+Standard library only; started by `forkserver.py` as a fresh interpreter with an empty environment.
+Descriptors: 0 is the control pipe (one line of JSON, the job; its end means "stop"), 1 and 2 are
+the agent's output, 3 is the report pipe (lines of JSON). The server sees nothing else of a run.
+
+Report lines: {"started": pid}, then {"exit": {...}} or {"failed": text}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from server import confine
+from server.agent_child import MEMORY_MARK, become_agent
+from server.confine import MIB, Limits
+
+CONTROL, REPORT = 0, 3
+_POLL_S = 0.02
+_SCRATCH_EVERY = 5  # polls
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def report(**line: Any) -> None:
+    """Write one line to the server; if it is gone, the control pipe will say so."""
+    with contextlib.suppress(OSError):
+        os.write(REPORT, json.dumps(line).encode() + b"\n")
+
+
+def read_job() -> dict[str, Any]:
+    """Read the job from the control pipe.
+
+    Raises:
+        ValueError: the pipe ended before a whole line.
+
+    """
+    pieces: list[bytes] = []
+    while not pieces or not pieces[-1].endswith(b"\n"):
+        piece = os.read(CONTROL, 65536)
+        if not piece:
+            raise ValueError("the control pipe ended before the job")
+        pieces.append(piece)
+    job: dict[str, Any] = json.loads(b"".join(pieces))
+    return job
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes below `pid`, parents first."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        parent = waiting.pop()
+        try:
+            tasks = os.listdir(f"/proc/{parent}/task")
+            children = [
+                int(child)
+                for task in tasks
+                for child in Path(f"/proc/{parent}/task/{task}/children").read_text().split()
+            ]
+        except OSError:
+            continue  # it has ended since
+        found += children
+        waiting += children
+    return found
+
+
+def _stat(pid: int) -> tuple[float, int]:
+    """Return CPU seconds (its reaped children's too) and resident bytes of one process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0, 0
+    fields = text[text.rindex(")") + 2 :].split()
+    return sum(map(int, fields[11:15])) / _TICKS, int(fields[21]) * _PAGE
+
+
+def _proportional_bytes(pid: int) -> int:
+    """Return the memory of one process with shared pages divided among those that share them."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def _folder_bytes(folder: str) -> int:
+    total, waiting = 0, [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:
+            continue
+    return total
+
+
+class Watch:
+    """Measures the process tree of one run against its limits."""
+
+    def __init__(self, limits: Limits, scratch: str) -> None:
+        self.limits = limits
+        self.scratch = scratch
+        self.deadline = time.monotonic() + limits.wall_s
+        self.polls = 0
+
+    def exceeded(self) -> str | None:
+        """Return the kind of the limit that the tree has crossed, if any."""
+        if time.monotonic() >= self.deadline:
+            return "wall"
+        processes = descendants(os.getpid())
+        stats = [_stat(pid) for pid in processes]
+        reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = reaped.ru_utime + reaped.ru_stime + sum(used for used, _ in stats)
+        if len(processes) > self.limits.processes:
+            return "processes"
+        if cpu > self.limits.cpu_s:
+            return "cpu"
+        if self._memory_exceeded(processes, sum(resident for _, resident in stats)):
+            return "memory"
+        return "scratch" if self._scratch_exceeded() else None
+
+    def _memory_exceeded(self, processes: list[int], resident: int) -> bool:
+        """Compare resident sizes, which are cheap to read, then the exact ones if need be.
+
+        Resident sizes count a page once for each process that shares it.
+        """
+        limit = self.limits.memory_mib * MIB
+        return resident > limit and sum(map(_proportional_bytes, processes)) > limit
+
+    def _scratch_exceeded(self) -> bool:
+        self.polls += 1
+        if self.polls % _SCRATCH_EVERY:
+            return False
+        return _folder_bytes(self.scratch) > self.limits.scratch_mib * MIB
+
+
+def end_tree(agent: int) -> None:
+    """Kill everything below this process and reap it.
+
+    The process group first: the kernel signals it as one, so a fork bomb can't outrun it, and
+    seccomp keeps processes from leaving it. The walk is for machines without seccomp.
+    """
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        for target in (-agent, *descendants(os.getpid())):
+            with contextlib.suppress(OSError):
+                os.kill(target, signal.SIGKILL)
+        if not _reap():
+            return
+        time.sleep(0.002)
+
+
+def _reap() -> bool:
+    """Reap what has ended; return whether children are left."""
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+
+
+def supervise(agent: int, watch: Watch) -> tuple[int | None, str | None]:
+    """Wait for the agent's end, a limit or the server's wish.
+
+    Returns the agent's wait status (None when it was still going) and the limit's kind or "stop".
+    """
+    control = select.poll()
+    control.register(CONTROL, select.POLLIN | select.POLLHUP)
+    pidfd = os.pidfd_open(agent)
+    control.register(pidfd, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in control.poll(_POLL_S * 1000)}
+        if pidfd in ready:
+            _, status = os.waitpid(agent, 0)
+            return status, None
+        if CONTROL in ready:
+            return None, "stop"
+        kind = watch.exceeded()
+        if kind:
+            return None, kind
+
+
+def _exit_report(status: int | None, kind: str | None, mark: bytes) -> dict[str, Any]:
+    """Put the agent's end in the shell's terms: 128+N for a fatal signal N."""
+    if status is None:
+        return {"returncode": 128 + signal.SIGKILL, "cause": kind}
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGXCPU:
+        kind = "cpu"
+    elif code == -signal.SIGXFSZ:
+        kind = "scratch"
+    elif mark == MEMORY_MARK and code:
+        kind = "memory"
+    return {"returncode": code if code >= 0 else 128 - code, "cause": kind}
+
+
+def keep(job: dict[str, Any]) -> None:
+    """Run one job from start to end and report it."""
+    confine.become_subreaper()
+    mark_read, mark_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    keeper = os.getpid()
+    agent = os.fork()
+    if agent == 0:
+        os.close(mark_read)
+        become_agent(job, keeper, mark_write)
+        return  # up to main(), whose frames end the interpreter as a script's end would
+    for descriptor in (1, 2, mark_write):
+        os.close(descriptor)  # else the output would never end
+    report(started=agent)
+    watch = Watch(Limits(**job["limits"]), job["scratch"])
+    status, kind = supervise(agent, watch)
+    end_tree(agent)
+    try:
+        mark = os.read(mark_read, 64)
+    except BlockingIOError:
+        mark = b""
+    report(exit=_exit_report(status, kind, mark))
+    os._exit(0)
+
+
+def main() -> None:
+    """Entry point; see the module's docstring for the descriptors."""
+    keeper = os.getpid()
+    try:
+        keep(read_job())
+    except Exception as error:
+        if os.getpid() != keeper:
+            raise  # the agent's own
+        report(failed=f"{type(error).__name__}: {error}")
+        os._exit(1)

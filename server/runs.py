@@ -1,0 +1,323 @@
+"""The life of a run: admitted, queued, given a way out, started, watched, kept.
+
+Joins sandbox, gateway and store. An event is numbered here, once; live readers and the database
+see the same numbers, so a stream can be resumed from either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from llm_agent_builder.errors import MachineryError, QueueFullError
+from server.backends import Backend, BackendChoice, Backends
+from server.confine import Limits
+from server.gateway import Gateway, ModelCall
+from server.metrics import RunMetrics
+from server.run_events import ExitEvent, LimitEvent, OutputEvent, Program
+from server.sandbox import Sandbox, SandboxRun
+from server.store import Store
+
+_log = logging.getLogger(__name__)
+
+Event = tuple[int, str, Mapping[str, Any]]
+_WRITE_EVERY_S = 0.25
+
+
+@dataclass(eq=False)
+class Run:
+    """One run, from admission until its last event is kept."""
+
+    id: str
+    code: str
+    task: str
+    limits: Limits
+    backend: Backend
+    created: float = field(default_factory=time.monotonic)
+    status: str = "queued"
+    events: list[Event] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+    failure: MachineryError | None = None
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    task_handle: asyncio.Task[None] | None = None
+    process: SandboxRun | None = None
+    cancel_asked: bool = False
+    kept: int = 0
+    """How many of the events are in the database."""
+
+    def add(self, kind: str, /, **data: Any) -> None:
+        """Give an event its number, and wake the readers."""
+        data["time"] = time.monotonic() - self.created
+        self.events.append((len(self.events) + 1, kind, data))
+        self.wake()
+
+    def wake(self) -> None:
+        """Let every reader that waits look again."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def output(self, stream: str | None = None) -> str:
+        """Return what the program wrote, on one stream or on both in order of arrival."""
+        return "".join(
+            data["text"]
+            for _, kind, data in self.events
+            if kind == "output" and stream in {None, data["stream"]}
+        )
+
+
+class Runs:
+    """All runs of one server. Lives in one event loop, between `start` and `close`."""
+
+    def __init__(
+        self,
+        *,
+        sandbox: Sandbox,
+        gateway: Gateway,
+        backends: Backends,
+        store: Store,
+        metrics: RunMetrics,
+        max_concurrent: int,
+        max_queued: int,
+        model_label: Callable[[Backend], str],
+    ) -> None:
+        self._sandbox = sandbox
+        self._gateway = gateway
+        self._backends = backends
+        self._store = store
+        self._metrics = metrics
+        self._slots = asyncio.Semaphore(max_concurrent)
+        self._max_concurrent = max_concurrent
+        self._max_open = max_concurrent + max_queued
+        self._model_label = model_label
+        self._open: dict[str, Run] = {}
+        self._durations = 1.0
+
+    async def start(self) -> None:
+        """Give the runs that an earlier server left open their end."""
+        await asyncio.to_thread(self._store.end_interrupted_runs)
+
+    async def close(self) -> None:
+        """Cancel every run and wait until nothing of them is left."""
+        runs = list(self._open.values())
+        for run in runs:
+            self._cancel(run)
+        await asyncio.gather(*(run.done.wait() for run in runs))
+
+    async def admit(self, code: str, task: str, choice: BackendChoice, limits: Limits) -> Run:
+        """Take a run in; it starts when a place is free.
+
+        Raises:
+            QueueFullError: as many wait as may.
+            BackendUnavailableError: the provider was asked for and there is no key.
+            SandboxUnavailableError: the server runs no code here; says how to mend it.
+            StoreError: the run can't be kept.
+
+        """
+        self._sandbox.require_available()
+        if len(self._open) >= self._max_open:
+            raise QueueFullError(max(1.0, self._durations))
+        run = Run(uuid.uuid4().hex, code, task, limits, self._backends.resolve(choice, code))
+        self._open[run.id] = run
+        self._metrics.queued.inc()
+        try:
+            await asyncio.to_thread(
+                self._store.add_run, run.id, code=code, task=task, backend=run.backend
+            )
+        except BaseException:
+            self._metrics.queued.dec()
+            del self._open[run.id]
+            raise
+        run.task_handle = asyncio.create_task(self._live(run), name=f"run {run.id}")
+        return run
+
+    def get_open(self, run_id: str) -> Run | None:
+        """Return a run that hasn't ended yet."""
+        return self._open.get(run_id)
+
+    async def describe(self, run_id: str) -> dict[str, Any]:
+        """Return one run, with its code and task.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+
+        """
+        return self._with_live_status(await asyncio.to_thread(self._store.run, run_id))
+
+    async def history(self, *, limit: int, before: str | None) -> list[dict[str, Any]]:
+        """Return runs, newest first; with `before`, those older than that run."""
+        rows = await asyncio.to_thread(self._store.runs, limit=limit, before=before)
+        return [self._with_live_status(row) for row in rows]
+
+    def _with_live_status(self, row: dict[str, Any]) -> dict[str, Any]:
+        run = self._open.get(row["id"])
+        return {**row, "status": run.status, **run.result} if run else row
+
+    async def cancel(self, run_id: str) -> None:
+        """End a run; returns when nothing of it is left. Ended runs are left as they are.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+
+        """
+        run = self._open.get(run_id)
+        if run is None:
+            await asyncio.to_thread(self._store.run, run_id)
+            return
+        self._cancel(run)
+        await run.done.wait()
+
+    async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
+        """Yield the events of a run behind number `after`, live ones as they come, to its end.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+
+        """
+        run = self._open.get(run_id)
+        if run is None:
+            await asyncio.to_thread(self._store.run, run_id)
+            for event in await asyncio.to_thread(self._store.events, run_id, after=after):
+                yield event
+            return
+        position = max(0, after)
+        while True:
+            changed = run.changed
+            while position < len(run.events):
+                yield run.events[position]
+                position += 1
+            if run.done.is_set():
+                return
+            await changed.wait()
+
+    # ------------------------------------------------------------ inside
+
+    def _cancel(self, run: Run) -> None:
+        """Have a run end; one that has started ends by its sandbox, and keeps what it wrote."""
+        run.cancel_asked = True
+        if run.process is not None:
+            run.process.request_cancel()
+        elif run.task_handle is not None:
+            run.task_handle.cancel()
+
+    async def _live(self, run: Run) -> None:
+        """Carry a run through; whatever happens, it gets an end that is kept."""
+        started = False
+        try:
+            try:
+                async with self._slots:
+                    started = True
+                    self._metrics.queued.dec()
+                    with self._metrics.in_flight.track_inprogress():
+                        await self._execute(run)
+            except asyncio.CancelledError:
+                self._end(run, status="cancelled", reason="cancelled")
+            except MachineryError as error:
+                run.failure = error
+                self._end(run, status="failed", reason=str(error))
+            except Exception as error:
+                _log.exception("run %s failed", run.id)
+                run.failure = MachineryError(f"the server failed: {type(error).__name__}")
+                self._end(run, status="failed", reason=str(run.failure))
+            if not started:
+                self._metrics.queued.dec()
+            await self._keep(run)
+        finally:
+            del self._open[run.id]
+            run.done.set()
+            run.wake()
+
+    async def _execute(self, run: Run) -> None:
+        grant = await self._gateway.open(
+            self._backends.policy(run.backend), lambda call: self._model_call(run, call)
+        )
+        try:
+            program = Program(run.code, run.task, run.limits, grant.environment(), grant.port)
+            run.status = "running"
+            run.created = time.monotonic()
+            run.add(
+                "started",
+                run_id=run.id,
+                backend=run.backend,
+                model_label=self._model_label(run.backend),
+                tier=self._sandbox.report.tier,
+                limits=asdict(run.limits),
+            )
+            await self._follow(run, program)
+        finally:
+            await grant.close()
+
+    async def _follow(self, run: Run, program: Program) -> None:
+        process = run.process = await self._sandbox.start(program)
+        writer = asyncio.create_task(self._write_behind(run))
+        last: ExitEvent | None = None
+        try:
+            if run.cancel_asked:
+                await process.cancel()
+            async for event in process.events():
+                if isinstance(event, OutputEvent):
+                    run.add("output", stream=event.stream, text=event.text)
+                elif isinstance(event, LimitEvent):
+                    run.add("limit", kind=event.kind, message=event.message)
+                else:
+                    last = event
+        finally:
+            writer.cancel()
+            await process.cancel()
+        if last is not None:
+            self._end(run, **{**asdict(last), "status": str(last.status)})
+
+    def _end(self, run: Run, **outcome: Any) -> None:
+        unknown = ("returncode", "duration", "time_to_first_output", "usage", "cost_usd")
+        run.result = {**dict.fromkeys(unknown), **outcome}
+        run.status = run.result["status"]
+        run.add("exit", **run.result)
+        self._metrics.finished.labels(run.status, run.backend).inc()
+        if run.result["duration"] is not None:
+            self._metrics.duration.labels(run.backend).observe(run.result["duration"])
+            self._durations = 0.9 * self._durations + 0.1 * run.result["duration"]
+        if run.result["time_to_first_output"] is not None:
+            first: float = run.result["time_to_first_output"]
+            self._metrics.first_output.labels(run.backend).observe(first)
+
+    def _model_call(self, run: Run, call: ModelCall) -> None:
+        run.add("model_call", **call)
+        self._metrics.model_calls.labels(
+            call["gen_ai.provider.name"],
+            call["backend"] or "none",
+            str(call["http.response.status_code"] or "none"),
+        ).inc()
+
+    async def _write_behind(self, run: Run) -> None:
+        """Keep events while the run goes, so that a killed server loses little."""
+        while True:
+            await asyncio.sleep(_WRITE_EVERY_S)
+            try:
+                await self._keep_events(run)
+            except MachineryError as error:
+                _log.error("events of run %s can't be kept: %s", run.id, error)
+
+    async def _keep_events(self, run: Run) -> None:
+        """Write what isn't written yet; a write that is under way is not made twice."""
+        start, run.kept = run.kept, len(run.events)
+        if start == run.kept:
+            return
+        events = run.events[start : run.kept]
+        try:
+            await asyncio.shield(asyncio.to_thread(self._store.add_events, run.id, events))
+        except MachineryError:
+            run.kept = start
+            raise
+
+    async def _keep(self, run: Run) -> None:
+        """Write the end. The one who waits for the run gets its result even if this fails."""
+        try:
+            await self._keep_events(run)
+            await asyncio.to_thread(self._store.update_run, run.id, **run.result)
+        except MachineryError as error:
+            _log.error("run %s can't be kept: %s", run.id, error)

@@ -1,0 +1,338 @@
+"""The sandbox: runs programs that nobody has read, streams what they do, leaves nothing behind.
+
+The interface is `Sandbox.start(program)`, `SandboxRun.events()` and `SandboxRun.cancel()`; nothing
+above knows of processes. `run_in_sandbox` is the same in one blocking call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
+from server import forkserver
+from server.confine import Limits
+from server.output import OutputBuffer, open_reader, pump
+from server.run_events import (
+    ExitEvent,
+    LimitEvent,
+    OutputEvent,
+    Program,
+    SandboxEvent,
+    Status,
+    limit_message,
+)
+from server.settings import load_settings
+from server.tiers import TierReport, probe_tier
+
+_DRAIN_S = 1.0
+"""How long the pipes may stay open after the keeper's report."""
+_OVERDUE_S = 5.0
+"""How long after the wall-clock limit the keeper may take to report."""
+
+
+class Sandbox:
+    """Starts programs under one tier."""
+
+    def __init__(self, report: TierReport) -> None:
+        self.report = report
+
+    @classmethod
+    def probe(cls, *, force: str | None = None, allow_weak: bool = False) -> Sandbox:
+        """Find the strongest tier this machine offers, or try the one that is forced.
+
+        Never raises for a weak machine: the report says so, and `start` refuses.
+        """
+        return cls(probe_tier(force=force, allow_weak=allow_weak))
+
+    def require_available(self) -> None:
+        """Raise SandboxUnavailableError where the server runs no code; it says how to mend that."""
+        if not self.report.available:
+            raise SandboxUnavailableError(self.report.reason or "there is no sandbox here")
+
+    async def start(self, program: Program) -> SandboxRun:
+        """Start `program` and return its run.
+
+        Raises:
+            SandboxUnavailableError: there is no tier that the server accepts; says how to mend it.
+            MachineryError: the run could not be started.
+
+        """
+        self.require_available()
+        run = SandboxRun(program, self.report.child_layers)
+        run.launch()
+        return run
+
+
+class SandboxRun:
+    """One program under way. Read `events()` to its end; leaving it early cancels the run."""
+
+    def __init__(self, program: Program, layers: tuple[str, ...]) -> None:
+        self._program = program
+        self._layers = layers
+        self._queue: asyncio.Queue[SandboxEvent | MachineryError] = asyncio.Queue()
+        self._output = OutputBuffer(self._queue.put_nowait)
+        self._stop = asyncio.Event()
+        self._over_output = False
+        self._started = time.monotonic()
+        self._scratch = ""
+        self._task: asyncio.Task[None] | None = None
+
+    def launch(self) -> None:
+        """Start the process. Called once, by `Sandbox.start`.
+
+        Raises:
+            MachineryError: there is no room, no process or no pipe to be had.
+
+        """
+        try:
+            self._scratch = tempfile.mkdtemp(prefix="agent-run-")
+            code = self._program.code.encode("utf-8", "surrogatepass")
+            Path(self._scratch, "agent.py").write_bytes(code)
+            child = forkserver.launch()
+        except OSError as error:
+            remove_tree(self._scratch)
+            raise MachineryError(f"can't write the program: {error.strerror}") from error
+        except MachineryError:
+            remove_tree(self._scratch)
+            raise
+        self._task = asyncio.create_task(self._run(child))
+
+    async def events(self) -> AsyncIterator[SandboxEvent]:
+        """Yield what happens, as it happens; the last is an `ExitEvent`.
+
+        Raises:
+            MachineryError: the sandbox itself failed; the program is not to blame.
+
+        """
+        try:
+            while True:
+                event = await self._queue.get()
+                if isinstance(event, MachineryError):
+                    raise event
+                yield event
+                if isinstance(event, ExitEvent):
+                    return
+        finally:
+            await self.cancel()
+
+    async def cancel(self) -> None:
+        """End the run if it is still going; returns when nothing of it is left."""
+        self.request_cancel()
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    def request_cancel(self) -> None:
+        """Have the run end soon; `events()` goes on to its last event."""
+        self._stop.set()
+
+    async def _run(self, child: forkserver.Child) -> None:
+        report: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(self._program.limits.wall_s + _OVERDUE_S):
+                await self._converse(child, report)
+        except TimeoutError:
+            report.setdefault("failed", "the run's keeper did not answer in time")
+        except Exception as error:
+            report["failed"] = f"the run's pipes failed: {error}"
+        try:
+            await asyncio.to_thread(self._clean_up, child, report)
+        finally:
+            self._output.flush()
+            self._finish(report)
+
+    async def _converse(self, child: forkserver.Child, report: dict[str, Any]) -> None:
+        """Give the keeper its job and take what comes, until its report has ended."""
+        loop = asyncio.get_running_loop()
+        control, _ = await loop.connect_write_pipe(
+            asyncio.Protocol, os.fdopen(child.control, "wb", buffering=0)
+        )
+        readers = [await open_reader(fd) for fd in (child.report, child.stdout, child.stderr)]
+        (lines, _), (stdout, _), (stderr, _) = readers
+        limit = self._program.limits.output_kib * 1024
+        options: dict[str, Any] = {"limit": limit, "on_limit": self._output_limit}
+        stopper = asyncio.create_task(self._close_when_stopped(control))
+        pumps = asyncio.gather(
+            pump(stdout, "stdout", self._output, **options),
+            pump(stderr, "stderr", self._output, **options),
+        )
+        try:
+            control.write(json.dumps(self._job()).encode() + b"\n")
+            async for line in lines:
+                report.update(json.loads(line))
+            await asyncio.wait([pumps], timeout=_DRAIN_S)
+        finally:
+            pumps.cancel()
+            stopper.cancel()
+            _abort(control)
+            for _, transport in readers:
+                transport.close()
+            await asyncio.gather(pumps, stopper, return_exceptions=True)
+
+    async def _close_when_stopped(self, control: asyncio.WriteTransport) -> None:
+        await self._stop.wait()
+        _abort(control)  # the keeper ends the tree when its control pipe ends
+
+    def _output_limit(self) -> None:
+        self._over_output = True
+        self._stop.set()
+
+    def _job(self) -> dict[str, Any]:
+        return {
+            "program": os.path.join(self._scratch, "agent.py"),
+            "task": self._program.task,
+            "scratch": self._scratch,
+            "environment": {
+                "HOME": self._scratch,
+                "TMPDIR": self._scratch,
+                "LANG": "C.UTF-8",
+                "PATH": "/usr/bin:/bin",
+                **self._program.environment,
+            },
+            "limits": asdict(self._program.limits),
+            "layers": list(self._layers),
+            "port": self._program.port,
+            "root": forkserver.package_root(),
+        }
+
+    def _clean_up(self, child: forkserver.Child, report: Mapping[str, Any]) -> None:
+        """Leave no process and no file of the run, whatever has happened."""
+        try:
+            child.process.wait(_OVERDUE_S)
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
+        if "exit" not in report and "started" in report:
+            _kill_group(report["started"])  # a keeper that was killed could not do it
+        remove_tree(self._scratch)
+
+    def _finish(self, report: Mapping[str, Any]) -> None:
+        if "exit" not in report:
+            reason = report.get("failed", "the run's keeper was killed")
+            self._queue.put_nowait(MachineryError(f"the sandbox failed: {reason}"))
+            return
+        returncode: int = report["exit"]["returncode"]
+        cause: str | None = report["exit"]["cause"]
+        if self._over_output and cause in {None, "stop"}:
+            cause = "output"
+        status, reason = self._outcome(returncode, cause)
+        if status in {Status.LIMIT, Status.TIMEOUT} and cause:
+            self._queue.put_nowait(LimitEvent(cause, limit_message(cause, self._program.limits)))
+        first = self._output.first_output
+        self._queue.put_nowait(
+            ExitEvent(
+                status,
+                returncode,
+                reason,
+                duration=time.monotonic() - self._started,
+                time_to_first_output=first - self._started if first else None,
+            )
+        )
+
+    def _outcome(self, returncode: int, cause: str | None) -> tuple[Status, str | None]:
+        if cause == "stop":
+            return Status.CANCELLED, "cancelled"
+        if cause:
+            return Status.TIMEOUT if cause == "wall" else Status.LIMIT, cause
+        if returncode == 0:
+            return Status.SUCCESS, None
+        if returncode > 128 and (name := _signal_name(returncode - 128)):
+            return Status.ERROR, f"killed by {name}"
+        return Status.ERROR, f"exit code {returncode}"
+
+
+def _abort(transport: asyncio.WriteTransport) -> None:
+    if not transport.is_closing():  # the other side may have closed it
+        transport.abort()
+
+
+def _signal_name(number: int) -> str | None:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return None
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def remove_tree(folder: str) -> None:
+    """Remove `folder` and all in it, also what a program has made read-only."""
+    if not folder:
+        return
+    for path, folders, _ in os.walk(folder):
+        for name in folders:
+            child = os.path.join(path, name)
+            if not os.path.islink(child):
+                os.chmod(child, stat.S_IRWXU)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_in_sandbox(
+    code: str,
+    task: str,
+    *,
+    limits: Limits | None = None,
+    sandbox: Sandbox | None = None,
+) -> str:
+    """Run `code` as `agent.py --task TASK` and return what it printed, both streams as they came.
+
+    One line naming the outcome follows unless the program succeeded. It has no way out: to reach a
+    model, run it through the server or `llm-agent-builder run`. Blocks for as long as the run
+    takes; call it from a thread where an event loop runs.
+
+    Raises:
+        SandboxUnavailableError: there is no tier that the settings accept; says how to mend it.
+        MachineryError: the sandbox failed; the program is not to blame.
+
+    """
+    program = Program(code, task, limits or Limits())
+    result: list[str | BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(asyncio.run(_collect(program, sandbox or _default_sandbox())))
+        except BaseException as error:
+            result.append(error)
+
+    # A thread of its own, so that it works in a thread whose event loop is running, too.
+    thread = threading.Thread(target=work, name="run_in_sandbox")
+    thread.start()
+    thread.join()
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return result[0]
+
+
+def _default_sandbox() -> Sandbox:
+    settings = load_settings()
+    return Sandbox.probe(force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox)
+
+
+async def _collect(program: Program, sandbox: Sandbox) -> str:
+    run = await sandbox.start(program)
+    text, limit = "", ""
+    async for event in run.events():
+        if isinstance(event, OutputEvent):
+            text += event.text
+        elif isinstance(event, LimitEvent):
+            limit = event.message
+        elif event.status is not Status.SUCCESS:
+            text += "" if not text or text.endswith("\n") else "\n"
+            text += f"{event.status}: {limit or event.reason}\n"
+    return text

@@ -1,0 +1,163 @@
+"""Who may talk to the server: Host, Origin, content type and token; and the answer's headers.
+
+The server runs code, so a page of another site must not reach it through the user's browser, not
+even by renaming itself to a loopback address (DNS rebinding): hence Host and Origin both.
+"""
+
+from __future__ import annotations
+
+import hmac
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.settings import LOOPBACK_HOSTS, Settings
+
+COOKIE = "agent_builder_token"
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of a request; the largest legal one, all of it escaped as JSON, is smaller."""
+_OPEN_PATHS = {"/healthz", "/api/session"}
+_UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def host_of(value: str) -> str | None:
+    """Return the host of a Host header, lower case and without port; None if it makes no sense."""
+    try:
+        return urlsplit(f"//{value}").hostname
+    except ValueError:
+        return None
+
+
+class SecurityMiddleware:
+    """Checks each request before any route sees it; refuses with a reason."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._token = settings.token
+        self._hosts = LOOPBACK_HOSTS | set(settings.allowed_hosts)
+        if settings.host not in {"0.0.0.0", "::", ""}:  # noqa: S104 - named, not bound
+            self._hosts |= {settings.host.lower()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a refusal, or let the request pass."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope, Headers(scope=scope))
+        app = refusal if refusal is not None else self._app
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["path"].startswith("/api/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await app(scope, _bounded(receive), send_with_headers)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        host = host_of(headers.get("host", ""))
+        if host is None or host not in self._hosts:
+            return _refuse(
+                403,
+                "host_not_allowed",
+                "this server is not known by that name; add it to AGENT_BUILDER_ALLOWED_HOSTS",
+            )
+        if not self._same_origin(scope, headers):
+            return _refuse(403, "origin_not_allowed", "requests from other sites are refused")
+        if length_over(headers):
+            return _refuse(413, "too_large", f"a request may have {MAX_BODY:,} bytes at most")
+        if scope["method"] in _UNSAFE - {"DELETE"} and not _is_json(headers):
+            return _refuse(415, "json_only", "send JSON, with content type application/json")
+        if scope["path"] in _OPEN_PATHS or not self._needs_token(scope, host):
+            return None
+        return self._check_token(scope, headers)
+
+    def _same_origin(self, scope: Scope, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin is None:
+            return headers.get("sec-fetch-site") not in {"cross-site", "same-site"} or (
+                scope["method"] == "GET" and not scope["path"].startswith("/api/")
+            )
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        return parts.scheme in {"http", "https"} and parts.netloc == headers.get("host")
+
+    def _needs_token(self, scope: Scope, host: str) -> bool:
+        """Everything but the page itself needs the token, where there is one or must be one."""
+        is_page = scope["method"] in {"GET", "HEAD"} and not scope["path"].startswith(
+            ("/api/", "/metrics", "/openapi.json", "/docs", "/redoc")
+        )
+        return not is_page and (self._token is not None or host not in LOOPBACK_HOSTS)
+
+    def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
+        if self._token is None:
+            return _refuse(
+                403, "token_missing", "set AGENT_BUILDER_TOKEN: needed beyond loopback names"
+            )
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        presented = bearer.strip() if scheme.lower() == "bearer" else _cookie(headers)
+        if token_matches(presented, self._token):
+            return None
+        return _refuse(
+            401, "token_required", "this server needs its access token (it printed it at start)"
+        )
+
+
+def token_matches(presented: str, token: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(presented.encode("utf-8", "replace"), token.encode())
+
+
+def length_over(headers: Headers) -> bool:
+    """Return whether a request announces more than is allowed."""
+    length = headers.get("content-length", "0")
+    return not length.isdecimal() or int(length) > MAX_BODY
+
+
+def _is_json(headers: Headers) -> bool:
+    return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Cut a body that has no length and doesn't end: as if the client had gone."""
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        return message if size <= MAX_BODY else {"type": "http.disconnect"}
+
+    return bounded
+
+
+def _refuse(status: int, code: str, detail: str) -> JSONResponse:
+    return JSONResponse({"detail": detail, "code": code}, status)

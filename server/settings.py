@@ -1,0 +1,197 @@
+"""Every setting, in one table; and the providers' keys, which are not settings.
+
+`Settings` is the table: name, default, one line of help. `docs/settings.md` and `.env.example` are
+made from it (`make docs`) and checked. The environment wins over `.env` in the working directory.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from llm_agent_builder.errors import SettingsError
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+
+PREFIX = "AGENT_BUILDER_"
+ENV_FILE = Path(".env")
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+SandboxTier = Literal["strong", "bubblewrap", "landlock", "limits"]
+
+_log = logging.getLogger(__name__)
+
+
+class Secret:
+    """A secret that masks itself wherever it is printed; `reveal()` is the one way to read it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Secret is never pickled")
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "llm-agent-builder"
+
+
+class Settings(BaseSettings):
+    """The settings of one server. Read once, at start-up."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=7860, ge=0, le=65535, description="Port to listen on; 0: any free.")
+    token: str | None = Field(
+        default=None,
+        repr=False,
+        description="Access token; needed (and made if missing) beyond loopback.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Further names the server is reached by, comma separated; needs a token.",
+    )
+    data_dir: Path = Field(
+        default_factory=_default_data_dir,
+        description="Where runs are kept (default: llm-agent-builder in the user's data folder).",
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="SQLAlchemy URL of another database (default: SQLite in the data folder).",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG also logs what the local model says."
+    )
+    max_concurrent_runs: int = Field(default=4, ge=1, le=256, description="Runs at once.")
+    max_queued_runs: int = Field(
+        default=64, ge=0, le=10_000, description="Runs that may wait; more are refused with 429."
+    )
+    keep_runs: int = Field(
+        default=1000, ge=1, description="Runs kept in the history; the oldest go first."
+    )
+    allow_weak_sandbox: bool = Field(
+        default=False,
+        description="1: run code even where only resource limits hold. Dangerous.",
+    )
+    sandbox_tier: SandboxTier | None = Field(
+        default=None, description="Force one tier (default: the strongest this machine offers)."
+    )
+    local_model_path: Path | None = Field(
+        default=None, description="Another GGUF file for the built-in local model."
+    )
+    anthropic_upstream: str = Field(
+        default=PROVIDERS[ProviderEnum.ANTHROPIC].upstream,
+        description="Base URL used for Anthropic's API.",
+    )
+    huggingface_upstream: str = Field(
+        default=PROVIDERS[ProviderEnum.HUGGINGFACE].upstream,
+        description="Base URL used for Hugging Face's router.",
+    )
+    daily_budget_usd: float | None = Field(
+        default=None, ge=0, description="Not enforced yet: the gateway does not meter so far."
+    )
+    run_budget_usd: float | None = Field(
+        default=None, ge=0, description="Not enforced yet: the gateway does not meter so far."
+    )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    @field_validator("anthropic_upstream", "huggingface_upstream")
+    @classmethod
+    def _check_upstream(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    def upstream(self, provider: ProviderEnum) -> str:
+        """Return the base URL of `provider`, without a trailing slash."""
+        value: str = getattr(self, f"{provider.value}_upstream")
+        return value
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` win over the environment.
+
+    Raises:
+        SettingsError: one has a value that can't be used; names the variable, never the value.
+
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
+        raise SettingsError(f"{name}: {first['msg']}") from None
+    if settings.daily_budget_usd is not None or settings.run_budget_usd is not None:
+        raise SettingsError(
+            "a budget is set, but this version can't enforce budgets yet: "
+            f"unset {PREFIX}DAILY_BUDGET_USD and {PREFIX}RUN_BUDGET_USD"
+        )
+    return settings
+
+
+class KeySource:
+    """The providers' keys: from the environment, else from `.env`.
+
+    `.env` is looked at again whenever it has changed, so a new key needs no restart.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ, env_file: Path = ENV_FILE) -> None:
+        self._environ = environ
+        self._env_file = env_file.absolute()
+        self._stamp: tuple[int, int, int] | None = None
+        self._from_file: Mapping[str, str | None] = {}
+
+    def key(self, provider: ProviderEnum) -> Secret | None:
+        """Return the key of `provider`, or None where there is none."""
+        from_file = self._read_file()
+        for name in PROVIDERS[provider].key_variables:
+            value = (self._environ.get(name) or from_file.get(name) or "").strip()
+            if value:
+                return Secret(value)
+        return None
+
+    def _read_file(self) -> Mapping[str, str | None]:
+        try:
+            status = self._env_file.stat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if stamp != self._stamp:
+                self._from_file = dotenv_values(self._env_file, interpolate=False)
+                self._stamp = stamp
+        except FileNotFoundError:
+            self._from_file, self._stamp = {}, None
+        except (OSError, UnicodeDecodeError) as error:
+            _log.warning("can't read %s: %s", self._env_file, type(error).__name__)
+            self._from_file, self._stamp = {}, None
+        return self._from_file

@@ -1,0 +1,244 @@
+"""Runs and their events, kept in a database: SQLite in the data folder, or another by URL.
+
+Plain synchronous SQLAlchemy; callers in an event loop go through `asyncio.to_thread`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+from llm_agent_builder.errors import RunNotFoundError, StoreError
+
+INTERRUPTED = "the server stopped while this run was going"
+
+
+class Base(DeclarativeBase):
+    """The tables of this store."""
+
+
+class RunRow(Base):
+    """One run. Times in seconds; what isn't known (yet) is NULL."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("runs_newest", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    backend: Mapped[str | None] = mapped_column(String(16))
+    code: Mapped[str] = mapped_column(Text)
+    task: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    returncode: Mapped[int | None]
+    duration: Mapped[float | None]
+    time_to_first_output: Mapped[float | None]
+    usage: Mapped[dict[str, int] | None] = mapped_column(JSON)
+    cost_usd: Mapped[float | None]
+
+
+class EventRow(Base):
+    """One event of a run; `seq` counts from 1."""
+
+    __tablename__ = "events"
+
+    run_id: Mapped[str] = mapped_column(
+        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "busy_timeout=5000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _make_engine(data_dir: Path, url: str | None) -> Engine:
+    if url is None:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = data_dir / "runs.sqlite3"
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # runs hold prompts
+        url = f"sqlite:///{path}"
+    # ASCII, so that a lone surrogate in a program's output can be kept.
+    engine = create_engine(url, json_serializer=json.dumps)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+class Store:
+    """The run history.
+
+    Raises StoreError from every method when the database can't be read or written.
+    """
+
+    def __init__(self, data_dir: Path, url: str | None = None, *, keep_runs: int = 1000) -> None:
+        self._keep_runs = keep_runs
+        with _machinery():
+            self._engine = _make_engine(data_dir, url)
+            Base.metadata.create_all(self._engine)
+        self._session = sessionmaker(self._engine)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._engine.dispose()
+
+    def check(self) -> None:
+        """Prove that the database answers."""
+        with self._transaction() as session:
+            session.execute(select(1))
+
+    def end_interrupted_runs(self) -> int:
+        """Give the runs that an earlier server left open their end; return how many."""
+        open_states = ("queued", "running")
+        with self._transaction() as session:
+            ids = session.scalars(select(RunRow.id).where(RunRow.status.in_(open_states))).all()
+            for run_id in ids:
+                newest = select(func.max(EventRow.seq)).where(EventRow.run_id == run_id)
+                seq = session.scalar(newest) or 0
+                data = {"status": "failed", "reason": INTERRUPTED}
+                session.add(EventRow(run_id=run_id, seq=seq + 1, kind="exit", data=data))
+            closed = update(RunRow).where(RunRow.id.in_(ids))
+            session.execute(closed.values(status="failed", reason=INTERRUPTED))
+        return len(ids)
+
+    def add_run(self, run_id: str, *, code: str, task: str, backend: str) -> None:
+        """Keep a new run, and let the oldest finished ones beyond the limit go."""
+        row = RunRow(
+            id=run_id,
+            created_at=datetime.now(UTC),
+            status="queued",
+            backend=backend,
+            code=_storable(code),
+            task=_storable(task),
+        )
+        with self._transaction() as session:
+            session.add(row)
+            session.flush()
+            newest = select(RunRow.id).order_by(RunRow.created_at.desc(), RunRow.id.desc())
+            old = session.scalars(newest.offset(self._keep_runs)).all()
+            if old:
+                session.execute(delete(EventRow).where(EventRow.run_id.in_(old)))
+                session.execute(delete(RunRow).where(RunRow.id.in_(old)))
+
+    def update_run(self, run_id: str, **values: Any) -> None:
+        """Change columns of a run."""
+        with self._transaction() as session:
+            session.execute(update(RunRow).where(RunRow.id == run_id).values(**values))
+
+    def add_events(self, run_id: str, events: Sequence[tuple[int, str, Mapping[str, Any]]]) -> None:
+        """Keep events, each as (seq, kind, data)."""
+        rows = [
+            {"run_id": run_id, "seq": seq, "kind": kind, "data": data} for seq, kind, data in events
+        ]
+        with self._transaction() as session:
+            session.execute(insert(EventRow), rows)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """Return one run with its code and task.
+
+        Raises:
+            RunNotFoundError: there is none with that id.
+
+        """
+        with self._transaction() as session:
+            row = session.get(RunRow, run_id)
+            if row is None:
+                raise RunNotFoundError(f"there is no run {run_id[:40]!r}")
+            return {**_summary(row), "code": row.code, "task": row.task}
+
+    def runs(self, *, limit: int, before: str | None = None) -> list[dict[str, Any]]:
+        """Return runs, newest first; with `before`, those older than that run."""
+        query = select(RunRow).order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
+        with self._transaction() as session:
+            if before is not None:
+                mark = session.get(RunRow, before)
+                if mark is None:
+                    raise RunNotFoundError(f"there is no run {before[:40]!r}")
+                query = query.where(
+                    (RunRow.created_at < mark.created_at)
+                    | ((RunRow.created_at == mark.created_at) & (RunRow.id < mark.id))
+                )
+            return [_summary(row) for row in session.scalars(query)]
+
+    def events(self, run_id: str, *, after: int = 0) -> list[tuple[int, str, dict[str, Any]]]:
+        """Return the events of a run behind number `after`, in order, each as (seq, kind, data)."""
+        query = (
+            select(EventRow)
+            .where(EventRow.run_id == run_id, EventRow.seq > after)
+            .order_by(EventRow.seq)
+        )
+        with self._transaction() as session:
+            return [(row.seq, row.kind, row.data) for row in session.scalars(query)]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with _machinery(), self._session.begin() as session:
+            yield session
+
+
+@contextmanager
+def _machinery() -> Iterator[None]:
+    """Tell faults of the database as our own."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        # The message of SQLAlchemy may hold the row's values: prompts.
+        cause = getattr(error, "orig", None) or error
+        raise StoreError(
+            f"the run history can't be used: {type(cause).__name__}: {cause}"
+        ) from error
+
+
+def _storable(text: str) -> str:
+    """Return `text` as a database takes it: without lone surrogates and NUL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _summary(row: RunRow) -> dict[str, Any]:
+    created = row.created_at if row.created_at.tzinfo else row.created_at.replace(tzinfo=UTC)
+    return {
+        "id": row.id,
+        "status": row.status,
+        "backend": row.backend,
+        "created_at": created.isoformat(),
+        "reason": row.reason,
+        "returncode": row.returncode,
+        "duration": row.duration,
+        "time_to_first_output": row.time_to_first_output,
+        "usage": row.usage,
+        "cost_usd": row.cost_usd,
+    }
