@@ -115,13 +115,26 @@ async def open_rooms(
         model_label=lambda backend: backend_label(backend, local_model),
     )
     await runs.start()
+    warm_up = asyncio.create_task(_warm_up(local_model, keys))
     try:
         yield Rooms(settings, keys, LiveCatalog(), local_model, sandbox, store, gateway, runs)
     finally:
+        warm_up.cancel()
+        await asyncio.gather(warm_up, return_exceptions=True)
         await runs.close()
         await gateway.close()
         await local_model.close()
         store.close()
+
+
+async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
+    """Load the local model before it is first asked, where it is the one that will be."""
+    if any(keys.key(id_) for id_ in PROVIDERS) or local_model.why_unavailable():
+        return
+    try:
+        await local_model.endpoint()
+    except BackendUnavailableError as error:
+        _log.warning("%s", error)
 
 
 def backend_label(backend: Backend, local_model: LocalModel) -> str:
@@ -434,4 +447,9 @@ def _sandbox_problem(sandbox: Sandbox) -> str | None:
     return None if sandbox.report.available else sandbox.report.reason
 
 
-app = create_app()
+def __getattr__(name: str) -> Any:
+    """Make `app` when `uvicorn server.main:app` asks for it, not whenever this is imported."""
+    if name == "app":
+        globals()["app"] = create_app()
+        return globals()["app"]
+    raise AttributeError(name)

@@ -148,9 +148,8 @@ class SandboxRun:
             report.setdefault("failed", "the run's keeper did not answer in time")
         except Exception as error:
             report["failed"] = f"the run's pipes failed: {error}"
-        try:
+        finally:  # also when the event loop is being ended
             await asyncio.to_thread(self._clean_up, child, report)
-        finally:
             self._output.flush()
             self._finish(report)
 

@@ -541,6 +541,11 @@ def test_key_is_found_in_a_file_with_a_byte_order_mark(started: Repository, enco
     ]
 
 
+def test_value_is_found_in_an_env_file_with_nuls(started: Repository) -> None:
+    started.stage(".env", "PORT=1\nHF_TOKEN=x\n".encode("utf-16-le"))
+    assert findings(started.blocked()) == [".env:2: a .env file with a value for HF_TOKEN"]
+
+
 def test_very_long_line_is_blocked_without_being_printed(started: Repository) -> None:
     filler = "hf_a,sk-ant-b;" * 70_000
     started.stage("a.min.js", f"{filler}{ANTHROPIC_KEY}{filler}\n{filler}")

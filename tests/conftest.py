@@ -1,0 +1,43 @@
+"""What all tests share: a scrubbed environment, and real servers to talk to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serving import ServerFactory, Serving, start_server
+
+# A developer's keys, settings and proxies never change an outcome. Done when tests are collected,
+# before anything of the product is imported by them.
+_SCRUBBED = ("ANTHROPIC_", "HF_", "HUGGINGFACE", "AGENT_BUILDER_", "OTEL_", "XDG_")
+_SCRUBBED_NAMES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+for _name in list(os.environ):
+    if _name.startswith(_SCRUBBED) or _name.upper() in _SCRUBBED_NAMES:
+        del os.environ[_name]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[ServerFactory]:
+    """Start real server processes with settings of the test's own; they end with the test."""
+    running: list[Serving] = []
+
+    def start(*arguments: str, folder: Path | None = None, **settings: str) -> Serving:
+        place = folder or tmp_path / f"server{len(running)}"
+        place.mkdir(parents=True, exist_ok=True)
+        running.append(start_server(place, *arguments, **settings))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Return a real server process with default settings, for tests that change none."""
+    running = start_server(tmp_path_factory.mktemp("server"), AGENT_BUILDER_LOG_LEVEL="DEBUG")
+    yield running
+    running.stop()

@@ -1,0 +1,345 @@
+"""The sandbox, by what a program inside and a caller outside observe."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
+from server.confine import Limits
+from server.run_events import ExitEvent, OutputEvent, Program, SandboxEvent, Status
+from server.sandbox import Sandbox, run_in_sandbox
+from server.tiers import Layer, TierReport
+from tests.serving import wait_until
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    """Return the sandbox of this machine."""
+    return Sandbox.probe()
+
+
+Runner = Callable[..., str]
+
+
+@pytest.fixture
+def run(sandbox: Sandbox) -> Runner:
+    """Run code and return what `run_in_sandbox` does."""
+
+    def runner(code: str, task: str = "task", **limits: float) -> str:
+        return run_in_sandbox(code, task, limits=Limits(**limits), sandbox=sandbox)  # type: ignore[arg-type]
+
+    return runner
+
+
+def marked_processes(mark: str) -> list[str]:
+    """Return the processes of this machine whose command line or environment holds `mark`."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+                text += os.readlink(folder / "cwd").encode()
+            except OSError:
+                continue
+            if mark.encode() in text:
+                found.append(folder.name)
+    return found
+
+
+def leftovers() -> set[str]:
+    """Return the scratch folders that are there."""
+    return {path.name for path in Path("/tmp").glob("agent-run-*")}
+
+
+# ---------------------------------------------------------------- what is returned
+
+
+def test_output_of_a_program_that_succeeds_is_returned_as_it_is(run: Runner) -> None:
+    assert run("print('hi')") == "hi\n"
+
+
+def test_program_gets_its_task_as_an_argument(run: Runner) -> None:
+    assert run("import sys; print(sys.argv)", "--help 'é'") == (
+        "['agent.py', '--task', \"--help 'é'\"]\n"
+    )
+
+
+def test_both_streams_come_in_the_order_they_were_written(run: Runner) -> None:
+    code = (
+        "import sys, time\n"
+        "for i in range(4):\n"
+        "    print(i, file=sys.stderr if i % 2 else sys.stdout); time.sleep(0.05)\n"
+    )
+    assert run(code) == "0\n1\n2\n3\n"
+
+
+def test_exit_code_is_named_after_the_output(run: Runner) -> None:
+    assert run("import sys; print('x', end=''); sys.exit(3)") == "x\nerror: exit code 3\n"
+
+
+def test_exit_message_goes_to_stderr_and_ends_with_1(run: Runner) -> None:
+    assert run("import sys; sys.exit('bye')") == "bye\nerror: exit code 1\n"
+
+
+def test_traceback_shows_the_programs_own_lines_only(run: Runner) -> None:
+    shown = run("def f():\n    1 / 0\n\nf()\n")
+    assert 'agent.py", line 4, in <module>' in shown
+    assert "ZeroDivisionError: division by zero" in shown
+    assert "agent_child" not in shown
+
+
+def test_syntax_error_shows_pythons_own_message(run: Runner) -> None:
+    shown = run("print(")
+    assert "SyntaxError: '(' was never closed" in shown
+    assert "agent_child" not in shown
+
+
+def test_fatal_signal_is_named(run: Runner) -> None:
+    assert run("import os; os.kill(os.getpid(), 11)") == "error: killed by SIGSEGV\n"
+
+
+def test_atexit_and_unflushed_output_are_not_lost(run: Runner) -> None:
+    assert run("import atexit; atexit.register(print, 'bye'); print('x', end='')") == "xbye\n"
+
+
+def test_bytes_that_are_not_text_are_shown_as_replacements(run: Runner) -> None:
+    code = "import sys; sys.stdout.buffer.write(b'a\\xff' + 'é'.encode())"
+    assert run(code) == "a\ufffdé"
+
+
+def test_it_works_inside_a_running_event_loop(run: Runner) -> None:
+    async def inside() -> str:
+        return run("print('hi')")
+
+    assert asyncio.run(inside()) == "hi\n"
+
+
+def test_a_program_that_imports_the_sdks_works(run: Runner) -> None:
+    assert run("import anthropic, huggingface_hub; print('ok')") == "ok\n"
+
+
+def test_sixty_four_threads_fit(run: Runner) -> None:
+    code = (
+        "import threading\n"
+        "barrier = threading.Barrier(65)\n"
+        "for _ in range(64): threading.Thread(target=barrier.wait).start()\n"
+        "barrier.wait(); print('all')\n"
+    )
+    assert run(code) == "all\n"
+
+
+def test_subprocesses_sqlite_and_asyncio_work(run: Runner) -> None:
+    code = (
+        "import asyncio, sqlite3, subprocess, sys\n"
+        "print(subprocess.run([sys.executable, '-c', 'print(1)'], capture_output=True).stdout)\n"
+        "print(sqlite3.connect('x.db').execute('select 2').fetchall())\n"
+        "async def three(): return 3\n"
+        "print(asyncio.run(three()))\n"
+    )
+    assert run(code) == "b'1\\n'\n[(2,)]\n3\n"
+
+
+# ---------------------------------------------------------------- limits
+
+
+def test_cpu_limit_ends_the_run(run: Runner) -> None:
+    assert run("while True: pass", cpu_s=1) == "limit: cpu (1 s)\n"
+
+
+def test_cpu_limit_counts_the_whole_tree(run: Runner) -> None:
+    code = "import os\nos.fork(); os.fork()\nwhile True: pass"
+    assert run(code, cpu_s=2, wall_s=30) == "limit: cpu (2 s)\n"
+
+
+def test_wall_clock_limit_is_a_timeout(run: Runner) -> None:
+    assert run("import time; time.sleep(60)", wall_s=0.5) == "timeout: wall (0.5 s)\n"
+
+
+def test_memory_limit_of_one_process_ends_the_run_as_limit(run: Runner) -> None:
+    assert run("x = bytearray(10**9)").endswith("\nlimit: memory (512 MiB)\n")
+
+
+def test_memory_limit_counts_the_whole_tree(run: Runner) -> None:
+    code = (
+        "import os, time\n"
+        "for _ in range(4):\n"
+        "    if os.fork() == 0:\n"
+        "        x = bytearray(100 * 2**20)\n"
+        "        x[::4096] = b'1' * len(x[::4096])\n"
+        "        time.sleep(30)\n"
+        "time.sleep(30)\n"
+    )
+    assert run(code, memory_mib=256) == "limit: memory (256 MiB)\n"
+
+
+def test_address_space_is_limited_before_the_code_runs(run: Runner) -> None:
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_AS)[0] // 2**20)"
+    assert run(code) == "512\n"
+
+
+def test_output_flood_is_cut_at_the_limit(run: Runner) -> None:
+    shown = run("while True: print('x' * 1000)", output_kib=64)
+    assert shown.endswith("\nlimit: output (64 KiB a stream)\n")
+    assert 64 * 1024 <= len(shown) < 64 * 1024 + 200
+
+
+def test_scratch_limit_ends_the_run(run: Runner) -> None:
+    code = (
+        "import time\nfor i in range(20): open(f'f{i}', 'wb').write(b'x' * 2**20)\ntime.sleep(30)\n"
+    )
+    assert run(code, scratch_mib=8) == "limit: scratch (8 MiB)\n"
+
+
+def test_fork_bomb_is_ended_and_leaves_no_process(run: Runner) -> None:
+    mark = f"bomb-{time.monotonic_ns()}"
+    code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\nwhile True: os.fork()"
+    assert run(code).endswith("limit: processes (64)\n")
+    assert marked_processes(mark) == []
+
+
+# ---------------------------------------------------------------- nothing is left over
+
+
+def test_child_that_detaches_itself_does_not_outlive_the_run(run: Runner) -> None:
+    mark = f"detached-{time.monotonic_ns()}"
+    code = (
+        f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\n"
+        "if os.fork() == 0:\n"
+        "    for detach in (os.setsid, lambda: os.setpgid(0, 0)):\n"
+        "        try: detach()\n"
+        "        except OSError: pass\n"
+        "    os.closerange(0, 100)\n"
+        "    if os.fork() == 0: time.sleep(600)\n"
+        "    time.sleep(600)\n"
+        "time.sleep(0.3); print('parent ends')\n"
+    )
+    assert run(code) == "parent ends\n"
+    assert marked_processes(mark) == []
+
+
+def test_scratch_folder_is_removed_even_when_made_read_only(run: Runner) -> None:
+    code = (
+        "import os\nos.makedirs('a/b'); open('a/b/c', 'w').close()\n"
+        "os.symlink('/etc', 'a/link')\n"
+        "os.chmod('a/b', 0); os.chmod('a', 0); print(os.getcwd())\n"
+    )
+    folder = run(code).strip()
+    assert folder.startswith("/tmp/agent-run-")
+    assert not os.path.exists(folder)
+
+
+def collect(sandbox: Sandbox, program: Program, stop_at: str | None = None) -> list[SandboxEvent]:
+    async def inside() -> list[SandboxEvent]:
+        started = await sandbox.start(program)
+        seen: list[SandboxEvent] = []
+        async for event in started.events():
+            seen.append(event)
+            if isinstance(event, OutputEvent) and stop_at and stop_at in event.text:
+                started.request_cancel()
+        return seen
+
+    return asyncio.run(inside())
+
+
+def test_cancelled_run_says_so_and_keeps_its_output(sandbox: Sandbox) -> None:
+    program = Program("import time\nprint('started')\ntime.sleep(60)", "x")
+    *output, last = collect(sandbox, program, stop_at="started")
+    assert output == [OutputEvent("stdout", "started\n")]
+    assert isinstance(last, ExitEvent)
+    assert last.status is Status.CANCELLED
+    assert last.duration < 30
+
+
+def test_first_output_comes_while_the_program_is_still_going(sandbox: Sandbox) -> None:
+    program = Program("import time\nprint('first')\ntime.sleep(1)\nprint('last')", "x")
+    *_, last = collect(sandbox, program)
+    assert isinstance(last, ExitEvent)
+    assert last.time_to_first_output is not None
+    assert last.time_to_first_output < last.duration - 0.9
+
+
+def test_abandoned_event_stream_ends_the_run(sandbox: Sandbox) -> None:
+    mark = f"abandoned-{time.monotonic_ns()}"
+
+    async def inside() -> None:
+        code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1)\ntime.sleep(60)"
+        started = await sandbox.start(Program(code, "x"))
+        events = started.events()
+        async for _ in events:
+            break
+        await events.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(inside())
+    assert marked_processes(mark) == []
+
+
+def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
+    async def inside() -> tuple[int, int]:
+        async def once() -> None:
+            started = await sandbox.start(Program("print(1)", "x"))
+            async for _ in started.events():
+                pass
+
+        await once()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            await once()
+        return before, len(os.listdir("/proc/self/fd"))
+
+    before, after = asyncio.run(inside())
+    assert after == before
+
+
+def test_killed_keeper_is_a_failure_of_the_machinery_and_takes_the_program_along(
+    sandbox: Sandbox,
+) -> None:
+    mark = f"orphan-{time.monotonic_ns()}"
+    code = (
+        f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\n"
+        "os.fork(); print(os.getppid()); time.sleep(60)\n"
+    )
+
+    async def inside() -> None:
+        started = await sandbox.start(Program(code, "x"))
+        async for event in started.events():
+            assert isinstance(event, OutputEvent)
+            keeper = int(event.text.split()[0])
+            os.kill(keeper, 9)
+
+    with pytest.raises(MachineryError, match="keeper"):
+        asyncio.run(inside())
+    wait_until(lambda: not marked_processes(mark), 5)
+
+
+# ---------------------------------------------------------------- fail closed
+
+
+def test_weak_machine_refuses_to_run_and_says_how_to_mend_it() -> None:
+    weak = Sandbox.probe(force="limits")
+    assert not weak.report.available
+    with pytest.raises(SandboxUnavailableError, match="AGENT_BUILDER_ALLOW_WEAK_SANDBOX"):
+        run_in_sandbox("print(1)", "x", sandbox=weak)
+
+
+def test_weak_machine_runs_when_its_owner_insists_and_says_so() -> None:
+    weak = Sandbox.probe(force="limits", allow_weak=True)
+    assert weak.report.reason is not None
+    assert "WEAK" in weak.report.reason
+    assert run_in_sandbox("print(1)", "x", sandbox=weak) == "1\n"
+
+
+def test_tier_that_is_forced_is_never_replaced_by_a_weaker_one() -> None:
+    report = Sandbox.probe(force="strong").report
+    assert not report.available
+    assert "strong" in (report.reason or "")
+
+
+def test_layer_that_is_reported_active_is_put_on_or_the_program_does_not_run() -> None:
+    layers = (Layer("landlock", True), Layer("seccomp", True))
+    assert TierReport("landlock", layers, True, None).child_layers == ("landlock", "seccomp")
