@@ -177,9 +177,9 @@ class KeySource:
         """Return the key of `provider`, or None where there is none."""
         from_file = self._read_file()
         for name in PROVIDERS[provider].key_variables:
-            value = (self._environ.get(name) or from_file.get(name) or "").strip()
-            if value:
-                return Secret(value)
+            for value in (self._environ.get(name), from_file.get(name)):
+                if value and value.strip():
+                    return Secret(value.strip())
         return None
 
     def _read_file(self) -> Mapping[str, str | None]:

@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -92,65 +92,75 @@ def message_events(*texts: str) -> list[bytes]:
 Script = Callable[[Received], Answer]
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Answers as the script of its server says."""
+
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def handle_any(self) -> None:
+        """Answer one request."""
+        length = int(self.headers.get("content-length") or 0)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Received(self.command, self.path, headers, self.rfile.read(length))
+        self.server.state.received.append(request)
+        answer = self.server.script(request)
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.chunks:
+            self.send_chunks(answer)
+        else:
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+    def send_chunks(self, answer: Answer) -> None:
+        """Send chunk by chunk, and note when."""
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for chunk in answer.chunks:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                self.server.state.sent_at.append(time.monotonic())
+                time.sleep(answer.pause)
+            if not answer.cut:
+                self.wfile.write(b"0\r\n\r\n")
+                return
+        except OSError:
+            self.server.state.broken_pipes.append(time.monotonic())
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script = script
+        self.state = Upstream("")
+
+
 @contextmanager
 def scripted(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
     """Run an upstream that answers each request as `script` says."""
-    state = Upstream("")
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-        def handle_any(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Received(self.command, self.path, headers, self.rfile.read(length))
-            state.received.append(request)
-            answer = script(request)
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            if answer.chunks:
-                self.send_chunks(answer)
-            else:
-                self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
-
-        def send_chunks(self, answer: Answer) -> None:
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            try:
-                for chunk in answer.chunks:
-                    self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
-                    state.sent_at.append(time.monotonic())
-                    time.sleep(answer.pause)
-                if not answer.cut:
-                    self.wfile.write(b"0\r\n\r\n")
-                    return
-            except OSError:
-                state.broken_pipes.append(time.monotonic())
-            self.close_connection = True
-            try:
-                self.connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-        do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        httpd.daemon_threads = True
+    with _Server(script) as httpd:
         scheme = "http"
         if tls is not None:
             httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
             scheme = "https"
-        state.url = f"{scheme}://127.0.0.1:{httpd.server_port}"
+        httpd.state.url = f"{scheme}://127.0.0.1:{httpd.server_port}"
         thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
-            yield state
+            yield httpd.state
         finally:
             httpd.shutdown()
             thread.join()

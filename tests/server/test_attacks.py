@@ -99,7 +99,11 @@ def test_gateway_port_that_was_given_can_be_reached(sandbox: Sandbox) -> None:
     """The attack program works: it does reach a port that is allowed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+
+        def accept() -> None:
+            listener.accept()[0].close()
+
+        threading.Thread(target=accept, daemon=True).start()
         code = (ATTACKS / "reach_port.py").read_text("utf-8")
 
         async def inside() -> str:

@@ -1,0 +1,135 @@
+"""run, serve and doctor, as real processes."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from llm_agent_builder import AgentBuilder
+from tests.serving import ServerFactory, bare_environment, command
+
+ROOT = str(Path(__file__).resolve().parents[2])
+TASK = "What is the capital of France?"
+
+
+def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the product's command line to its end."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=bare_environment(folder, PYTHONPATH=ROOT, **more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def program(folder: Path, code: str) -> str:
+    (folder / "agent.py").write_text(code)
+    return "agent.py"
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "huggingface"])
+def test_run_answers_by_the_local_model_without_a_key(tmp_path: Path, provider: str) -> None:
+    source = AgentBuilder().build_agent(
+        "Geo", "You are a helpful assistant.", TASK, provider=provider, stream=True
+    )
+    done = call(tmp_path, "run", program(tmp_path, source), "--task", TASK, "--backend", "local")
+    assert (done.returncode, done.stdout) == (0, "The capital of France is Paris.\n")
+    assert "built-in model" in done.stderr
+
+
+def test_run_of_a_failing_program_exits_1_and_tells_the_streams_apart(tmp_path: Path) -> None:
+    file = program(tmp_path, "import sys; print('out'); sys.exit(3)")
+    done = call(tmp_path, "run", file, "--task", "x")
+    assert (done.returncode, done.stdout) == (1, "out\n")
+    assert "[error: exit code 3]" in done.stderr
+
+
+def test_run_names_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
+    assert call(tmp_path, "run", "missing.py", "--task", "x").returncode == 2
+    assert call(tmp_path, "run", program(tmp_path, "")).returncode == 2
+    (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
+    done = call(tmp_path, "run", "binary.py", "--task", "x")
+    assert (done.returncode, "not UTF-8" in done.stderr) == (2, True)
+
+
+def test_run_by_the_provider_without_a_key_says_which_is_missing(tmp_path: Path) -> None:
+    file = program(tmp_path, "import anthropic")
+    done = call(tmp_path, "run", file, "--task", "x", "--backend", "provider")
+    assert done.returncode == 1
+    assert "ANTHROPIC_API_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_where_no_sandbox_holds_fails_with_the_mend(tmp_path: Path) -> None:
+    done = call(
+        tmp_path,
+        *("run", program(tmp_path, "print(1)"), "--task", "x"),
+        AGENT_BUILDER_SANDBOX_TIER="limits",
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "AGENT_BUILDER_ALLOW_WEAK_SANDBOX" in done.stderr
+
+
+def test_serve_without_a_token_is_refused_beyond_loopback(tmp_path: Path) -> None:
+    done = call(tmp_path, "serve", "--host", "0.0.0.0", "--no-token")
+    assert done.returncode == 2
+    assert "loopback only" in done.stderr
+
+
+def test_serve_on_a_taken_port_says_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = call(tmp_path, "serve", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_with_a_bad_setting_names_it(tmp_path: Path) -> None:
+    done = call(tmp_path, "serve", AGENT_BUILDER_MAX_CONCURRENT_RUNS="many")
+    assert done.returncode == 1
+    assert "AGENT_BUILDER_MAX_CONCURRENT_RUNS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_that_can_not_keep_runs_fails_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    done = call(tmp_path, "serve", "--port", "0")
+    assert done.returncode == 1
+    assert "run history" in done.stderr
+
+
+def test_serve_makes_a_token_beyond_loopback_and_ends_well_on_interrupt(
+    serve: ServerFactory,
+) -> None:
+    server = serve("--host", "0.0.0.0")
+    assert len(server.url.partition("#token=")[2]) > 20
+    assert server.stop() == 0
+
+
+def test_doctor_names_layers_keys_and_the_local_model_but_no_key(tmp_path: Path) -> None:
+    canary = "canary-" + "0123456789"
+    done = call(tmp_path, "doctor", ANTHROPIC_API_KEY=canary)
+    assert done.returncode == 0, done.stdout
+    assert "ok  sandbox tier: " in done.stdout
+    assert "ok  key for Anthropic" in done.stdout
+    assert "--  key for Hugging Face: set HUGGINGFACEHUB_API_TOKEN" in done.stdout
+    assert "ok  local model answers" in done.stdout
+    assert canary not in done.stdout + done.stderr
+
+
+def test_doctor_fails_where_no_agent_can_be_run(tmp_path: Path) -> None:
+    done = call(tmp_path, "doctor", AGENT_BUILDER_SANDBOX_TIER="limits")
+    assert done.returncode == 1
+    assert "AGENT_BUILDER_ALLOW_WEAK_SANDBOX" in done.stdout
+
+
+def test_doctor_says_how_to_get_a_local_model_that_is_missing(tmp_path: Path) -> None:
+    done = call(tmp_path, "doctor", AGENT_BUILDER_LOCAL_MODEL_PATH="missing.gguf")
+    assert "AGENT_BUILDER_LOCAL_MODEL_PATH" in done.stdout

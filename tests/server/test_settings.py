@@ -1,0 +1,88 @@
+"""Settings and keys."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from llm_agent_builder.errors import SettingsError
+from llm_agent_builder.providers import ProviderEnum
+from server.settings import KeySource, Secret, load_settings
+
+A, H = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 7860)
+    assert (settings.max_concurrent_runs, settings.max_queued_runs) == (4, 64)
+    assert settings.token is None
+
+
+def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> None:
+    with pytest.raises(SettingsError, match="AGENT_BUILDER_PORT") as caught:
+        load_settings(port="canary")
+    assert "canary" not in str(caught.value)
+
+
+def test_upstream_must_be_a_url() -> None:
+    with pytest.raises(SettingsError, match="AGENT_BUILDER_ANTHROPIC_UPSTREAM"):
+        load_settings(anthropic_upstream="ftp://x")
+    assert load_settings(anthropic_upstream="http://x/").upstream(A) == "http://x"
+
+
+def test_budget_that_can_not_be_enforced_is_refused_rather_than_ignored() -> None:
+    with pytest.raises(SettingsError, match="budget"):
+        load_settings(daily_budget_usd=1)
+
+
+def test_allowed_hosts_are_split_at_commas() -> None:
+    assert load_settings(allowed_hosts="A.example, b ,").allowed_hosts == ("a.example", "b")
+
+
+def test_secret_shows_itself_nowhere() -> None:
+    secret = Secret("canary")
+    assert "canary" not in f"{secret} {secret!r} {[secret]}"
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    assert secret.reveal() == "canary"
+
+
+def key(source: KeySource, provider: ProviderEnum) -> str | None:
+    found = source.key(provider)
+    return found.reveal() if found else None
+
+
+def test_environment_wins_over_the_file_and_first_variable_wins(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("ANTHROPIC_API_KEY=file\nHF_TOKEN=second\n")
+    assert key(KeySource({"ANTHROPIC_API_KEY": "environment"}, env), A) == "environment"
+    assert key(KeySource({"ANTHROPIC_API_KEY": " "}, env), A) == "file"
+    assert key(KeySource({}, env), H) == "second"
+    assert key(KeySource({"HUGGINGFACEHUB_API_TOKEN": "first"}, env), H) == "first"
+
+
+def test_key_added_changed_or_removed_in_the_file_is_taken_up_at_once(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    source = KeySource({}, env)
+    assert key(source, A) is None
+    env.write_text("ANTHROPIC_API_KEY='one'\n")
+    assert key(source, A) == "one"
+    replacement = tmp_path / "new"
+    replacement.write_text("ANTHROPIC_API_KEY=two\n")
+    os.replace(replacement, env)
+    assert key(source, A) == "two"
+    env.unlink()
+    assert key(source, A) is None
+
+
+def test_file_that_is_not_text_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_bytes(b"\xff\xfe\x00")
+    assert key(KeySource({}, env), A) is None
+    env.unlink()
+    env.mkdir()
+    assert key(KeySource({}, env), A) is None

@@ -1,0 +1,70 @@
+"""The project itself: what is derived is up to date, and facts stand in one place."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from llm_agent_builder.providers import PROVIDERS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def tracked_files() -> list[Path]:
+    """Return the files that git tracks."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.decode()
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_generated_docs_are_up_to_date() -> None:
+    made = [sys.executable, "scripts/make_docs.py", "--check"]
+    done = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_sdk_ranges_of_generated_files_are_those_we_install() -> None:
+    required = (ROOT / "requirements.txt").read_text().splitlines()
+    for provider in PROVIDERS.values():
+        assert provider.sdk_requirement in required
+
+
+def test_env_example_names_both_keys_and_holds_none() -> None:
+    text = (ROOT / ".env.example").read_text()
+    for provider in PROVIDERS.values():
+        assert re.search(rf"^{provider.key_env}=$", text, re.MULTILINE)
+
+
+def test_lock_file_names_no_package_registry() -> None:
+    assert '"resolved"' not in (ROOT / "frontend" / "package-lock.json").read_text()
+
+
+def test_planned_files_stand_under_their_planned_names() -> None:
+    for name in (
+        "frontend/src/components/AgentForm.jsx",
+        "server/models.py",
+        "server/main.py",
+        "server/sandbox.py",
+        "llm_agent_builder/agent_builder.py",
+        "llm_agent_builder/templates/agent_template.py.j2",
+        "llm_agent_builder/templates/agent_template_hf.py.j2",
+        ".env.example",
+        "pre-commit-check.sh",
+        "requirements.txt",
+    ):
+        assert (ROOT / name).is_file(), name
+
+
+def test_links_between_the_docs_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_nothing_built_or_secret_is_tracked() -> None:
+    debris = re.compile(r"(^|/)(node_modules|dist|__pycache__|\.venv)/|^server/static/|^\.env$")
+    names = [str(path.relative_to(ROOT)) for path in tracked_files()]
+    assert [name for name in names if debris.search(name)] == []
