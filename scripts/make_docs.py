@@ -82,7 +82,7 @@ def cli_page() -> str:
         "Exit codes: 0 done, 1 it failed, 2 wrong usage.",
     ]
     program = "llm-agent-builder"
-    commands = [(cli, program)]
+    commands: list[tuple[click.Command, str]] = [(cli, program)]
     commands += [(command, f"{program} {name}") for name, command in sorted(cli.commands.items())]
     for command, name in commands:
         parts += ["", f"## {name}", "", "```text", command_help(command, name), "```"]

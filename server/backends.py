@@ -62,7 +62,9 @@ class Backends:
         async def route(provider: ProviderEnum) -> Upstream:
             if backend == "local":
                 endpoint = await self._local.endpoint()
-                return Upstream("local", endpoint.base_url, endpoint.key, prepare_request)
+                return Upstream(
+                    "local", endpoint.base_url, endpoint.key, prepare_request, self._local.label
+                )
             key = self._keys.key(provider)
             if key is None:
                 raise BackendUnavailableError(self._no_key(provider))

@@ -13,6 +13,7 @@ import threading
 import time
 import webbrowser
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 import uvicorn
@@ -22,12 +23,14 @@ from llm_agent_builder.cli import cli
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
 from server.confine import Limits
+from server.listening import listen_without_delay
 from server.local_model import LocalModel
 from server.main import STATIC, Rooms, create_app, open_rooms
 from server.models import CODE_MAX_BYTES
 from server.runs import Run
 from server.sandbox import Sandbox
 from server.settings import LOOPBACK_HOSTS, KeySource, Settings, load_settings
+from server.store import Store
 
 __all__ = ["cli", "main"]
 
@@ -114,6 +117,7 @@ def serve(
     given = {"host": host, "port": port, "token": token}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     settings = _with_token(settings, no_token=no_token, asked=token is not None)
+    Store(settings.data_dir, settings.database_url).close()  # a clear error beats a failed start
     listener = _bind(settings)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     app = create_app(settings=settings)
@@ -152,9 +156,8 @@ def _with_token(settings: Settings, *, no_token: bool, asked: bool) -> Settings:
 
 
 def _bind(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=512)
+        return listen_without_delay(settings.host, settings.port)
     except OSError as error:
         raise MachineryError(
             f"can't listen on {settings.host} port {settings.port}: {error.strerror}. "
@@ -171,7 +174,7 @@ def _announce(server: uvicorn.Server, settings: Settings, open_page: bool) -> No
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
     url = f"http://{host}:{settings.port}/"
     if settings.token is not None:
-        url += f"#token={settings.token}"  # a fragment: it is never sent, and in no log
+        url += f"#token={quote(settings.token, safe='')}"  # a fragment: it is never sent, and in no log
     click.echo(f"LLM Agent Builder: {url}")
     if not (STATIC / "index.html").is_file():
         click.echo("The page is not built; `make run` builds it. The HTTP interface works.")

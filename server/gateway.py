@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import secrets
-import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +27,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from llm_agent_builder.errors import BackendUnavailableError, MachineryError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from server.listening import listen_without_delay
 from server.settings import Secret
 
 MAX_BODY = 32 * 1024 * 1024
@@ -57,6 +57,8 @@ class Upstream:
     key: Secret
     prepare: Callable[[bytes], bytes] | None = None
     """Changes the request's body; only the local model needs that."""
+    model: str | None = None
+    """What answers, where it isn't the model that is asked for."""
 
 
 Policy = Callable[[ProviderEnum], Awaitable[Upstream]]
@@ -100,6 +102,7 @@ class _Call:
     provider: ProviderEnum
     started: float
     request_model: str | None = None
+    response_model: str | None = None
     backend: str | None = None
     status: int | None = None
     first_chunk: float | None = None
@@ -111,7 +114,7 @@ class _Call:
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": self.provider.value,
             "gen_ai.request.model": self.request_model,
-            "gen_ai.response.model": None,
+            "gen_ai.response.model": self.response_model,
             "gen_ai.response.finish_reasons": None,
             "gen_ai.usage.input_tokens": None,
             "gen_ai.usage.output_tokens": None,
@@ -236,7 +239,7 @@ class Gateway:
             handle, handler_cancellation=True, access_log=None, keepalive_timeout=75
         )
         try:
-            listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+            listener = listen_without_delay("127.0.0.1", 0)
             grant.port = listener.getsockname()[1]
             loop = asyncio.get_running_loop()
             grant._server = await loop.create_server(grant._handler, sock=listener)
@@ -279,7 +282,7 @@ class Gateway:
         except BackendUnavailableError as error:
             call.error, call.status = "permission_error", 403
             return _refuse(call.provider, 403, call.error, str(error))
-        call.backend = upstream.backend
+        call.backend, call.response_model = upstream.backend, upstream.model
         if upstream.prepare is not None:
             body = upstream.prepare(body)
         try:

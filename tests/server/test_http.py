@@ -160,6 +160,7 @@ def test_generated_agent_is_answered_by_the_local_model(
     calls = [data for _, kind, data in events if kind == "model_call"]
     assert [call["http.response.status_code"] for call in calls] == [200]
     assert calls[0]["gen_ai.request.model"] == model
+    assert calls[0]["gen_ai.response.model"] == "SmolLM2-135M-Instruct"
     if stream:
         assert len([1 for _, kind, _ in events if kind == "output"]) >= 2
 

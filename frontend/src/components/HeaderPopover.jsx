@@ -1,0 +1,34 @@
+import { Popover } from '@mantine/core';
+
+/** A quiet button in the header that opens a panel. On small screens only its icon and name remain. */
+export function HeaderPopover({ icon, name, summary, tone, title, children }) {
+  return (
+    <Popover width={340} position="bottom-end" trapFocus returnFocus>
+      <Popover.Target>
+        <button type="button" className="header-button" aria-label={`${name}: ${summary}`}>
+          {icon}
+          <span className="header-button-text">
+            <span className="header-button-name">{name}</span> {summary}
+          </span>
+          <span className="dot" data-tone={tone} />
+        </button>
+      </Popover.Target>
+      <Popover.Dropdown className="popover" aria-label={title} tabIndex={-1} data-autofocus>
+        <h2 className="popover-title">{title}</h2>
+        {children}
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+/** One row of such a panel: what it is, whether it holds, and why not. */
+export function StateRow({ name, active, state, reason }) {
+  return (
+    <li className="state-row">
+      <span className="dot" data-tone={active ? 'good' : 'quiet'} />
+      <span className="state-name">{name}</span>
+      <span className="state-word">{state}</span>
+      {reason && <span className="state-reason">{reason}</span>}
+    </li>
+  );
+}

@@ -1,0 +1,41 @@
+import { HeaderPopover, StateRow } from './HeaderPopover.jsx';
+import { KeyIcon } from './icons.jsx';
+
+function summarize(providers) {
+  const set = providers.filter((provider) => provider.key_configured).length;
+  if (set === 0) return 'none set';
+  return set === providers.length ? 'all set' : `${set} of ${providers.length} set`;
+}
+
+export function KeysPopover({ catalog }) {
+  const { providers, backends } = catalog;
+  const local = backends.find(({ id }) => id === 'local')?.available;
+  const some = providers.some((provider) => provider.key_configured);
+  return (
+    <HeaderPopover
+      icon={<KeyIcon />}
+      name="Keys"
+      summary={summarize(providers)}
+      tone={some ? 'good' : 'quiet'}
+      title="Provider keys"
+    >
+      <ul className="state-list">
+        {providers.map((provider) => (
+          <StateRow
+            key={provider.id}
+            name={<code>{provider.key_env}</code>}
+            active={provider.key_configured}
+            state={provider.key_configured ? 'configured' : 'not set'}
+            reason={keyReason(provider, local)}
+          />
+        ))}
+      </ul>
+      <p className="popover-note">Keys stay on the server. No key ever enters the sandbox.</p>
+    </HeaderPopover>
+  );
+}
+
+function keyReason(provider, local) {
+  if (provider.key_configured) return `Agents on ${provider.label} are tested against its API.`;
+  return local ? 'Using local model.' : `Agents on ${provider.label} can be generated, not tested.`;
+}

@@ -1,0 +1,57 @@
+import { count, dollars, seconds } from '../format.js';
+
+function Fact({ name, value }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+function outcome(call) {
+  const error = call['error.type'];
+  const status = call['http.response.status_code'];
+  if (error) return { text: status ? `${status} ${error}` : error, tone: 'bad' };
+  const reasons = call['gen_ai.response.finish_reasons'];
+  const reason = Array.isArray(reasons) && reasons.length > 0 ? ` ${reasons.join(', ')}` : '';
+  return { text: `${status ?? '–'}${reason}`, tone: status >= 400 ? 'bad' : 'good' };
+}
+
+function ModelCall({ call, number }) {
+  const { text, tone } = outcome(call);
+  return (
+    <li className="call">
+      <p className="call-head">
+        <span className="call-number">{number}</span>
+        <span className="call-model">
+          {call['gen_ai.response.model'] ?? call['gen_ai.request.model'] ?? 'unknown model'}
+        </span>
+        <span className="call-status" data-tone={tone}>{text}</span>
+      </p>
+      <dl className="facts">
+        <Fact name="First chunk" value={seconds(call.time_to_first_chunk)} />
+        <Fact name="Duration" value={seconds(call.duration)} />
+        <Fact name="Tokens in" value={count(call['gen_ai.usage.input_tokens'])} />
+        <Fact name="Tokens out" value={count(call['gen_ai.usage.output_tokens'])} />
+        <Fact name="Cost" value={dollars(call.cost_usd)} />
+      </dl>
+    </li>
+  );
+}
+
+export function ModelCalls({ calls }) {
+  if (calls.length === 0) return null;
+  return (
+    <div className="calls">
+      <h3 className="section-title">Model calls</h3>
+      <div className="call-list" role="group" aria-label="Model calls" tabIndex={0}>
+        <ol>
+          {calls.map((call, index) => (
+            <ModelCall key={index} call={call} number={index + 1} />
+          ))}
+        </ol>
+      </div>
+    </div>
+  );
+}

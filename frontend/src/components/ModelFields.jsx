@@ -1,0 +1,126 @@
+import { Skeleton } from '@mantine/core';
+import { modelFacts } from '../format.js';
+import { lifecycleWarning } from '../lifecycle.js';
+import { fieldId } from '../useBuilder.js';
+import { WarningIcon } from './icons.jsx';
+import { ListSelect } from './ListSelect.jsx';
+
+function Lifecycle({ model }) {
+  if (model.lifecycle === 'current') return null;
+  return (
+    <span className="lifecycle" data-lifecycle={model.lifecycle}>
+      {model.lifecycle} {model.retires_on}
+    </span>
+  );
+}
+
+function ModelOption({ model, checked }) {
+  const facts = modelFacts(model);
+  return (
+    <span className="model-option" data-checked={checked}>
+      <span className="model-option-name">
+        {model.label} <Lifecycle model={model} />
+      </span>
+      {facts && <span className="model-option-facts">{facts}</span>}
+    </span>
+  );
+}
+
+/** Finds a model by any part of its name or of its id. */
+function filterModels({ options, search }) {
+  const wanted = search.trim().toLowerCase();
+  return options.filter(({ label, value }) => `${label} ${value}`.toLowerCase().includes(wanted));
+}
+
+function ModelDescription({ model }) {
+  if (!model) return null;
+  const warning = lifecycleWarning(model);
+  const facts = modelFacts(model);
+  return (
+    <>
+      {model.label !== model.id && <span className="model-id">{model.id}</span>}
+      {facts && <span className="model-facts">{facts}</span>}
+      {warning && (
+        <span className="field-warning">
+          <WarningIcon />
+          <span>{warning}</span>
+        </span>
+      )}
+    </>
+  );
+}
+
+// Wider than its field: the facts under a model's name need the room.
+const MODEL_DROPDOWN = { width: 'min(368px, calc(100vw - 32px))', position: 'bottom-end' };
+
+function ModelSelect({ form, models, ready }) {
+  const byId = Object.fromEntries(models.map((model) => [model.id, model]));
+  const current = byId[form.values.model];
+  return (
+    <ListSelect
+      id={fieldId('model')}
+      label="Model"
+      listLabel="Models of this provider"
+      className="field-model"
+      dropdown={MODEL_DROPDOWN}
+      searchable
+      openOnFocus={false}
+      selectFirstOptionOnChange
+      disabled={!ready}
+      placeholder={ready ? 'Choose a model' : 'Waiting for the server'}
+      data={models.map(({ id, label }) => ({ value: id, label }))}
+      value={current ? current.id : null}
+      error={form.errors.model}
+      description={<ModelDescription model={current} />}
+      filter={filterModels}
+      nothingFoundMessage="No model of this provider matches."
+      renderOption={({ option, checked }) => <ModelOption model={byId[option.value]} checked={checked} />}
+      onChange={(model) => form.change({ model })}
+    />
+  );
+}
+
+function FieldSkeleton({ label }) {
+  return (
+    <div>
+      <div className="skeleton-label">{label}</div>
+      <Skeleton height={36} />
+    </div>
+  );
+}
+
+export function ModelFields({ form, server, provider }) {
+  const { catalog } = server;
+  if (!catalog && server.status === 'loading') {
+    return (
+      <div className="field-pair" data-loading>
+        <FieldSkeleton label="Provider" />
+        <FieldSkeleton label="Model" />
+      </div>
+    );
+  }
+  const providers = catalog?.providers ?? [];
+
+  function chooseProvider(id) {
+    const chosen = providers.find((candidate) => candidate.id === id);
+    form.change({ provider: id, model: chosen.default_model });
+  }
+
+  return (
+    <div className="field-pair">
+      <ListSelect
+        id={fieldId('provider')}
+        label="Provider"
+        listLabel="Providers on offer"
+        className="field-provider"
+        disabled={!catalog}
+        placeholder={catalog ? 'Choose one' : 'Waiting…'}
+        data={providers.map(({ id, label }) => ({ value: id, label }))}
+        value={provider?.id ?? null}
+        error={form.errors.provider}
+        onChange={chooseProvider}
+      />
+      <ModelSelect form={form} models={provider?.models ?? []} ready={Boolean(provider)} />
+    </div>
+  );
+}

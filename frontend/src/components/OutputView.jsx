@@ -1,0 +1,76 @@
+import { memo, useLayoutEffect, useRef, useState } from 'react';
+import { saveFile } from '../clipboard.js';
+import { kib } from '../format.js';
+import { ArrowDownIcon, InfoIcon } from './icons.jsx';
+
+// How near the end counts as being at the end, in pixels.
+const END_MARGIN = 24;
+
+const Block = memo(function Block({ text }) {
+  return <span>{text}</span>;
+});
+
+const Segment = memo(function Segment({ segment }) {
+  const { stream, firstBlock, blocks } = segment;
+  return (
+    <div className="segment" data-stream={stream}>
+      {stream === 'stderr' && <span className="segment-label">stderr</span>}
+      <pre data-testid={stream}>
+        {blocks.map((text, index) => (
+          <Block key={firstBlock + index} text={text} />
+        ))}
+      </pre>
+    </div>
+  );
+});
+
+/** Keeps the newest line in view until the reader scrolls up, and again once they are back at the end. */
+function useFollow(output) {
+  const ref = useRef(null);
+  const [following, setFollowing] = useState(true);
+
+  useLayoutEffect(() => {
+    if (following) ref.current.scrollTop = ref.current.scrollHeight;
+  }, [following, output]);
+
+  function onScroll(event) {
+    const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
+    setFollowing(scrollHeight - scrollTop - clientHeight < END_MARGIN);
+  }
+  return { ref, following, onScroll, jump: () => setFollowing(true) };
+}
+
+function DroppedNote({ dropped, fullOutput }) {
+  return (
+    <div className="note" data-tone="quiet">
+      <InfoIcon />
+      <p>The first {kib(dropped)} are not shown here.</p>
+      <button type="button" className="link" onClick={() => saveFile('output.txt', fullOutput())}>
+        Save everything
+      </button>
+    </div>
+  );
+}
+
+export function OutputView({ output, waiting, fullOutput }) {
+  const { ref, following, onScroll, jump } = useFollow(output);
+  return (
+    <div className="output-frame">
+      {output.dropped > 0 && <DroppedNote dropped={output.dropped} fullOutput={fullOutput} />}
+      <div className="output" ref={ref} role="group" aria-label="Output" tabIndex={0} onScroll={onScroll}>
+        {output.segments.map((segment) => (
+          <Segment key={segment.id} segment={segment} />
+        ))}
+        {output.segments.length === 0 && (
+          <p className="output-none">{waiting ? 'Waiting for the first output…' : 'The agent printed nothing.'}</p>
+        )}
+      </div>
+      {!following && (
+        <button type="button" className="jump" onClick={jump}>
+          <ArrowDownIcon />
+          Latest
+        </button>
+      )}
+    </div>
+  );
+}

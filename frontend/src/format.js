@@ -1,0 +1,41 @@
+/** Shown where a figure is not known: never a zero, which would be a claim. */
+export const UNKNOWN = '–';
+
+export function seconds(value) {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return UNKNOWN;
+  if (value < 0.1) return `${Math.round(value * 1000)} ms`;
+  if (value < 10) return `${value.toFixed(2)} s`;
+  if (value < 100) return `${value.toFixed(1)} s`;
+  return `${Math.round(value)} s`;
+}
+
+export function count(value) {
+  return typeof value === 'number' ? value.toLocaleString('en-US') : UNKNOWN;
+}
+
+export function dollars(value) {
+  if (typeof value !== 'number') return UNKNOWN;
+  if (value === 0 || value >= 0.01) return `$${value.toFixed(2)}`;
+  return `$${Number(value.toPrecision(2))}`;
+}
+
+/** 200000 -> "200K", 1048576 -> "1M" */
+export function contextSize(tokens) {
+  if (typeof tokens !== 'number') return null;
+  if (tokens >= 1_000_000) return `${Number((tokens / 1_000_000).toFixed(1))}M`;
+  return tokens >= 1000 ? `${Math.round(tokens / 1000)}K` : String(tokens);
+}
+
+/** The quiet line under a model's name; null when nothing is known. */
+export function modelFacts({ context_window: contextWindow, price }) {
+  const facts = [];
+  if (contextSize(contextWindow)) facts.push(`${contextSize(contextWindow)} context`);
+  if (typeof price?.input_per_mtok === 'number' && typeof price?.output_per_mtok === 'number') {
+    facts.push(`${dollars(price.input_per_mtok)} in / ${dollars(price.output_per_mtok)} out per 1M tokens`);
+  }
+  return facts.join(' · ') || null;
+}
+
+export function kib(chars) {
+  return `${count(Math.max(1, Math.round(chars / 1024)))} KiB`;
+}

@@ -1,0 +1,23 @@
+import './styles/mantine.css';
+import './styles/base.css';
+import './styles/layout.css';
+import './styles/form.css';
+import './styles/code.css';
+import './styles/run.css';
+
+import { MantineProvider } from '@mantine/core';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { App } from './App.jsx';
+import { openSessionFromAddress } from './session.js';
+import { resolveVariables, theme } from './theme.js';
+
+await openSessionFromAddress(window);
+
+createRoot(document.getElementById('root')).render(
+  <StrictMode>
+    <MantineProvider theme={theme} cssVariablesResolver={resolveVariables} defaultColorScheme="auto">
+      <App />
+    </MantineProvider>
+  </StrictMode>,
+);

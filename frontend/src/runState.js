@@ -1,0 +1,123 @@
+import { appendOutput, emptyOutput } from './output.js';
+
+/**
+ * A run as the page knows it. `status` is the server's own word, or before the server knows of the
+ * run `idle` or `starting`. Everything here is pure: the clock's readings are passed in.
+ */
+export const idleRun = {
+  status: 'idle',
+  id: null,
+  providerLabel: '',
+  backend: null,
+  modelLabel: null,
+  tier: null,
+  limits: null,
+  startedAt: null,
+  output: emptyOutput,
+  calls: [],
+  lastLimit: null,
+  exit: null,
+  connection: 'open',
+  stopping: false,
+  problem: null,
+};
+
+const LIMIT_NAMES = {
+  cpu: 'CPU time',
+  wall: 'time',
+  memory: 'memory',
+  output: 'output',
+  processes: 'processes',
+  scratch: 'disk space',
+  budget: 'budget',
+};
+
+/** Names a limit for people: `cpu_s` or `cpu` -> "CPU time". Null when there is nothing to name. */
+export function limitName(kind) {
+  if (!kind) return null;
+  const known = Object.keys(LIMIT_NAMES).find((name) => String(kind).toLowerCase().startsWith(name));
+  return known ? LIMIT_NAMES[known] : String(kind);
+}
+
+/** "memory (512 MiB)" -> "Limit reached: memory (512 MiB)", with the kind in plain words. */
+function limitText({ kind, message }) {
+  const name = limitName(kind);
+  if (!message) return `Limit reached: ${name}`;
+  return message.startsWith(`${kind} (`) ? `Limit reached: ${name}${message.slice(kind.length)}` : message;
+}
+
+function toChunk(event) {
+  if (event.type === 'output') return { stream: event.stream === 'stderr' ? 'stderr' : 'stdout', text: event.text };
+  if (event.type === 'denied') return { stream: 'notice', text: `Denied: ${event.message}` };
+  if (event.type === 'limit') return { stream: 'notice', text: limitText(event) };
+  return null;
+}
+
+const transitions = {
+  started: (run, event, now) => ({
+    ...run,
+    status: 'running',
+    backend: event.backend,
+    modelLabel: event.model_label ?? null,
+    tier: event.tier ?? null,
+    limits: event.limits ?? null,
+    startedAt: now,
+  }),
+  model_call: (run, event) => ({ ...run, calls: [...run.calls, event] }),
+  limit: (run, event) => ({ ...run, lastLimit: event.kind ?? null }),
+  exit: (run, event) => ({
+    ...run,
+    status: event.status,
+    backend: run.backend ?? event.backend ?? null,
+    exit: event,
+    connection: 'open',
+    stopping: false,
+  }),
+};
+
+/** Applies a batch of server events, `{type, ...data}`, in order. */
+export function applyEvents(run, events, now) {
+  const chunks = events.map(toChunk).filter(Boolean);
+  const output = chunks.length > 0 ? appendOutput(run.output, chunks) : run.output;
+  const applied = events.reduce((state, event) => transitions[event.type]?.(state, event, now) ?? state, run);
+  return { ...applied, output };
+}
+
+export function isActive(run) {
+  return run.status === 'starting' || run.status === 'queued' || run.status === 'running';
+}
+
+/** An agent that ends with 3 says that its answer was cut short, not that it broke. */
+export function stoppedEarly(run) {
+  return run.status === 'error' && (run.exit?.stopped_early === true || run.exit?.returncode === 3);
+}
+
+const STATUS_TEXT = {
+  idle: 'Not run yet',
+  starting: 'Starting',
+  queued: 'Queued',
+  running: 'Running',
+  success: 'Done',
+  error: 'Failed',
+  timeout: 'Timed out',
+  limit: 'Limit reached',
+  cancelled: 'Cancelled',
+  failed: 'Could not run',
+};
+
+export function statusText(run) {
+  if (stoppedEarly(run)) return 'Stopped early';
+  const text = STATUS_TEXT[run.status] ?? run.status;
+  if (run.status !== 'limit') return text;
+  const name = limitName(run.lastLimit ?? run.exit?.reason);
+  return name ? `${text}: ${name}` : text;
+}
+
+/** One of: quiet, active, good, caution, bad. */
+export function statusTone(run) {
+  if (isActive(run)) return 'active';
+  if (run.status === 'success') return 'good';
+  if (run.status === 'idle' || run.status === 'cancelled') return 'quiet';
+  if (stoppedEarly(run) || run.status === 'timeout' || run.status === 'limit') return 'caution';
+  return 'bad';
+}

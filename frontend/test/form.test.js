@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { backendChoices, effectiveBackend, explainBackend } from '../src/backends.js';
+import { lifecycleWarning } from '../src/lifecycle.js';
+import { contextSize, count, dollars, modelFacts, seconds, UNKNOWN } from '../src/format.js';
+import { describeProblem } from '../src/problems.js';
+import { fingerprint, restoreDraft, starter, withCatalog } from '../src/useAgentForm.js';
+
+const anthropic = {
+  id: 'anthropic', label: 'Anthropic', key_env: 'ANTHROPIC_API_KEY', key_configured: false,
+  default_model: 'm1', models: [{ id: 'm1' }, { id: 'm2' }],
+};
+const catalog = {
+  providers: [anthropic],
+  backends: [{ id: 'provider', available: false, reason: 'no key' }, { id: 'local', available: true, reason: null }],
+};
+
+describe('the draft', () => {
+  it('starts with values that can be tested at once', () => {
+    expect(restoreDraft(null)).toEqual(starter);
+    expect(withCatalog(starter, catalog)).toMatchObject({ provider: 'anthropic', model: 'm1' });
+  });
+
+  it('keeps what was typed and drops what is not of its kind', () => {
+    expect(restoreDraft({ name: 'Mine', prompt: 7, stream: 'yes', extra: 1 })).toEqual({ ...starter, name: 'Mine' });
+  });
+
+  it('replaces a model that is no longer offered', () => {
+    expect(withCatalog({ ...starter, provider: 'anthropic', model: 'm2' }, catalog).model).toBe('m2');
+    expect(withCatalog({ ...starter, provider: 'anthropic', model: 'gone' }, catalog).model).toBe('m1');
+  });
+
+  it('tells every field apart', () => {
+    const changed = { name: 'n', prompt: 'p', task: 't', provider: 'x', model: 'y', stream: true };
+    for (const [field, value] of Object.entries(changed)) {
+      expect(fingerprint({ ...starter, [field]: value })).not.toBe(fingerprint(starter));
+    }
+  });
+});
+
+describe('run with', () => {
+  it('disables the provider without a key, names the key, and says who answers', () => {
+    const choices = backendChoices(catalog, anthropic);
+    expect(choices.map(({ reason }) => reason)).toEqual([null, 'ANTHROPIC_API_KEY is not set.', null]);
+    expect(effectiveBackend(choices, 'provider')).toBe('auto');
+    expect(explainBackend(choices, 'auto', anthropic)).toMatch(/local model will answer/);
+  });
+
+  it('offers everything where everything is there', () => {
+    const provider = { ...anthropic, key_configured: true };
+    const choices = backendChoices({ ...catalog, backends: catalog.backends.map((b) => ({ ...b, available: true })) }, provider);
+    expect(choices.every(({ reason }) => reason === null)).toBe(true);
+    expect(explainBackend(choices, 'auto', provider)).toMatch(/Anthropic API will answer/);
+  });
+});
+
+it('warns of models that are going or gone', () => {
+  expect(lifecycleWarning({ lifecycle: 'current' })).toBeNull();
+  expect(lifecycleWarning({ lifecycle: 'retired', retires_on: '2026-02-19' })).toBe(
+    'Retired by its provider on 2026-02-19: the file will be written, but calls to the provider will fail.',
+  );
+  expect(lifecycleWarning({ lifecycle: 'deprecated', retires_on: null })).toMatch(/^Deprecated by its provider:/);
+});
+
+describe('figures', () => {
+  it('never show an unknown one as zero', () => {
+    expect([seconds(null), count(null), dollars(undefined), contextSize(null)]).toEqual([UNKNOWN, UNKNOWN, UNKNOWN, null]);
+    expect(modelFacts({ context_window: null, price: null })).toBeNull();
+  });
+
+  it('fit their size', () => {
+    expect([seconds(0.0064), seconds(1.234), seconds(12.34), seconds(123)]).toEqual(['6 ms', '1.23 s', '12.3 s', '123 s']);
+    expect([dollars(0.00123), dollars(3), dollars(0)]).toEqual(['$0.0012', '$3.00', '$0.00']);
+    expect([contextSize(200000), contextSize(1048576)]).toEqual(['200K', '1M']);
+  });
+});
+
+it('says what to do about an error', () => {
+  expect(describeProblem({ code: 'aborted' })).toBeNull();
+  expect(describeProblem({ status: 429, message: 'Full', retryAfter: 6.2 }).text).toBe('Full. Try again in 7 seconds.');
+  expect(describeProblem({ status: 418, message: '' }).text).toMatch(/look at the log/);
+});

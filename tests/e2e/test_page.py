@@ -1,0 +1,294 @@
+"""The page, as a person uses it: a real browser, a real server, the real local model."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.serving import ServerFactory, Serving
+from tests.upstream import Answer, message_events, scripted
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = Path(os.environ.get("SCREENSHOTS") or ROOT / "build" / "screenshots")
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+TASK = "What is the capital of France?"
+MODELS = {"Anthropic": "Claude Haiku 5.5", "Hugging Face": "gpt-oss 20B"}
+
+
+def open_page(page: Page, server: Serving) -> None:
+    page.goto(server.url)
+    expect(page.get_by_label("Name", exact=True)).to_be_visible()
+
+
+def choose(page: Page, field: str, option: str) -> None:
+    page.get_by_role("combobox", name=field).click()
+    page.get_by_role("option", name=re.compile(re.escape(option))).first.click()
+
+
+def fill(page: Page, *, name: str = "Geographer", task: str = TASK) -> None:
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("System prompt").fill("You are a helpful assistant.")
+    page.get_by_label("Example task").fill(task)
+
+
+def status(page: Page) -> Locator:
+    return page.get_by_test_id("run-status")
+
+
+def expect_status(page: Page, expected: str) -> None:
+    expect(status(page)).to_have_attribute("data-status", expected, timeout=60_000)
+
+
+def text_of(page: Page, stream: str) -> str:
+    return "".join(page.get_by_test_id(stream).all_text_contents())
+
+
+def said_by_the_model(server: Serving) -> list[str]:
+    """Return what the local model's own log says it answered, oldest first."""
+    log = (server.folder / "data" / "local_model.log").read_text("utf-8", "replace")
+    parsed = re.findall(r"Parsed message: (\{.*\})$", log, re.MULTILINE)
+    return [json.loads(text)["content"] for text in parsed]
+
+
+# ---------------------------------------------------------------- the main job
+
+
+@pytest.mark.parametrize("provider", ["Anthropic", "Hugging Face"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_form_to_an_agent_that_has_run(
+    page: Page, site: Serving, provider: str, stream: bool
+) -> None:
+    open_page(page, site)
+    fill(page)
+    choose(page, "Provider", provider)
+    choose(page, "Model", MODELS[provider])
+    page.get_by_label("Stream Response").set_checked(stream)
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
+    answer = text_of(page, "stdout").strip()
+    assert answer
+    assert answer in said_by_the_model(site)
+    assert text_of(page, "stderr") == ""
+    expect(page.get_by_test_id("backend")).to_contain_text("local model")
+    code = page.get_by_test_id("code").text_content() or ""
+    assert "class Geographer:" in code
+    assert ("on_text" in code) is stream
+
+
+def test_generated_code_is_copied_and_downloaded_as_it_is(
+    page: Page, site: Serving, tmp_path: Path
+) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_page(page, site)
+    fill(page)
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_test_id("code")).to_contain_text("class Geographer")
+    shown = page.get_by_test_id("code").text_content()
+    page.get_by_role("button", name="Copy").click()
+    page.wait_for_timeout(200)
+    assert page.evaluate("navigator.clipboard.readText()") == shown
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename == "geographer.py"
+    assert Path(download.value.path()).read_text("utf-8") == shown
+
+
+def test_changing_the_provider_changes_the_models_offered(page: Page, site: Serving) -> None:
+    open_page(page, site)
+
+    def offered() -> str:
+        page.get_by_role("combobox", name="Model").click()
+        options = page.get_by_role("option")
+        expect(options.first).to_be_visible()
+        found = " ".join(options.all_text_contents())
+        page.keyboard.press("Escape")
+        return found
+
+    choose(page, "Provider", "Anthropic")
+    anthropic = offered()
+    choose(page, "Provider", "Hugging Face")
+    hugging_face = offered()
+    assert "Claude Sonnet 5.5" in anthropic
+    assert "Llama" not in anthropic
+    assert "Mistral 7B Instruct v0.3" in hugging_face
+    assert "Claude" not in hugging_face
+
+
+def test_retired_model_warns_and_still_generates(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    fill(page)
+    choose(page, "Model", "Claude Haiku 3.5")
+    expect(page.get_by_text("2026-02-19").first).to_be_visible()
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_test_id("code")).to_contain_text("claude-3-5-haiku-20241022")
+
+
+def test_output_comes_in_as_it_is_written_and_stop_ends_the_run(
+    page: Page, serve: ServerFactory
+) -> None:
+    chunks = message_events(*[f"word{n} " for n in range(100)])
+    answer = Answer(headers={"Content-Type": "text/event-stream"}, chunks=chunks, pause=0.3)
+    with scripted(lambda _: answer) as upstream:
+        server = serve(ANTHROPIC_API_KEY="scripted", AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
+        open_page(page, server)
+        fill(page)
+        page.get_by_label("Stream Response").check()
+        page.get_by_role("button", name="Test Agent").click()
+        expect(page.get_by_test_id("stdout").first).to_contain_text("word1", timeout=60_000)
+        expect_status(page, "running")
+        expect(page.get_by_test_id("backend")).to_contain_text("Anthropic")
+        page.get_by_role("button", name="Stop").click()
+        expect_status(page, "cancelled")
+    assert "word0 word1" in text_of(page, "stdout")
+    assert "word99" not in text_of(page, "stdout")
+    expect(page.get_by_role("button", name="Test Agent")).to_be_enabled()
+
+
+def test_traceback_of_a_program_is_shown_apart_from_its_output(page: Page, site: Serving) -> None:
+    """The file is spoilt on its way to the page, as if the builder had written a bug."""
+
+    def spoil(route: object) -> None:
+        response = route.fetch()  # type: ignore[attr-defined]
+        body = response.json()
+        body["code"] = "print('before')\ndef broken():\n    return 1 / 0\n\n\nbroken()\n"
+        route.fulfill(response=response, json=body)  # type: ignore[attr-defined]
+
+    page.route("**/api/generate", spoil)
+    open_page(page, site)
+    fill(page)
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "error")
+    assert text_of(page, "stdout") == "before\n"
+    shown = text_of(page, "stderr")
+    assert "Traceback (most recent call last)" in shown
+    assert 'agent.py", line 3, in broken' in shown
+    assert "ZeroDivisionError: division by zero" in shown
+
+
+def test_provider_error_is_shown_as_the_agents_one_line(page: Page, serve: ServerFactory) -> None:
+    body = b'{"type":"error","error":{"type":"authentication_error","message":"invalid key"}}'
+    with scripted(lambda _: Answer(401, {"Content-Type": "application/json"}, body)) as upstream:
+        server = serve(ANTHROPIC_API_KEY="wrong", AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
+        open_page(page, server)
+        fill(page)
+        page.get_by_role("button", name="Test Agent").click()
+        expect_status(page, "error")
+    assert "invalid key" in text_of(page, "stderr")
+
+
+# ---------------------------------------------------------------- when things go wrong
+
+
+def test_server_side_error_appears_at_its_field(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    fill(page)
+    page.get_by_label("Example task").fill("x" * 102_401)
+    page.get_by_role("button", name="Generate", exact=True).click()
+    field = page.get_by_label("Example task")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("at most 102,400 are allowed")).to_be_visible()
+    expect(field).to_be_focused()
+
+
+def test_what_was_typed_survives_a_reload_and_a_lost_server(
+    page: Page, serve: ServerFactory
+) -> None:
+    server = serve()
+    open_page(page, server)
+    fill(page, name="Kept")
+    page.reload()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Kept")
+    server.stop()
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_text(re.compile("reach the server")).first).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Kept")
+
+
+def test_page_opened_by_the_printed_address_has_its_token(page: Page, serve: ServerFactory) -> None:
+    server = serve("--token", "let-me-in")
+    open_page(page, server)
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_test_id("code")).to_contain_text("class ")
+    assert "token" not in page.url
+
+
+def test_page_without_the_token_asks_for_it(page: Page, serve: ServerFactory) -> None:
+    server = serve("--token", "let-me-in")
+    page.goto(server.base)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("textbox").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("textbox").fill("let-me-in")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_label("Name", exact=True)).to_be_visible()
+
+
+def test_the_whole_job_can_be_done_by_keyboard(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    fill(page)
+    page.get_by_label("Example task").focus()
+    page.keyboard.press("Control+Enter")
+    expect_status(page, "success")
+
+
+# ---------------------------------------------------------------- how it looks
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_the_page_is_photographed(
+    browser: Browser, site: Serving, scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    open_page(page, site)
+    fill(page)
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"page-{scheme}.png")
+    for width in (360, 768, 1440, 2560):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert axe(page) == [], width
+        page.screenshot(path=SHOTS / f"page-{scheme}-{width}.png")
+    context.close()
+
+
+def axe(page: Page) -> list[str]:
+    """Return what axe-core finds; run by the test, outside the page's content policy."""
+    source = AXE.read_text("utf-8")
+    page.evaluate(source)
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in result["violations"]]
+
+
+def test_long_output_does_not_freeze_the_page(page: Page, site: Serving) -> None:
+    def flood(route: object) -> None:
+        response = route.fetch()  # type: ignore[attr-defined]
+        body = response.json()
+        body["code"] = "for n in range(9000): print(f'{n:06d}', 'x' * 90)\n"
+        route.fulfill(response=response, json=body)  # type: ignore[attr-defined]
+
+    page.route("**/api/generate", flood)
+    open_page(page, site)
+    fill(page)
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
+    start = time.monotonic()
+    page.get_by_label("Name", exact=True).fill("still alive")
+    assert time.monotonic() - start < 10
+    assert "008999" in text_of(page, "stdout")
