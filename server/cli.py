@@ -174,7 +174,8 @@ def _announce(server: uvicorn.Server, settings: Settings, open_page: bool) -> No
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
     url = f"http://{host}:{settings.port}/"
     if settings.token is not None:
-        url += f"#token={quote(settings.token, safe='')}"  # a fragment: it is never sent, and in no log
+        # In the fragment: browsers send it to nobody, so it is in no log.
+        url += f"#token={quote(settings.token, safe='')}"
     click.echo(f"LLM Agent Builder: {url}")
     if not (STATIC / "index.html").is_file():
         click.echo("The page is not built; `make run` builds it. The HTTP interface works.")

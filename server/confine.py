@@ -38,8 +38,9 @@ class Limits:
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-_libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+if sys.platform == "linux":  # elsewhere nothing below is called: the tier report says so
+    _libc.syscall.restype = ctypes.c_long
+    _libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
@@ -139,6 +140,8 @@ MINIMUM_LANDLOCK_ABI = 4
 
 def landlock_abi() -> int:
     """Return the Landlock ABI version of this kernel; 0 where there is none."""
+    if sys.platform != "linux":
+        return 0
     version = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(1))
     return max(0, int(version))
 
