@@ -25,8 +25,9 @@ from llm_agent_builder.providers import PROVIDERS
 from server.confine import Limits
 from server.listening import listen_without_delay
 from server.local_model import LocalModel
-from server.main import STATIC, Rooms, create_app, open_rooms
+from server.main import STATIC, create_app
 from server.models import CODE_MAX_BYTES
+from server.rooms import Rooms, open_rooms
 from server.runs import Run
 from server.sandbox import Sandbox
 from server.settings import LOOPBACK_HOSTS, KeySource, Settings, load_settings

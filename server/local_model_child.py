@@ -10,8 +10,8 @@ import sys
 
 import xllamacpp
 
-CONTEXT = 8192
-SLOTS = 4
+CONTEXT = 4096
+SLOTS = 2
 
 
 def main() -> None:

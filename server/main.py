@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,12 +30,7 @@ from llm_agent_builder.errors import (
     StoreError,
 )
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from server.backends import Backend, Backends
-from server.catalog_refresh import LiveCatalog
-from server.gateway import Gateway
-from server.local_model import NOTE, LocalModel
 from server.logs import configure_logs
-from server.metrics import RunMetrics
 from server.models import (
     ExecuteRequest,
     ExecuteResponse,
@@ -45,29 +39,16 @@ from server.models import (
     RunAccepted,
     SessionRequest,
 )
-from server.runs import Event, Run, Runs
+from server.rooms import Rooms, backend_label, open_rooms
+from server.runs import Run, Runs
 from server.sandbox import Sandbox
 from server.security import COOKIE, SecurityMiddleware, token_matches
 from server.settings import KeySource, Settings, load_settings
+from server.sse import event_stream
 from server.store import Store
 
 STATIC = Path(__file__).with_name("static")
-_PING_S = 15.0
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Rooms:
-    """What a running server is made of."""
-
-    settings: Settings
-    keys: KeySource
-    catalog: LiveCatalog
-    local_model: LocalModel
-    sandbox: Sandbox
-    store: Store
-    gateway: Gateway
-    runs: Runs
 
 
 def package_version() -> str:
@@ -76,72 +57,6 @@ def package_version() -> str:
         return version("llm-agent-builder")
     except PackageNotFoundError:
         return "dev"
-
-
-@asynccontextmanager
-async def open_rooms(
-    settings: Settings, keys: KeySource, registry: CollectorRegistry
-) -> AsyncIterator[Rooms]:
-    """Build the rooms, and leave nothing of them behind.
-
-    Raises:
-        StoreError: the data folder or the database can't be used.
-
-    """
-    store = await asyncio.to_thread(
-        Store, settings.data_dir, settings.database_url, keep_runs=settings.keep_runs
-    )
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sandbox = await asyncio.to_thread(
-        Sandbox.probe, force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox
-    )
-    if sandbox.report.reason:
-        _log.warning("sandbox: %s", sandbox.report.reason)
-    local_model = LocalModel(
-        path=settings.local_model_path,
-        log_file=settings.data_dir / "local_model.log",
-        verbose=settings.log_level == "DEBUG",
-    )
-    gateway = Gateway()
-    await gateway.start()
-    runs = Runs(
-        sandbox=sandbox,
-        gateway=gateway,
-        backends=Backends(settings, keys, local_model),
-        store=store,
-        metrics=RunMetrics(registry),
-        max_concurrent=settings.max_concurrent_runs,
-        max_queued=settings.max_queued_runs,
-        model_label=lambda backend: backend_label(backend, local_model),
-    )
-    await runs.start()
-    warm_up = asyncio.create_task(_warm_up(local_model, keys))
-    try:
-        yield Rooms(settings, keys, LiveCatalog(), local_model, sandbox, store, gateway, runs)
-    finally:
-        warm_up.cancel()
-        await asyncio.gather(warm_up, return_exceptions=True)
-        await runs.close()
-        await gateway.close()
-        await local_model.close()
-        store.close()
-
-
-async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
-    """Load the local model before it is first asked, where it is the one that will be."""
-    if any(keys.key(id_) for id_ in PROVIDERS) or local_model.why_unavailable():
-        return
-    try:
-        await local_model.endpoint()
-    except BackendUnavailableError as error:
-        _log.warning("%s", error)
-
-
-def backend_label(backend: Backend, local_model: LocalModel) -> str:
-    """Return who answers, in words for the page."""
-    if backend == "local":
-        return f"built-in local model {local_model.label} ({NOTE})"
-    return "the provider's API"
 
 
 def create_app(
@@ -367,42 +282,10 @@ async def get_events(
     events = _rooms(request).runs.events(run_id, after=after)
     first = await anext(events, None)  # a run that isn't there is an error, not an empty stream
     return StreamingResponse(
-        _sse(first, events),
+        event_stream(first, events),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
-
-
-async def _sse(first: Event | None, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
-    """Write events as SSE, and a comment now and then, by which a lost client is noticed."""
-    if first is None:
-        return
-    yield _sse_event(first)
-    following: asyncio.Task[Event | None] | None = None
-    try:
-        while True:
-            following = following or asyncio.create_task(_next(events))
-            done, _ = await asyncio.wait({following}, timeout=_PING_S)
-            if not done:
-                yield b": still here\n\n"
-                continue
-            event = following.result()
-            following = None
-            if event is None:
-                return
-            yield _sse_event(event)
-    finally:
-        if following is not None:
-            following.cancel()
-
-
-async def _next(events: AsyncIterator[Event]) -> Event | None:
-    return await anext(events, None)
-
-
-def _sse_event(event: Event) -> bytes:
-    seq, kind, data = event
-    return f"id: {seq}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()
 
 
 async def post_session(request: Request, body: SessionRequest) -> Response:

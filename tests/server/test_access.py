@@ -1,0 +1,81 @@
+"""Who may talk to the server."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.server.api import SPEC
+from tests.serving import ServerFactory, Serving
+
+CANARY = "canary-key-" + "0123456789"
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Host": "evil.example"}, "host_not_allowed"),
+        ({"Host": "127.0.0.1.evil.example"}, "host_not_allowed"),
+        ({"Host": "[::1"}, "host_not_allowed"),
+        ({"Origin": "http://evil.example"}, "origin_not_allowed"),
+        ({"Origin": "null"}, "origin_not_allowed"),
+        ({"Origin": "http://localhost:1"}, "origin_not_allowed"),
+        ({"Sec-Fetch-Site": "cross-site"}, "origin_not_allowed"),
+    ],
+)
+def test_requests_from_other_sites_are_refused(
+    client: httpx.Client, headers: dict[str, str], code: str
+) -> None:
+    for method, path in (("POST", "/api/execute"), ("GET", "/api/runs")):
+        answer = client.request(method, path, headers=headers, json={})
+        assert (answer.status_code, answer.json()["code"]) == (403, code)
+
+
+def test_own_origin_is_taken(server: Serving, client: httpx.Client) -> None:
+    origin = server.base.rstrip("/")
+    assert client.post("/api/generate", json=SPEC, headers={"Origin": origin}).status_code == 200
+
+
+def test_body_that_is_not_json_is_415(client: httpx.Client) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        answer = client.post("/api/execute", content=b"{}", headers={"Content-Type": kind})
+        assert (answer.status_code, answer.json()["code"]) == (415, "json_only")
+
+
+def test_huge_body_is_refused_before_it_is_read(client: httpx.Client) -> None:
+    body = b" " * (9 * 2**20)
+    answer = client.post("/api/execute", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_token_is_needed_where_one_is_set(serve: ServerFactory) -> None:
+    server = serve("--token", "let-me-in")
+    assert server.url.endswith("#token=let-me-in")
+    with server.client() as client:
+        refused = client.get("/api/catalog")
+        assert (refused.status_code, refused.json()["code"]) == (401, "token_required")
+        assert client.get("/metrics").status_code == 401
+        assert client.get("/openapi.json").status_code == 401
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/").status_code == 200
+        wrong = {"Authorization": "Bearer let-me-out"}
+        assert client.get("/api/catalog", headers=wrong).status_code == 401
+        right = {"Authorization": "Bearer let-me-in"}
+        assert client.get("/api/catalog", headers=right).status_code == 200
+        assert client.post("/api/session", json={"token": "no"}).status_code == 401
+        answer = client.post("/api/session", json={"token": "let-me-in"})
+        assert answer.status_code == 204
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert "SameSite=strict" in answer.headers["set-cookie"]
+        assert client.get("/api/catalog").status_code == 200
+
+
+def test_names_beyond_loopback_need_a_token(serve: ServerFactory) -> None:
+    server = serve(AGENT_BUILDER_ALLOWED_HOSTS="builder.example")
+    token = server.url.partition("#token=")[2]
+    assert len(token) > 20
+    with server.client() as client:
+        host = {"Host": "builder.example"}
+        assert client.get("/api/catalog", headers=host).status_code == 401
+        host["Authorization"] = f"Bearer {token}"
+        assert client.get("/api/catalog", headers=host).status_code == 200
