@@ -6,6 +6,7 @@ import ast
 import builtins
 import keyword
 import re
+import sys
 import unicodedata
 from functools import cache
 
@@ -21,10 +22,27 @@ MAX_TOKENS = 4096
 """The bound of one answer that a generated file sets; its owner may change it there."""
 
 _FALLBACK_CLASS = "Agent"
-_CLASS_MAX_CHARS = 60
+_NAME_MAX_CHARS = 60
+# Marks and letters that an identifier may hold but nobody can see, such as emoji's selectors.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
 # Names of the templates' own; a class called like one of them would shadow it.
 _TEMPLATE_NAMES = frozenset({"InferenceClient", "Callable", "StoppedEarly", "EXAMPLE_TASK"})
 _TEMPLATE_NAMES |= {"NAME", "MODEL", "BASE_URL", "MAX_TOKENS", "SYSTEM_PROMPT"}
+# A script's own folder comes first when it imports: a file named like a module that Python or an
+# SDK imports (email.py, json.py) would be imported in its place.
+_SDK_MODULES = (
+    "aiohappyeyeballs aiohttp aiosignal annotated_types anthropic anyio attr attrs brotli certifi "
+    "charset_normalizer click cryptography cython_runtime distro docstring_parser exceptiongroup "
+    "filelock frozenlist fsspec h11 h2 hf_xet hpack httpcore httpcore2 httpx httpx2 "
+    "huggingface_hub idna jiter multidict numpy opentelemetry packaging propcache pydantic "
+    "pydantic_core requests rich sniffio socksio tqdm truststore typing_extensions "
+    "typing_inspection urllib3 yaml yarl zstandard"
+)
+_DEVICES = frozenset({"aux", "con", "nul", "prn"})  # Windows keeps these, whatever the suffix,
+_DEVICES |= {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}  # and these
+_TAKEN_STEMS = sys.stdlib_module_names | set(_SDK_MODULES.split()) | _DEVICES
 # The stand-ins of the reference that every rendered file is compared with.
 _REFERENCE = {"name": "reference name", "model": "reference model"}
 _REFERENCE |= {"prompt": "reference prompt", "task": "reference task"}
@@ -37,17 +55,12 @@ def class_name_for(name: str) -> str:
     Letters of any script stay; what can't stand in an identifier parts words. Names that Python or
     the file itself already uses get `Agent` behind them; one without a letter or digit is `Agent`.
     """
-    plain = unicodedata.normalize("NFKC", name)
-    words = re.findall(r"\w+", plain.replace("_", " "))
-    joined = "".join(word[:1].upper() + word[1:] for word in words)[:_CLASS_MAX_CHARS]
-    joined = unicodedata.normalize("NFKC", joined)
-    if joined and not joined[0].isidentifier():
-        joined = _FALLBACK_CLASS + joined
+    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", name)).replace("_", " ")
+    words = "".join(char if f"a{char}".isidentifier() else " " for char in plain).split()
+    joined = "".join(word[:1].upper() + word[1:] for word in words)
     if not joined.isidentifier():
-        # \w knows characters (such as superscripts) that identifiers don't
-        joined = "".join(char for char in joined if f"a{char}".isidentifier())
-    if not joined or not joined.isidentifier():
-        return _FALLBACK_CLASS
+        joined = _FALLBACK_CLASS + joined
+    joined = unicodedata.normalize("NFKC", joined)[:_NAME_MAX_CHARS]  # as the parser reads it
     taken = keyword.iskeyword(joined) or hasattr(builtins, joined) or joined in _TEMPLATE_NAMES
     return joined + _FALLBACK_CLASS if taken else joined
 
@@ -56,10 +69,8 @@ def filename_for(name: str) -> str:
     """Return a safe file name for an agent's name: "Code Reviewer" gives `code_reviewer.py`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", plain.lower())
-    stem = "_".join(words)[:_CLASS_MAX_CHARS].strip("_") or "agent"
-    # A module named like one that the file imports would be imported in its place.
-    taken = {"anthropic", "huggingface_hub", "argparse", "os", "sys", "collections"}
-    return f"{stem}_agent.py" if stem in taken else f"{stem}.py"
+    stem = "_".join(words)[:_NAME_MAX_CHARS].strip("_") or "agent"
+    return f"{stem}_agent.py" if stem in _TAKEN_STEMS else f"{stem}.py"
 
 
 @cache
@@ -186,7 +197,7 @@ class AgentBuilder:
         try:
             spec = AgentSpec.model_validate(
                 values
-                | {"provider": chosen.id, "model": model or chosen.default_model}
+                | {"provider": chosen.id, "model": chosen.default_model if model is None else model}
                 | {"stream": stream}
             )
         except ValidationError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from llm_agent_builder.errors import AgentBuilderError, SpecError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec import AgentSpec
 
+_FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
 _PROVIDER = click.Choice([provider.value for provider in ProviderEnum])
 
 
@@ -50,11 +50,17 @@ def _today() -> date:
 
 def _load_spec(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise click.ClickException(f"can't read {path}: {error}") from None
+        text = path.read_text("utf-8-sig")
+        # YAML is said to contain JSON, but PyYAML knows neither tabs nor pairs of \u escapes.
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise click.ClickException(f"can't read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise click.BadParameter(f"can't read {path}: {error}", param_hint="--spec") from None
     if not isinstance(values, dict):
-        raise click.ClickException(f"{path} is not a spec: it should be a mapping of fields")
+        raise click.BadParameter(
+            f"{path} is not a spec: it should be a mapping of fields", param_hint="--spec"
+        )
     return {str(key): value for key, value in values.items()}
 
 
@@ -65,8 +71,9 @@ def _make_spec(values: dict[str, Any]) -> AgentSpec:
         SpecError: a value is missing or can't be used.
 
     """
-    if "model" not in values and values.get("provider") in PROVIDERS:
-        values["model"] = PROVIDERS[ProviderEnum(values["provider"])].default_model
+    provider = values.get("provider")
+    if "model" not in values and isinstance(provider, str) and provider in PROVIDERS:
+        values["model"] = PROVIDERS[ProviderEnum(provider)].default_model
     try:
         spec = AgentSpec.model_validate(values)
     except ValidationError as error:
@@ -163,34 +170,54 @@ def check(file: Path) -> None:
 
     Exit code 1 when something is wrong.
     """
-    problems = _problems(file)
-    for problem in problems:
-        click.echo(f"{file}: {problem}", err=True)
+    problems, warning = _findings(file)
+    for finding in [*problems, *([f"warning: {warning}"] if warning else [])]:
+        click.echo(f"{file}: {finding}", err=True)
     if problems:
         sys.exit(1)
     click.echo(f"{file}: ok")
 
 
-def _problems(file: Path) -> list[str]:
-    try:
-        tree = ast.parse(file.read_bytes())
-    except OSError as error:
-        return [f"can't be read: {error.strerror}"]
-    except (SyntaxError, ValueError) as error:
-        return [f"is not Python: {error}"]
+def _findings(file: Path) -> tuple[list[str], str | None]:
+    """Return what is wrong with an agent file, and what will be."""
+    tree = _parse(file)
+    if isinstance(tree, str):
+        return [tree], None
     provider = _provider_of(tree)
     if provider is None:
         names = " or ".join(row.sdk_module for row in PROVIDERS.values())
-        return [f"is not an agent of this builder: it imports neither {names}"]
+        return [f"is not an agent of this builder: it imports neither {names}"], None
     model = _constant(tree, "MODEL")
     if model is None:
-        return ["has no MODEL = ... line, so its model can't be checked"]
-    problems: list[Callable[[], str | None]] = [
-        lambda: _not_allowed(provider, model),
-        lambda: catalog.lifecycle_warning(provider, model, _today()),
-        lambda: None if _has_run(tree) else "has no class with a run(task) method",
-    ]
-    return [text for problem in problems if (text := problem())]
+        return ["has no MODEL = ... line, so its model can't be checked"], None
+    problems = [_not_allowed(provider, model)]
+    problems.append(None if _has_run(tree) else "has no class with a run(task) method")
+    warning = catalog.lifecycle_warning(provider, model, _today())
+    if warning and _is_retired(provider, model):
+        problems.append(warning)
+        warning = None
+    return [problem for problem in problems if problem], warning
+
+
+def _parse(file: Path) -> ast.Module | str:
+    """Return the file's tree, or why it has none."""
+    try:
+        with file.open("rb") as opened:
+            source = opened.read(_FILE_MAX_BYTES + 1)
+        if len(source) > _FILE_MAX_BYTES:
+            return f"is not an agent of this builder: it has more than {_FILE_MAX_BYTES:,} bytes"
+        return ast.parse(source, filename=file.name)
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    except (SyntaxError, ValueError) as error:
+        return f"is not Python: {error}"
+    except (RecursionError, MemoryError):  # what the parser raises for a deep nest
+        return "is not an agent of this builder: it is nested too deeply"
+
+
+def _is_retired(provider: ProviderEnum, model: str) -> bool:
+    listed = catalog.models(provider, _today())
+    return any(row.id == model and row.lifecycle is Lifecycle.RETIRED for row in listed)
 
 
 def _provider_of(tree: ast.Module) -> ProviderEnum | None:
@@ -207,7 +234,7 @@ def _constant(tree: ast.Module, name: str) -> str | None:
     for node in tree.body:
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
             continue
-        if any(ast.unparse(target) == name for target in node.targets):
+        if any(isinstance(target, ast.Name) and target.id == name for target in node.targets):
             return str(node.value.value)
     return None
 

@@ -1,0 +1,135 @@
+"""`AgentSpec`: what a spec may say, how it is refused, and the schema that tells editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from pydantic import ValidationError
+
+from llm_agent_builder import AgentSpec, ProviderEnum
+from llm_agent_builder.spec import (
+    MODEL_MAX_CHARS,
+    NAME_MAX_CHARS,
+    TEXT_MAX_BYTES,
+    spec_json_schema,
+    utf8_length,
+)
+from tests.llm_agent_builder.strategies import any_text, specs
+
+GOOD: dict[str, Any] = {
+    "name": "Greeter",
+    "prompt": "Greet.",
+    "task": "Say hello.",
+    "provider": "anthropic",
+    "model": "m1",
+}
+
+
+def make(**values: Any) -> AgentSpec:
+    return AgentSpec.model_validate(GOOD | values)
+
+
+def errors_of(**values: Any) -> list[tuple[tuple[int | str, ...], str]]:
+    with pytest.raises(ValidationError) as refused:
+        make(**values)
+    return [(error["loc"], error["msg"]) for error in refused.value.errors()]
+
+
+def test_values_are_kept_as_they_are() -> None:
+    spec = make(name="  Greeter ", prompt="\n a\r\n\0\ud800 ", task=" t\n", model=" m ")
+    assert (spec.name, spec.prompt, spec.task) == ("  Greeter ", "\n a\r\n\0\ud800 ", " t\n")
+    assert spec.model == " m "
+    assert spec.provider is ProviderEnum.ANTHROPIC
+    assert spec.stream is False
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    spec = make()
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.name = "Another"  # type: ignore[misc]
+
+
+@given(specs)
+def test_equal_specs_are_interchangeable(spec: AgentSpec) -> None:
+    again = AgentSpec.model_validate(spec.model_dump())
+    assert again == spec
+    assert len({again, spec}) == 1
+
+
+@pytest.mark.parametrize("field", list(GOOD))
+def test_a_missing_field_is_named(field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        AgentSpec.model_validate({key: value for key, value in GOOD.items() if key != field})
+    assert [error["loc"] for error in refused.value.errors()] == [(field,)]
+
+
+def test_an_unknown_field_is_refused_by_its_name() -> None:
+    ((location, message),) = errors_of(temperature=0.5)
+    assert location == ("temperature",)
+    assert "not permitted" in message
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    found = dict(errors_of(name="", prompt=3, task="\n", provider="gemini", model="\t"))
+    assert found == {
+        ("name",): "must not be blank",
+        ("prompt",): "should be text",
+        ("task",): "must not be blank",
+        ("provider",): "Input should be 'anthropic' or 'huggingface'",
+        ("model",): "must not be blank",
+    }
+
+
+@pytest.mark.parametrize("value", [None, 1, 1.5, True, b"text", ["text"], {"a": "b"}])
+@pytest.mark.parametrize("field", ["name", "prompt", "task", "model"])
+def test_text_must_be_text(field: str, value: object) -> None:
+    assert errors_of(**{field: value}) == [((field,), "should be text")]
+
+
+def test_a_name_and_a_model_may_be_as_long_as_their_limits() -> None:
+    make(name="é" * NAME_MAX_CHARS, model="m" * MODEL_MAX_CHARS)
+    ((_, problem),) = errors_of(name="é" * (NAME_MAX_CHARS + 1))
+    assert problem == "is 101 characters long; at most 100 are allowed"
+    ((_, problem),) = errors_of(model="m" * (MODEL_MAX_CHARS + 1))
+    assert problem == "is 201 characters long; at most 200 are allowed"
+
+
+@pytest.mark.parametrize(("char", "size"), [("x", 1), ("é", 2), ("\ud800", 3), ("😀", 4)])
+@pytest.mark.parametrize("field", ["prompt", "task"])
+def test_a_text_is_measured_in_bytes(field: str, char: str, size: int) -> None:
+    longest = char * (TEXT_MAX_BYTES // size)
+    assert getattr(make(**{field: longest}), field) == longest
+    ((location, problem),) = errors_of(**{field: longest + char})
+    assert location == (field,)
+    assert "at most 102,400 are allowed" in problem
+
+
+@given(any_text)
+def test_the_length_of_a_text_is_its_length_in_utf_8(text: str) -> None:
+    assert utf8_length(text) == sum(len(c.encode("utf-8", "surrogatepass")) for c in text)
+
+
+@pytest.mark.parametrize("char", ["\0", "\t", "\n", "\r", "\x7f", "\x85", "\u2028", "\udc80"])
+@pytest.mark.parametrize("field", ["name", "model"])
+def test_a_line_with_a_control_character_says_where_it_is(field: str, char: str) -> None:
+    ((_, problem),) = errors_of(**{field: f"ab{char}c"})
+    assert problem.endswith(f"found U+{ord(char):04X} at character 3")
+
+
+def test_the_schema_names_every_field_and_allows_no_other() -> None:
+    schema = spec_json_schema()
+    assert set(schema["properties"]) == set(AgentSpec.model_fields)
+    assert schema["required"] == ["name", "prompt", "task", "provider", "model"]
+    assert schema["additionalProperties"] is False
+    assert all(field.get("description") for field in schema["properties"].values())
+    assert schema["properties"]["name"]["maxLength"] == NAME_MAX_CHARS
+    assert schema["$defs"]["ProviderEnum"]["enum"] == [provider.value for provider in ProviderEnum]
+
+
+def test_the_examples_of_the_schema_are_specs() -> None:
+    examples = spec_json_schema()["examples"]
+    assert examples
+    for example in examples:
+        assert AgentSpec.model_validate(example).model_dump(mode="json") == example
