@@ -276,6 +276,20 @@ def axe(page: Page) -> list[str]:
     return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in result["violations"]]
 
 
+def test_newest_output_stays_in_view_to_the_end_of_the_run(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    fill(page, task="Why is the sky blue? Explain it at length.")
+    page.get_by_label("Stream Response").check()
+    page.get_by_role("button", name="Test Agent").click()
+    ended = re.compile("success|error")
+    expect(status(page)).to_have_attribute("data-status", ended, timeout=60_000)
+    below = "view => view.scrollHeight - view.scrollTop - view.clientHeight"
+    output = page.get_by_role("group", name="Output")
+    page.wait_for_timeout(300)
+    assert output.evaluate("view => view.scrollHeight > view.clientHeight")
+    assert output.evaluate(below) < 2
+
+
 def test_long_output_does_not_freeze_the_page(page: Page, site: Serving) -> None:
     def flood(route: object) -> None:
         response = route.fetch()  # type: ignore[attr-defined]

@@ -27,15 +27,27 @@ const Segment = memo(function Segment({ segment }) {
 /** Keeps the newest line in view until the reader scrolls up, and again once they are back at the end. */
 function useFollow(output) {
   const ref = useRef(null);
+  const lastTop = useRef(0);
   const [following, setFollowing] = useState(true);
 
   useLayoutEffect(() => {
-    if (following) ref.current.scrollTop = ref.current.scrollHeight;
+    if (!following) return undefined;
+    const view = ref.current;
+    const toEnd = () => {
+      view.scrollTop = view.scrollHeight;
+    };
+    toEnd();
+    // The view also gets smaller when model calls and the outcome appear below it.
+    const observer = new ResizeObserver(toEnd);
+    observer.observe(view);
+    return () => observer.disconnect();
   }, [following, output]);
 
   function onScroll(event) {
     const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-    setFollowing(scrollHeight - scrollTop - clientHeight < END_MARGIN);
+    if (scrollHeight - scrollTop - clientHeight < END_MARGIN) setFollowing(true);
+    else if (scrollTop < lastTop.current) setFollowing(false);
+    lastTop.current = scrollTop;
   }
   return { ref, following, onScroll, jump: () => setFollowing(true) };
 }
