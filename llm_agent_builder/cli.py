@@ -12,21 +12,20 @@ from typing import Any
 
 import click
 import yaml
-from pydantic import ValidationError
 
 from llm_agent_builder import catalog
 from llm_agent_builder.agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.catalog import Lifecycle
 from llm_agent_builder.errors import AgentBuilderError, SpecError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.spec import AgentSpec
+from llm_agent_builder.spec import AgentSpec, make_spec
 
 _FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
 _PROVIDER = click.Choice([provider.value for provider in ProviderEnum])
 
 
-class Group(click.Group):
-    """A group whose commands show this project's errors as one line and exit 1 (2: wrong usage)."""
+class Command(click.Command):
+    """Shows this project's errors as one line and exits 1, or 2 where the usage was wrong."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -36,6 +35,12 @@ class Group(click.Group):
             raise click.UsageError(str(error), ctx) from None
         except AgentBuilderError as error:
             raise click.ClickException(str(error)) from None
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
 
 
 @click.group(cls=Group)
@@ -74,11 +79,7 @@ def _make_spec(values: dict[str, Any]) -> AgentSpec:
     provider = values.get("provider")
     if "model" not in values and isinstance(provider, str) and provider in PROVIDERS:
         values["model"] = PROVIDERS[ProviderEnum(provider)].default_model
-    try:
-        spec = AgentSpec.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise SpecError(".".join(map(str, first["loc"])), first["msg"]) from None
+    spec = make_spec(values)
     catalog.require_allowed(spec.provider, spec.model)
     return spec
 
@@ -149,11 +150,12 @@ def models(provider: str | None, as_json: bool) -> None:
         click.echo(f"{PROVIDERS[ProviderEnum(id_)].label}")
         width = max(len(model.id) for model in listed)
         for model in listed:
-            click.echo(f"  {model.id:<{width}}  {_facts(model)}".rstrip())
+            default = model.id == PROVIDERS[ProviderEnum(id_)].default_model
+            click.echo(f"  {model.id:<{width}}  {_facts(model, default)}".rstrip())
 
 
-def _facts(model: catalog.Model) -> str:
-    facts = []
+def _facts(model: catalog.Model, default: bool) -> str:
+    facts = ["default"] if default else []
     if model.lifecycle is not Lifecycle.CURRENT:
         facts.append(f"{model.lifecycle.value} ({model.retires_on})")
     if model.context_window:
@@ -185,7 +187,7 @@ def _findings(file: Path) -> tuple[list[str], str | None]:
         return [tree], None
     provider = _provider_of(tree)
     if provider is None:
-        names = " or ".join(row.sdk_module for row in PROVIDERS.values())
+        names = " nor ".join(row.sdk_module for row in PROVIDERS.values())
         return [f"is not an agent of this builder: it imports neither {names}"], None
     model = _constant(tree, "MODEL")
     if model is None:
@@ -228,6 +230,14 @@ def _provider_of(tree: ast.Module) -> ProviderEnum | None:
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module or "")
     return next((row.id for row in PROVIDERS.values() if row.sdk_module in imported), None)
+
+
+def example_task(source: str) -> str | None:
+    """Return the EXAMPLE_TASK of an agent file, if it has one; the file is read, never run."""
+    try:
+        return _constant(ast.parse(source), "EXAMPLE_TASK")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _constant(tree: ast.Module, name: str) -> str | None:

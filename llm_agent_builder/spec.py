@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
+from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 
 NAME_MAX_CHARS = 100
@@ -103,6 +113,33 @@ class AgentSpec(BaseModel):
     provider: ProviderEnum = Field(description="Whose API the agent calls.")
     model: ModelText = Field(description="The model's id, as the provider writes it.")
     stream: bool = Field(default=False, description="Show the answer as it is written.")
+
+
+def make_spec(values: Mapping[str, Any]) -> AgentSpec:
+    """Return the spec that `values` describe.
+
+    Raises:
+        SpecError: some can't be used. Names the first field; its message says all that is wrong.
+
+    """
+    try:
+        return AgentSpec.model_validate(values)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors(include_url=False)]
+    (field, first), *rest = problems
+    more = "".join(f"; {name}: {problem}" for name, problem in rest)
+    raise SpecError(field, first + more)
+
+
+def _explain(problem: ErrorDetails) -> tuple[str, str]:
+    """Return the field and what is wrong with it, in a user's words."""
+    field = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "missing":
+        return field, "missing"
+    if problem["type"] == "extra_forbidden":
+        close = get_close_matches(field, AgentSpec.model_fields, 1)
+        return field, f"not a field; did you mean {close[0]}?" if close else "not a field"
+    return field, problem["msg"]
 
 
 def spec_json_schema() -> dict[str, Any]:

@@ -6,6 +6,7 @@ Standard library only. What the program sees is what a fresh `python agent.py --
 from __future__ import annotations
 
 import builtins
+import json
 import os
 import signal
 import sys
@@ -15,8 +16,10 @@ from typing import Any
 
 from server import confine
 from server.confine import Limits
+from server.task_cap import TASKS_A_PROCESS, join_group, tasks_of_user
 
 MEMORY_MARK = b"memory"
+_NICE = 10  # so that the keeper gets its turn, whatever the program does
 _OUR_MODULES = ("server",)
 
 
@@ -26,18 +29,16 @@ def become_agent(job: dict[str, Any], keeper: int, mark: int) -> None:
     `mark` is a descriptor on which to say why the program ended, where its exit code can't.
     Returns when the program has run off its end; raises SystemExit as the program does.
 
-    Raises:
-        OSError: a layer of the sandbox could not be put on; the program has not run.
-
     """
     try:
         _confine(job, keeper, mark)
-    except OSError as error:
+    except Exception as error:
         # Reported as the keeper would: the program has not run, so this is never its own failure.
-        os.write(3, b'{"failed": "the sandbox could not be put on: %s"}\n' % str(error).encode())
+        failed = f"the sandbox could not be put on: {type(error).__name__}: {error}"
+        os.write(3, json.dumps({"failed": failed}).encode() + b"\n")
         os._exit(1)
     os.close(3)
-    _forget_ourselves(job["root"])
+    _forget_ourselves()
     _run(job["program"], ["agent.py", "--task", job["task"]], mark)
 
 
@@ -53,6 +54,11 @@ def _confine(job: dict[str, Any], keeper: int, mark: int) -> None:
     os.environ.clear()
     os.environ.update(job["environment"])
     limits = Limits(**job["limits"])
+    os.nice(_NICE)
+    if job["group"]:
+        join_group(job["group"])
+    elif os.getuid() != 0:
+        confine.limit_tasks(tasks_of_user() + limits.processes * TASKS_A_PROCESS)
     confine.drop_privileges()
     if "landlock" in job["layers"]:
         confine.restrict_with_landlock(
@@ -67,12 +73,11 @@ def _confine(job: dict[str, Any], keeper: int, mark: int) -> None:
         confine.load_seccomp(confine.seccomp_program())
 
 
-def _forget_ourselves(root: str) -> None:
-    """Leave the module table, the path and the signal handlers as a fresh interpreter has them."""
+def _forget_ourselves() -> None:
+    """Leave the module table and the signal handlers as a fresh interpreter has them."""
     for name in list(sys.modules):
         if name in _OUR_MODULES or name.startswith(tuple(f"{ours}." for ours in _OUR_MODULES)):
             del sys.modules[name]
-    sys.path[:] = [entry for entry in sys.path if entry != root]
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

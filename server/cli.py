@@ -19,9 +19,10 @@ import click
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from llm_agent_builder.cli import cli
+from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
+from server.backends import providers_in
 from server.confine import Limits
 from server.listening import listen_without_delay
 from server.local_model import LocalModel
@@ -29,9 +30,10 @@ from server.main import STATIC, create_app
 from server.models import CODE_MAX_BYTES
 from server.rooms import Rooms, open_rooms
 from server.runs import Run
-from server.sandbox import Sandbox
+from server.sandbox import Sandbox, run_in_sandbox
 from server.settings import LOOPBACK_HOSTS, KeySource, Settings, load_settings
 from server.store import Store
+from server.tiers import TierReport
 
 __all__ = ["cli", "main"]
 
@@ -46,7 +48,7 @@ def main() -> None:
 
 @cli.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--task", required=True, help="What the agent is to do.")
+@click.option("--task", help="What the agent is to do (default: the file's example task).")
 @click.option(
     "--backend",
     type=click.Choice(["auto", "provider", "local"]),
@@ -54,7 +56,7 @@ def main() -> None:
     show_default=True,
     help="Who answers: the provider (with your key), the built-in model, or what is there.",
 )
-def run(file: Path, task: str, backend: str) -> None:
+def run(file: Path, task: str | None, backend: str) -> None:
     """Run an agent file in the sandbox, showing its output as it comes.
 
     Exit code 0 when the program succeeded, 1 when it failed or was ended; a line on standard error
@@ -67,6 +69,9 @@ def run(file: Path, task: str, backend: str) -> None:
         source = code.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise click.UsageError(f"{file} is not UTF-8 text") from None
+    task = example_task(source) if task is None else task
+    if task is None:
+        raise click.UsageError(f"{file} has no EXAMPLE_TASK: say what to do with --task")
     sys.exit(asyncio.run(_run_once(source, task, backend)))
 
 
@@ -80,7 +85,8 @@ async def _run_once(code: str, task: str, backend: str) -> int:
 
 
 async def _show(rooms: Rooms, admitted: Run) -> int:
-    click.echo(f"[{admitted.backend}: {_who(rooms, admitted)}]", err=True)
+    if providers_in(admitted.code):
+        click.echo(f"[{admitted.backend}: {_who(rooms, admitted)}]", err=True)
     async for _, kind, data in rooms.runs.events(admitted.id):
         if kind == "output":
             stream = sys.stdout if data["stream"] == "stdout" else sys.stderr
@@ -204,6 +210,8 @@ def doctor() -> None:
         there = keys.key(provider.id) is not None
         mend = None if there else f"set {provider.key_env} in the environment or .env"
         _line(there, f"key for {provider.label}", mend)
+    problem = _sdk_problem(report)
+    _line(problem is None, "SDKs load in the sandbox", problem)
     problem = asyncio.run(_local_model_problem(settings))
     _line(problem is None, "local model answers", problem)
     page = (STATIC / "index.html").is_file()
@@ -217,6 +225,15 @@ def doctor() -> None:
 def _line(good: bool, what: str, note: str | None) -> None:
     mark = click.style("ok", fg="green") if good else click.style("--", fg="yellow")
     click.echo(f"{mark}  {what}" + (f": {note}" if note else ""))
+
+
+def _sdk_problem(report: TierReport) -> str | None:
+    imports = "\n".join(f"import {provider.sdk_module}" for provider in PROVIDERS.values())
+    try:
+        shown = run_in_sandbox(imports, "", sandbox=Sandbox(report))
+    except MachineryError as error:
+        return str(error)
+    return shown.strip().splitlines()[-1] if shown else None
 
 
 async def _local_model_problem(settings: Settings) -> str | None:

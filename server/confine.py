@@ -99,16 +99,25 @@ def limit_resources(limits: Limits) -> None:
     """
     memory, scratch = limits.memory_mib * MIB, limits.scratch_mib * MIB
     cpu = max(1, int(limits.cpu_s + 0.999))
-    for kind, value in (
-        (resource.RLIMIT_AS, (memory, memory)),
-        (resource.RLIMIT_CPU, (cpu, cpu + 1)),  # SIGXCPU, then SIGKILL
-        (resource.RLIMIT_FSIZE, (scratch, scratch)),
-        (resource.RLIMIT_CORE, (0, 0)),
-        (resource.RLIMIT_NOFILE, (1024, 1024)),
-        (resource.RLIMIT_MSGQUEUE, (0, 0)),
-        (resource.RLIMIT_MEMLOCK, (0, 0)),
+    for kind, soft, hard in (
+        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_CPU, cpu, cpu + 1),  # SIGXCPU, then SIGKILL
+        (resource.RLIMIT_FSIZE, scratch, scratch),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_NOFILE, 256, 256),
+        (resource.RLIMIT_MSGQUEUE, 0, 0),
+        (resource.RLIMIT_MEMLOCK, 0, 0),
     ):
-        resource.setrlimit(kind, value)
+        allowed = resource.getrlimit(kind)[1]  # what the server itself was given
+        most = hard if allowed == resource.RLIM_INFINITY else min(hard, allowed)
+        resource.setrlimit(kind, (min(soft, most), most))
+
+
+def limit_tasks(most: int) -> None:
+    """Bound the processes and threads of this user, as seen by this process; not kept for root."""
+    allowed = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    most = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
 
 def drop_privileges() -> None:
@@ -215,7 +224,8 @@ def readable_paths() -> list[str]:
     interpreter |= {os.path.dirname(os.path.realpath(sys.executable))}
     packages = {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
     system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"]
-    system += ["/etc/ssl", "/etc/pki", "/usr/share/ca-certificates", "/usr/share/zoneinfo"]
+    system += ["/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls"]
+    system += ["/etc/pki/ca-trust", "/usr/share/ca-certificates", "/usr/share/zoneinfo"]
     system += ["/etc/localtime", "/etc/nsswitch.conf", "/etc/hosts", "/usr/share/locale"]
     return sorted(interpreter | packages) + system
 
@@ -225,19 +235,22 @@ READ_ONLY_DEVICES = ("/dev/urandom", "/dev/random")
 
 # ---------------------------------------------------------------- seccomp
 
-_LOAD, _JUMP_EQ, _JUMP_GE, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _AND, _JUMP_EQ, _JUMP_GE, _JUMP_SET, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _OFFSET_NR, _OFFSET_ARCH, _OFFSET_ARGS = 0, 4, 16
 _X32_BIT = 0x40000000
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _NAMESPACE_FLAGS = 0x7E020080  # all CLONE_NEW*
 _MSG_FASTOPEN = 0x20000000
-_AF_UNIX, _AF_INET, _AF_INET6, _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 2, 10, 1, 0xF
-_SOL_TCP, _TCP_FASTOPEN_CONNECT = 6, 30
+_AF_INET, _AF_INET6, _SOCK_STREAM, _SOCK_TYPE_MASK = 2, 10, 1, 0xF
+_IPPROTO_TCP, _TCP_FASTOPEN_CONNECT = 6, 30
+_SOL_SOCKET, _BUFFER_OPTIONS = 1, (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE forms
 
 # name: (x86_64, aarch64); None where the architecture has no such call
 _SYSCALLS: dict[str, tuple[int | None, int | None]] = {
     "socket": (41, 198),
+    "socketpair": (53, 199),
+    "prctl": (157, 167),
     "sendto": (44, 206),
     "sendmsg": (46, 211),
     "sendmmsg": (307, 269),
@@ -245,8 +258,47 @@ _SYSCALLS: dict[str, tuple[int | None, int | None]] = {
     "clone": (56, 220),
     "clone3": (435, 435),
 }
-# Refused outright: ways to other processes, to the kernel's inside, out of the process group, or
-# round Landlock. io_uring would do file and socket work that the filter doesn't see.
+# Calls that act on a process: refused unless their arguments name the caller itself, as
+# (argument, value that does). PRIO_USER would reach all processes of the user.
+_OWN_ONLY: tuple[tuple[tuple[int, int], tuple[tuple[int, int], ...]], ...] = (
+    ((302, 261), ((0, 0),)),  # prlimit64
+    ((203, 122), ((0, 0),)),  # sched_setaffinity
+    ((144, 119), ((0, 0),)),  # sched_setscheduler
+    ((142, 118), ((0, 0),)),  # sched_setparam
+    ((314, 274), ((0, 0),)),  # sched_setattr
+    ((141, 140), ((0, 0), (1, 0))),  # setpriority: PRIO_PROCESS, 0
+    ((251, 30), ((0, 1), (1, 0))),  # ioprio_set: IOPRIO_WHO_PROCESS, 0
+)
+# Landlock does not cover the modes, owners and times of files. Refused, they would break copying
+# files inside the scratch folder; so they succeed without effect.
+_WITHOUT_EFFECT: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+}
+# Extended attributes, likewise: ENOTSUP is what a file system without them says.
+_NOT_SUPPORTED: dict[str, tuple[int | None, int | None]] = {
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "setxattrat": (463, 463),
+    "removexattrat": (466, 466),
+}
+# Refused outright: ways to other processes, to the kernel's inside, out of the process group,
+# round Landlock, or to memory that no limit counts. io_uring would do file and socket work that the
+# filter doesn't see; listen without bind takes a port that Landlock doesn't see.
 _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "setpgid": (109, 154),
     "setsid": (112, 157),
@@ -301,9 +353,26 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "iopl": (172, None),
     "ioperm": (173, None),
     "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
     "shmget": (29, 194),
+    "shmctl": (31, 195),
+    "shmat": (30, 196),
     "msgget": (68, 186),
+    "msgctl": (71, 187),
+    "msgrcv": (70, 188),
+    "msgsnd": (69, 189),
     "semget": (64, 190),
+    "semctl": (66, 191),
+    "semop": (65, 193),
+    "semtimedop": (220, 192),
+    "listen": (50, 201),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
+    "process_madvise": (440, 440),
+    "process_mrelease": (448, 448),
 }
 
 
@@ -338,7 +407,7 @@ def _refuse_flag(number: int | None, argument: int, flags: int) -> list[bytes]:
 
 
 def _socket_rules(number: int | None) -> list[bytes]:
-    """Allow stream sockets over IP (Landlock sees to the port) and nothing else."""
+    """Allow TCP (Landlock sees to the port) and nothing else: not MPTCP, which it doesn't see."""
     return _when_call(
         number,
         [
@@ -347,25 +416,51 @@ def _socket_rules(number: int | None) -> list[bytes]:
             _instruction(_JUMP_EQ, _AF_INET6, 1, 0),
             _refuse(),
             _load_argument(1),
-            _instruction(0x54, _SOCK_TYPE_MASK),  # BPF_ALU | BPF_AND | BPF_K
+            _instruction(_AND, _SOCK_TYPE_MASK),
+            _instruction(_JUMP_EQ, _SOCK_STREAM, 1, 0),
+            _refuse(),
+            _load_argument(2),
+            _instruction(_JUMP_EQ, 0, 2, 0),
+            _instruction(_JUMP_EQ, _IPPROTO_TCP, 1, 0),
+            _refuse(),
+        ],
+    )
+
+
+def _socketpair_rules(number: int | None) -> list[bytes]:
+    """Allow stream pairs, which asyncio needs; a datagram one could send to any named socket."""
+    return _when_call(
+        number,
+        [
+            _load_argument(1),
+            _instruction(_AND, _SOCK_TYPE_MASK),
             _instruction(_JUMP_EQ, _SOCK_STREAM, 1, 0),
             _refuse(),
         ],
     )
 
 
+def _own_only_rules(number: int, expected: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Allow a call that acts on a process only where it acts on the caller."""
+    body: list[bytes] = []
+    for argument, value in expected:
+        body += [_load_argument(argument), _instruction(_JUMP_EQ, value, 1, 0), _refuse()]
+    return _when_call(number, body)
+
+
 def _setsockopt_rules(number: int | None) -> list[bytes]:
-    """Refuse TCP_FASTOPEN_CONNECT, which connects without a connect that Landlock sees."""
-    return _when_call(
-        number,
-        [
-            _load_argument(1),
-            _instruction(_JUMP_EQ, _SOL_TCP, 0, 3),
-            _load_argument(2),
-            _instruction(_JUMP_EQ, _TCP_FASTOPEN_CONNECT, 0, 1),
-            _refuse(),
-        ],
-    )
+    """Refuse TCP_FASTOPEN_CONNECT, which connects without a connect that Landlock sees.
+
+    And larger socket buffers: no limit counts their memory.
+    """
+    levels = ((_IPPROTO_TCP, (_TCP_FASTOPEN_CONNECT,)), (_SOL_SOCKET, _BUFFER_OPTIONS))
+    body: list[bytes] = []
+    for level, options in levels:
+        refused = [_load_argument(2)]
+        for option in options:
+            refused += [_instruction(_JUMP_EQ, option, 0, 1), _refuse()]
+        body += [_load_argument(1), _instruction(_JUMP_EQ, level, 0, len(refused)), *refused]
+    return _when_call(number, body)
 
 
 def seccomp_program(machine: str | None = None) -> bytes:
@@ -388,10 +483,17 @@ def seccomp_program(machine: str | None = None) -> bytes:
     ]
     if machine == "x86_64":
         program += [_instruction(_JUMP_GE, _X32_BIT, 0, 1), _refuse()]
-    for row in _REFUSED.values():
-        number = row[column]
-        if number is not None:
-            program += [_instruction(_JUMP_EQ, number, 0, 1), _refuse()]
+    for calls, code in (
+        (_REFUSED, errno.EPERM),
+        (_WITHOUT_EFFECT, 0),
+        (_NOT_SUPPORTED, errno.ENOTSUP),
+    ):
+        for row in calls.values():
+            number = row[column]
+            if number is not None:
+                program += [_instruction(_JUMP_EQ, number, 0, 1), _refuse(code)]
+    for rows, expected in _OWN_ONLY:
+        program += _own_only_rules(rows[column], expected)
     # clone3 hides its flags behind a pointer; with ENOSYS the C library falls back to clone.
     program += _when_call(numbers["clone3"], [_refuse(errno.ENOSYS)])
     program += _refuse_flag(numbers["clone"], 0, _NAMESPACE_FLAGS)
@@ -399,6 +501,12 @@ def seccomp_program(machine: str | None = None) -> bytes:
     program += _refuse_flag(numbers["sendmsg"], 2, _MSG_FASTOPEN)
     program += _refuse_flag(numbers["sendmmsg"], 3, _MSG_FASTOPEN)
     program += _socket_rules(numbers["socket"])
+    program += _socketpair_rules(numbers["socketpair"])
+    # Refusing PR_SET_PDEATHSIG: a run must not unlearn to die with its keeper.
+    program += _when_call(
+        numbers["prctl"],
+        [_load_argument(0), _instruction(_JUMP_EQ, _PR_SET_PDEATHSIG, 0, 1), _refuse()],
+    )
     program += _setsockopt_rules(numbers["setsockopt"])
     program.append(_instruction(_RETURN, _ALLOW))
     return b"".join(program)

@@ -66,9 +66,10 @@ def launch() -> Child:
     return Child(process, control_w, out_r, err_r, report_r)
 
 
-# The report pipe is moved to its fixed number before anything else is imported.
+# The report pipe is moved to its fixed number before anything else is imported. Our folder is on
+# the path only while our modules are: installed as a wheel, it is site-packages and there already.
 _BOOT_WITH_REPORT = (
     "import os, sys; root = sys.argv.pop(); given = int(sys.argv.pop()); "
     "given != 3 and (os.dup2(given, 3, inheritable=False), os.close(given)); "
-    "sys.path.insert(0, root); from server.run_keeper import main; main()"
+    "sys.path.insert(0, root); from server.run_keeper import main; del sys.path[0]; main()"
 )

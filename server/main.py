@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
+from starlette.exceptions import HTTPException
 
 from llm_agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.errors import (
@@ -83,11 +85,12 @@ def create_app(
         title="LLM Agent Builder",
         version=package_version(),
         lifespan=lifespan,
+        redirect_slashes=False,
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
     )
     app.add_middleware(SecurityMiddleware, settings=settings)
-    for kind in (AgentBuilderError, RequestValidationError, Exception):
+    for kind in (AgentBuilderError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_error)
     Instrumentator(registry=registry, excluded_handlers=["/metrics"]).instrument(app).expose(
         app, include_in_schema=False
@@ -116,6 +119,9 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
         # Without `input` and `ctx`: they would echo what was sent.
         detail = [{key: item[key] for key in ("loc", "msg", "type")} for item in error.errors()]
         return JSONResponse({"detail": detail, "code": "invalid_request"}, 422)
+    if isinstance(error, HTTPException):
+        code = HTTPStatus(error.status_code).name.lower()
+        return JSONResponse({"detail": error.detail, "code": code}, error.status_code)
     for kind, status, code in _STATUS:
         if isinstance(error, kind):
             headers = {}
@@ -278,14 +284,19 @@ async def get_events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Stream the events of a run; `Last-Event-ID` resumes behind that event."""
-    after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
-    events = _rooms(request).runs.events(run_id, after=after)
-    first = await anext(events, None)  # a run that isn't there is an error, not an empty stream
+    runs = _rooms(request).runs
+    await runs.require(run_id)  # a run that isn't there is an error, not an empty stream
     return StreamingResponse(
-        event_stream(first, events),
+        event_stream(runs.events(run_id, after=_event_number(last_event_id))),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+def _event_number(text: str | None) -> int:
+    """Read a Last-Event-ID; what can't be one of ours means: from the start."""
+    plausible = text is not None and text.isascii() and text.isdecimal() and len(text) < 10
+    return int(text) if text and plausible else 0
 
 
 async def post_session(request: Request, body: SessionRequest) -> Response:

@@ -19,6 +19,7 @@ from server.local_model import NOTE, LocalModel
 from server.metrics import RunMetrics
 from server.runs import Runs
 from server.sandbox import Sandbox
+from server.scratch import sweep_scratch
 from server.settings import KeySource, Settings
 from server.store import Store
 
@@ -58,6 +59,7 @@ async def open_rooms(
     )
     if sandbox.report.reason:
         _log.warning("sandbox: %s", sandbox.report.reason)
+    await asyncio.to_thread(sweep_scratch)
     local_model = LocalModel(
         path=settings.local_model_path,
         log_file=settings.data_dir / "local_model.log",

@@ -12,22 +12,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import select
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 from server import confine
 from server.agent_child import MEMORY_MARK, become_agent
-from server.confine import MIB, Limits
+from server.confine import Limits
+from server.watch import Watch, descendants
 
 CONTROL, REPORT = 0, 3
 _POLL_S = 0.02
-_SCRATCH_EVERY = 5  # polls
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def report(**line: Any) -> None:
@@ -53,100 +49,7 @@ def read_job() -> dict[str, Any]:
     return job
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the processes below `pid`, parents first."""
-    found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        parent = waiting.pop()
-        try:
-            tasks = os.listdir(f"/proc/{parent}/task")
-            children = [
-                int(child)
-                for task in tasks
-                for child in Path(f"/proc/{parent}/task/{task}/children").read_text().split()
-            ]
-        except OSError:
-            continue  # it has ended since
-        found += children
-        waiting += children
-    return found
-
-
-def _stat(pid: int) -> tuple[float, int]:
-    """Return CPU seconds (its reaped children's too) and resident bytes of one process."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0.0, 0
-    fields = text[text.rindex(")") + 2 :].split()
-    return sum(map(int, fields[11:15])) / _TICKS, int(fields[21]) * _PAGE
-
-
-def _proportional_bytes(pid: int) -> int:
-    """Return the memory of one process with shared pages divided among those that share them."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-
-
-def _folder_bytes(folder: str) -> int:
-    total, waiting = 0, [folder]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:
-            continue
-    return total
-
-
-class Watch:
-    """Measures the process tree of one run against its limits."""
-
-    def __init__(self, limits: Limits, scratch: str) -> None:
-        self.limits = limits
-        self.scratch = scratch
-        self.deadline = time.monotonic() + limits.wall_s
-        self.polls = 0
-
-    def exceeded(self) -> str | None:
-        """Return the kind of the limit that the tree has crossed, if any."""
-        if time.monotonic() >= self.deadline:
-            return "wall"
-        processes = descendants(os.getpid())
-        stats = [_stat(pid) for pid in processes]
-        reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = reaped.ru_utime + reaped.ru_stime + sum(used for used, _ in stats)
-        if len(processes) > self.limits.processes:
-            return "processes"
-        if cpu > self.limits.cpu_s:
-            return "cpu"
-        if self._memory_exceeded(processes, sum(resident for _, resident in stats)):
-            return "memory"
-        return "scratch" if self._scratch_exceeded() else None
-
-    def _memory_exceeded(self, processes: list[int], resident: int) -> bool:
-        """Compare resident sizes, which are cheap to read, then the exact ones if need be.
-
-        Resident sizes count a page once for each process that shares it.
-        """
-        limit = self.limits.memory_mib * MIB
-        return resident > limit and sum(map(_proportional_bytes, processes)) > limit
-
-    def _scratch_exceeded(self) -> bool:
-        self.polls += 1
-        if self.polls % _SCRATCH_EVERY:
-            return False
-        return _folder_bytes(self.scratch) > self.limits.scratch_mib * MIB
-
-
-def end_tree(agent: int) -> None:
+def end_tree(agent: int | None = None) -> None:
     """Kill everything below this process and reap it.
 
     The process group first: the kernel signals it as one, so a fork bomb can't outrun it, and
@@ -154,7 +57,8 @@ def end_tree(agent: int) -> None:
     """
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        for target in (-agent, *descendants(os.getpid())):
+        groups = () if agent is None else (-agent,)
+        for target in (*groups, *descendants(os.getpid())):
             with contextlib.suppress(OSError):
                 os.kill(target, signal.SIGKILL)
         if not _reap():
@@ -208,9 +112,17 @@ def _exit_report(status: int | None, kind: str | None, mark: bytes) -> dict[str,
     return {"returncode": code if code >= 0 else 128 - code, "cause": kind}
 
 
+def _take_precedence() -> None:
+    """Run before ordinary processes, where that is allowed: a fork bomb must not starve us."""
+    with contextlib.suppress(OSError):
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(1))
+
+
 def keep(job: dict[str, Any]) -> None:
     """Run one job from start to end and report it."""
     confine.become_subreaper()
+    _take_precedence()
     mark_read, mark_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     keeper = os.getpid()
     agent = os.fork()
@@ -221,7 +133,7 @@ def keep(job: dict[str, Any]) -> None:
     for descriptor in (1, 2, mark_write):
         os.close(descriptor)  # else the output would never end
     report(started=agent)
-    watch = Watch(Limits(**job["limits"]), job["scratch"])
+    watch = Watch(Limits(**job["limits"]), job["scratch"], agent)
     status, kind = supervise(agent, watch)
     end_tree(agent)
     try:
@@ -240,5 +152,6 @@ def main() -> None:
     except Exception as error:
         if os.getpid() != keeper:
             raise  # the agent's own
+        end_tree()
         report(failed=f"{type(error).__name__}: {error}")
         os._exit(1)

@@ -172,6 +172,11 @@ class Runs:
         self._cancel(run)
         await run.done.wait()
 
+    async def require(self, run_id: str) -> None:
+        """Raise RunNotFoundError where there is no such run."""
+        if run_id not in self._open:
+            await asyncio.to_thread(self._store.run, run_id)
+
     async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """Yield the events of a run behind number `after`, live ones as they come, to its end.
 
@@ -199,6 +204,8 @@ class Runs:
 
     def _cancel(self, run: Run) -> None:
         """Have a run end; one that has started ends by its sandbox, and keeps what it wrote."""
+        if run.cancel_asked:
+            return  # a second wish must not interrupt what the first one set off
         run.cancel_asked = True
         if run.process is not None:
             run.process.request_cancel()

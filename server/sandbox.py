@@ -10,11 +10,8 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
-import stat
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -35,7 +32,9 @@ from server.run_events import (
     Status,
     limit_message,
 )
+from server.scratch import make_scratch, remove_tree
 from server.settings import load_settings
+from server.task_cap import make_group, remove_group
 from server.tiers import TierReport, probe_tier
 
 _DRAIN_S = 1.0
@@ -89,6 +88,7 @@ class SandboxRun:
         self._over_output = False
         self._started = time.monotonic()
         self._scratch = ""
+        self._group: str | None = None
         self._task: asyncio.Task[None] | None = None
 
     def launch(self) -> None:
@@ -99,14 +99,17 @@ class SandboxRun:
 
         """
         try:
-            self._scratch = tempfile.mkdtemp(prefix="agent-run-")
+            self._scratch = make_scratch()
             code = self._program.code.encode("utf-8", "surrogatepass")
             Path(self._scratch, "agent.py").write_bytes(code)
+            name = os.path.basename(self._scratch)
+            self._group = make_group(name, self._program.limits.processes)
             child = forkserver.launch()
         except OSError as error:
             remove_tree(self._scratch)
             raise MachineryError(f"can't write the program: {error.strerror}") from error
         except MachineryError:
+            remove_group(self._group)
             remove_tree(self._scratch)
             raise
         self._task = asyncio.create_task(self._run(child))
@@ -145,13 +148,17 @@ class SandboxRun:
             async with asyncio.timeout(self._program.limits.wall_s + _OVERDUE_S):
                 await self._converse(child, report)
         except TimeoutError:
-            report.setdefault("failed", "the run's keeper did not answer in time")
+            # The keeper had no turn, which is the program's doing: it is ended from here.
+            _kill_group(report.get("started"))
+            report.setdefault("exit", {"returncode": 128 + signal.SIGKILL, "cause": "wall"})
         except Exception as error:
             report["failed"] = f"the run's pipes failed: {error}"
         finally:  # also when the event loop is being ended
-            await asyncio.to_thread(self._clean_up, child, report)
-            self._output.flush()
-            self._finish(report)
+            try:
+                await asyncio.to_thread(self._clean_up, child, report)
+            finally:  # whatever could not be cleaned up: a reader waits for the end
+                self._output.flush()
+                self._finish(report)
 
     async def _converse(self, child: forkserver.Child, report: dict[str, Any]) -> None:
         """Give the keeper its job and take what comes, until its report has ended."""
@@ -204,7 +211,7 @@ class SandboxRun:
             "limits": asdict(self._program.limits),
             "layers": list(self._layers),
             "port": self._program.port,
-            "root": forkserver.package_root(),
+            "group": self._group,
         }
 
     def _clean_up(self, child: forkserver.Child, report: Mapping[str, Any]) -> None:
@@ -214,12 +221,13 @@ class SandboxRun:
         except subprocess.TimeoutExpired:
             child.process.kill()
             child.process.wait()
-        if "exit" not in report and "started" in report:
-            _kill_group(report["started"])  # a keeper that was killed could not do it
+        if child.process.returncode != 0:
+            _kill_group(report.get("started"))  # a keeper that was killed could not do it
+        remove_group(self._group)
         remove_tree(self._scratch)
 
     def _finish(self, report: Mapping[str, Any]) -> None:
-        if "exit" not in report:
+        if "exit" not in report or "failed" in report:
             reason = report.get("failed", "the run's keeper was killed")
             self._queue.put_nowait(MachineryError(f"the sandbox failed: {reason}"))
             return
@@ -265,21 +273,11 @@ def _signal_name(number: int) -> str | None:
         return None
 
 
-def _kill_group(group: int) -> None:
+def _kill_group(group: int | None) -> None:
+    if group is None:
+        return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
-
-
-def remove_tree(folder: str) -> None:
-    """Remove `folder` and all in it, also what a program has made read-only."""
-    if not folder:
-        return
-    for path, folders, _ in os.walk(folder):
-        for name in folders:
-            child = os.path.join(path, name)
-            if not os.path.islink(child):
-                os.chmod(child, stat.S_IRWXU)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_in_sandbox(

@@ -7,6 +7,7 @@ even by renaming itself to a loopback address (DNS rebinding): hence Host and Or
 from __future__ import annotations
 
 import hmac
+import re
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ COOKIE = "agent_builder_token"
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request; the largest legal one, all of it escaped as JSON, is smaller."""
 _OPEN_PATHS = {"/healthz", "/api/session"}
+_HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::\d{1,5})?")
+_SAFE = {"GET", "HEAD", "OPTIONS"}
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 _HEADERS = {
     "Content-Security-Policy": (
@@ -36,10 +39,8 @@ _HEADERS = {
 
 def host_of(value: str) -> str | None:
     """Return the host of a Host header, lower case and without port; None if it makes no sense."""
-    try:
-        return urlsplit(f"//{value}").hostname
-    except ValueError:
-        return None
+    match = _HOST.fullmatch(value)
+    return (match["name"] or match["v6"]).lower() if match else None
 
 
 class SecurityMiddleware:
@@ -82,10 +83,8 @@ class SecurityMiddleware:
             )
         if not self._same_origin(scope, headers):
             return _refuse(403, "origin_not_allowed", "requests from other sites are refused")
-        if length_over(headers):
-            return _refuse(413, "too_large", f"a request may have {MAX_BODY:,} bytes at most")
-        if scope["method"] in _UNSAFE - {"DELETE"} and not _is_json(headers):
-            return _refuse(415, "json_only", "send JSON, with content type application/json")
+        if refusal := _malformed(scope, headers):
+            return refusal
         if scope["path"] in _OPEN_PATHS or not self._needs_token(scope, host):
             return None
         return self._check_token(scope, headers)
@@ -121,6 +120,17 @@ class SecurityMiddleware:
         return _refuse(
             401, "token_required", "this server needs its access token (it printed it at start)"
         )
+
+
+def _malformed(scope: Scope, headers: Headers) -> Response | None:
+    """Refuse what no route of this server takes, whoever asks."""
+    if scope["method"] not in _SAFE | _UNSAFE:
+        return _refuse(405, "method_not_allowed", "that is not a method of this server")
+    if length_over(headers):
+        return _refuse(413, "too_large", f"a request may have {MAX_BODY:,} bytes at most")
+    if scope["method"] in _UNSAFE - {"DELETE"} and not _is_json(headers):
+        return _refuse(415, "json_only", "send JSON, with content type application/json")
+    return None
 
 
 def token_matches(presented: str, token: str) -> bool:

@@ -11,11 +11,8 @@ from server.runs import Event
 _PING_S = 15.0
 
 
-async def event_stream(first: Event | None, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+async def event_stream(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
     """Write events as SSE, and a comment now and then, by which a lost client is noticed."""
-    if first is None:
-        return
-    yield _sse_event(first)
     following: asyncio.Task[Event | None] | None = None
     try:
         while True:

@@ -30,10 +30,18 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    defer,
+    mapped_column,
+    sessionmaker,
+)
 
 from llm_agent_builder.errors import RunNotFoundError, StoreError
 
+_OPEN = ("queued", "running")
 INTERRUPTED = "the server stopped while this run was going"
 
 
@@ -123,9 +131,8 @@ class Store:
 
     def end_interrupted_runs(self) -> int:
         """Give the runs that an earlier server left open their end; return how many."""
-        open_states = ("queued", "running")
         with self._transaction() as session:
-            ids = session.scalars(select(RunRow.id).where(RunRow.status.in_(open_states))).all()
+            ids = session.scalars(select(RunRow.id).where(RunRow.status.in_(_OPEN))).all()
             for run_id in ids:
                 newest = select(func.max(EventRow.seq)).where(EventRow.run_id == run_id)
                 seq = session.scalar(newest) or 0
@@ -148,8 +155,10 @@ class Store:
         with self._transaction() as session:
             session.add(row)
             session.flush()
-            newest = select(RunRow.id).order_by(RunRow.created_at.desc(), RunRow.id.desc())
-            old = session.scalars(newest.offset(self._keep_runs)).all()
+            newest = select(RunRow.id, RunRow.status)
+            newest = newest.order_by(RunRow.created_at.desc(), RunRow.id.desc())
+            rows = session.execute(newest.offset(self._keep_runs)).all()
+            old = [old_id for old_id, status in rows if status not in _OPEN]
             if old:
                 session.execute(delete(EventRow).where(EventRow.run_id.in_(old)))
                 session.execute(delete(RunRow).where(RunRow.id.in_(old)))
@@ -182,7 +191,8 @@ class Store:
 
     def runs(self, *, limit: int, before: str | None = None) -> list[dict[str, Any]]:
         """Return runs, newest first; with `before`, those older than that run."""
-        query = select(RunRow).order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
+        query = select(RunRow).options(defer(RunRow.code), defer(RunRow.task))
+        query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
         with self._transaction() as session:
             if before is not None:
                 mark = session.get(RunRow, before)

@@ -72,11 +72,13 @@ try:
                 held["landlock"] = ""
     if "seccomp" in job["layers"]:
         confine.load_seccomp(confine.seccomp_program())
-        try:
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
-            held["seccomp"] = "a UDP socket could be made"
-        except PermissionError:
-            held["seccomp"] = ""
+        held["seccomp"] = ""
+        for name, kind, protocol in (("UDP", 2, 0), ("MPTCP", 1, 262)):
+            try:
+                socket.socket(socket.AF_INET, kind, protocol).close()
+                held["seccomp"] = f"a {name} socket could be made"
+            except PermissionError:
+                pass
 except OSError as error:
     held["error"] = str(error)
 print(json.dumps(held))

@@ -17,6 +17,8 @@ CANARY = "canary-key-" + "0123456789"
         ({"Host": "evil.example"}, "host_not_allowed"),
         ({"Host": "127.0.0.1.evil.example"}, "host_not_allowed"),
         ({"Host": "[::1"}, "host_not_allowed"),
+        ({"Host": "a@127.0.0.1"}, "host_not_allowed"),
+        ({"Host": "127.0.0.1/evil"}, "host_not_allowed"),
         ({"Origin": "http://evil.example"}, "origin_not_allowed"),
         ({"Origin": "null"}, "origin_not_allowed"),
         ({"Origin": "http://localhost:1"}, "origin_not_allowed"),
@@ -79,3 +81,13 @@ def test_names_beyond_loopback_need_a_token(serve: ServerFactory) -> None:
         assert client.get("/api/catalog", headers=host).status_code == 401
         host["Authorization"] = f"Bearer {token}"
         assert client.get("/api/catalog", headers=host).status_code == 200
+
+
+def test_unknown_method_or_path_is_refused_in_the_one_shape_of_errors(client: httpx.Client) -> None:
+    for method, path, status, code in (
+        ("BREW", "/api/runs", 405, "method_not_allowed"),
+        ("PUT", "/api/catalog", 405, "method_not_allowed"),
+        ("GET", "/api/nothing", 404, "not_found"),
+    ):
+        answer = client.request(method, path, json={})
+        assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import os
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from llm_agent_builder.errors import MachineryError
 from server.confine import Limits
 from server.run_events import OutputEvent, Program
 from server.sandbox import Sandbox, run_in_sandbox
+from server.tiers import Layer, TierReport
 
 ATTACKS = Path(__file__).parent.parent / "attacks"
 CANARY = "canary-" + "0123456789"
@@ -73,6 +78,154 @@ def test_sockets_that_landlock_does_not_see_can_not_be_made(sandbox: Sandbox) ->
 
 def test_namespaces_mounts_and_kernel_interfaces_are_closed(sandbox: Sandbox) -> None:
     assert attack(sandbox, "reach_kernel") == ""
+
+
+def test_modes_owners_and_times_of_files_outside_stay_as_they_are(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    file = tmp_path / "victim"
+    file.write_text("x")
+    file.chmod(0o600)
+    before, library = file.stat(), os.stat(os.__file__)
+    assert attack(sandbox, "change_modes", str(file)) == ""
+    after = file.stat()
+    assert (after.st_mode, after.st_uid) == (before.st_mode, before.st_uid)
+    assert after.st_mtime_ns == before.st_mtime_ns
+    assert os.listxattr(file) == []
+    assert os.stat(os.__file__).st_mode == library.st_mode
+
+
+def test_files_inside_can_be_copied_with_their_attributes(sandbox: Sandbox) -> None:
+    code = "import shutil; shutil.copy2('agent.py', 'b.py'); print(open('b.py').read()[:6])"
+    assert run_in_sandbox(code, "", sandbox=sandbox) == "import\n"
+
+
+def test_other_processes_can_not_be_slowed_or_limited(sandbox: Sandbox) -> None:
+    with subprocess.Popen(["sleep", "60"]) as victim:
+        assert attack(sandbox, "touch_processes", str(victim.pid)) == ""
+        assert os.sched_getaffinity(victim.pid) == os.sched_getaffinity(0)
+        victim.kill()
+
+
+def test_ways_out_beside_tcp_are_closed(sandbox: Sandbox, tmp_path: Path) -> None:
+    libc = ctypes.CDLL(None)
+    segment = libc.shmget(0, 4096, 0o1600)  # IPC_CREAT
+    path = tmp_path / "socket"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outside,
+    ):
+        outside.bind(str(path))
+        task = f"{listener.getsockname()[1]},{path},{segment}"
+        try:
+            assert attack(sandbox, "leave_by_sockets", task) == ""
+        finally:
+            libc.shmctl(segment, 0, None)  # IPC_RMID
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (
+            "scratch",
+            "import os, time\nfiles = []\n"
+            "while True:\n"
+            "    files.append(open('x', 'wb')); os.unlink('x')\n"
+            "    files[-1].write(b'x' * 2**20); files[-1].flush(); time.sleep(0.01)",
+        ),
+        ("scratch", "import time\nfor n in range(10**6): open(str(n), 'w').close()"),
+        (
+            "scratch",
+            "import os, time\nfor n in range(200): os.mkdir('d'); os.chdir('d')\ntime.sleep(60)",
+        ),
+        (
+            "cpu",
+            "import os, signal, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+            "while True:\n"
+            "    if os.fork() == 0:\n"
+            "        end = time.time() + 0.4\n"
+            "        while time.time() < end: pass\n"
+            "        os._exit(0)\n"
+            "    time.sleep(0.45)",
+        ),
+        (
+            "memory",
+            "import mmap, os, time\n"
+            "for _ in range(4):\n"
+            "    if os.fork() == 0:\n"
+            "        m = mmap.mmap(-1, 100 * 2**20)\n"
+            "        m[::4096] = b'x' * len(m[::4096])\n"
+            "        m.madvise(mmap.MADV_DONTNEED); time.sleep(60)\n"
+            "time.sleep(60)",
+        ),
+        (
+            "processes",
+            "import threading\nthreading.stack_size(65536)\n"
+            "gate = threading.Event()\n"
+            "for _ in range(100): threading.Thread(target=gate.wait, daemon=True).start()",
+        ),
+    ],
+    ids=["unlinked", "empty-files", "deep", "unwaited", "shared", "threads"],
+)
+def test_limit_can_not_be_got_round(sandbox: Sandbox, kind: str, code: str) -> None:
+    limits = Limits(cpu_s=2, wall_s=30, memory_mib=256, scratch_mib=8, processes=8)
+    shown = run_in_sandbox(code, "", limits=limits, sandbox=sandbox)
+    assert shown.rstrip().splitlines()[-1].startswith((f"limit: {kind}", "error: exit code 1"))
+    assert kind == "processes" or f"limit: {kind}" in shown
+
+
+def test_threads_that_fork_are_ended_in_time(sandbox: Sandbox) -> None:
+    code = (
+        "import os, threading\n"
+        "def bomb():\n"
+        "    while True:\n"
+        "        try: os.fork()\n"
+        "        except OSError: pass\n"
+        "for _ in range(40): threading.Thread(target=bomb).start()\n"
+    )
+    started = time.monotonic()
+    shown = run_in_sandbox(code, "", limits=Limits(wall_s=15), sandbox=sandbox)
+    assert shown.rstrip().splitlines()[-1].startswith(("limit: processes", "timeout: wall"))
+    assert time.monotonic() - started < 25
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nfor i in range(20): os.mkdir('a' * 250); os.chdir('a' * 250)",
+        "import os\nfor i in range(3000): os.mkdir('a'); os.chdir('a')",
+        "import os\nos.mkdir('a', 0); os.mkfifo('b'); os.symlink('/', 'c')",
+    ],
+    ids=["long", "deep", "closed"],
+)
+def test_folder_that_is_hard_to_remove_is_removed_and_the_run_ends(
+    sandbox: Sandbox, code: str
+) -> None:
+    before = set(Path("/tmp").glob(f"agent-run-{os.getpid()}-*"))
+    run_in_sandbox(code, "", limits=Limits(wall_s=10), sandbox=sandbox)
+    assert set(Path("/tmp").glob(f"agent-run-{os.getpid()}-*")) <= before
+
+
+def test_name_of_a_process_can_not_confuse_the_keeper(sandbox: Sandbox) -> None:
+    code = (
+        "import ctypes, time\n"
+        "ctypes.CDLL(None).prctl(15, b'\\xff) Z 1 (', 0, 0, 0)\n"
+        "time.sleep(0.2); print('fine')"
+    )
+    assert run_in_sandbox(code, "", sandbox=sandbox) == "fine\n"
+
+
+def test_layer_that_can_not_be_put_on_is_our_failure_and_the_program_does_not_run() -> None:
+    layers = (Layer("landlock", True), Layer("seccomp", True))
+    broken = Sandbox(TierReport("landlock", layers, True, None))
+
+    async def inside() -> None:
+        run = await broken.start(Program("print('ran')", "", port=2**40))
+        async for event in run.events():
+            raise AssertionError(event)
+
+    with pytest.raises(MachineryError, match="could not be put on"):
+        asyncio.run(inside())
 
 
 def test_scratch_of_another_run_can_not_be_seen(sandbox: Sandbox) -> None:

@@ -40,7 +40,7 @@ def test_run_answers_by_the_local_model_without_a_key(tmp_path: Path, provider: 
         "Geo", "You are a helpful assistant.", TASK, provider=provider, stream=True
     )
     done = call(tmp_path, "run", program(tmp_path, source), "--task", TASK, "--backend", "local")
-    assert (done.returncode, done.stdout) == (0, "The capital of France is Paris.\n")
+    assert (done.returncode, "Paris" in done.stdout) == (0, True)
     assert "built-in model" in done.stderr
 
 

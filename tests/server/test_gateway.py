@@ -17,7 +17,15 @@ from yarl import URL
 
 from llm_agent_builder.errors import BackendUnavailableError
 from llm_agent_builder.providers import ProviderEnum
-from server.gateway import MAX_BODY, Gateway, Grant, ModelCall, Upstream, tls_context
+from server.gateway import (
+    MAX_BODY,
+    MAX_CONNECTIONS,
+    Gateway,
+    Grant,
+    ModelCall,
+    Upstream,
+    tls_context,
+)
 from server.settings import Secret
 from tests.upstream import Answer, Received, message, message_events, scripted
 
@@ -214,7 +222,7 @@ def test_upstream_that_is_not_there_is_502_in_the_providers_form_without_secrets
     assert status == 502
     error = json.loads(body)["error"]
     assert error["type"] == "api_error"
-    assert "anthropic" in error["message"]
+    assert "no answer from 127.0.0.1" in error["message"]
     assert KEY not in json.dumps(call) + body.decode()
 
 
@@ -364,3 +372,70 @@ def test_calls_to_providers_go_through_the_proxy_of_the_environment(
     assert (answer["output"], answer["backend"]) == ("by proxy\n", "provider")
     assert seen[0].path == "http://provider.example/v1/messages"
     assert seen[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+# ---------------------------------------------------------------- one run against the gateway
+
+
+def test_connections_of_one_run_are_bounded() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, int]:
+        idle = [
+            await asyncio.open_connection("127.0.0.1", grant.port)
+            for _ in range(MAX_CONNECTIONS + 5)
+        ]
+        await asyncio.sleep(0.2)
+        ended = sum(reader.at_eof() for reader, _ in idle)
+        for _, writer in idle:
+            writer.close()
+        await asyncio.sleep(0.2)
+        return ended, (await ask(session, grant))[0]
+
+    with scripted(lambda _: Answer(body=message("hi"))) as upstream:
+        (ended, status), _ = through(upstream.url, client)
+    assert (ended, status) == (5, 200)
+
+
+def test_requests_of_one_run_may_not_hold_more_than_their_share_of_memory() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
+        async def held() -> Any:
+            for _ in range(30):
+                yield b"x" * 2**20
+            await asyncio.sleep(1)
+
+        async def one() -> int:
+            return (await ask(session, grant, json=None, data=held()))[0]
+
+        return sorted(await asyncio.gather(*(one() for _ in range(3))))
+
+    with scripted(lambda _: Answer(body=message("hi"))) as upstream:
+        statuses, _ = through(upstream.url, client)
+    assert statuses == [200, 200, 429]
+
+
+def test_compressed_body_and_expectation_are_passed_on_as_they_are() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> int:
+        headers = {**bearer(grant), "Content-Encoding": "gzip"}
+        options = {"json": None, "data": b"\x1f\x8bnot gzip", "headers": headers}
+        return (await ask(session, grant, expect100=True, **options))[0]
+
+    with scripted(lambda _: Answer(body=message("hi"))) as upstream:
+        status, _ = through(upstream.url, client)
+    assert status == 200
+    assert upstream.received[0].body == b"\x1f\x8bnot gzip"
+    assert "expect" not in upstream.received[0].headers
+
+
+def test_malformed_request_does_not_put_the_token_into_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", grant.port)
+        token = grant.token.reveal()
+        writer.write(f"POST /v1/messages HTTP/1.1\r\nx-api-key : {token}\r\n\r\n".encode())
+        answer = await reader.read(100)
+        writer.close()
+        assert token not in caplog.text
+        return answer
+
+    answer, _ = through("http://127.0.0.1:9", client)
+    assert answer.startswith(b"HTTP/1.0 400")

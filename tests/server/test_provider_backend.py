@@ -79,4 +79,4 @@ def test_killed_local_model_is_started_again_for_the_next_call(serve: ServerFact
             if b"local_model_child" in Path(f"/proc/{child}/cmdline").read_bytes():
                 os.kill(int(child), signal.SIGKILL)
         result = execute(client, code, task=SPEC["task"])
-    assert (result["status"], result["stdout"]) == ("success", "The capital of France is Paris.\n")
+    assert (result["status"], "Paris" in result["stdout"]) == ("success", True)

@@ -302,7 +302,7 @@ def test_killed_keeper_is_a_failure_of_the_machinery_and_takes_the_program_along
     mark = f"orphan-{time.monotonic_ns()}"
     code = (
         f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\n"
-        "os.fork(); print(os.getppid()); time.sleep(60)\n"
+        "print(os.getppid()); os.fork(); time.sleep(60)\n"
     )
 
     async def inside() -> None:

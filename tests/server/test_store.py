@@ -45,8 +45,16 @@ def test_oldest_runs_go_beyond_the_limit(tmp_path: Path) -> None:
     for number in range(4):
         add(store, f"run{number}")
         store.add_events(f"run{number}", [(1, "started", {})])
+        store.update_run(f"run{number}", status="success")
     assert [row["id"] for row in store.runs(limit=10)] == ["run3", "run2"]
     assert store.events("run0") == []
+
+
+def test_run_that_is_going_is_kept_beyond_the_limit(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep_runs=1)
+    add(store, "going")
+    add(store, "newer")
+    assert {row["id"] for row in store.runs(limit=10)} == {"going", "newer"}
 
 
 def test_run_that_a_stopped_server_left_open_gets_its_end(store: Store) -> None:

@@ -1,0 +1,77 @@
+"""Scratch folders: one for each run, gone with it, whatever the program made of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from server.task_cap import left_groups, remove_group
+
+_PREFIX = "agent-run-"
+
+
+def make_scratch() -> str:
+    """Make a folder that only this user can enter; its name tells which process it belongs to.
+
+    Raises:
+        OSError: there is no room for it.
+
+    """
+    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder and all in it: unreadable, too deep or too long for most tools as well."""
+    if not folder:
+        return
+    try:
+        _open_up(folder)
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except (OSError, RecursionError):
+        # coreutils walk by descriptor: no path is too long for them.
+        for command in (["chmod", "-R", "u+rwX", folder], ["rm", "-rf", "--", folder]):
+            subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+
+
+def _open_up(folder: str) -> None:
+    """Give every folder below, and `folder` itself, back the rights to remove what is in it."""
+    os.chmod(folder, stat.S_IRWXU)
+    for path, folders, _ in os.walk(folder):
+        for name in folders:
+            child = os.path.join(path, name)
+            if not os.path.islink(child):
+                os.chmod(child, stat.S_IRWXU)
+
+
+def sweep_scratch() -> None:
+    """Remove the folders and groups that killed servers of this user have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if not owner.isdecimal() or _is_alive(int(owner)):
+            continue
+        try:
+            mine = folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
+        except OSError:
+            continue
+        if mine:
+            remove_tree(str(folder))
+    for group in left_groups(_PREFIX):
+        owner = group.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdecimal() and not _is_alive(int(owner)):
+            remove_group(str(group))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

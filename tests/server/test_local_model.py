@@ -1,0 +1,49 @@
+"""The built-in local model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from llm_agent_builder.errors import BackendUnavailableError
+from server.local_model import MAX_TOKENS, LocalModel, find_model_file, prepare_request
+
+
+def test_answers_are_bounded_whatever_is_asked() -> None:
+    asked = {"messages": [], "max_tokens": 8, "n_predict": 900, "max_completion_tokens": 900}
+    assert json.loads(prepare_request(json.dumps({**asked, "ignore_eos": True}).encode())) == {
+        "messages": [],
+        "max_tokens": 8,
+        "temperature": 0,
+    }
+    for wanted in (None, 0, -1, 10**9, "many", 2.5):
+        body = prepare_request(json.dumps({"max_tokens": wanted}).encode())
+        assert json.loads(body)["max_tokens"] == MAX_TOKENS
+
+
+def test_body_that_is_not_a_request_is_left_to_the_model() -> None:
+    for body in (b"", b"[1]", b"{", b"\xff"):
+        assert prepare_request(body) == body
+
+
+def test_file_that_is_configured_and_missing_is_not_replaced_by_another(tmp_path: Path) -> None:
+    assert find_model_file(tmp_path / "missing.gguf") is None
+    assert find_model_file() is not None
+
+
+def test_file_that_is_no_model_is_an_error_with_the_mend(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"not a model")
+
+    async def inside() -> None:
+        model = LocalModel(path=broken, log_file=tmp_path / "log")
+        try:
+            await model.endpoint()
+        finally:
+            await model.close()
+
+    with pytest.raises(BackendUnavailableError, match="did not start"):
+        asyncio.run(inside())
