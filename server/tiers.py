@@ -43,7 +43,7 @@ class TierReport:
 
 
 _CHILD_LAYERS = ("landlock", "seccomp")
-_NOT_BUILT = "not built yet: planned with the strong tier"
+_NOT_BUILT = "comes with the tier strong, which this version does not have"
 _MEND = (
     "Run it on Linux 6.7 or later with Landlock enabled, or set "
     "AGENT_BUILDER_ALLOW_WEAK_SANDBOX=1 if you trust every program you run."
@@ -145,7 +145,8 @@ def probe_tier(*, force: str | None = None, allow_weak: bool = False) -> TierRep
         )
         for name in _CHILD_LAYERS
     )
-    return TierReport(tier, _fixed_layers(holds) + layers, *_acceptable(tier, force, allow_weak))
+    listed = sorted(layers + _fixed_layers(holds), key=lambda layer: not layer.active)
+    return TierReport(tier, tuple(listed), *_acceptable(tier, force, allow_weak))
 
 
 def _fixed_layers(confined: bool) -> tuple[Layer, ...]:

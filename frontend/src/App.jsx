@@ -1,6 +1,6 @@
 import { useHotkeys } from '@mantine/hooks';
 import { useEffect, useRef, useState } from 'react';
-import { backendChoices, effectiveBackend } from './backends.js';
+import { backendChoices, effectiveBackend, resolveBackend } from './backends.js';
 import { AgentForm } from './components/AgentForm.jsx';
 import { CodePanel } from './components/CodePanel.jsx';
 import { Header } from './components/Header.jsx';
@@ -8,7 +8,6 @@ import { RunPanel } from './components/RunPanel.jsx';
 import { ServerBanner } from './components/ServerBanner.jsx';
 import { TokenDialog } from './components/TokenDialog.jsx';
 import { reveal } from './reveal.js';
-import { isActive } from './runState.js';
 import { useAgentForm } from './useAgentForm.js';
 import { useBuilder } from './useBuilder.js';
 import { useServer } from './useServer.js';
@@ -21,38 +20,38 @@ export function App() {
   const { catalog } = server;
   const provider = catalog?.providers.find(({ id }) => id === form.values.provider) ?? null;
   const choices = backendChoices(catalog, provider);
-  const backend = effectiveBackend(choices, wanted);
+  const chosen = effectiveBackend(choices, wanted);
+  const runnable = provider && catalog.sandbox.available !== false;
+  const backend = runnable ? resolveBackend(choices, chosen) : null;
 
   const builder = useBuilder({ form, server, provider, backend });
   const { run } = builder.runner;
-  const testable = catalog?.sandbox.available !== false && !choices[0].reason;
 
   const codeRef = useRef(null);
   const resultRef = useRef(null);
   useEffect(() => {
-    if (run.id) reveal(resultRef.current);
-  }, [run.id]);
+    if (run.id && !run.restored) reveal(resultRef.current);
+  }, [run.id, run.restored]);
 
   async function generate() {
     if (await builder.generate()) reveal(codeRef.current);
   }
 
-  useHotkeys([['mod+Enter', () => testable && builder.test()]], []);
+  useHotkeys([['mod+Enter', builder.test]], []);
 
   return (
     <div className="app">
-      <Header catalog={catalog} />
+      <Header catalog={catalog} onLook={server.refresh} />
       <ServerBanner server={server} />
       <main className="workspace" data-ran={run.status !== 'idle'}>
         <AgentForm
           form={form}
           server={server}
           provider={provider}
-          backends={{ choices, chosen: backend, choose: setWanted }}
+          backends={{ choices, chosen, choose: setWanted }}
           builder={builder}
           onGenerate={generate}
-          testable={testable}
-          running={isActive(run)}
+          backend={backend}
         />
         <CodePanel
           ref={codeRef}
@@ -61,7 +60,12 @@ export function App() {
           generating={builder.generating}
           onRegenerate={generate}
         />
-        <RunPanel ref={resultRef} run={run} fullOutput={builder.runner.fullOutput} />
+        <RunPanel
+          ref={resultRef}
+          run={run}
+          offline={server.status === 'offline'}
+          fullOutput={builder.runner.fullOutput}
+        />
       </main>
       <TokenDialog />
     </div>

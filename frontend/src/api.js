@@ -74,11 +74,11 @@ async function send(path, options) {
   return response;
 }
 
-async function request(path, options) {
+async function request(path, { quiet = false, ...options } = {}) {
   try {
     return await send(path, options);
   } catch (error) {
-    if (error.code !== 'token_required' || !askForToken) throw error;
+    if (error.code !== 'token_required' || !askForToken || quiet) throw error;
     if (!(await askForToken())) throw error;
     return send(path, options);
   }
@@ -100,8 +100,9 @@ async function json(responsePromise) {
   }
 }
 
-export function getCatalog(signal) {
-  return json(request('/api/catalog', { signal }));
+/** `quiet`: nobody asked for it, so it doesn't ask for the token either. */
+export function getCatalog(signal, { quiet = false } = {}) {
+  return json(request('/api/catalog', { signal, quiet }));
 }
 
 export function generate(values, signal) {

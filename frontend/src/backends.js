@@ -18,23 +18,41 @@ export function backendChoices(catalog, provider) {
   ];
 }
 
-/** The choice in force: one that is no longer possible falls back to Auto. */
+/** The choice in force: a provider that is no longer possible falls back to Auto. */
 export function effectiveBackend(choices, wanted) {
   const choice = choices.find(({ id }) => id === wanted);
-  return choice && !choice.reason ? wanted : 'auto';
+  // Who chose the local model is never moved to one that costs money: that choice stays, and says why not.
+  return choice && (!choice.reason || wanted === 'local') ? wanted : 'auto';
+}
+
+/**
+ * What a test runs on: `provider`, `local`, or null when nothing can answer. Auto is settled here and
+ * not by the server, so that what runs is what the page said, also when a key appeared meanwhile.
+ */
+export function resolveBackend(choices, chosen) {
+  const order = chosen === 'auto' ? ['provider', 'local'] : [chosen];
+  return order.find((wanted) => choices.some(({ id, reason }) => id === wanted && !reason)) ?? null;
+}
+
+/** The same in a few words, for beside the button. */
+export function nameBackend(backend, provider) {
+  if (!backend) return '';
+  return backend === 'local' ? 'Runs on the local model.' : `Runs on the ${provider.label} API, which may cost money.`;
 }
 
 /** Who will answer a test, in words; empty while that is not known. */
 export function explainBackend(choices, chosen, provider) {
   const [auto, remote, local] = choices;
   if (!provider) return '';
-  if (auto.reason) return auto.reason;
+  const backend = resolveBackend(choices, chosen);
+  if (backend === 'provider') return `The ${provider.label} API will answer. Calls may cost money.`;
+  if (!backend) return chosen === 'local' ? `Local model: ${local.reason}` : auto.reason;
   if (chosen === 'local') return 'The built-in local model will answer: a tiny demo model, no key needed.';
-  const api = `The ${provider.label} API`;
-  if (chosen === 'provider') return `${api} will answer. Calls may cost money.`;
-  if (!remote.reason) return `${api} will answer. Calls may cost money.`;
-  return local.reason ? remote.reason : `The built-in local model will answer. ${remote.reason}`;
+  return `The built-in local model will answer. ${remote.reason}`;
 }
+
+// What server/local_model.py allows.
+export const LOCAL_BOUND = "The built-in model's answers are bounded at 256 tokens.";
 
 export const LOCAL_ANSWER =
   'built-in local model (tiny demo model: shows that everything works, not how good the agent is)';

@@ -19,11 +19,12 @@ export function dollars(value) {
   return `$${Number(value.toPrecision(2))}`;
 }
 
-/** 200000 -> "200K", 1048576 -> "1M" */
+/** As providers write it: 200000 -> "200K", but 131072 -> "128K" and 1048576 -> "1M". */
 export function contextSize(tokens) {
   if (typeof tokens !== 'number') return null;
-  if (tokens >= 1_000_000) return `${Number((tokens / 1_000_000).toFixed(1))}M`;
-  return tokens >= 1000 ? `${Math.round(tokens / 1000)}K` : String(tokens);
+  const step = tokens % 1000 !== 0 && tokens % 1024 === 0 ? 1024 : 1000;
+  if (tokens >= step * step) return `${Number((tokens / step ** 2).toFixed(2))}M`;
+  return tokens >= step ? `${Math.round(tokens / step)}K` : String(tokens);
 }
 
 /** The quiet line under a model's name; null when nothing is known. */

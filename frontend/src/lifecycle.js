@@ -1,3 +1,9 @@
+/** The models still offered by their provider first; otherwise in the order given. */
+export function retiredLast(models) {
+  const retired = (model) => model.lifecycle === 'retired';
+  return [...models.filter((model) => !retired(model)), ...models.filter(retired)];
+}
+
 /** What to know before choosing a model; null for one in good standing. */
 export function lifecycleWarning({ lifecycle, retires_on: date }) {
   const on = date ? ` on ${date}` : '';

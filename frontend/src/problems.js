@@ -1,11 +1,11 @@
 /**
  * What to show for a failed request: `{title, text}`, where the text says what to do next.
- * Null for a request the user cancelled.
+ * Null for a request the user cancelled, and where the banner over the page says it already.
  */
 export function describeProblem(error) {
-  if (error.code === 'aborted') return null;
-  if (error.code === 'offline') {
-    return { title: "Can't reach the server", text: 'What you typed is kept. Try again once the server is back.' };
+  if (error.code === 'aborted' || error.code === 'offline') return null;
+  if (error.code === 'backend_unavailable') {
+    return { title: 'Nothing was run', text: sentence(error.message) };
   }
   if (error.code === 'token_required') {
     return { title: 'Access token needed', text: 'Press the button again to enter the token of this server.' };

@@ -1,12 +1,14 @@
 import { appendOutput, emptyOutput } from './output.js';
 
 /**
- * A run as the page knows it. `status` is the server's own word, or before the server knows of the
- * run `idle` or `starting`. Everything here is pure: the clock's readings are passed in.
+ * A run as the page knows it. `status` is the server's own word, or one of the page's: `idle` before
+ * any run, `restoring` until the one from before a reload is there, `lost` when its end can't be known.
+ * Everything here is pure: the clock's readings are passed in.
  */
 export const idleRun = {
   status: 'idle',
   id: null,
+  restored: false,
   providerLabel: '',
   backend: null,
   modelLabel: null,
@@ -53,6 +55,25 @@ function toChunk(event) {
   return null;
 }
 
+/** When a run began. After a reload that is what its record says, within what its time limit allows. */
+function startOf(run, { limits }, now) {
+  return Math.max(run.startedAt ?? now, now - (limits?.wall_s ?? Infinity) * 1000);
+}
+
+/** Where the page begins with a run that it takes up again; `ageMs` is how long ago that was made. */
+export function restoredRun({ id, providerLabel }, record, ageMs, now) {
+  const active = isActive(record);
+  return {
+    ...idleRun,
+    id,
+    providerLabel,
+    restored: true,
+    // The end is shown when its event comes, together with all that came before it.
+    status: active ? record.status : 'restoring',
+    startedAt: record.status === 'running' ? now - Math.max(0, ageMs || 0) : null,
+  };
+}
+
 const transitions = {
   started: (run, event, now) => ({
     ...run,
@@ -61,7 +82,7 @@ const transitions = {
     modelLabel: event.model_label ?? null,
     tier: event.tier ?? null,
     limits: event.limits ?? null,
-    startedAt: now,
+    startedAt: startOf(run, event, now),
   }),
   model_call: (run, event) => ({ ...run, calls: [...run.calls, event] }),
   limit: (run, event) => ({ ...run, lastLimit: event.kind ?? null }),
@@ -84,17 +105,29 @@ export function applyEvents(run, events, now) {
 }
 
 export function isActive(run) {
-  return run.status === 'starting' || run.status === 'queued' || run.status === 'running';
+  return run.status === 'queued' || run.status === 'running';
 }
 
-/** An agent that ends with 3 says that its answer was cut short, not that it broke. */
+/** Ended by someone's wish, or about to: what is cut off then is nobody's fault. */
+export function isCancelled(run) {
+  return run.status === 'cancelled' || run.stopping;
+}
+
+/** What the server says of a run that was going when it stopped. */
+const INTERRUPTED = 'the server stopped while this run was going';
+
+export function interrupted(run) {
+  return run.status === 'failed' && run.exit?.reason === INTERRUPTED;
+}
+
+/** An agent that ends with 3 says that it stopped early, not that it broke. */
 export function stoppedEarly(run) {
   return run.status === 'error' && (run.exit?.stopped_early === true || run.exit?.returncode === 3);
 }
 
 const STATUS_TEXT = {
   idle: 'Not run yet',
-  starting: 'Starting',
+  restoring: 'Loading',
   queued: 'Queued',
   running: 'Running',
   success: 'Done',
@@ -103,10 +136,12 @@ const STATUS_TEXT = {
   limit: 'Limit reached',
   cancelled: 'Cancelled',
   failed: 'Could not run',
+  lost: 'Outcome unknown',
 };
 
 export function statusText(run) {
   if (stoppedEarly(run)) return 'Stopped early';
+  if (interrupted(run)) return 'Interrupted';
   const text = STATUS_TEXT[run.status] ?? run.status;
   if (run.status !== 'limit') return text;
   const name = limitName(run.lastLimit ?? run.exit?.reason);
@@ -117,7 +152,8 @@ export function statusText(run) {
 export function statusTone(run) {
   if (isActive(run)) return 'active';
   if (run.status === 'success') return 'good';
-  if (run.status === 'idle' || run.status === 'cancelled') return 'quiet';
-  if (stoppedEarly(run) || run.status === 'timeout' || run.status === 'limit') return 'caution';
+  if (['idle', 'restoring', 'cancelled'].includes(run.status)) return 'quiet';
+  if (stoppedEarly(run) || interrupted(run)) return 'caution';
+  if (['timeout', 'limit', 'lost'].includes(run.status)) return 'caution';
   return 'bad';
 }

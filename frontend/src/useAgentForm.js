@@ -5,9 +5,9 @@ const DRAFT_KEY = 'llm-agent-builder.draft';
 
 /** A newcomer can press Test Agent at once. Provider and model come from the catalog. */
 export const starter = {
-  name: 'Greeter',
-  prompt: 'You are a friendly assistant. Answer in one short sentence.',
-  task: 'Say hello to a new user.',
+  name: 'Geographer',
+  prompt: 'You are a helpful assistant.',
+  task: 'What is the capital of France?',
   provider: null,
   model: null,
   stream: false,
@@ -37,14 +37,22 @@ export function fingerprint({ name, prompt, task, provider, model, stream }) {
   return JSON.stringify([name, prompt, task, provider, model, stream]);
 }
 
-/** The form's values as typed, the messages beside its fields, and the draft kept in the browser. */
+/**
+ * The form's values as typed, the messages beside its fields, and the draft kept in the browser.
+ * `edition` counts the times that all values were replaced at once: fields made anew with it have no
+ * history of their own, which the browser's undo would otherwise play back onto the wrong text.
+ */
 export function useAgentForm(catalog) {
-  const [typed, setTyped] = useState(() => restoreDraft(load(DRAFT_KEY)));
+  const [typed, setTyped] = useState(() => restoreDraft(load(DRAFT_KEY, 'tab') ?? load(DRAFT_KEY)));
   const [errors, setErrors] = useState({});
   const [undo, setUndo] = useState(null);
+  const [edition, setEdition] = useState(0);
   const values = useMemo(() => withCatalog(typed, catalog), [typed, catalog]);
 
-  useEffect(() => save(DRAFT_KEY, typed), [typed]);
+  useEffect(() => {
+    save(DRAFT_KEY, typed); // for the next visit
+    save(DRAFT_KEY, typed, 'tab'); // so that a reload brings back this tab's, not the newest one
+  }, [typed]);
 
   const change = useCallback((changed) => {
     setTyped((now) => ({ ...now, ...changed }));
@@ -56,12 +64,14 @@ export function useAgentForm(catalog) {
     setUndo(typed);
     setTyped(starter);
     setErrors({});
+    setEdition((n) => n + 1);
   }, [typed]);
 
   const undoReset = useCallback(() => {
     setTyped(undo);
     setUndo(null);
+    setEdition((n) => n + 1);
   }, [undo]);
 
-  return { values, errors, setErrors, change, reset, undoReset: undo ? undoReset : null };
+  return { values, errors, setErrors, change, reset, undoReset: undo ? undoReset : null, edition };
 }

@@ -1,5 +1,6 @@
-import { useCallback, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import * as api from './api.js';
+import { keepFile, keptFile } from './kept.js';
 import { describeProblem } from './problems.js';
 import { fingerprint } from './useAgentForm.js';
 import { isActive } from './runState.js';
@@ -17,28 +18,51 @@ function focusFirst(fields) {
   requestAnimationFrame(() => document.getElementById(fieldId(first))?.focus());
 }
 
+/** The file of a run from before a reload, where the browser kept no more than the run's id. */
+function fileOfRun({ code }) {
+  return { code, filename: 'agent.py', warnings: [], fingerprint: null };
+}
+
 /** The two things the page does, Generate and Test Agent, and what came of them. */
 export function useBuilder({ form, server, provider, backend }) {
-  const [generated, setGenerated] = useState(null);
+  const [generated, setGenerated] = useState(keptFile);
   const [generating, setGenerating] = useState(false);
   const [problem, setProblem] = useState(null);
   const runner = useRun();
   const { values, setErrors } = form;
-  const { reportOffline } = server;
+  const { reportOffline, refresh } = server;
+  const { run, starting, launch, resume } = runner;
 
   const present = fingerprint(values);
-  const stale = generated !== null && generated.fingerprint !== present;
-  const busy = generating || isActive(runner.run);
+  // Before the catalog is there the form lacks its model: that is no change of the user's.
+  const stale = generated !== null && server.catalog !== null && generated.fingerprint !== present;
+  const running = starting || isActive(run);
+  const busy = generating || running;
+
+  const ready = server.status === 'ready';
+  useEffect(() => {
+    if (!ready) return;
+    resume().then(
+      (record) => record && setGenerated((now) => now ?? fileOfRun(record)),
+      (error) => error.code === 'offline' && reportOffline(error),
+    );
+  }, [ready, resume, reportOffline]);
+
+  // A run takes a while; what the page says about keys may have changed meanwhile.
+  useEffect(() => {
+    if (run.exit) refresh();
+  }, [run.exit, refresh]);
 
   const fail = useCallback(
     (error) => {
       if (error.code === 'offline') reportOffline(error);
+      if (error.code === 'backend_unavailable') refresh();
       const known = Object.fromEntries(Object.entries(error.fields ?? {}).filter(([field]) => FIELDS.includes(field)));
       if (Object.keys(known).length === 0) return setProblem(describeProblem(error));
       setErrors(known);
       return focusFirst(known);
     },
-    [reportOffline, setErrors],
+    [reportOffline, refresh, setErrors],
   );
 
   /** Resolves to the generated file, or null when it failed and the page says why. */
@@ -48,6 +72,7 @@ export function useBuilder({ form, server, provider, backend }) {
     try {
       const file = { ...(await api.generate(values)), fingerprint: present };
       setGenerated(file);
+      keepFile(file);
       return file;
     } catch (error) {
       fail(error);
@@ -58,29 +83,26 @@ export function useBuilder({ form, server, provider, backend }) {
   }, [values, present, fail, setErrors]);
 
   const generate = useCallback(async () => {
-    if (busy) return null;
+    if (busy || !provider) return null;
     setProblem(null);
     return write();
-  }, [busy, write]);
+  }, [busy, provider, write]);
 
   const test = useCallback(async () => {
-    if (busy) return;
+    if (busy || !backend) return;
     setProblem(null);
-    const mine = runner.begin(provider?.label ?? '');
-    const file = generated && !stale ? generated : await write();
-    if (!file) {
-      runner.clear();
-      return;
-    }
+    const prepare = async () => {
+      const file = generated && !stale ? generated : await write();
+      return file && { code: file.code, task: values.task, backend };
+    };
     try {
-      await runner.start(mine, { code: file.code, task: values.task, backend });
+      await launch(prepare, provider?.label ?? '');
     } catch (error) {
-      runner.clear();
       fail(error);
     }
-  }, [busy, runner, provider, generated, stale, write, values.task, backend, fail]);
+  }, [busy, backend, generated, stale, write, values.task, launch, provider, fail]);
 
   const dismissProblem = useCallback(() => setProblem(null), []);
 
-  return { generated, generating, stale, problem, dismissProblem, generate, test, runner };
+  return { generated, generating, stale, running, problem, dismissProblem, generate, test, runner };
 }

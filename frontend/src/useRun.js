@@ -1,7 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import * as api from './api.js';
 import { followRun } from './followRun.js';
-import { applyEvents, idleRun, isActive } from './runState.js';
+import { forgetRun, keepRun, keptRun } from './kept.js';
+import { applyEvents, idleRun, isActive, restoredRun } from './runState.js';
 
 /** Collects events and hands them over once a frame, so that a talkative run never redraws per event. */
 function createBatcher(deliver) {
@@ -26,34 +27,27 @@ function createBatcher(deliver) {
   };
 }
 
+/** What a run's callbacks may touch while it is the one on the page. */
+function newRun(providerLabel) {
+  return { id: null, providerLabel, abort: new AbortController(), stopWanted: false, text: [] };
+}
+
 /**
- * The life of one run at a time: `begin` shows that something is coming, `start` sends the program
- * and follows its events, `stop` cancels it, `clear` forgets it.
+ * The run on the page: `launch` starts one, `resume` takes up the one from before a reload, `stop`
+ * cancels. The run before stays on the page until the server has accepted the next: `starting`.
  */
 export function useRun() {
-  const [run, setRun] = useState(idleRun);
-  const live = useRef(null); // {abort, id, stopWanted}: what the present run's callbacks may touch
+  const [run, setRun] = useState(() => (keptRun() ? { ...idleRun, status: 'restoring' } : idleRun));
+  const [starting, setStarting] = useState(false);
+  const live = useRef(null);
+  const coming = useRef(null);
 
-  const leave = useCallback(() => {
-    live.current?.abort.abort();
-    live.current = null;
+  const show = useCallback((mine, state) => {
+    if (live.current !== mine) live.current?.abort.abort();
+    live.current = mine;
+    if (state) setRun(state);
   }, []);
-  useEffect(() => leave, [leave]);
-
-  const begin = useCallback(
-    (providerLabel) => {
-      leave();
-      live.current = { abort: new AbortController(), id: null, stopWanted: false, text: [] };
-      setRun({ ...idleRun, status: 'starting', providerLabel });
-      return live.current;
-    },
-    [leave],
-  );
-
-  const clear = useCallback(() => {
-    leave();
-    setRun(idleRun);
-  }, [leave]);
+  useEffect(() => () => show(null), [show]);
 
   const cancel = useCallback(async (mine) => {
     try {
@@ -62,16 +56,19 @@ export function useRun() {
       // 404 and 409: it has ended meanwhile, and its exit event is on the way.
       if (error.status === 404 || error.status === 409 || live.current !== mine) return;
       setRun((now) => ({ ...now, stopping: false, problem: `The run could not be stopped. ${error.message}` }));
+    } finally {
+      mine.stopWanted = false;
     }
   }, []);
 
   const stop = useCallback(() => {
-    const mine = live.current;
+    const mine = coming.current ?? live.current;
     if (!mine || mine.stopWanted) return;
     mine.stopWanted = true;
+    // Without an id the request is still on its way; launch() sees the wish once it has one.
+    if (!mine.id) return;
     setRun((now) => (isActive(now) ? { ...now, stopping: true, problem: null } : now));
-    // Without an id the request is still on its way; start() sees the wish once it has one.
-    if (mine.id) cancel(mine).finally(() => (mine.stopWanted = false));
+    cancel(mine);
   }, [cancel]);
 
   const follow = useCallback(async (mine) => {
@@ -90,32 +87,70 @@ export function useRun() {
       batcher.flush();
     } catch (error) {
       batcher.flush();
-      update((run) => ({ ...run, status: 'failed', connection: 'open', stopping: false, problem: lossText(error) }));
+      update((run) => ({ ...run, status: 'lost', connection: 'open', stopping: false, problem: lossText(error) }));
     }
   }, []);
 
-  /** Sends the program. Throws an ApiError when the server does not take it. */
-  const start = useCallback(
-    async (mine, { code, task, backend }) => {
-      if (mine.stopWanted) return clear();
-      const { id } = await api.createRun({ code, task, backend });
-      mine.id = id;
+  /**
+   * Starts what `prepare` resolves to, `{code, task, backend}`; null means that there is nothing to
+   * start. Throws an ApiError when the server does not take it.
+   */
+  const launch = useCallback(
+    async (prepare, providerLabel) => {
+      const mine = newRun(providerLabel);
+      coming.current = mine;
+      setStarting(true);
+      try {
+        const program = await prepare();
+        if (!program || mine.stopWanted) return;
+        mine.id = (await api.createRun(program)).id;
+        keepRun(mine);
+        show(mine, { ...idleRun, status: 'queued', id: mine.id, providerLabel, stopping: mine.stopWanted });
+      } finally {
+        coming.current = null;
+        setStarting(false);
+      }
       if (mine.stopWanted) cancel(mine);
-      if (live.current !== mine) return undefined;
-      setRun((now) => ({ ...now, status: 'queued', id }));
-      return follow(mine);
+      follow(mine);
     },
-    [cancel, clear, follow],
+    [cancel, follow, show],
   );
+
+  /** Resolves to the record of the run taken up again, with its code, or to null. */
+  const resume = useCallback(async () => {
+    const kept = keptRun();
+    if (!kept || live.current || coming.current) return null;
+    const mine = { ...newRun(kept.providerLabel), id: kept.id };
+    show(mine);
+    try {
+      const record = await api.getRun(kept.id, mine.abort.signal);
+      if (live.current !== mine) return null;
+      const age = Date.now() - Date.parse(record.created_at);
+      show(mine, restoredRun(kept, record, age, performance.now()));
+      follow(mine);
+      return record;
+    } catch (error) {
+      if (live.current !== mine) return null;
+      show(null, afterFailedResume(error));
+      if (error.status === 404) forgetRun();
+      throw error;
+    }
+  }, [follow, show]);
 
   /** Everything the run has printed so far, also what is no longer shown. */
   const fullOutput = useCallback(() => live.current?.text.join('') ?? '', []);
 
-  return { run, begin, start, stop, clear, fullOutput };
+  return { run, starting, launch, resume, stop, fullOutput };
+}
+
+/** Undefined while offline: it stays `restoring`, to be tried again once the server is there. */
+function afterFailedResume(error) {
+  if (error.code === 'offline') return undefined;
+  return error.status === 404 ? idleRun : { ...idleRun, status: 'lost', problem: lossText(error) };
 }
 
 function lossText(error) {
-  if (error.status === 404) return 'The server no longer knows this run. It may have been restarted.';
-  if (error.code === 'offline') return 'The connection was lost and could not be restored. How the run ended is not known.';
+  if (error.status === 404) return 'The server no longer knows this run.';
+  if (error.code === 'offline') return 'The connection could not be restored: how the run ended is not known. Reload the page to look again.';
   return `The run could not be followed. ${error.message}`;
 }

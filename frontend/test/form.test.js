@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { backendChoices, effectiveBackend, explainBackend } from '../src/backends.js';
-import { lifecycleWarning } from '../src/lifecycle.js';
+import { backendChoices, effectiveBackend, explainBackend, resolveBackend } from '../src/backends.js';
+import { lifecycleWarning, retiredLast } from '../src/lifecycle.js';
 import { contextSize, count, dollars, modelFacts, seconds, UNKNOWN } from '../src/format.js';
 import { describeProblem } from '../src/problems.js';
 import { fingerprint, restoreDraft, starter, withCatalog } from '../src/useAgentForm.js';
@@ -53,6 +53,34 @@ describe('run with', () => {
   });
 });
 
+describe('what a test runs on', () => {
+  const choices = (provider, local) => [
+    { id: 'auto', reason: null },
+    { id: 'provider', reason: provider },
+    { id: 'local', reason: local },
+  ];
+
+  it('is settled from what the page shows, never left to the server', () => {
+    expect(resolveBackend(choices(null, null), 'auto')).toBe('provider');
+    expect(resolveBackend(choices('no key', null), 'auto')).toBe('local');
+    expect(resolveBackend(choices(null, null), 'local')).toBe('local');
+    expect(resolveBackend(choices('no key', 'off'), 'auto')).toBeNull();
+  });
+
+  it('never moves from a chosen local model to one that costs money', () => {
+    const without = choices(null, 'It is not installed.');
+    expect(effectiveBackend(without, 'local')).toBe('local');
+    expect(resolveBackend(without, 'local')).toBeNull();
+    expect(explainBackend(without, 'local', anthropic)).toBe('Local model: It is not installed.');
+  });
+});
+
+it('lists retired models last and keeps the order otherwise', () => {
+  const models = [['a', 'retired'], ['b', 'current'], ['c', 'deprecated'], ['d', 'retired'], ['e', 'current']];
+  const sorted = retiredLast(models.map(([id, lifecycle]) => ({ id, lifecycle })));
+  expect(sorted.map(({ id }) => id).join('')).toBe('bcead');
+});
+
 it('warns of models that are going or gone', () => {
   expect(lifecycleWarning({ lifecycle: 'current' })).toBeNull();
   expect(lifecycleWarning({ lifecycle: 'retired', retires_on: '2026-02-19' })).toBe(
@@ -70,12 +98,15 @@ describe('figures', () => {
   it('fit their size', () => {
     expect([seconds(0.0064), seconds(1.234), seconds(12.34), seconds(123)]).toEqual(['6 ms', '1.23 s', '12.3 s', '123 s']);
     expect([dollars(0.00123), dollars(3), dollars(0)]).toEqual(['$0.0012', '$3.00', '$0.00']);
-    expect([contextSize(200000), contextSize(1048576)]).toEqual(['200K', '1M']);
+    const windows = [200_000, 128_000, 131_072, 262_144, 40_960, 1_000_000, 1_048_576, 1_050_000, 512];
+    expect(windows.map(contextSize)).toEqual(['200K', '128K', '128K', '256K', '40K', '1M', '1M', '1.05M', '512']);
   });
 });
 
 it('says what to do about an error', () => {
   expect(describeProblem({ code: 'aborted' })).toBeNull();
+  expect(describeProblem({ code: 'offline' })).toBeNull(); // the banner says it
+  expect(describeProblem({ code: 'backend_unavailable', status: 409, message: 'No key' }).text).toBe('No key.');
   expect(describeProblem({ status: 429, message: 'Full', retryAfter: 6.2 }).text).toBe('Full. Try again in 7 seconds.');
   expect(describeProblem({ status: 418, message: '' }).text).toMatch(/look at the log/);
 });

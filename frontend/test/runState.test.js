@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applyEvents, idleRun, limitName, statusText, statusTone } from '../src/runState.js';
+import { applyEvents, idleRun, limitName, restoredRun, statusText, statusTone } from '../src/runState.js';
 
 const running = applyEvents({ ...idleRun, status: 'queued' }, [{ type: 'started', backend: 'local', tier: 'strong' }], 5);
 
@@ -50,6 +50,34 @@ describe('a run', () => {
     'has a tone for %s',
     (status, tone) => expect(statusTone(ended({ type: 'exit', status, returncode: 1 }))).toBe(tone),
   );
+});
+
+it('calls a run interrupted when the server stopped under it', () => {
+  const run = ended({ type: 'exit', status: 'failed', reason: 'the server stopped while this run was going' });
+  expect([statusText(run), statusTone(run)]).toEqual(['Interrupted', 'caution']);
+  expect(statusText(ended({ type: 'exit', status: 'failed', reason: 'no fork server' }))).toBe('Could not run');
+});
+
+describe('a run taken up again', () => {
+  const kept = { id: 'r1', providerLabel: 'Anthropic' };
+  const started = { type: 'started', backend: 'local', limits: { wall_s: 60 } };
+
+  it('goes on counting from where it began', () => {
+    const run = restoredRun(kept, { status: 'running' }, 3000, 10_000);
+    expect(run).toMatchObject({ id: 'r1', status: 'running', restored: true, startedAt: 7000 });
+    expect(applyEvents(run, [started], 10_050).startedAt).toBe(7000);
+  });
+
+  it('is never older than its time limit, whatever the clocks say', () => {
+    const run = restoredRun(kept, { status: 'running' }, 3_600_000, 10_000);
+    expect(applyEvents(run, [started], 10_000).startedAt).toBe(-50_000);
+    expect(restoredRun(kept, { status: 'running' }, Number.NaN, 10_000).startedAt).toBe(10_000);
+  });
+
+  it('waits for its events when it has ended, or not begun', () => {
+    expect(restoredRun(kept, { status: 'success' }, 1, 2)).toMatchObject({ status: 'restoring', startedAt: null });
+    expect(applyEvents(restoredRun(kept, { status: 'queued' }, 9, 10), [started], 50).startedAt).toBe(50);
+  });
 });
 
 it('knows limits by kind or by setting', () => {

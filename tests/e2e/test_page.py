@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.serving import ServerFactory, Serving
-from tests.upstream import Answer, message_events, scripted
+from tests.upstream import Answer, message, message_events, scripted
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(os.environ.get("SCREENSHOTS") or ROOT / "build" / "screenshots")
@@ -225,7 +225,7 @@ def test_page_without_the_token_asks_for_it(page: Page, serve: ServerFactory) ->
     expect(dialog).to_be_visible()
     dialog.get_by_role("textbox").fill("wrong")
     page.keyboard.press("Enter")
-    expect(dialog).to_be_visible()
+    expect(dialog.get_by_text("not the right one")).to_be_visible()
     dialog.get_by_role("textbox").fill("let-me-in")
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
@@ -240,7 +240,196 @@ def test_the_whole_job_can_be_done_by_keyboard(page: Page, site: Serving) -> Non
     expect_status(page, "success")
 
 
+# ---------------------------------------------------------------- what is seen is what runs
+
+
+def backend_note(page: Page) -> Locator:
+    return page.get_by_role("group", name="Run with")
+
+
+def look_again(page: Page) -> None:
+    """Do what a browser does when its window is returned to."""
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+
+def test_auto_runs_on_what_the_page_said_also_when_a_key_has_appeared_since(
+    page: Page, serve: ServerFactory
+) -> None:
+    answer = Answer(headers={"Content-Type": "application/json"}, body=message("paid for"))
+    with scripted(lambda _: answer) as upstream:
+        server = serve(AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
+        open_page(page, server)
+        expect(backend_note(page)).to_contain_text("The built-in local model will answer")
+        (server.folder / ".env").write_text("ANTHROPIC_API_KEY=scripted\n")
+        page.get_by_role("button", name="Test Agent").click()
+        expect_status(page, "success")
+        expect(page.get_by_test_id("backend")).to_contain_text("local model")
+        assert upstream.received == []
+        expect(backend_note(page)).to_contain_text("Anthropic API will answer")
+        page.get_by_role("button", name="Test Agent").click()
+        expect(page.get_by_test_id("stdout")).to_have_text("paid for\n", timeout=60_000)
+        assert len(upstream.received) == 1
+
+
+def test_key_set_or_taken_away_shows_when_the_page_is_looked_at_again(
+    page: Page, serve: ServerFactory
+) -> None:
+    server = serve()
+    open_page(page, server)
+    expect(backend_note(page)).to_contain_text("The built-in local model will answer")
+    (server.folder / ".env").write_text("ANTHROPIC_API_KEY=scripted\n")
+    look_again(page)
+    expect(backend_note(page)).to_contain_text("Anthropic API will answer")
+    (server.folder / ".env").unlink()
+    page.get_by_role("button", name=re.compile("^Keys")).click()
+    expect(page.get_by_role("dialog")).to_contain_text("cp .env.example .env")
+    expect(backend_note(page)).to_contain_text("The built-in local model will answer")
+
+
+def test_key_that_went_away_is_said_and_nothing_else_runs_instead(
+    page: Page, serve: ServerFactory
+) -> None:
+    server = serve()
+    (server.folder / ".env").write_text("ANTHROPIC_API_KEY=scripted\n")
+    open_page(page, server)
+    expect(backend_note(page)).to_contain_text("Anthropic API will answer")
+    (server.folder / ".env").unlink()
+    page.get_by_role("button", name="Test Agent").click()
+    expect(page.get_by_text("Anthropic needs a key")).to_be_visible()
+    expect(backend_note(page)).to_contain_text("The built-in local model will answer")
+    expect(page.get_by_text("Nothing has run yet")).to_be_visible()
+
+
+# ---------------------------------------------------------------- what stays
+
+
+def test_reload_takes_up_the_run_that_is_going_and_the_one_that_has_ended(
+    page: Page, serve: ServerFactory
+) -> None:
+    chunks = message_events(*[f"word{n} " for n in range(100)])
+    answer = Answer(headers={"Content-Type": "text/event-stream"}, chunks=chunks, pause=0.3)
+    with scripted(lambda _: answer) as upstream:
+        server = serve(ANTHROPIC_API_KEY="scripted", AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
+        open_page(page, server)
+        fill(page)
+        page.get_by_label("Stream Response").check()
+        page.get_by_role("button", name="Test Agent").click()
+        expect(page.get_by_test_id("stdout").first).to_contain_text("word2", timeout=60_000)
+        page.reload()
+        expect_status(page, "running")
+        expect(page.get_by_test_id("stdout")).to_contain_text("word0 word1 word2 word3")
+        expect(page.get_by_test_id("code")).to_contain_text("class Geographer")
+        other = page.context.new_page()
+        open_page(other, server)
+        expect(other.get_by_text("Nothing has run yet")).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect_status(page, "cancelled")
+        assert len(upstream.received) == 1
+    before = text_of(page, "stdout")
+    page.reload()
+    expect_status(page, "cancelled")
+    assert text_of(page, "stdout") == before
+    expect(page.get_by_test_id("backend")).to_contain_text("Anthropic API")
+    expect(page.get_by_text("Exit code")).to_be_hidden()
+    expect(page.get_by_role("button", name="Test Agent")).to_be_enabled()
+
+
+def test_reload_keeps_the_generated_code_and_whether_the_form_has_changed(
+    page: Page, site: Serving
+) -> None:
+    open_page(page, site)
+    fill(page)
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(page.get_by_test_id("code")).to_contain_text("class Geographer")
+    code = page.get_by_test_id("code").text_content()
+    changed = page.get_by_text("The form has changed since")
+    page.reload()
+    expect(page.get_by_role("button", name="Test Agent")).to_be_enabled()
+    assert page.get_by_test_id("code").text_content() == code
+    expect(changed).to_be_hidden()
+    page.get_by_label("Name", exact=True).fill("Other")
+    page.reload()
+    expect(page.get_by_test_id("code")).to_contain_text("class Geographer")
+    expect(changed).to_be_visible()
+
+
+def test_run_that_the_server_no_longer_knows_is_forgotten(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    page.evaluate("sessionStorage.setItem('llm-agent-builder.run', JSON.stringify({id: 'gone'}))")
+    page.reload()
+    expect(page.get_by_text("Nothing has run yet")).to_be_visible()
+    assert page.evaluate("sessionStorage.getItem('llm-agent-builder.run')") is None
+
+
+def test_page_works_where_the_browser_keeps_nothing(page: Page, site: Serving) -> None:
+    page.add_init_script(
+        "for (const area of ['localStorage', 'sessionStorage'])"
+        " Object.defineProperty(window, area, { get() { throw new Error('forbidden'); } });"
+    )
+    open_page(page, site)
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
+
+
+def test_refused_form_leaves_the_result_before_it_on_the_page(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    fill(page)
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
+    answer = text_of(page, "stdout")
+    page.get_by_label("Example task").fill("x" * 102_401)
+    page.get_by_role("button", name="Test Agent").click()
+    expect(page.get_by_text("at most 102,400 are allowed")).to_be_visible()
+    expect_status(page, "success")
+    assert text_of(page, "stdout") == answer
+    expect(page.get_by_test_id("code")).to_contain_text("class Geographer")
+
+
+def test_reset_is_taken_back_and_the_browsers_undo_doubles_nothing(
+    page: Page, site: Serving
+) -> None:
+    open_page(page, site)
+    prompt = page.get_by_label("System prompt")
+    prompt.click()
+    page.keyboard.press("End")
+    page.keyboard.type(" One two three.")
+    mine = prompt.input_value()
+    page.get_by_role("button", name="Reset").click()
+    starter = prompt.input_value()
+    assert starter != mine
+    page.get_by_role("button", name="Undo reset").click()
+    expect(prompt).to_have_value(mine)
+    page.get_by_role("button", name="Reset").click()
+    prompt.click()
+    page.keyboard.press("End")
+    page.keyboard.type(" More.")
+    for _ in range(12):
+        page.keyboard.press("Control+z")
+        assert f"{starter} More.".startswith(prompt.input_value())
+    expect(prompt).to_have_value(starter)
+
+
 # ---------------------------------------------------------------- how it looks
+
+
+@pytest.mark.parametrize(
+    "size", [(320, 568), (800, 400), (1280, 620), (1366, 650), (1720, 600), (2560, 1200)]
+)
+def test_test_agent_is_in_view_at_every_size(
+    page: Page, site: Serving, size: tuple[int, int]
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_page(page, site)
+    button = page.get_by_role("button", name="Test Agent")
+    expect(button).to_be_in_viewport(ratio=1)
+    button.click()
+    expect_status(page, "success")
+    for place in (0, 99_999):
+        page.evaluate("y => scrollTo(0, y)", place)
+        expect(button).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    title = page.get_by_role("heading", name="LLM Agent Builder")
+    assert title.evaluate("title => title.scrollWidth <= title.clientWidth")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -78,7 +78,7 @@ class _Mask(ast.NodeTransformer):
 
 
 def shape_of(source: str, spec: AgentSpec) -> str:
-    tree = ast.parse(source.replace(f" python {filename_for(spec.name)} ", " python FILE ", 1))
+    tree = ast.parse(source.replace(f" {filename_for(spec.name)} --task", " FILE --task"))
     return ast.dump(_Mask(class_name_for(spec.name)).visit(tree))
 
 
@@ -391,3 +391,13 @@ def test_a_file_of_another_shape_is_refused(
     assert old in source
     with pytest.raises(TemplateError, match="rendered file"):
         _check_shape(source.replace(old, new, 1), spec, class_name_for(spec.name))
+
+
+@pytest.mark.parametrize(
+    ("name", "filename"),
+    [("class", "class_agent.py"), ("123", "agent_123.py"), ("Email", "email_agent.py")],
+)
+def test_a_file_that_could_not_be_imported_by_its_name_gets_another(
+    name: str, filename: str
+) -> None:
+    assert filename_for(name) == filename

@@ -180,13 +180,13 @@ def test_a_spec_file_without_provider_and_model_gets_the_defaults(tmp_path: Path
         ("s.json", "{'name': 1}", "s.json"),
         ("s.json", "[" * 50_000, "s.json"),
         ("s.json", "[]", "should be a mapping"),
-        ("s.yaml", _yaml(SPEC | {"flavour": "mint"}), "flavour: Extra inputs are not permitted"),
+        ("s.yaml", _yaml(SPEC | {"flavour": "mint"}), "flavour: not a field"),
         ("s.yaml", _yaml(SPEC | {"provider": ["huggingface"]}), "provider: "),
         ("s.yaml", _yaml(SPEC | {"provider": "gemini"}), "'anthropic' or 'huggingface'"),
         ("s.yaml", _yaml(SPEC | {"name": None}), "name: should be text"),
         ("s.yaml", _yaml(SPEC | {"task": 5}), "task: should be text"),
         ("s.yaml", _yaml(SPEC | {"stream": "perhaps"}), "stream: "),
-        ("s.yaml", "provider: anthropic\n", "name: Field required"),
+        ("s.yaml", "provider: anthropic\n", "name: missing"),
     ],
 )
 def test_a_spec_file_that_cannot_be_used_is_wrong_usage(
@@ -202,7 +202,7 @@ def test_a_spec_file_that_cannot_be_used_is_wrong_usage(
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("generate",), "name: Field required"),
+        (("generate",), "name: missing"),
         (("generate", *GREETER, "--name", ""), "name: must not be blank"),
         (("generate", *GREETER, "--name", "a\nb"), "U+000A at character 2"),
         (("generate", *GREETER, "--task", " "), "task: must not be blank"),
@@ -280,7 +280,7 @@ def test_models_as_json_is_json_alone(tmp_path: Path) -> None:
     assert list(told) == ["anthropic", "huggingface"]
     for provider in ProviderEnum:
         ids = tuple(model["id"] for model in told[provider.value])
-        assert ids == catalog.allowed_model_ids(provider)
+        assert sorted(ids) == sorted(catalog.allowed_model_ids(provider))
     (retired,) = [model for model in told["anthropic"] if model["id"] == RETIRED]
     assert retired["lifecycle"] == "retired"
     assert retired["retires_on"] == "2026-02-19"
@@ -341,7 +341,7 @@ def test_check_fails_only_from_the_day_the_model_ends(
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("print('hello')\n", "is not an agent of this builder: it imports neither anthropic or"),
+        ("print('hello')\n", "is not an agent of this builder: it imports neither anthropic nor"),
         ("", "is not an agent of this builder"),
         ("import anthropic_extras\n", "is not an agent of this builder"),
         ("import anthropic\n", "has no MODEL = ... line"),

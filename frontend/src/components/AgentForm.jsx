@@ -1,4 +1,5 @@
 import { Checkbox, Textarea, TextInput } from '@mantine/core';
+import { Fragment } from 'react';
 import { fieldId } from '../useBuilder.js';
 import { BackendChoice } from './BackendChoice.jsx';
 import { FormActions } from './FormActions.jsx';
@@ -29,7 +30,7 @@ function FormHead({ form }) {
   );
 }
 
-export function AgentForm({ form, server, provider, backends, builder, onGenerate, testable, running }) {
+export function AgentForm({ form, server, provider, backends, builder, onGenerate, backend }) {
   function submit(event) {
     event.preventDefault();
     onGenerate();
@@ -39,9 +40,11 @@ export function AgentForm({ form, server, provider, backends, builder, onGenerat
     <form className="panel form" aria-labelledby="form-title" onSubmit={submit} noValidate>
       <FormHead form={form} />
       <div className="form-fields">
-        <TextInput label="Name" {...textField(form, 'name')} />
-        <Textarea label="System prompt" autosize minRows={3} maxRows={14} {...textField(form, 'prompt')} />
-        <Textarea label="Example task" autosize minRows={2} maxRows={8} {...textField(form, 'task')} />
+        <Fragment key={form.edition}>
+          <TextInput label="Name" {...textField(form, 'name')} />
+          <Textarea label="System prompt" autosize minRows={3} maxRows={14} {...textField(form, 'prompt')} />
+          <Textarea label="Example task" autosize minRows={2} maxRows={8} {...textField(form, 'task')} />
+        </Fragment>
         <ModelFields form={form} server={server} provider={provider} />
         <Checkbox
           id={fieldId('stream')}
@@ -52,7 +55,7 @@ export function AgentForm({ form, server, provider, backends, builder, onGenerat
         />
         <BackendChoice {...backends} provider={provider} />
       </div>
-      <FormActions builder={builder} server={server} testable={testable} running={running} />
+      <FormActions builder={builder} server={server} backend={backend} provider={provider} />
     </form>
   );
 }

@@ -28,7 +28,7 @@ export function BackendChoice({ choices, chosen, choose, provider }) {
       </div>
       <div id="backend-note" className="choice-note">
         <p>{explainBackend(choices, chosen, provider)}</p>
-        {choices[2].reason && !choices[0].reason && <p>Local model: {choices[2].reason}</p>}
+        {choices[2].reason && !choices[0].reason && chosen !== 'local' && <p>Local model: {choices[2].reason}</p>}
       </div>
     </fieldset>
   );

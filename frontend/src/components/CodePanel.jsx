@@ -49,11 +49,15 @@ function FileActions({ file }) {
   );
 }
 
-function StaleNote({ onRegenerate, generating }) {
+function StaleNote({ file, onRegenerate, generating }) {
   return (
     <div className="note" data-tone="caution">
       <WarningIcon />
-      <p>The form has changed since this was generated.</p>
+      <p>
+        {file.fingerprint === null
+          ? 'This is what the last run ran. The form may have changed since.'
+          : 'The form has changed since this was generated.'}
+      </p>
       <Button size="compact-xs" variant="default" loading={generating} onClick={onRegenerate}>
         Regenerate
       </Button>
@@ -88,7 +92,7 @@ export function CodePanel({ ref, file, stale, generating, onRegenerate }) {
         {file && <FileActions file={file} />}
       </div>
       <div role="status" className="notes">
-        {file && stale && <StaleNote onRegenerate={onRegenerate} generating={generating} />}
+        {file && stale && <StaleNote file={file} onRegenerate={onRegenerate} generating={generating} />}
         {file?.warnings?.map((warning) => (
           <div className="note" data-tone="caution" key={warning}>
             <WarningIcon />

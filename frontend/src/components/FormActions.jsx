@@ -1,11 +1,13 @@
 import { Button } from '@mantine/core';
+import { nameBackend } from '../backends.js';
 import { PlayIcon, StopIcon } from './icons.jsx';
 import { Problem } from './Problem.jsx';
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform ?? '');
 
 /** One button for both, so that keyboard focus stays where it was when a run starts or ends. */
-function TestButton({ builder, testable, running }) {
+function TestButton({ builder, testable }) {
+  const { running } = builder;
   const { stop, run } = builder.runner;
 
   function press(event) {
@@ -30,30 +32,39 @@ function TestButton({ builder, testable, running }) {
   );
 }
 
-function hint({ testable, server, running, stopping }) {
-  if (stopping) return 'Stopping…';
-  if (running) return 'Running in the sandbox.';
-  const { sandbox } = server.catalog ?? {};
-  if (sandbox?.available === false) return `Testing is off on this server: ${sandbox.reason ?? 'no sandbox'}`;
-  if (!testable) return 'Testing needs a provider key or the local model.';
+function hint({ testable, catalog, builder }) {
+  const { run, starting } = builder.runner;
+  if (run.stopping) return 'Stopping…';
+  if (starting) return 'Starting…';
+  if (run.status === 'queued') return 'Waiting for a free place in the sandbox.';
+  if (run.status === 'running') return 'Running in the sandbox.';
+  if (!catalog) return 'Waiting for the server.';
+  const { sandbox } = catalog;
+  if (sandbox.available === false) return `Testing is off on this server: ${sandbox.reason ?? 'no sandbox'}`;
+  if (!testable) return 'Testing needs a model that can answer: see “Run with”.';
   return null;
 }
 
-export function FormActions({ builder, server, testable, running }) {
-  const text = hint({ testable, server, running, stopping: builder.runner.run.stopping });
+export function FormActions({ builder, server, backend, provider }) {
+  const { running } = builder;
+  const testable = backend !== null;
+  const text = hint({ testable, catalog: server.catalog, builder });
   return (
     <div className="form-actions">
       <Problem problem={builder.problem} onClose={builder.dismissProblem} />
       <div className="form-buttons">
-        <Button type="submit" variant="default" disabled={running} loading={builder.generating && !running}>
+        <Button type="submit" variant="default" disabled={running || !provider} loading={builder.generating && !running}>
           Generate
         </Button>
-        <TestButton builder={builder} testable={testable} running={running} />
+        <TestButton builder={builder} testable={testable} />
       </div>
       <p className="form-hint">
         {text ?? (
           <>
-            <kbd>{isMac ? '⌘' : 'Ctrl'}</kbd> <kbd>Enter</kbd> tests from anywhere on the page.
+            <span className="runs-on">{nameBackend(backend, provider)}</span>
+            <span className="shortcut">
+              <kbd>{isMac ? '⌘' : 'Ctrl'}</kbd> <kbd>Enter</kbd> tests from anywhere on the page.
+            </span>
           </>
         )}
       </p>

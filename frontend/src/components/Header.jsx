@@ -11,14 +11,15 @@ function Mark() {
   );
 }
 
-export function Header({ catalog }) {
+/** `onLook`: someone opens one of the panels, which should then be up to date. */
+export function Header({ catalog, onLook }) {
   return (
     <header className="header">
       <Mark />
       <h1 className="product">LLM Agent Builder</h1>
       <div className="header-tools">
-        {catalog && <KeysPopover catalog={catalog} />}
-        {catalog && <SandboxPopover sandbox={catalog.sandbox} />}
+        {catalog && <KeysPopover catalog={catalog} onOpen={onLook} />}
+        {catalog && <SandboxPopover sandbox={catalog.sandbox} onOpen={onLook} />}
         <ThemeToggle />
       </div>
     </header>

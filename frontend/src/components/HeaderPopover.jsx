@@ -1,9 +1,9 @@
 import { Popover } from '@mantine/core';
 
 /** A quiet button in the header that opens a panel. On small screens only its icon and name remain. */
-export function HeaderPopover({ icon, name, summary, tone, title, children }) {
+export function HeaderPopover({ icon, name, summary, tone, title, onOpen, children }) {
   return (
-    <Popover width={340} position="bottom-end" trapFocus returnFocus>
+    <Popover width={340} position="bottom-end" trapFocus returnFocus onOpen={onOpen}>
       <Popover.Target>
         <button type="button" className="header-button" aria-label={`${name}: ${summary}`}>
           {icon}
@@ -21,13 +21,13 @@ export function HeaderPopover({ icon, name, summary, tone, title, children }) {
   );
 }
 
-/** One row of such a panel: what it is, whether it holds, and why not. */
+/** One row of such a panel: what it is, whether it holds (in words, unless a heading says so), and why not. */
 export function StateRow({ name, active, state, reason }) {
   return (
     <li className="state-row">
       <span className="dot" data-tone={active ? 'good' : 'quiet'} />
       <span className="state-name">{name}</span>
-      <span className="state-word">{state}</span>
+      {state && <span className="state-word">{state}</span>}
       {reason && <span className="state-reason">{reason}</span>}
     </li>
   );

@@ -7,7 +7,7 @@ function summarize(providers) {
   return set === providers.length ? 'all set' : `${set} of ${providers.length} set`;
 }
 
-export function KeysPopover({ catalog }) {
+export function KeysPopover({ catalog, onOpen }) {
   const { providers, backends } = catalog;
   const local = backends.find(({ id }) => id === 'local')?.available;
   const some = providers.some((provider) => provider.key_configured);
@@ -18,6 +18,7 @@ export function KeysPopover({ catalog }) {
       summary={summarize(providers)}
       tone={some ? 'good' : 'quiet'}
       title="Provider keys"
+      onOpen={onOpen}
     >
       <ul className="state-list">
         {providers.map((provider) => (
@@ -30,6 +31,12 @@ export function KeysPopover({ catalog }) {
           />
         ))}
       </ul>
+      {providers.some((provider) => !provider.key_configured) && (
+        <p className="popover-note">
+          To set a key, put it in <code>.env</code> next to the server (<code>cp .env.example .env</code>). No
+          restart needed.
+        </p>
+      )}
       <p className="popover-note">Keys stay on the server. No key ever enters the sandbox.</p>
     </HeaderPopover>
   );
@@ -37,5 +44,5 @@ export function KeysPopover({ catalog }) {
 
 function keyReason(provider, local) {
   if (provider.key_configured) return `Agents on ${provider.label} are tested against its API.`;
-  return local ? 'Using local model.' : `Agents on ${provider.label} can be generated, not tested.`;
+  return local ? `Without it, agents on ${provider.label} are tested with the local model.` : `Agents on ${provider.label} can be generated, not tested.`;
 }

@@ -1,6 +1,9 @@
-import { count, dollars, seconds } from '../format.js';
+import { count, dollars, seconds, UNKNOWN } from '../format.js';
+import { isCancelled } from '../runState.js';
 
-function Fact({ name, value }) {
+/** What is not known is left out: a row of dashes says nothing. */
+export function Fact({ name, value }) {
+  if (value === UNKNOWN) return null;
   return (
     <div>
       <dt>{name}</dt>
@@ -9,17 +12,21 @@ function Fact({ name, value }) {
   );
 }
 
-function outcome(call) {
+// A call that did not end by itself: the agent, or the gateway above it, was ended.
+const CUT_OFF = new Set(['client_disconnected', 'cancelled']);
+
+function outcome(call, run) {
   const error = call['error.type'];
   const status = call['http.response.status_code'];
+  if (CUT_OFF.has(error) && isCancelled(run)) return { text: 'stopped', tone: 'quiet' };
   if (error) return { text: status ? `${status} ${error}` : error, tone: 'bad' };
   const reasons = call['gen_ai.response.finish_reasons'];
   const reason = Array.isArray(reasons) && reasons.length > 0 ? ` ${reasons.join(', ')}` : '';
   return { text: `${status ?? '–'}${reason}`, tone: status >= 400 ? 'bad' : 'good' };
 }
 
-function ModelCall({ call, number }) {
-  const { text, tone } = outcome(call);
+function ModelCall({ call, number, run }) {
+  const { text, tone } = outcome(call, run);
   return (
     <li className="call">
       <p className="call-head">
@@ -40,7 +47,8 @@ function ModelCall({ call, number }) {
   );
 }
 
-export function ModelCalls({ calls }) {
+export function ModelCalls({ run }) {
+  const { calls } = run;
   if (calls.length === 0) return null;
   return (
     <div className="calls">
@@ -48,7 +56,7 @@ export function ModelCalls({ calls }) {
       <div className="call-list" role="group" aria-label="Model calls" tabIndex={0}>
         <ol>
           {calls.map((call, index) => (
-            <ModelCall key={index} call={call} number={index + 1} />
+            <ModelCall key={index} call={call} number={index + 1} run={run} />
           ))}
         </ol>
       </div>

@@ -1,6 +1,6 @@
 import { Skeleton } from '@mantine/core';
 import { modelFacts } from '../format.js';
-import { lifecycleWarning } from '../lifecycle.js';
+import { lifecycleWarning, retiredLast } from '../lifecycle.js';
 import { fieldId } from '../useBuilder.js';
 import { WarningIcon } from './icons.jsx';
 import { ListSelect } from './ListSelect.jsx';
@@ -120,7 +120,7 @@ export function ModelFields({ form, server, provider }) {
         error={form.errors.provider}
         onChange={chooseProvider}
       />
-      <ModelSelect form={form} models={provider?.models ?? []} ready={Boolean(provider)} />
+      <ModelSelect form={form} models={retiredLast(provider?.models ?? [])} ready={Boolean(provider)} />
     </div>
   );
 }

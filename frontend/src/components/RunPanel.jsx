@@ -1,8 +1,8 @@
-import { answeredBy } from '../backends.js';
-import { dollars, seconds, UNKNOWN } from '../format.js';
-import { isActive, stoppedEarly } from '../runState.js';
+import { answeredBy, LOCAL_BOUND } from '../backends.js';
+import { dollars, seconds } from '../format.js';
+import { isActive, statusTone, stoppedEarly } from '../runState.js';
 import { WarningIcon } from './icons.jsx';
-import { ModelCalls } from './ModelCalls.jsx';
+import { Fact, ModelCalls } from './ModelCalls.jsx';
 import { OutputView } from './OutputView.jsx';
 import { StatusAnnouncer, StatusBadge } from './StatusBadge.jsx';
 
@@ -15,21 +15,30 @@ function Backend({ run }) {
   );
 }
 
+/** Only the agent knows why it stopped: a bound on its answer, or a refusal. Its own line says so. */
+function earlyNote(run) {
+  const said = run.output.segments.some(({ stream }) => stream === 'stderr');
+  const note = `The agent stopped early (exit code 3)${said ? ': see the line on stderr' : ''}.`;
+  return run.backend === 'local' ? `${note} ${LOCAL_BOUND}` : note;
+}
+
 /** The server's own words for the outcome, where the badge alone would leave a question. */
-function outcomeNote(run) {
+function outcomeNote(run, offline) {
   if (run.problem) return run.problem;
-  if (run.connection === 'lost') return 'Connection lost. The run goes on; reconnecting…';
-  if (stoppedEarly(run)) return 'The agent ended with exit code 3: its answer was cut short.';
+  // The banner over the page says it already.
+  if (run.connection === 'lost') return offline ? null : 'Connection lost; trying to reconnect…';
+  if (stoppedEarly(run)) return earlyNote(run);
   const reason = run.exit?.reason ?? '';
   // A single word is the kind of limit, which the badge names; the exit code stands below.
   if (run.status === 'success' || !reason.includes(' ') || reason.startsWith('exit code')) return null;
   return reason[0].toUpperCase() + reason.slice(1);
 }
 
-function Note({ run }) {
-  const text = outcomeNote(run);
+function Note({ run, offline }) {
+  const text = outcomeNote(run, offline);
   if (!text) return null;
-  const tone = run.problem || run.status === 'failed' ? 'bad' : 'caution';
+  const bad = statusTone(run) === 'bad' || (run.problem && run.status !== 'lost');
+  const tone = bad ? 'bad' : 'caution';
   return (
     <div className="note" data-tone={run.status === 'cancelled' ? 'quiet' : tone}>
       <WarningIcon />
@@ -41,20 +50,24 @@ function Note({ run }) {
 function Summary({ run }) {
   const { exit } = run;
   if (!exit) return null;
+  // After Stop it only says how the server ended the program: 137, as if something had failed.
+  const code = run.status === 'cancelled' ? null : (exit.returncode ?? null);
+  if (code === null && typeof exit.duration !== 'number') return null;
   return (
     <dl className="facts summary">
-      <div><dt>Exit code</dt><dd>{exit.returncode ?? UNKNOWN}</dd></div>
-      <div><dt>Duration</dt><dd>{seconds(exit.duration)}</dd></div>
-      <div><dt>First output after</dt><dd>{seconds(exit.time_to_first_output)}</dd></div>
-      {typeof exit.cost_usd === 'number' && <div><dt>Cost</dt><dd>{dollars(exit.cost_usd)}</dd></div>}
+      {code !== null && <Fact name="Exit code" value={code} />}
+      <Fact name="Duration" value={seconds(exit.duration)} />
+      <Fact name="First output after" value={seconds(exit.time_to_first_output)} />
+      <Fact name="Cost" value={dollars(exit.cost_usd)} />
     </dl>
   );
 }
 
-export function RunPanel({ ref, run, fullOutput }) {
+export function RunPanel({ ref, run, offline, fullOutput }) {
   const idle = run.status === 'idle';
+  const waiting = isActive(run) || run.status === 'restoring';
   return (
-    <section ref={ref} className="panel run-panel" aria-label="Result" aria-busy={isActive(run)}>
+    <section ref={ref} className="panel run-panel" aria-label="Result" aria-busy={waiting}>
       <div className="panel-head">
         <h2 className="panel-title">Result</h2>
         {!idle && <StatusBadge run={run} />}
@@ -68,10 +81,10 @@ export function RunPanel({ ref, run, fullOutput }) {
       ) : (
         <>
           <Backend run={run} />
-          <Note run={run} />
+          <Note run={run} offline={offline} />
           {/* A new run starts with a fresh view, which follows its output again. */}
-          <OutputView key={run.id} output={run.output} waiting={isActive(run)} fullOutput={fullOutput} />
-          <ModelCalls calls={run.calls} />
+          <OutputView key={run.id} output={run.output} waiting={waiting} fullOutput={fullOutput} />
+          <ModelCalls run={run} />
           <Summary run={run} />
         </>
       )}

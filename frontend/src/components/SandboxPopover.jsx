@@ -8,7 +8,21 @@ const TIERS = {
   limits: 'Resource limits only: run nothing here that you don’t trust.',
 };
 
-export function SandboxPopover({ sandbox }) {
+function Layers({ title, layers }) {
+  if (layers.length === 0) return null;
+  return (
+    <>
+      <h3 className="state-title">{title}</h3>
+      <ul className="state-list">
+        {layers.map(({ name, active, reason }) => (
+          <StateRow key={name} name={name} active={active} reason={active ? null : reason} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+export function SandboxPopover({ sandbox, onOpen }) {
   const usable = sandbox.available !== false;
   const weak = sandbox.tier === 'limits';
   const tone = !usable ? 'bad' : weak ? 'caution' : 'good';
@@ -19,19 +33,11 @@ export function SandboxPopover({ sandbox }) {
       summary={usable ? sandbox.tier : 'not available'}
       tone={tone}
       title={usable ? `Sandbox: ${sandbox.tier}` : 'Sandbox: not available'}
+      onOpen={onOpen}
     >
       <p className="popover-text">{usable ? TIERS[sandbox.tier] : sandbox.reason}</p>
-      <ul className="state-list">
-        {sandbox.layers.map((layer) => (
-          <StateRow
-            key={layer.name}
-            name={layer.name}
-            active={layer.active}
-            state={layer.active ? 'active' : 'inactive'}
-            reason={layer.active ? null : layer.reason}
-          />
-        ))}
-      </ul>
+      <Layers title="In force" layers={sandbox.layers.filter(({ active }) => active)} />
+      <Layers title="Not in force" layers={sandbox.layers.filter(({ active }) => !active)} />
     </HeaderPopover>
   );
 }

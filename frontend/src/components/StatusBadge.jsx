@@ -4,7 +4,7 @@ import { statusText, statusTone } from '../runState.js';
 const TICK_MS = 100;
 
 function Elapsed({ since }) {
-  const [now, setNow] = useState(since);
+  const [now, setNow] = useState(() => performance.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(performance.now()), TICK_MS);
     return () => clearInterval(timer);
@@ -24,7 +24,7 @@ export function StatusBadge({ run }) {
 
 /** Says each change of state once; the ticking clock beside it stays silent. */
 export function StatusAnnouncer({ run }) {
-  const lost = run.connection === 'lost' ? ' Connection lost, reconnecting.' : '';
+  const lost = run.connection === 'lost' ? ' Connection lost, trying to reconnect.' : '';
   return (
     <span className="sr-only" role="status">
       {run.status !== 'idle' && `Run: ${statusText(run)}.${lost}`}
