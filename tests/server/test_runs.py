@@ -124,7 +124,7 @@ def test_events_of_a_queued_run_can_be_opened_before_it_starts(serve: ServerFact
 
 def test_odd_event_numbers_mean_from_the_start(client: httpx.Client) -> None:
     run_id = execute(client, "print(1)")["run_id"]
-    for odd in ("9" * 5000, "-1", "abc", "1.5", "\u0663".encode()):
+    for odd in ("9" * 5000, "-1", "abc", "1.5", "0x1"):
         answer = client.get(f"/api/runs/{run_id}/events", headers={"Last-Event-ID": odd})
         assert events_of(answer.text)[0][0] == 1
 
