@@ -20,6 +20,7 @@ from typing import Any
 from server import confine
 from server.agent_child import MEMORY_MARK, become_agent
 from server.confine import Limits
+from server.task_cap import cap_was_reached
 from server.watch import Watch, descendants
 
 CONTROL, REPORT = 0, 3
@@ -98,7 +99,9 @@ def supervise(agent: int, watch: Watch) -> tuple[int | None, str | None]:
             return None, kind
 
 
-def _exit_report(status: int | None, kind: str | None, mark: bytes) -> dict[str, Any]:
+def _exit_report(
+    status: int | None, kind: str | None, mark: bytes, group: str | None
+) -> dict[str, Any]:
     """Put the agent's end in the shell's terms: 128+N for a fatal signal N."""
     if status is None:
         return {"returncode": 128 + signal.SIGKILL, "cause": kind}
@@ -109,6 +112,8 @@ def _exit_report(status: int | None, kind: str | None, mark: bytes) -> dict[str,
         kind = "scratch"
     elif mark == MEMORY_MARK and code:
         kind = "memory"
+    elif code and cap_was_reached(group):
+        kind = "processes"
     return {"returncode": code if code >= 0 else 128 - code, "cause": kind}
 
 
@@ -140,7 +145,7 @@ def keep(job: dict[str, Any]) -> None:
         mark = os.read(mark_read, 64)
     except BlockingIOError:
         mark = b""
-    report(exit=_exit_report(status, kind, mark))
+    report(exit=_exit_report(status, kind, mark, job["group"]))
     os._exit(0)
 
 

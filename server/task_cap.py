@@ -48,6 +48,17 @@ def join_group(group: str) -> None:
     Path(group, "cgroup.procs").write_text("0")
 
 
+def cap_was_reached(group: str | None) -> bool:
+    """Return whether a fork was ever refused in this group."""
+    if group is None:
+        return False
+    try:
+        events = Path(group, "pids.events").read_text().split()
+    except OSError:
+        return False
+    return events[:1] == ["max"] and events[1:2] != ["0"]
+
+
 def remove_group(group: str | None) -> None:
     """Remove a group; those in it have been killed, and may take a moment to be gone."""
     for _ in range(100):

@@ -22,9 +22,13 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return a browser; a missing one fails the tests, `make test` installs it."""
+    """Return a browser; a missing one fails the tests, `make test` installs it.
+
+    Not for the session: while Playwright is there, its event loop is the process's running one,
+    and tests of other modules want loops of their own.
+    """
     path = shutil.which("chromium")
     assert path, "chromium is missing: run `make test`, which installs it"
     with sync_playwright() as playwright:

@@ -170,8 +170,7 @@ def test_ways_out_beside_tcp_are_closed(sandbox: Sandbox, tmp_path: Path) -> Non
 def test_limit_can_not_be_got_round(sandbox: Sandbox, kind: str, code: str) -> None:
     limits = Limits(cpu_s=2, wall_s=30, memory_mib=256, scratch_mib=8, processes=8)
     shown = run_in_sandbox(code, "", limits=limits, sandbox=sandbox)
-    assert shown.rstrip().splitlines()[-1].startswith((f"limit: {kind}", "error: exit code 1"))
-    assert kind == "processes" or f"limit: {kind}" in shown
+    assert shown.rstrip().splitlines()[-1].startswith(f"limit: {kind}")
 
 
 def test_threads_that_fork_are_ended_in_time(sandbox: Sandbox) -> None:
