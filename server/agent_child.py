@@ -16,6 +16,7 @@ from typing import Any
 
 from server import confine
 from server.confine import Limits
+from server.seccomp import load_seccomp, seccomp_program
 from server.task_cap import TASKS_A_PROCESS, join_group, tasks_of_user
 
 MEMORY_MARK = b"memory"
@@ -70,7 +71,7 @@ def _confine(job: dict[str, Any], keeper: int, mark: int) -> None:
     confine.economise_address_space()
     confine.limit_resources(limits)
     if "seccomp" in job["layers"]:
-        confine.load_seccomp(confine.seccomp_program())
+        load_seccomp(seccomp_program())
 
 
 def _forget_ourselves() -> None:

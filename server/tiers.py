@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from server import confine, forkserver
+from server.seccomp import seccomp_supported
 
 ORDER = ("strong", "bubblewrap", "landlock", "limits")
 ACCEPTED = ORDER[:3]
@@ -54,7 +55,7 @@ _SELF_CHECK = """
 import json, socket, sys
 job = json.loads(sys.argv[1])
 sys.path.insert(0, job["root"])
-from server import confine
+from server import confine, seccomp
 held = {}
 try:
     confine.drop_privileges()
@@ -71,7 +72,7 @@ try:
             except PermissionError:
                 held["landlock"] = ""
     if "seccomp" in job["layers"]:
-        confine.load_seccomp(confine.seccomp_program())
+        seccomp.load_seccomp(seccomp.seccomp_program())
         held["seccomp"] = ""
         for name, kind, protocol in (("UDP", 2, 0), ("MPTCP", 1, 262)):
             try:
@@ -120,7 +121,7 @@ def _why_not(layer: str) -> str | None:
             f"this kernel has Landlock ABI {abi}; {confine.MINIMUM_LANDLOCK_ABI} is needed "
             "(Linux 6.7, with landlock in the kernel's list of security modules)"
         )
-    if layer == "seccomp" and not confine.seccomp_supported():
+    if layer == "seccomp" and not seccomp_supported():
         return f"no filter for {os.uname().machine} yet (x86_64 and aarch64 have one)"
     return None
 
