@@ -54,19 +54,21 @@ export function useBuilder({ form, server, provider, backend }) {
   }, [run.exit, refresh]);
 
   const fail = useCallback(
-    (error) => {
+    (error, testing) => {
       if (error.code === 'offline') reportOffline(error);
       if (error.code === 'backend_unavailable') refresh();
       const known = Object.fromEntries(Object.entries(error.fields ?? {}).filter(([field]) => FIELDS.includes(field)));
       if (Object.keys(known).length === 0) return setProblem(describeProblem(error));
       setErrors(known);
+      // The result still shows the run before: say that this test did not come to be one.
+      if (testing) setProblem({ title: 'Nothing was run', text: 'Mend the marked field, then test again.' });
       return focusFirst(known);
     },
     [reportOffline, refresh, setErrors],
   );
 
   /** Resolves to the generated file, or null when it failed and the page says why. */
-  const write = useCallback(async () => {
+  const write = useCallback(async (testing) => {
     setGenerating(true);
     setErrors({});
     try {
@@ -75,7 +77,7 @@ export function useBuilder({ form, server, provider, backend }) {
       keepFile(file);
       return file;
     } catch (error) {
-      fail(error);
+      fail(error, testing);
       return null;
     } finally {
       setGenerating(false);
@@ -85,20 +87,20 @@ export function useBuilder({ form, server, provider, backend }) {
   const generate = useCallback(async () => {
     if (busy || !provider) return null;
     setProblem(null);
-    return write();
+    return write(false);
   }, [busy, provider, write]);
 
   const test = useCallback(async () => {
     if (busy || !backend) return;
     setProblem(null);
     const prepare = async () => {
-      const file = generated && !stale ? generated : await write();
+      const file = generated && !stale ? generated : await write(true);
       return file && { code: file.code, task: values.task, backend };
     };
     try {
       await launch(prepare, provider?.label ?? '');
     } catch (error) {
-      fail(error);
+      fail(error, true);
     }
   }, [busy, backend, generated, stale, write, values.task, launch, provider, fail]);
 

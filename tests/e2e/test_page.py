@@ -380,6 +380,7 @@ def test_refused_form_leaves_the_result_before_it_on_the_page(page: Page, site: 
     page.get_by_label("Example task").fill("x" * 102_401)
     page.get_by_role("button", name="Test Agent").click()
     expect(page.get_by_text("at most 102,400 are allowed")).to_be_visible()
+    expect(page.get_by_text("Nothing was run")).to_be_visible()
     expect_status(page, "success")
     assert text_of(page, "stdout") == answer
     expect(page.get_by_test_id("code")).to_contain_text("class Geographer")
