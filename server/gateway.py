@@ -35,10 +35,9 @@ from server.settings import Secret
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request; Anthropic's own bound for a message."""
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=10, sock_read=300)
-_ROUTES = {
-    ("POST", "/v1/messages"): ProviderEnum.ANTHROPIC,
+_ROUTES: dict[tuple[str, str], ProviderEnum | None] = {
+    **{("POST", provider.api_path): provider.id for provider in PROVIDERS.values()},
     ("POST", "/v1/messages/count_tokens"): ProviderEnum.ANTHROPIC,
-    ("POST", "/v1/chat/completions"): ProviderEnum.HUGGINGFACE,
     ("GET", "/v1/models"): None,  # both have it; told apart by Anthropic's version header
 }
 # What one run may ask of the gateway at once; beyond it is 429, in the provider's own form.

@@ -92,7 +92,6 @@ class Runs:
         self._store = store
         self._metrics = metrics
         self._slots = asyncio.Semaphore(max_concurrent)
-        self._max_concurrent = max_concurrent
         self._max_open = max_concurrent + max_queued
         self._model_label = model_label
         self._open: dict[str, Run] = {}
@@ -135,10 +134,6 @@ class Runs:
             raise
         run.task_handle = asyncio.create_task(self._live(run), name=f"run {run.id}")
         return run
-
-    def get_open(self, run_id: str) -> Run | None:
-        """Return a run that hasn't ended yet."""
-        return self._open.get(run_id)
 
     async def describe(self, run_id: str) -> dict[str, Any]:
         """Return one run, with its code and task.
