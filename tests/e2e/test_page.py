@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.serving import ServerFactory, Serving
 from tests.upstream import Answer, message, message_events, scripted
@@ -47,6 +47,16 @@ def expect_status(page: Page, expected: str) -> None:
 
 def text_of(page: Page, stream: str) -> str:
     return "".join(page.get_by_test_id(stream).all_text_contents())
+
+
+def spoil(page: Page, code: str) -> None:
+    """Replace the file on its way to the page, as if the builder had written another."""
+
+    def replace(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json={**response.json(), "code": code})
+
+    page.route("**/api/generate", replace)
 
 
 def said_by_the_model(server: Serving) -> list[str]:
@@ -151,15 +161,7 @@ def test_output_comes_in_as_it_is_written_and_stop_ends_the_run(
 
 
 def test_traceback_of_a_program_is_shown_apart_from_its_output(page: Page, site: Serving) -> None:
-    """The file is spoilt on its way to the page, as if the builder had written a bug."""
-
-    def spoil(route: object) -> None:
-        response = route.fetch()  # type: ignore[attr-defined]
-        body = response.json()
-        body["code"] = "print('before')\ndef broken():\n    return 1 / 0\n\n\nbroken()\n"
-        route.fulfill(response=response, json=body)  # type: ignore[attr-defined]
-
-    page.route("**/api/generate", spoil)
+    spoil(page, "print('before')\ndef broken():\n    return 1 / 0\n\n\nbroken()\n")
     open_page(page, site)
     fill(page)
     page.get_by_role("button", name="Test Agent").click()
@@ -481,13 +483,7 @@ def test_newest_output_stays_in_view_to_the_end_of_the_run(page: Page, site: Ser
 
 
 def test_long_output_does_not_freeze_the_page(page: Page, site: Serving) -> None:
-    def flood(route: object) -> None:
-        response = route.fetch()  # type: ignore[attr-defined]
-        body = response.json()
-        body["code"] = "for n in range(9000): print(f'{n:06d}', 'x' * 90)\n"
-        route.fulfill(response=response, json=body)  # type: ignore[attr-defined]
-
-    page.route("**/api/generate", flood)
+    spoil(page, "for n in range(9000): print(f'{n:06d}', 'x' * 90)\n")
     open_page(page, site)
     fill(page)
     page.get_by_role("button", name="Test Agent").click()
