@@ -8,19 +8,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from httpx import AsyncClient
 
 from llm_agent_builder import AgentBuilder
 from llm_agent_builder.providers import ProviderEnum
-from server.gateway import Gateway, ModelCall, Upstream
+from server.gateway import Gateway, Grant, ModelCall, Upstream
 from server.run_events import OutputEvent, Program
 from server.sandbox import Sandbox
 from server.settings import Secret
@@ -77,13 +78,18 @@ async def request_arrives(sandbox: Sandbox, gateway: Gateway) -> float:
     def ignore(call: ModelCall) -> None:
         pass
 
-    grant = await gateway.open(policy, ignore)
+    grants: list[Grant] = []
+
+    async def way_out(listener: socket.socket) -> Mapping[str, str]:
+        grants.append(await gateway.open(policy, ignore, listener=listener))
+        return grants[0].environment()
+
     code = AgentBuilder().build_agent("Greeter", "You greet people.", "Say hello.")
     start = time.perf_counter()
-    run = await sandbox.start(Program(code, "x", environment=grant.environment(), port=grant.port))
+    run = await sandbox.start(Program(code, "x", way_out=way_out))
     async for _ in run.events():
         pass
-    await grant.close()
+    await grants[0].close()
     return arrived[0] - start
 
 

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import secrets
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -260,11 +261,20 @@ class Gateway:
             await session.close()
         self._sessions.clear()
 
-    async def open(self, policy: Policy, on_call: Callable[[ModelCall], None]) -> Grant:
+    async def open(
+        self,
+        policy: Policy,
+        on_call: Callable[[ModelCall], None],
+        *,
+        listener: socket.socket | None = None,
+    ) -> Grant:
         """Open a way out for one run; `on_call` hears of each finished call.
 
+        `listener` is where the run's connections arrive, which the grant then owns; without one, a
+        port on loopback.
+
         Raises:
-            MachineryError: no loopback port could be had.
+            MachineryError: no port could be had.
 
         """
         grant = Grant(Secret(secrets.token_urlsafe(24)), policy, on_call)
@@ -281,7 +291,7 @@ class Gateway:
             auto_decompress=False,
         )
         try:
-            listener = listen_without_delay("127.0.0.1", 0)
+            listener = listener or listen_without_delay("127.0.0.1", 0)
             grant.port = listener.getsockname()[1]
             loop = asyncio.get_running_loop()
             grant._server = await loop.create_server(grant.connect, sock=listener)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -10,6 +11,11 @@ from typing import Literal
 from server.confine import Limits
 
 StreamName = Literal["stdout", "stderr"]
+
+
+WayOut = Callable[[socket.socket], Awaitable[Mapping[str, str]]]
+"""Takes over the one listening socket that a run can reach, as its owner; returns environment
+variables that tell the program of it. Raises MachineryError."""
 
 
 class Status(StrEnum):
@@ -29,10 +35,10 @@ class Program:
     code: str
     task: str
     limits: Limits = field(default_factory=Limits)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to the few variables every run gets; the server's own environment never is."""
-    port: int | None = None
-    """The one TCP port that may be reached: the gateway's."""
+    way_out: WayOut | None = None
+    """Who answers what the program connects to; without it, nobody does."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Placed in its working folder beside `agent.py`: safe relative names and their content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,25 @@ class LimitEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class DeniedEvent:
+    """What ended the run was refused by the sandbox: its kind, and why, for people.
+
+    Kinds: "network", "file", "call".
+    """
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file that the program left in its working folder; the name is relative and safe."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ExitEvent:
     """The end of a run.
 
@@ -64,9 +89,10 @@ class ExitEvent:
     reason: str | None
     duration: float
     time_to_first_output: float | None
+    files: tuple[WrittenFile, ...] = ()
 
 
-SandboxEvent = OutputEvent | LimitEvent | ExitEvent
+SandboxEvent = OutputEvent | LimitEvent | DeniedEvent | ExitEvent
 
 
 def limit_message(kind: str, limits: Limits) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,9 +18,9 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError, QueueFullError
 from server.backends import Backend, BackendChoice, Backends
 from server.confine import Limits
-from server.gateway import Gateway, ModelCall
+from server.gateway import Gateway, Grant, ModelCall
 from server.metrics import RunMetrics
-from server.run_events import ExitEvent, LimitEvent, OutputEvent, Program
+from server.run_events import DeniedEvent, ExitEvent, LimitEvent, OutputEvent, Program
 from server.sandbox import Sandbox, SandboxRun
 from server.store import Store
 
@@ -235,11 +236,19 @@ class Runs:
             run.wake()
 
     async def _execute(self, run: Run) -> None:
-        grant = await self._gateway.open(
-            self._backends.policy(run.backend), lambda call: self._model_call(run, call)
-        )
+        grants: list[Grant] = []
+
+        async def way_out(listener: socket.socket) -> Mapping[str, str]:
+            grant = await self._gateway.open(
+                self._backends.policy(run.backend),
+                lambda call: self._model_call(run, call),
+                listener=listener,
+            )
+            grants.append(grant)
+            return grant.environment()
+
         try:
-            program = Program(run.code, run.task, run.limits, grant.environment(), grant.port)
+            program = Program(run.code, run.task, run.limits, way_out)
             run.status = "running"
             run.created = time.monotonic()
             run.add(
@@ -252,7 +261,8 @@ class Runs:
             )
             await self._follow(run, program)
         finally:
-            await grant.close()
+            for grant in grants:
+                await grant.close()
 
     async def _follow(self, run: Run, program: Program) -> None:
         process = run.process = await self._sandbox.start(program)
@@ -266,13 +276,17 @@ class Runs:
                     run.add("output", stream=event.stream, text=event.text)
                 elif isinstance(event, LimitEvent):
                     run.add("limit", kind=event.kind, message=event.message)
+                elif isinstance(event, DeniedEvent):
+                    run.add("denied", kind=event.kind, message=event.message)
                 else:
                     last = event
         finally:
             writer.cancel()
             await process.cancel()
         if last is not None:
-            self._end(run, **{**asdict(last), "status": str(last.status)})
+            outcome = {**asdict(last), "status": str(last.status)}
+            del outcome["files"]
+            self._end(run, **outcome)
 
     def _end(self, run: Run, **outcome: Any) -> None:
         unknown = ("returncode", "duration", "time_to_first_output", "usage", "cost_usd")

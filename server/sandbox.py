@@ -22,8 +22,10 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server import forkserver
 from server.confine import Limits
+from server.listening import listen_without_delay
 from server.output import OutputBuffer, open_reader, pump
 from server.run_events import (
+    DeniedEvent,
     ExitEvent,
     LimitEvent,
     OutputEvent,
@@ -72,7 +74,7 @@ class Sandbox:
         """
         self.require_available()
         run = SandboxRun(program, self.report.child_layers)
-        run.launch()
+        await run.launch()
         return run
 
 
@@ -89,9 +91,11 @@ class SandboxRun:
         self._started = time.monotonic()
         self._scratch = ""
         self._group: str | None = None
+        self._port: int | None = None
+        self._environment: Mapping[str, str] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def launch(self) -> None:
+    async def launch(self) -> None:
         """Start the process. Called once, by `Sandbox.start`.
 
         Raises:
@@ -104,6 +108,7 @@ class SandboxRun:
             Path(self._scratch, "agent.py").write_bytes(code)
             name = os.path.basename(self._scratch)
             self._group = make_group(name, self._program.limits.processes)
+            await self._open_way_out()
             child = forkserver.launch()
         except OSError as error:
             remove_tree(self._scratch)
@@ -113,6 +118,13 @@ class SandboxRun:
             remove_tree(self._scratch)
             raise
         self._task = asyncio.create_task(self._run(child))
+
+    async def _open_way_out(self) -> None:
+        if self._program.way_out is None:
+            return
+        listener = listen_without_delay("127.0.0.1", 0)
+        self._port = listener.getsockname()[1]
+        self._environment = await self._program.way_out(listener)
 
     async def events(self) -> AsyncIterator[SandboxEvent]:
         """Yield what happens, as it happens; the last is an `ExitEvent`.
@@ -206,11 +218,11 @@ class SandboxRun:
                 "TMPDIR": self._scratch,
                 "LANG": "C.UTF-8",
                 "PATH": "/usr/bin:/bin",
-                **self._program.environment,
+                **self._environment,
             },
             "limits": asdict(self._program.limits),
             "layers": list(self._layers),
-            "port": self._program.port,
+            "port": self._port,
             "group": self._group,
         }
 
@@ -323,13 +335,14 @@ def _default_sandbox() -> Sandbox:
 
 async def _collect(program: Program, sandbox: Sandbox) -> str:
     run = await sandbox.start(program)
-    text, limit = "", ""
+    text, notes, limit = "", "", ""
     async for event in run.events():
         if isinstance(event, OutputEvent):
             text += event.text
         elif isinstance(event, LimitEvent):
             limit = event.message
+        elif isinstance(event, DeniedEvent):
+            notes += f"denied: {event.message}\n"
         elif event.status is not Status.SUCCESS:
-            text += "" if not text or text.endswith("\n") else "\n"
-            text += f"{event.status}: {limit or event.reason}\n"
-    return text
+            notes += f"{event.status}: {limit or event.reason}\n"
+    return text + ("\n" if notes and text and not text.endswith("\n") else "") + notes

@@ -7,7 +7,6 @@ import ctypes
 import os
 import socket
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -219,7 +218,7 @@ def test_layer_that_can_not_be_put_on_is_our_failure_and_the_program_does_not_ru
     broken = Sandbox(TierReport("landlock", layers, True, None))
 
     async def inside() -> None:
-        run = await broken.start(Program("print('ran')", "", port=2**40))
+        run = await broken.start(Program("print('ran')", "", Limits(memory_mib=2**60)))
         async for event in run.events():
             raise AssertionError(event)
 
@@ -249,21 +248,22 @@ def test_scratch_of_another_run_can_not_be_seen(sandbox: Sandbox) -> None:
 
 def test_gateway_port_that_was_given_can_be_reached(sandbox: Sandbox) -> None:
     """The attack program works: it does reach a port that is allowed."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
 
-        def accept() -> None:
-            listener.accept()[0].close()
+    async def inside() -> str:
+        code = (ATTACKS / "reach_port.py").read_text("utf-8").replace("sys.argv[2]", "PORT")
+        code = "import os\nPORT = os.environ['PORT']\n" + code
+        listeners: list[socket.socket] = []
 
-        threading.Thread(target=accept, daemon=True).start()
-        code = (ATTACKS / "reach_port.py").read_text("utf-8")
+        async def way_out(listener: socket.socket) -> dict[str, str]:
+            listeners.append(listener)
+            return {"PORT": str(listener.getsockname()[1])}
 
-        async def inside() -> str:
-            run = await sandbox.start(Program(code, str(port), Limits(wall_s=20), port=port))
-            events = [event async for event in run.events()]
-            return "".join(event.text for event in events if isinstance(event, OutputEvent))
+        run = await sandbox.start(Program(code, "", Limits(wall_s=20), way_out))
+        events = [event async for event in run.events()]
+        listeners[0].close()
+        return "".join(event.text for event in events if isinstance(event, OutputEvent))
 
-        assert "reached" in asyncio.run(inside())
+    assert "reached" in asyncio.run(inside())
 
 
 def test_hostile_code_does_not_slow_its_end(sandbox: Sandbox) -> None:
