@@ -5,113 +5,157 @@ Standard library only. What the program sees is what a fresh `python agent.py --
 
 from __future__ import annotations
 
-import builtins
+import contextlib
+import fcntl
 import json
 import os
 import signal
-import sys
-import types
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
-from server import confine
+from server import confine, namespaces
 from server.confine import Limits
-from server.seccomp import load_seccomp, seccomp_program
-from server.task_cap import TASKS_A_PROCESS, join_group, tasks_of_user
+from server.program import forget_parent, run_program
+from server.seccomp import load_seccomp
 
-MEMORY_MARK = b"memory"
-_NICE = 10  # so that the keeper gets its turn, whatever the program does
-_OUR_MODULES = ("server",)
+MARK = 255
+"""The descriptor on which the process says why it ended, where its exit code can't. The highest
+that a run may have, so that those it opens itself start at 3."""
+NICE = 10  # so that whoever watches gets a turn, whatever the program does
+_ENTERED = ("user", "mnt", "net", "ipc", "uts")
 
 
-def become_agent(job: dict[str, Any], keeper: int, mark: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The descriptors a run is given: its output, the mark, the rules, the cell's namespaces."""
+
+    stdout: int
+    stderr: int
+    mark: int
+    job: int
+    rules: int | None = None
+    namespaces: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, named: Mapping[str, int]) -> Passed:
+        """Return them out of descriptors by name."""
+        own = {name: named[name] for name in ("stdout", "stderr", "mark", "job")}
+        inner = {name: named[name] for name in _ENTERED if name in named}
+        return cls(**own, rules=named.get("rules"), namespaces=inner)
+
+
+def become_agent(
+    passed: Passed, *, null: int, filters: Mapping[str, bytes], taken: int
+) -> NoReturn:
     """Turn this forked process into the agent and run its program to the end.
 
-    `mark` is a descriptor on which to say why the program ended, where its exit code can't.
-    Returns when the program has run off its end; raises SystemExit as the program does.
-
+    `null` is /dev/null opened for reading; `filters` are the seccomp programs by name; `taken` is
+    the address space that was in use before.
     """
+    with _failing_into(passed.job):
+        job = _read_job(passed.job)
+        _enter_cell(passed.namespaces)
+        job_file, rules = _settle_descriptors(passed, null)
+    with _failing_into(job_file):
+        _confine(job, rules, filters=filters, taken=taken)
+    os.close(job_file)
+    forget_parent(job["environment"])
+    argv = ["agent.py", "--task", job["task"]]
+    code, mark = run_program(job["program"], argv, job["scratch"], job["port"])
+    if mark:
+        _say(mark)
+    if code < 0:  # the shell's way of an interrupted program
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+@contextmanager
+def _failing_into(job_file: int) -> Iterator[None]:
+    """End the process with the error in the job's file: the program has not run."""
     try:
-        _confine(job, keeper, mark)
+        yield
     except Exception as error:
-        # Reported as the keeper would: the program has not run, so this is never its own failure.
-        failed = f"the sandbox could not be put on: {type(error).__name__}: {error}"
-        os.write(3, json.dumps({"failed": failed}).encode() + b"\n")
+        os.pwrite(job_file, f"!{type(error).__name__}: {error}".encode()[:4096], 0)
         os._exit(1)
-    os.close(3)
-    _forget_ourselves()
-    _run(job["program"], ["agent.py", "--task", job["task"]], mark)
 
 
-def _confine(job: dict[str, Any], keeper: int, mark: int) -> None:
-    confine.die_with_parent(keeper)
+def _say(mark: bytes) -> None:
+    with contextlib.suppress(OSError):  # the program may have closed it
+        os.write(MARK, mark)
+
+
+def _read_job(descriptor: int) -> dict[str, Any]:
+    with open(descriptor, "rb", closefd=False) as file:
+        file.seek(0)
+        job: dict[str, Any] = json.load(file)
+    return job
+
+
+def _confine(
+    job: dict[str, Any], rules: int | None, *, filters: Mapping[str, bytes], taken: int
+) -> None:
+    """Put on all layers of `job`; nothing here can be taken off again."""
+    layers, limits = job["layers"], Limits(**job["limits"])
     os.setsid()  # its own session and process group: no terminal, and one signal ends all
-    null = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(null, 0)
-    os.closerange(4, mark)
-    os.closerange(mark + 1, 65536)
+    _become_user(job["uid"])
     os.chdir(job["scratch"])
     os.umask(0o077)
-    os.environ.clear()
-    os.environ.update(job["environment"])
-    limits = Limits(**job["limits"])
-    os.nice(_NICE)
-    if job["group"]:
-        join_group(job["group"])
-    elif os.getuid() != 0:
-        confine.limit_tasks(tasks_of_user() + limits.processes * TASKS_A_PROCESS)
-    confine.drop_privileges()
-    if "landlock" in job["layers"]:
-        confine.restrict_with_landlock(
-            readable=[*confine.readable_paths(), *confine.READ_ONLY_DEVICES],
-            writable=[job["scratch"]],
-            devices=confine.READ_WRITE_DEVICES,
-            port=job["port"],
-        )
-    confine.economise_address_space()
-    confine.limit_resources(limits)
-    if "seccomp" in job["layers"]:
-        load_seccomp(seccomp_program())
+    os.nice(NICE)
+    if job["most_tasks"]:
+        confine.limit_tasks(job["most_tasks"])
+    if "capabilities" in layers:
+        confine.drop_privileges()
+    else:
+        confine.set_no_new_privileges()
+    if "landlock" in layers:
+        if rules is None:
+            rules = confine.make_ruleset(**job["rules"])
+        confine.restrict_with_landlock(rules)
+    if "rlimits" in layers:
+        confine.limit_resources(limits, taken=taken)
+    confine.set_inspectable(True)
+    if "seccomp" in layers:
+        load_seccomp(filters[job["filter"]])
 
 
-def _forget_ourselves() -> None:
-    """Leave the module table and the signal handlers as a fresh interpreter has them."""
-    for name in list(sys.modules):
-        if name in _OUR_MODULES or name.startswith(tuple(f"{ours}." for ours in _OUR_MODULES)):
-            del sys.modules[name]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def _enter_cell(found: Mapping[str, int]) -> None:
+    """Enter the namespaces of the cell; the user's first, which gives the right to the others."""
+    for name in _ENTERED:
+        if name in found:
+            namespaces.enter(found[name], namespaces.KINDS[name])
 
 
-def _run(path: str, argv: Sequence[str], mark: int) -> None:
-    main = types.ModuleType("__main__")
-    main.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
-    sys.modules["__main__"] = main
-    sys.argv[:] = argv
-    sys.path.insert(0, os.path.dirname(path))
-    for stream in (sys.stdout, sys.stderr):
-        # Shown as it is written; a killed program loses nothing.
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    try:
-        with open(path, "rb") as file:
-            program = compile(file.read(), path, "exec", dont_inherit=True)
-        exec(program, main.__dict__)  # noqa: S102 - confined by now: this is the user's program
-    except SystemExit:
-        raise
-    except KeyboardInterrupt:
-        _show_traceback()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    except BaseException as error:
-        # Whatever it is, Python would show it and exit with 1.
-        if isinstance(error, MemoryError):
-            os.write(mark, MEMORY_MARK)
-        _show_traceback()
-        sys.exit(1)
+def _settle_descriptors(passed: Passed, null: int) -> tuple[int, int | None]:
+    """Close all but the standard descriptors, the mark, the job's file and the rules.
+
+    Returns where the last two are, which must not outlive the layers they are for.
+    """
+    out_of_the_way = MARK + 1
+    stdout, stderr, mark, job_file = (
+        fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, out_of_the_way)
+        for each in (passed.stdout, passed.stderr, passed.mark, passed.job)
+    )
+    rules = passed.rules
+    if rules is not None:
+        rules = fcntl.fcntl(rules, fcntl.F_DUPFD_CLOEXEC, out_of_the_way)
+    for source, target in ((null, 0), (stdout, 1), (stderr, 2)):
+        os.dup2(source, target)
+    os.dup2(mark, MARK, inheritable=False)
+    first = 3
+    for kept in sorted({MARK, job_file} | ({rules} if rules is not None else set())):
+        os.closerange(first, kept)
+        first = kept + 1
+    os.closerange(first, 65536)
+    return job_file, rules
 
 
-def _show_traceback() -> None:
-    """Show the exception as Python would, without the frames of this file."""
-    error = sys.exception()
-    if error is not None and error.__traceback__ is not None:
-        error = error.with_traceback(error.__traceback__.tb_next)
-        sys.excepthook(type(error), error, error.__traceback__)
+def _become_user(uid: int | None) -> None:
+    if uid is None:
+        return
+    with contextlib.suppress(PermissionError):  # not root's: it keeps its groups
+        os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)

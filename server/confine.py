@@ -31,6 +31,7 @@ class Limits:
     wall_s: float = 60.0
     memory_mib: int = 512
     processes: int = 64
+    """Processes and threads, beside the program's own first one."""
     scratch_mib: int = 64
     output_kib: int = 1024
     """Of each of the two output streams."""
@@ -38,6 +39,7 @@ class Limits:
 
 _PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -63,6 +65,7 @@ def die_with_parent(parent: int) -> None:
 
 _M_ARENA_MAX = -8
 _THREAD_STACK = 2 * MIB
+_LEAST_ROOM = 64 * MIB
 
 
 def economise_address_space() -> None:
@@ -77,12 +80,25 @@ def economise_address_space() -> None:
         libc.pthread_setattr_default_np(attributes)
 
 
-def limit_resources(limits: Limits) -> None:
+def task_cap(limits: Limits) -> int:
+    """Return how many processes and threads a run may have, its first one included."""
+    return limits.processes + 1
+
+
+def address_space() -> int:
+    """Return the bytes of address space that this process has taken so far."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def limit_resources(limits: Limits, *, taken: int = 0) -> None:
     """Set the rlimits of this process; its children inherit them.
 
-    They bound one process each; sums over the tree are watched by the keeper.
+    They bound one process each; sums over the tree are its supervisor's business. `taken` bytes of
+    address space were in use before the program came: some room is left to it above them.
     """
-    memory, scratch = limits.memory_mib * MIB, limits.scratch_mib * MIB
+    memory = max(limits.memory_mib * MIB, taken + _LEAST_ROOM)
+    scratch = limits.scratch_mib * MIB
     cpu = max(1, int(limits.cpu_s + 0.999))
     for kind, soft, hard in (
         (resource.RLIMIT_AS, memory, memory),
@@ -105,9 +121,22 @@ def limit_tasks(most: int) -> None:
     resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
 
+def set_no_new_privileges() -> None:
+    """Have exec give nothing that this process doesn't have; Landlock and seccomp need it."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def set_inspectable(value: bool) -> None:
+    """Say whether others of this process's user may read its /proc entries; see proc(5).
+
+    A change of user takes that from a process, from its own threads too.
+    """
+    _prctl(_PR_SET_DUMPABLE, int(value))
+
+
 def drop_privileges() -> None:
     """Give up every capability, for good; with no_new_privs, exec can't bring one back."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    set_no_new_privileges()
     for capability in range(64):
         if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             break  # EINVAL past the last one; EPERM without CAP_SETPCAP, when there is none to drop
@@ -124,8 +153,8 @@ _FS_EXECUTE, _FS_WRITE_FILE, _FS_READ_FILE, _FS_READ_DIR = 1, 2, 4, 8
 _FS_TRUNCATE, _FS_IOCTL_DEV = 1 << 14, 1 << 15
 _FS_READ = _FS_EXECUTE | _FS_READ_FILE | _FS_READ_DIR
 _FS_OF_FILES = _FS_EXECUTE | _FS_WRITE_FILE | _FS_READ_FILE | _FS_TRUNCATE | _FS_IOCTL_DEV
-# Making device nodes and sockets is granted nowhere.
-_FS_MAKE_CHAR, _FS_MAKE_SOCK, _FS_MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 11
+# Making device nodes is granted nowhere.
+_FS_MAKE_CHAR, _FS_MAKE_BLOCK = 1 << 6, 1 << 11
 _NET_BIND_TCP, _NET_CONNECT_TCP = 1, 2
 _SCOPE_ABSTRACT_UNIX_SOCKET, _SCOPE_SIGNAL = 1, 2
 MINIMUM_LANDLOCK_ABI = 4
@@ -165,17 +194,17 @@ def _allow_path(ruleset: int, path: str, rights: int) -> None:
         os.close(descriptor)
 
 
-def restrict_with_landlock(
+def make_ruleset(
     *, readable: Iterable[str], writable: Iterable[str], devices: Iterable[str], port: int | None
-) -> None:
-    """Confine this process and its children to some files and one TCP port.
+) -> int:
+    """Return a descriptor of Landlock rules: some files, and one TCP port.
 
     `readable` trees may be read and executed, `writable` ones also changed, `devices` read and
     written. Without `port` no TCP connection can be made. On ABI 6 and later, signals and abstract
     Unix sockets end at the process tree.
 
     Raises:
-        OSError: the kernel refuses; nothing is confined.
+        OSError: the kernel refuses.
 
     """
     abi = landlock_abi()
@@ -186,7 +215,7 @@ def restrict_with_landlock(
     size = ctypes.c_size_t(len(attributes))
     created = libc.syscall(_LANDLOCK_CREATE_RULESET, attributes, size, ctypes.c_uint(0))
     ruleset = check(int(created), "landlock_create_ruleset")
-    changeable = handled & ~(_FS_MAKE_CHAR | _FS_MAKE_SOCK | _FS_MAKE_BLOCK)
+    changeable = handled & ~(_FS_MAKE_CHAR | _FS_MAKE_BLOCK)
     for paths, rights in (
         (readable, _FS_READ),
         (writable, changeable),
@@ -198,6 +227,16 @@ def restrict_with_landlock(
         rule = struct.pack("=QQ", _NET_CONNECT_TCP, port)
         added = libc.syscall(_LANDLOCK_ADD_RULE, ruleset, _RULE_NET_PORT, rule, ctypes.c_uint(0))
         check(int(added), "landlock_add_rule port")
+    return ruleset
+
+
+def restrict_with_landlock(ruleset: int) -> None:
+    """Put this process and its children under `ruleset`, and close it. Needs no_new_privs.
+
+    Raises:
+        OSError: the kernel refuses; nothing is confined.
+
+    """
     restricted = libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, ctypes.c_uint(0))
     check(int(restricted), "landlock_restrict_self")
     os.close(ruleset)

@@ -1,75 +1,154 @@
-"""The parent of runs: starts the processes that run agents.
+"""The warm parent of runs: has the SDKs loaded, and forks one child for each run.
 
-First form: a fresh interpreter for each run, exec'd with an empty environment, which holds no
-secret and of which nothing is shared with the server but four pipes. A warm parent that forks
-takes its place behind the same `launch`.
+Exec'd fresh with an empty environment, single-threaded, without a secret. It enters the cell
+maker's user namespace before the first run, so that it is an unprivileged user of the host and yet
+may enter the cells. When its channel ends, it ends; its children are ended by their cells.
+
+Descriptor 0 is its channel to the server. First comes its job, {"preload": [...], "ours": package},
+answered by {"ready": {name: problem}}; then
+{"enter": [...]} with the user namespace, {"agent": [...]} with what `Passed` and the cell hold, or
+{"keeper": [...]} with a keeper's channel. On a run's own "report" it says {"started": pid}, then
+{"exit": status}, a wait status; {"failed": text} where it could not fork.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+import select
+import socket
+from collections.abc import Callable
+from typing import Any
 
-from llm_agent_builder.errors import MachineryError
-
-_ROOT = str(Path(__file__).resolve().parent.parent)
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """One keeper process and our ends of its pipes; the launcher closes them and reaps it."""
-
-    process: subprocess.Popen[bytes]
-    control: int
-    """Written: the job. Closed: stop."""
-    stdout: int
-    stderr: int
-    report: int
+from server import confine, namespaces, warm_up
+from server.agent_child import Passed, become_agent
+from server.channel import receive, send
+from server.libc import use_huge_pages
+from server.preload import Preloaded
+from server.run_keeper import keep
+from server.seccomp import FILTERS, seccomp_program, seccomp_supported
 
 
-def package_root() -> str:
-    """Return the folder that holds the `server` package, for a child's module path."""
-    return _ROOT
+class ForkServer:
+    """The loop of the warm parent, and what its children are to know."""
 
-
-def launch() -> Child:
-    """Start a keeper; it waits for its job.
-
-    Raises:
-        MachineryError: no process or pipe could be made.
-
-    """
-    pipes: list[tuple[int, int]] = []
-    try:
-        pipes.extend(os.pipe2(os.O_CLOEXEC) for _ in range(4))
-        (control_r, control_w), (out_r, out_w), (err_r, err_w), (report_r, report_w) = pipes
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-c", _BOOT_WITH_REPORT, str(report_w), _ROOT],
-            stdin=control_r,
-            stdout=out_w,
-            stderr=err_w,
-            pass_fds=(report_w,),
-            env={},
-            cwd="/",
-            start_new_session=True,
+    def __init__(self, server: socket.socket) -> None:
+        self._server = server
+        self._null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        self._filters = (
+            {name: seccomp_program(name) for name in FILTERS} if seccomp_supported() else {}
         )
-    except OSError as error:
-        for pipe in pipes:
-            for descriptor in pipe:
+        self._taken = confine.address_space()
+        self._poll = select.poll()
+        self._poll.register(server, select.POLLIN)
+        self._children: dict[int, tuple[int, socket.socket | None]] = {}
+
+    def serve(self) -> None:
+        """Fork and reap until the channel ends."""
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor != self._server.fileno():
+                    self._reap(descriptor)
+                elif not self._obey():
+                    return
+
+    def _obey(self) -> bool:
+        message, descriptors = receive(self._server)
+        if message is None:
+            return False
+        [(what, names)] = message.items()
+        passed = dict(zip(names, descriptors, strict=True))
+        work: Callable[[dict[str, int]], None] = getattr(self, f"_do_{what}")
+        try:
+            work(passed)
+        finally:
+            for descriptor in passed.values():
                 os.close(descriptor)
-        raise MachineryError(f"can't start a run: {error.strerror}") from error
-    for descriptor in (control_r, out_w, err_w, report_w):
-        os.close(descriptor)
-    return Child(process, control_w, out_r, err_r, report_r)
+        return True
+
+    def _do_enter(self, passed: dict[str, int]) -> None:
+        namespaces.enter(passed["user"], namespaces.USER)
+        with contextlib.suppress(PermissionError):  # not root's: it keeps its groups
+            os.setgroups([])
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+
+    def _do_agent(self, passed: dict[str, int]) -> None:
+        report = socket.socket(fileno=os.dup(passed["report"]))
+        try:
+            if "pid" in passed:
+                namespaces.enter(passed["pid"], namespaces.PID)  # for the next child
+            pid = os.fork()
+        except OSError as error:  # a cell that has ended meanwhile, say
+            with contextlib.suppress(OSError), report:
+                send(report, {"failed": f"can't fork: {error}"})
+            return
+        if pid == 0:
+            os.close(report.fileno())
+            become_agent(
+                Passed.of(passed), null=self._null, filters=self._filters, taken=self._taken
+            )
+        self._watch(pid, report)
+
+    def _do_keeper(self, passed: dict[str, int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            control = os.dup(passed["control"])
+            os.dup2(control, 3)
+            os.closerange(4, self._null)
+            os.closerange(self._null + 1, 65536)
+            keep(socket.socket(fileno=3), self._null, filters=self._filters, taken=self._taken)
+        self._watch(pid, None)
+
+    def _watch(self, pid: int, report: socket.socket | None) -> None:
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = (pid, report)
+        self._poll.register(pidfd, select.POLLIN)
+        if report is not None:
+            with contextlib.suppress(OSError):  # nobody waits for it any more
+                send(report, {"started": pid})
+
+    def _reap(self, pidfd: int) -> None:
+        pid, report = self._children.pop(pidfd)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(pid, 0)
+        if report is not None:
+            with contextlib.suppress(OSError):
+                send(report, {"exit": status})
+            report.close()
 
 
-# The report pipe is moved to its fixed number before anything else is imported. Our folder is on
-# the path only while our modules are: installed as a wheel, it is site-packages and there already.
-_BOOT_WITH_REPORT = (
-    "import os, sys; root = sys.argv.pop(); given = int(sys.argv.pop()); "
-    "given != 3 and (os.dup2(given, 3, inheritable=False), os.close(given)); "
-    "sys.path.insert(0, root); from server.run_keeper import main; del sys.path[0]; main()"
-)
+def main(preloaded: Preloaded) -> None:
+    """Entry point, called while `preloaded` records; see the module's docstring."""
+    server = socket.socket(fileno=os.dup(0))
+    job, _ = receive(server)
+    if job is None:
+        return
+    _stand_in_for_a_run(job)
+    problems = warm_up.load(job["preload"])
+    os.environ.clear()
+    confine.economise_address_space()
+    tasks = len(os.listdir("/proc/self/task"))
+    if tasks != 1:  # a fork would copy locks that nobody opens again
+        problems["threads"] = f"{tasks} threads are left by what was loaded"
+    send(server, {"ready": problems})
+
+
+def serve(preloaded: Preloaded) -> None:
+    """Serve with what `main` has loaded, hidden."""
+    server = socket.socket(fileno=0)
+    fork_server = ForkServer(server)
+    preloaded.hide("server")
+    gc.collect()
+    gc.freeze()  # so that a child's collector touches, and copies, nothing of this
+    use_huge_pages()
+    fork_server.serve()
+    os._exit(0)
+
+
+def _stand_in_for_a_run(job: dict[str, Any]) -> None:
+    """Have modules see, as they load, what they would see in a run."""
+    os.environ.update(job["environment"])

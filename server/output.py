@@ -14,15 +14,6 @@ _CHUNK = 65536
 _FLUSH_S = 0.01
 
 
-async def open_reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
-    """Return a reader of a pipe; closing the transport closes the descriptor."""
-    reader = asyncio.StreamReader(limit=_CHUNK)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
-    )
-    return reader, transport
-
-
 class OutputBuffer:
     """Turns what arrives within 10 ms into one event a stream; the first piece never waits."""
 
@@ -60,28 +51,52 @@ class OutputBuffer:
         self._pending.clear()
 
 
-async def pump(
-    reader: asyncio.StreamReader,
-    stream: StreamName,
-    buffer: OutputBuffer,
-    *,
-    limit: int,
-    on_limit: Callable[[], None],
-) -> None:
-    """Move one stream into `buffer` until it ends; `on_limit` once after `limit` bytes.
+class Pump:
+    """Moves one stream into a buffer until it ends; says so once after `limit` bytes.
 
     What comes after the limit is read and dropped, so that a flooding program can still be ended.
+    Owns the descriptor.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    left = limit
-    while piece := await reader.read(_CHUNK):
-        buffer.add(stream, decoder.decode(piece[:left]))
-        if len(piece) > left >= 0:
-            on_limit()
-            left = -1
-        left = left - len(piece) if left >= 0 else -1
-        if left < 0:
-            break
-    while left < 0 and await reader.read(_CHUNK):
-        pass
-    buffer.add(stream, decoder.decode(b"", final=True))
+
+    def __init__(
+        self,
+        descriptor: int,
+        stream: StreamName,
+        buffer: OutputBuffer,
+        *,
+        limit: int,
+        on_limit: Callable[[], None],
+    ) -> None:
+        self._descriptor = descriptor
+        self._stream: StreamName = stream
+        self._buffer = buffer
+        self._left = limit
+        self._on_limit = on_limit
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        os.set_blocking(descriptor, False)
+        self._loop.add_reader(descriptor, self._read)
+
+    def close(self) -> None:
+        """Stop, and close the descriptor; what was written and not read is lost."""
+        if not self.ended.done():
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._buffer.add(self._stream, self._decoder.decode(b"", final=True))
+            self.ended.set_result(None)
+
+    def _read(self) -> None:
+        try:
+            piece = os.read(self._descriptor, _CHUNK)
+        except BlockingIOError:
+            return
+        if not piece:
+            self.close()
+            return
+        if self._left < 0:
+            return
+        self._buffer.add(self._stream, self._decoder.decode(piece[: self._left]))
+        self._left -= len(piece)
+        if self._left < 0:
+            self._on_limit()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from llm_agent_builder.errors import BackendUnavailableError
+from llm_agent_builder.errors import BackendUnavailableError, MachineryError
 from llm_agent_builder.providers import PROVIDERS
 from server.backends import Backend, Backends
 from server.catalog_refresh import LiveCatalog
@@ -24,6 +24,7 @@ from server.settings import KeySource, Settings
 from server.store import Store
 
 _log = logging.getLogger(__name__)
+_MOST_READY = 8
 
 
 @dataclass(slots=True)
@@ -55,7 +56,10 @@ async def open_rooms(
     )
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sandbox = await asyncio.to_thread(
-        Sandbox.probe, force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox
+        Sandbox.probe,
+        force=settings.sandbox_tier,
+        allow_weak=settings.allow_weak_sandbox,
+        ready=min(settings.max_concurrent_runs, _MOST_READY),
     )
     if sandbox.report.reason:
         _log.warning("sandbox: %s", sandbox.report.reason)
@@ -67,6 +71,7 @@ async def open_rooms(
     )
     gateway = Gateway()
     await gateway.start()
+    await asyncio.to_thread(_warm_up_sandbox, sandbox)
     runs = Runs(
         sandbox=sandbox,
         gateway=gateway,
@@ -86,8 +91,17 @@ async def open_rooms(
         await asyncio.gather(warm_up, return_exceptions=True)
         await runs.close()
         await gateway.close()
+        await asyncio.to_thread(sandbox.close)
         await local_model.close()
         store.close()
+
+
+def _warm_up_sandbox(sandbox: Sandbox) -> None:
+    """Have the SDKs loaded while nobody waits for it; the first run would start it otherwise."""
+    try:
+        sandbox.warm_up()
+    except MachineryError as error:
+        _log.error("the sandbox does not start: %s", error)
 
 
 async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:

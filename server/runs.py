@@ -285,7 +285,7 @@ class Runs:
             await process.cancel()
         if last is not None:
             outcome = {**asdict(last), "status": str(last.status)}
-            del outcome["files"]
+            del outcome["files"], outcome["files_left_out"]
             self._end(run, **outcome)
 
     def _end(self, run: Run, **outcome: Any) -> None:

@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict
-from pathlib import Path
+import weakref
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
-from server import forkserver
+from server.cell_root import TEMPORARY_NAME
+from server.cells import BASE_ENVIRONMENT
 from server.confine import Limits
-from server.listening import listen_without_delay
-from server.output import OutputBuffer, open_reader, pump
+from server.denials import denied_message, from_mark
+from server.engine import (
+    Ended,
+    Engine,
+    Given,
+    Order,
+    Place,
+    failure_in,
+    new_job_file,
+    write_program,
+)
+from server.libc import as_user
+from server.output import OutputBuffer, Pump
+from server.program import FILE_SIZE, MEMORY
 from server.run_events import (
     DeniedEvent,
     ExitEvent,
@@ -34,35 +44,59 @@ from server.run_events import (
     Status,
     limit_message,
 )
-from server.scratch import make_scratch, remove_tree
+from server.run_files import PROGRAM, Collected, collect_files, place_files
 from server.settings import load_settings
-from server.task_cap import make_group, remove_group
-from server.tiers import TierReport, probe_tier
+from server.tiers import TierReport, make_engine, probe_tier
 
 _DRAIN_S = 1.0
-"""How long the pipes may stay open after the keeper's report."""
-_OVERDUE_S = 5.0
-"""How long after the wall-clock limit the keeper may take to report."""
+"""How long the pipes may stay open after everything in the place has ended."""
+_MARK_BYTES = 4096
 
 
 class Sandbox:
-    """Starts programs under one tier."""
+    """Starts programs under one tier. Its helper processes end with it."""
 
-    def __init__(self, report: TierReport) -> None:
+    def __init__(self, report: TierReport, *, ready: int = 4) -> None:
+        """`ready` places are kept prepared, where the tier prepares them."""
         self.report = report
+        self._engine: Engine = make_engine(report.tier, ready=ready)
+        self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
-    def probe(cls, *, force: str | None = None, allow_weak: bool = False) -> Sandbox:
+    def probe(
+        cls,
+        *,
+        force: str | None = None,
+        allow_weak: bool = False,
+        without: Collection[str] = (),
+        ready: int = 4,
+    ) -> Sandbox:
         """Find the strongest tier this machine offers, or try the one that is forced.
 
-        Never raises for a weak machine: the report says so, and `start` refuses.
+        Never raises for a weak machine: the report says so, and `start` refuses. `without` is for
+        showing what a layer does (`doctor --attack`), never for serving.
         """
-        return cls(probe_tier(force=force, allow_weak=allow_weak))
+        report = probe_tier(force=force, allow_weak=allow_weak, without=without)
+        return cls(report, ready=ready)
 
     def require_available(self) -> None:
         """Raise SandboxUnavailableError where the server runs no code; it says how to mend that."""
         if not self.report.available:
             raise SandboxUnavailableError(self.report.reason or "there is no sandbox here")
+
+    def warm_up(self) -> None:
+        """Start the helper processes, which the first run would do otherwise.
+
+        Raises:
+            MachineryError: they could not be started.
+
+        """
+        if self.report.available:
+            self._engine.start()
+
+    def close(self) -> None:
+        """End the helper processes, and what still runs by them."""
+        self._engine.close()
 
     async def start(self, program: Program) -> SandboxRun:
         """Start `program` and return its run.
@@ -73,58 +107,44 @@ class Sandbox:
 
         """
         self.require_available()
-        run = SandboxRun(program, self.report.child_layers)
-        await run.launch()
+        run = SandboxRun(program)
+        await run.launch(self._engine, self.report.child_layers)
         return run
 
 
 class SandboxRun:
     """One program under way. Read `events()` to its end; leaving it early cancels the run."""
 
-    def __init__(self, program: Program, layers: tuple[str, ...]) -> None:
+    def __init__(self, program: Program) -> None:
         self._program = program
-        self._layers = layers
         self._queue: asyncio.Queue[SandboxEvent | MachineryError] = asyncio.Queue()
         self._output = OutputBuffer(self._queue.put_nowait)
-        self._stop = asyncio.Event()
-        self._over_output = False
+        self._stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._started = time.monotonic()
-        self._scratch = ""
-        self._group: str | None = None
-        self._port: int | None = None
-        self._environment: Mapping[str, str] = {}
         self._task: asyncio.Task[None] | None = None
+        self._pumps: tuple[Pump, ...] = ()
+        self._mark = -1
+        self._job = -1
+        self._told: set[str] = set()
 
-    async def launch(self) -> None:
+    async def launch(self, engine: Engine, layers: tuple[str, ...]) -> None:
         """Start the process. Called once, by `Sandbox.start`.
 
         Raises:
             MachineryError: there is no room, no process or no pipe to be had.
 
         """
+        place = await engine.place(self._program.limits)
         try:
-            self._scratch = make_scratch()
-            code = self._program.code.encode("utf-8", "surrogatepass")
-            Path(self._scratch, "agent.py").write_bytes(code)
-            name = os.path.basename(self._scratch)
-            self._group = make_group(name, self._program.limits.processes)
-            await self._open_way_out()
-            child = forkserver.launch()
-        except OSError as error:
-            remove_tree(self._scratch)
-            raise MachineryError(f"can't write the program: {error.strerror}") from error
-        except MachineryError:
-            remove_group(self._group)
-            remove_tree(self._scratch)
+            place.on_limit = self._notice
+            await self._start_in(place, layers)
+        except BaseException as error:
+            await self._abandon(place)
+            if isinstance(error, OSError):
+                reason = error.strerror or str(error)
+                raise MachineryError(f"the run can't be started: {reason}") from error
             raise
-        self._task = asyncio.create_task(self._run(child))
-
-    async def _open_way_out(self) -> None:
-        if self._program.way_out is None:
-            return
-        listener = listen_without_delay("127.0.0.1", 0)
-        self._port = listener.getsockname()[1]
-        self._environment = await self._program.way_out(listener)
+        self._task = asyncio.create_task(self._run(place))
 
     async def events(self) -> AsyncIterator[SandboxEvent]:
         """Yield what happens, as it happens; the last is an `ExitEvent`.
@@ -152,130 +172,196 @@ class SandboxRun:
 
     def request_cancel(self) -> None:
         """Have the run end soon; `events()` goes on to its last event."""
-        self._stop.set()
+        self._request("stop")
 
-    async def _run(self, child: forkserver.Child) -> None:
-        report: dict[str, Any] = {}
-        try:
-            async with asyncio.timeout(self._program.limits.wall_s + _OVERDUE_S):
-                await self._converse(child, report)
-        except TimeoutError:
-            # The keeper had no turn, which is the program's doing: it is ended from here.
-            _kill_group(report.get("started"))
-            report.setdefault("exit", {"returncode": 128 + signal.SIGKILL, "cause": "wall"})
-        except Exception as error:
-            report["failed"] = f"the run's pipes failed: {error}"
-        finally:  # also when the event loop is being ended
-            try:
-                await asyncio.to_thread(self._clean_up, child, report)
-            finally:  # whatever could not be cleaned up: a reader waits for the end
-                self._output.flush()
-                self._finish(report)
+    # ------------------------------------------------------------ start
 
-    async def _converse(self, child: forkserver.Child, report: dict[str, Any]) -> None:
-        """Give the keeper its job and take what comes, until its report has ended."""
-        loop = asyncio.get_running_loop()
-        control, _ = await loop.connect_write_pipe(
-            asyncio.Protocol, os.fdopen(child.control, "wb", buffering=0)
-        )
-        readers = [await open_reader(fd) for fd in (child.report, child.stdout, child.stderr)]
-        (lines, _), (stdout, _), (stderr, _) = readers
-        limit = self._program.limits.output_kib * 1024
-        options: dict[str, Any] = {"limit": limit, "on_limit": self._output_limit}
-        stopper = asyncio.create_task(self._close_when_stopped(control))
-        pumps = asyncio.gather(
-            pump(stdout, "stdout", self._output, **options),
-            pump(stderr, "stderr", self._output, **options),
-        )
-        try:
-            control.write(json.dumps(self._job()).encode() + b"\n")
-            async for line in lines:
-                report.update(json.loads(line))
-            await asyncio.wait([pumps], timeout=_DRAIN_S)
-        finally:
-            pumps.cancel()
-            stopper.cancel()
-            _abort(control)
-            for _, transport in readers:
-                transport.close()
-            await asyncio.gather(pumps, stopper, return_exceptions=True)
-
-    async def _close_when_stopped(self, control: asyncio.WriteTransport) -> None:
-        await self._stop.wait()
-        _abort(control)  # the keeper ends the tree when its control pipe ends
-
-    def _output_limit(self) -> None:
-        self._over_output = True
-        self._stop.set()
-
-    def _job(self) -> dict[str, Any]:
-        return {
-            "program": os.path.join(self._scratch, "agent.py"),
-            "task": self._program.task,
-            "scratch": self._scratch,
-            "environment": {
-                "HOME": self._scratch,
-                "TMPDIR": self._scratch,
-                "LANG": "C.UTF-8",
-                "PATH": "/usr/bin:/bin",
-                **self._environment,
+    async def _start_in(self, place: Place, layers: tuple[str, ...]) -> None:
+        code = self._program.code.encode("utf-8", "surrogatepass")
+        with as_user(place.owner):
+            write_program(place.folder, code)
+            place_files(place.folder, self._program.files)
+        environment: Mapping[str, str] = {}
+        if self._program.way_out is not None:
+            environment = await self._program.way_out(place.listener())
+        order = Order(
+            program=f"{place.scratch}/{PROGRAM}",
+            task=self._program.task,
+            environment={
+                **BASE_ENVIRONMENT,
+                "HOME": place.scratch,
+                "TMPDIR": f"{place.scratch}/{TEMPORARY_NAME}",
+                **environment,
             },
-            "limits": asdict(self._program.limits),
-            "layers": list(self._layers),
-            "port": self._port,
-            "group": self._group,
-        }
+            limits=self._program.limits,
+            layers=layers,
+        )
+        self._job = new_job_file()
+        await place.start(order, self._open_pipes())
 
-    def _clean_up(self, child: forkserver.Child, report: Mapping[str, Any]) -> None:
-        """Leave no process and no file of the run, whatever has happened."""
+    def _open_pipes(self) -> Given:
+        ends = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+        (stdout_read, stdout), (stderr_read, stderr), (self._mark, mark) = ends
+        os.set_blocking(self._mark, False)
+        limit = self._program.limits.output_kib * 1024
+        self._pumps = (
+            Pump(stdout_read, "stdout", self._output, limit=limit, on_limit=self._over_output),
+            Pump(stderr_read, "stderr", self._output, limit=limit, on_limit=self._over_output),
+        )
+        return Given(stdout, stderr, mark, self._job)
+
+    async def _abandon(self, place: Place) -> None:
+        for pump in self._pumps:
+            pump.close()
+        await place.close()
+        await place.release()
+        self._close_files()
+
+    # ------------------------------------------------------------ on the way
+
+    def _request(self, cause: str) -> None:
+        if not self._stop.done():
+            self._stop.set_result(cause)
+
+    def _over_output(self) -> None:
+        self._request("output")
+
+    def _notice(self, kind: str) -> None:
+        """Tell, once, of a limit that was met and doesn't end the run."""
+        if kind not in self._told:
+            self._told.add(kind)
+            message = limit_message(kind, self._program.limits)
+            self._queue.put_nowait(LimitEvent(kind, message))
+
+    async def _run(self, place: Place) -> None:
+        ended: Ended | MachineryError = MachineryError("the sandbox failed")
+        collected = Collected((), ())
         try:
-            child.process.wait(_OVERDUE_S)
-        except subprocess.TimeoutExpired:
-            child.process.kill()
-            child.process.wait()
-        if child.process.returncode != 0:
-            _kill_group(report.get("started"))  # a keeper that was killed could not do it
-        remove_group(self._group)
-        remove_tree(self._scratch)
+            ended = await self._until_ended(place)
+            await place.close()
+            ended = self._failure() or ended
+            await self._drain()
+            self._look_at_scratch(place)
+            collected = await self._collect(place)
+        except Exception as error:
+            ended = MachineryError(f"the sandbox failed: {type(error).__name__}: {error}")
+        finally:  # also when the event loop is being ended
+            for pump in self._pumps:
+                pump.close()
+            await place.release()
+            self._output.flush()
+            self._finish(ended, self._read_mark(), collected)
+            self._close_files()
 
-    def _finish(self, report: Mapping[str, Any]) -> None:
-        if "exit" not in report or "failed" in report:
-            reason = report.get("failed", "the run's keeper was killed")
-            self._queue.put_nowait(MachineryError(f"the sandbox failed: {reason}"))
+    async def _until_ended(self, place: Place) -> Ended | MachineryError:
+        either: set[asyncio.Future[Any]] = {place.ended, self._stop}
+        await asyncio.wait(
+            either,
+            timeout=self._started + self._program.limits.wall_s - time.monotonic(),
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if place.ended.done():
+            error = place.ended.exception()
+            if error is None:
+                return place.ended.result()
+            return error if isinstance(error, MachineryError) else MachineryError(str(error))
+        return Ended(limit=self._stop.result() if self._stop.done() else "wall")
+
+    def _failure(self) -> MachineryError | None:
+        failure = failure_in(self._job)
+        return MachineryError(f"the sandbox could not be put on: {failure}") if failure else None
+
+    async def _drain(self) -> None:
+        """Take what is still in the pipes; all who could write are gone."""
+        waiting = {pump.ended for pump in self._pumps if not pump.ended.done()}
+        if waiting:
+            await asyncio.wait(waiting, timeout=_DRAIN_S)
+
+    def _look_at_scratch(self, place: Place) -> None:
+        """Tell of a file system that is full at the end, where the run has one of its own."""
+        if not place.bounded:
             return
-        returncode: int = report["exit"]["returncode"]
-        cause: str | None = report["exit"]["cause"]
-        if self._over_output and cause in {None, "stop"}:
-            cause = "output"
-        status, reason = self._outcome(returncode, cause)
+        status = os.fstatvfs(place.folder)
+        if status.f_bfree == 0 or status.f_ffree == 0:
+            self._notice("scratch")
+
+    async def _collect(self, place: Place) -> Collected:
+        def work() -> Collected:
+            with as_user(place.owner):
+                return collect_files(place.folder, self._program.files, skip={TEMPORARY_NAME})
+
+        if set(os.listdir(place.folder)) == {PROGRAM, TEMPORARY_NAME}:
+            return Collected((), ())  # which is how most runs leave it
+        return await asyncio.to_thread(work)
+
+    def _read_mark(self) -> bytes:
+        with contextlib.suppress(OSError):
+            return os.read(self._mark, _MARK_BYTES)
+        return b""
+
+    def _close_files(self) -> None:
+        for descriptor in (self._mark, self._job):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._mark = self._job = -1
+
+    # ------------------------------------------------------------ the end
+
+    def _finish(self, ended: Ended | MachineryError, mark: bytes, collected: Collected) -> None:
+        if isinstance(ended, MachineryError):
+            self._queue.put_nowait(ended)
+            return
+        code, cause = _returncode(ended), ended.limit
+        if cause is None and ended.status is not None:
+            cause = _limit_of(ended.status, mark)
+        status, reason = _outcome(code, cause)
+        if mark == FILE_SIZE:
+            self._notice("file size")
         if status in {Status.LIMIT, Status.TIMEOUT} and cause:
-            self._queue.put_nowait(LimitEvent(cause, limit_message(cause, self._program.limits)))
+            self._notice(cause)
+        denial = from_mark(mark)
+        if denial is not None and status is Status.ERROR:
+            self._queue.put_nowait(DeniedEvent(denial.kind, denied_message(*denial)))
         first = self._output.first_output
         self._queue.put_nowait(
             ExitEvent(
                 status,
-                returncode,
+                code,
                 reason,
                 duration=time.monotonic() - self._started,
                 time_to_first_output=first - self._started if first else None,
+                files=collected.files,
+                files_left_out=collected.left_out,
             )
         )
 
-    def _outcome(self, returncode: int, cause: str | None) -> tuple[Status, str | None]:
-        if cause == "stop":
-            return Status.CANCELLED, "cancelled"
-        if cause:
-            return Status.TIMEOUT if cause == "wall" else Status.LIMIT, cause
-        if returncode == 0:
-            return Status.SUCCESS, None
-        if returncode > 128 and (name := _signal_name(returncode - 128)):
-            return Status.ERROR, f"killed by {name}"
-        return Status.ERROR, f"exit code {returncode}"
+
+def _returncode(ended: Ended) -> int:
+    """Put the end in the shell's terms: 128+N for a fatal signal N."""
+    if ended.status is None:
+        return 128 + signal.SIGKILL
+    code = os.waitstatus_to_exitcode(ended.status)
+    return code if code >= 0 else 128 - code
 
 
-def _abort(transport: asyncio.WriteTransport) -> None:
-    if not transport.is_closing():  # the other side may have closed it
-        transport.abort()
+def _limit_of(status: int, mark: bytes) -> str | None:
+    """Return the limit that a wait status tells of, or the run's own last word."""
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGXCPU:
+        return "cpu"
+    return "memory" if mark == MEMORY and code else None
+
+
+def _outcome(code: int, cause: str | None) -> tuple[Status, str | None]:
+    if cause == "stop":
+        return Status.CANCELLED, "cancelled"
+    if cause:
+        return Status.TIMEOUT if cause == "wall" else Status.LIMIT, cause
+    if code == 0:
+        return Status.SUCCESS, None
+    if code > 128 and (name := _signal_name(code - 128)):
+        return Status.ERROR, f"killed by {name}"
+    return Status.ERROR, f"exit code {code}"
 
 
 def _signal_name(number: int) -> str | None:
@@ -283,13 +369,6 @@ def _signal_name(number: int) -> str | None:
         return signal.Signals(number).name
     except ValueError:
         return None
-
-
-def _kill_group(group: int | None) -> None:
-    if group is None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
 
 
 def run_in_sandbox(

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from server.task_cap import left_groups, remove_group
+from server import memory_group, task_cap
+from server.memory_group import remove_group
 
 _PREFIX = "agent-run-"
 
@@ -61,10 +62,10 @@ def sweep_scratch() -> None:
             continue
         if mine:
             remove_tree(str(folder))
-    for group in left_groups(_PREFIX):
+    for group in [*task_cap.left_groups(_PREFIX), *memory_group.left_groups()]:
         owner = group.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdecimal() and not _is_alive(int(owner)):
-            remove_group(str(group))
+            remove_group(group)
 
 
 def _is_alive(pid: int) -> bool:

@@ -15,7 +15,13 @@ from collections.abc import Sequence
 
 from server.libc import PR_SET_PDEATHSIG, check, libc
 
+FILTERS = ("shared", "private")
+"""For a run that shares the host's files and network, and for one that has its own."""
+# What a run may do where its files, its network and its processes are its own.
+_HARMLESS_IN_PRIVATE = {"setpgid", "setsid", "listen"}
+
 _PR_SET_SECCOMP = 22
+_PR_SET_DUMPABLE = 4
 _LOAD, _AND, _JUMP_EQ, _JUMP_GE, _JUMP_SET, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _OFFSET_NR, _OFFSET_ARCH, _OFFSET_ARGS = 0, 4, 16
@@ -23,7 +29,7 @@ _X32_BIT = 0x40000000
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _NAMESPACE_FLAGS = 0x7E020080  # all CLONE_NEW*
 _MSG_FASTOPEN = 0x20000000
-_AF_INET, _AF_INET6, _SOCK_STREAM, _SOCK_TYPE_MASK = 2, 10, 1, 0xF
+_AF_UNIX, _AF_INET, _AF_INET6, _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 2, 10, 1, 0xF
 _IPPROTO_TCP, _TCP_FASTOPEN_CONNECT = 6, 30
 _SOL_SOCKET, _BUFFER_OPTIONS = 1, (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE forms
 
@@ -187,12 +193,18 @@ def _refuse_flag(number: int | None, argument: int, flags: int) -> list[bytes]:
     return _when_call(number, test)
 
 
-def _socket_rules(number: int | None) -> list[bytes]:
-    """Allow TCP (Landlock sees to the port) and nothing else: not MPTCP, which it doesn't see."""
+def _socket_rules(number: int | None, *, private: bool) -> list[bytes]:
+    """Allow TCP (Landlock sees to the port) and nothing else: not MPTCP, which it doesn't see.
+
+    In a cell also Unix sockets: none but the run's own can be found there, and multiprocessing
+    needs them.
+    """
+    unix = [_instruction(_JUMP_EQ, _AF_UNIX, 0, 1), _instruction(_RETURN, _ALLOW)]
     return _when_call(
         number,
         [
             _load_argument(0),
+            *(unix if private else []),
             _instruction(_JUMP_EQ, _AF_INET, 2, 0),
             _instruction(_JUMP_EQ, _AF_INET6, 1, 0),
             _refuse(),
@@ -221,6 +233,35 @@ def _socketpair_rules(number: int | None) -> list[bytes]:
     )
 
 
+def _prctl_rules(number: int | None) -> list[bytes]:
+    """Refuse PR_SET_PDEATHSIG, for a run must not unlearn to die with its keeper.
+
+    And PR_SET_DUMPABLE, for its supervisor must see how much memory it has.
+    """
+    body = [_load_argument(0)]
+    for option in (PR_SET_PDEATHSIG, _PR_SET_DUMPABLE):
+        body += [_instruction(_JUMP_EQ, option, 0, 1), _refuse()]
+    return _when_call(number, body)
+
+
+def _refused_numbers(column: int, *, private: bool) -> list[tuple[int, int]]:
+    """Return system calls that are never let through, and what they answer instead."""
+    refused = {
+        name: row
+        for name, row in _REFUSED.items()
+        if not (private and name in _HARMLESS_IN_PRIVATE)
+    }
+    tables = [(refused, errno.EPERM)]
+    if not private:
+        tables += [(_WITHOUT_EFFECT, 0), (_NOT_SUPPORTED, errno.ENOTSUP)]
+    return [
+        (number, code)
+        for calls, code in tables
+        for row in calls.values()
+        if (number := row[column]) is not None
+    ]
+
+
 def _own_only_rules(number: int, expected: Sequence[tuple[int, int]]) -> list[bytes]:
     """Allow a call that acts on a process only where it acts on the caller."""
     body: list[bytes] = []
@@ -244,8 +285,8 @@ def _setsockopt_rules(number: int | None) -> list[bytes]:
     return _when_call(number, body)
 
 
-def seccomp_program(machine: str | None = None) -> bytes:
-    """Return the filter as an array of `struct sock_filter`.
+def seccomp_program(name: str, machine: str | None = None) -> bytes:
+    """Return one of `FILTERS` as an array of `struct sock_filter`.
 
     Raises:
         OSError: the architecture is not one of those it is written for.
@@ -254,6 +295,7 @@ def seccomp_program(machine: str | None = None) -> bytes:
     machine = machine or platform.machine()
     if machine not in _AUDIT_ARCH:
         raise OSError(errno.ENOSYS, f"no seccomp filter for {machine}")
+    private = name == "private"
     column = 0 if machine == "x86_64" else 1
     numbers = {name: row[column] for name, row in _SYSCALLS.items()}
     program = [
@@ -264,15 +306,8 @@ def seccomp_program(machine: str | None = None) -> bytes:
     ]
     if machine == "x86_64":
         program += [_instruction(_JUMP_GE, _X32_BIT, 0, 1), _refuse()]
-    for calls, code in (
-        (_REFUSED, errno.EPERM),
-        (_WITHOUT_EFFECT, 0),
-        (_NOT_SUPPORTED, errno.ENOTSUP),
-    ):
-        for row in calls.values():
-            number = row[column]
-            if number is not None:
-                program += [_instruction(_JUMP_EQ, number, 0, 1), _refuse(code)]
+    for number, code in _refused_numbers(column, private=private):
+        program += [_instruction(_JUMP_EQ, number, 0, 1), _refuse(code)]
     for rows, expected in _OWN_ONLY:
         program += _own_only_rules(rows[column], expected)
     # clone3 hides its flags behind a pointer; with ENOSYS the C library falls back to clone.
@@ -281,13 +316,10 @@ def seccomp_program(machine: str | None = None) -> bytes:
     program += _refuse_flag(numbers["sendto"], 3, _MSG_FASTOPEN)
     program += _refuse_flag(numbers["sendmsg"], 2, _MSG_FASTOPEN)
     program += _refuse_flag(numbers["sendmmsg"], 3, _MSG_FASTOPEN)
-    program += _socket_rules(numbers["socket"])
-    program += _socketpair_rules(numbers["socketpair"])
-    # Refusing PR_SET_PDEATHSIG: a run must not unlearn to die with its keeper.
-    program += _when_call(
-        numbers["prctl"],
-        [_load_argument(0), _instruction(_JUMP_EQ, PR_SET_PDEATHSIG, 0, 1), _refuse()],
-    )
+    program += _socket_rules(numbers["socket"], private=private)
+    if not private:
+        program += _socketpair_rules(numbers["socketpair"])
+    program += _prctl_rules(numbers["prctl"])
     program += _setsockopt_rules(numbers["setsockopt"])
     program.append(_instruction(_RETURN, _ALLOW))
     return b"".join(program)

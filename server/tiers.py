@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import socket
-import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from server import confine, forkserver
+from llm_agent_builder.errors import MachineryError
+from llm_agent_builder.providers import PROVIDERS
+from server import bubblewrap, confine, memory_group
+from server.bubblewrap import BubblewrapEngine
+from server.cells import CellEngine
+from server.confine import Limits
+from server.engine import Engine, Given, Order, failure_in, new_job_file, write_program
+from server.folders import FolderEngine
+from server.libc import as_user
 from server.seccomp import seccomp_supported
+from server.self_check import SELF_CHECK
 
 ORDER = ("strong", "bubblewrap", "landlock", "limits")
 ACCEPTED = ORDER[:3]
+CHILD_LAYERS = ("landlock", "seccomp", "capabilities", "rlimits")
+"""The layers that a run's process puts on itself; `without` may name them."""
+_CELL_LAYERS = (
+    "private root",
+    "private processes",
+    "private network",
+    "private ipc",
+    "private host name",
+    "bounded scratch",
+)
+_CHECK_S = 30.0
+_MEND = (
+    "Run it on Linux 6.7 or later with Landlock enabled, or set "
+    "AGENT_BUILDER_ALLOW_WEAK_SANDBOX=1 if you trust every program you run."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,138 +63,147 @@ class TierReport:
     def child_layers(self) -> tuple[str, ...]:
         """The layers that a child has to put on itself."""
         return tuple(
-            layer.name for layer in self.layers if layer.active and layer.name in _CHILD_LAYERS
+            layer.name for layer in self.layers if layer.active and layer.name in CHILD_LAYERS
         )
 
 
-_CHILD_LAYERS = ("landlock", "seccomp")
-_NOT_BUILT = "comes with the tier strong, which this version does not have"
-_MEND = (
-    "Run it on Linux 6.7 or later with Landlock enabled, or set "
-    "AGENT_BUILDER_ALLOW_WEAK_SANDBOX=1 if you trust every program you run."
-)
-
-# Tries, in a child that has put the layers on, to do what they must prevent.
-_SELF_CHECK = """
-import json, socket, sys
-job = json.loads(sys.argv[1])
-sys.path.insert(0, job["root"])
-from server import confine, seccomp
-held = {}
-try:
-    confine.drop_privileges()
-    if "landlock" in job["layers"]:
-        confine.restrict_with_landlock(
-            readable=confine.readable_paths(), writable=[], devices=[], port=None)
-        try:
-            open("/proc/self/environ").close()
-            held["landlock"] = "a file outside could be opened"
-        except PermissionError:
-            try:
-                socket.create_connection(("127.0.0.1", job["port"]), 2).close()
-                held["landlock"] = "a TCP port could be reached"
-            except PermissionError:
-                held["landlock"] = ""
-    if "seccomp" in job["layers"]:
-        seccomp.load_seccomp(seccomp.seccomp_program())
-        held["seccomp"] = ""
-        for name, kind, protocol in (("UDP", 2, 0), ("MPTCP", 1, 262)):
-            try:
-                socket.socket(socket.AF_INET, kind, protocol).close()
-                held["seccomp"] = f"a {name} socket could be made"
-            except PermissionError:
-                pass
-except OSError as error:
-    held["error"] = str(error)
-print(json.dumps(held))
-"""
+def make_engine(tier: str, *, preload: bool = True, ready: int = 4) -> Engine:
+    """Return the engine of a tier; `ready` places are kept prepared where that is cheap."""
+    modules = tuple(provider.sdk_module for provider in PROVIDERS.values()) if preload else ()
+    if tier == "strong":
+        return CellEngine(preload=modules, ready=ready)
+    if tier == "bubblewrap":
+        return BubblewrapEngine(preload=modules, ready=min(ready, 2 if preload else 1))
+    return FolderEngine(preload=modules)
 
 
-def _try_layers(layers: tuple[str, ...]) -> Mapping[str, str]:
-    """Put `layers` on in a child and return, for each, "" if it held, else what got through."""
-    if not layers:
-        return {}
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        job = {
-            "layers": layers,
-            "root": forkserver.package_root(),
-            "port": listener.getsockname()[1],
-        }
-        try:
-            done = subprocess.run(
-                [sys.executable, "-I", "-c", _SELF_CHECK, json.dumps(job)],
-                env={},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=30,
-                check=True,
-            )
-            held: dict[str, str] = json.loads(done.stdout)
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
-            return {layer: f"the self-check failed: {type(error).__name__}" for layer in layers}
-    return {layer: held.get(layer, held.get("error", "not checked")) for layer in layers}
+def probe_tier(
+    *, force: str | None = None, allow_weak: bool = False, without: Collection[str] = ()
+) -> TierReport:
+    """Try the tiers on this machine and report the strongest that holds.
+
+    `force` asks for one tier; one that can't be had is reported as unavailable, never replaced by
+    a weaker one. `without` leaves out layers of `CHILD_LAYERS`: only to show what each is for.
+    """
+    problems: dict[str, str] = {}
+    for tier in ORDER if force is None else (force,):
+        layers = tuple(
+            name
+            for name in CHILD_LAYERS
+            if name not in without and not (tier == "limits" and name in {"landlock", "seccomp"})
+        )
+        problem = _why_not(tier, layers) or _try_tier(tier, layers)
+        if problem is None:
+            listed = _listed(tier, layers, problems)
+            return TierReport(tier, listed, *_acceptable(tier, allow_weak))
+        problems[tier] = problem
+    tier = force or "limits"
+    mend = f"the tier {tier!r} can't be had here: {problems[tier]}. {_MEND}"
+    return TierReport(tier, _listed(tier, (), problems), False, mend)
 
 
-def _why_not(layer: str) -> str | None:
-    """Return why a layer can't even be tried, or None."""
+def _why_not(tier: str, layers: Collection[str]) -> str | None:
+    """Return why a tier can't even be tried, or None."""
+    if tier == "limits":
+        return None
     if not sys.platform.startswith("linux"):
         return "needs Linux"
-    if layer == "landlock" and (abi := confine.landlock_abi()) < confine.MINIMUM_LANDLOCK_ABI:
+    if "seccomp" in layers and not seccomp_supported():
+        return f"no system-call filter for {os.uname().machine} yet (x86_64 and aarch64 have one)"
+    abi = confine.landlock_abi()
+    if "landlock" in layers and abi < confine.MINIMUM_LANDLOCK_ABI:
         return (
             f"this kernel has Landlock ABI {abi}; {confine.MINIMUM_LANDLOCK_ABI} is needed "
             "(Linux 6.7, with landlock in the kernel's list of security modules)"
         )
-    if layer == "seccomp" and not seccomp_supported():
-        return f"no filter for {os.uname().machine} yet (x86_64 and aarch64 have one)"
-    return None
+    return bubblewrap.why_unavailable() if tier == "bubblewrap" else None
 
 
-def probe_tier(*, force: str | None = None, allow_weak: bool = False) -> TierReport:
-    """Try the layers on this machine and report the strongest tier that holds.
+def _try_tier(tier: str, layers: tuple[str, ...]) -> str | None:
+    """Run the self-check under a tier; return what doesn't hold, or None."""
+    found: list[str | None] = []
 
-    `force` asks for one tier; one that can't be had is reported as unavailable, never replaced by
-    a weaker one.
-    """
-    wanted = () if force == "limits" else _CHILD_LAYERS
-    impossible = {layer: why for layer in wanted if (why := _why_not(layer))}
-    tried = _try_layers(tuple(layer for layer in wanted if layer not in impossible))
-    problems = {layer: impossible.get(layer) or tried.get(layer, "") for layer in wanted}
-    holds = bool(wanted) and not any(problems.values())
-    tier = "landlock" if holds else "limits"
-    layers = tuple(
-        Layer(
-            name,
-            name in problems and not problems[name],
-            problems.get(name, "not asked for") or None,
-        )
-        for name in _CHILD_LAYERS
-    )
-    listed = sorted(layers + _fixed_layers(holds), key=lambda layer: not layer.active)
-    return TierReport(tier, tuple(listed), *_acceptable(tier, force, allow_weak))
+    def work() -> None:
+        engine = make_engine(tier, preload=False, ready=1)
+        try:
+            held = asyncio.run(_check(engine, layers))
+            wanted = {*layers, *(_CELL_LAYERS[:5] if tier in ORDER[:2] else ())}
+            failed = [f"{name}: {why}" for name, why in held.items() if why and name in wanted]
+            found.append("; ".join(failed) or None)
+        except (MachineryError, TimeoutError, OSError, ValueError) as error:
+            found.append(str(error) or type(error).__name__)
+        finally:
+            engine.close()
 
-
-def _fixed_layers(confined: bool) -> tuple[Layer, ...]:
-    signals = confine.landlock_abi() >= 6 if confined else False
-    return (
-        Layer("namespaces", False, _NOT_BUILT),
-        Layer("private root and /proc", False, _NOT_BUILT),
-        Layer("unprivileged user of its own", False, _NOT_BUILT),
-        Layer("network by address", False, "Landlock tells ports apart, not addresses"),
-        Layer("clean environment", True),
-        Layer("no_new_privs, no capabilities", True),
-        Layer("rlimits and tree limits", True),
-        Layer(
-            "signals stay inside",
-            signals,
-            None if signals else "needs Landlock ABI 6 (Linux 6.12)",
-        ),
-    )
+    # A thread of its own, so that it works in a thread whose event loop is running, too.
+    thread = threading.Thread(target=work, name="probe")
+    thread.start()
+    thread.join()
+    return found[0] if found else "the self-check failed"
 
 
-def _acceptable(tier: str, force: str | None, allow_weak: bool) -> tuple[bool, str | None]:
-    if force and force != tier:
-        return False, f"the tier {force!r} was asked for and can't be had here. {_MEND}"
+async def _check(engine: Engine, layers: tuple[str, ...]) -> Mapping[str, str]:
+    """Run a program that tries what the layers prevent; return, for each, what got through."""
+    limits = Limits()
+    place = await engine.place(limits)
+    read, write = os.pipe2(os.O_CLOEXEC)
+    job = new_job_file()
+    try:
+        with as_user(place.owner):
+            write_program(place.folder, SELF_CHECK.encode())
+        order = Order(f"{place.scratch}/agent.py", "", {}, limits, layers)
+        await place.start(order, Given(write, os.dup(write), os.dup(write), job))
+        async with asyncio.timeout(_CHECK_S):
+            await place.ended
+    finally:
+        await place.close()
+        await place.release()
+    try:
+        failure = failure_in(job)
+        text = b"" if failure else os.read(read, 65536)
+    finally:
+        os.close(read)
+        os.close(job)
+    if failure:
+        raise MachineryError(failure)
+    held: dict[str, str] = json.loads(text)
+    return held
+
+
+def _listed(
+    tier: str, child_layers: Collection[str], problems: Mapping[str, str]
+) -> tuple[Layer, ...]:
+    """Return all layers, those that hold first."""
+    in_cell = tier in ORDER[:2] and tier not in problems
+    no_cell = "; ".join(f"{name}: {why}" for name, why in problems.items()) or f"the tier is {tier}"
+    layers = [Layer(name, in_cell, None if in_cell else no_cell) for name in _CELL_LAYERS]
+    layers.append(_unprivileged(tier, in_cell, no_cell))
+    for name in CHILD_LAYERS:
+        there = name in child_layers
+        layers.append(Layer(name, there, None if there else problems.get(tier, "left out")))
+    layers.append(Layer("clean environment", tier not in problems))
+    layers.append(_kernel_memory(tier not in problems))
+    signals = in_cell or ("landlock" in child_layers and confine.landlock_abi() >= 6)
+    reason = None if signals else "needs Landlock ABI 6 (Linux 6.12) or a cell"
+    layers.append(Layer("signals stay inside", signals, reason))
+    return tuple(sorted(layers, key=lambda layer: not layer.active))
+
+
+def _unprivileged(tier: str, in_cell: bool, no_cell: str) -> Layer:
+    name = "unprivileged user"
+    if os.geteuid() != 0 or (in_cell and tier == "strong"):
+        return Layer(name, True)
+    return Layer(name, False, "the server is root; only the tier strong gives runs another user")
+
+
+def _kernel_memory(holds: bool) -> Layer:
+    name = "memory counted by the kernel"
+    if holds and sys.platform.startswith("linux") and memory_group.can_make_groups():
+        return Layer(name, True)
+    return Layer(name, False, "no cgroup can be made here: memory is added up from /proc instead")
+
+
+def _acceptable(tier: str, allow_weak: bool) -> tuple[bool, str | None]:
     if tier in ACCEPTED:
         return True, None
     if allow_weak:

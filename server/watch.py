@@ -6,16 +6,14 @@ buffers) is not counted; descriptors are few, so there is little of it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import stat
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from server.confine import MIB, Limits
-from server.task_cap import TASKS_A_PROCESS
 
 _SELDOM = 5  # polls between the costlier measurements
 _DEEPEST = 64  # folders within folders; more than that is an attempt at something
@@ -79,10 +77,14 @@ def _process(pid: int) -> _Process | None:
     )
 
 
-def _proportional_bytes(pid: int) -> int:
-    """Return the memory of one process with shared pages divided among those that share them."""
+def _private_bytes(pid: int) -> int:
+    """Return the memory of one process with shared pages divided among those that share them.
+
+    Without shared memory and files in scratch, which are counted by their size.
+    """
     lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
+    sizes = {line.split()[0]: int(line.split()[1]) * 1024 for line in lines[1:]}
+    return sizes.get(b"Pss:", 0) - sizes.get(b"Pss_Shmem:", 0)
 
 
 def _shared_bytes(processes: list[int]) -> int:
@@ -143,27 +145,83 @@ def _unlinked_files(processes: list[int]) -> Iterator[tuple[tuple[int, int], int
                 yield (status.st_dev, status.st_ino), status.st_blocks * 512
 
 
-class Watch:
-    """Measures one run's tree, which is all below this process."""
+class Space(Protocol):
+    """Where a run keeps its files."""
 
-    def __init__(self, limits: Limits, scratch: str, agent: int) -> None:
+    def used(self, processes: list[int]) -> int:
+        """Return the bytes that are in memory because of it."""
+        ...
+
+    def state(self, processes: list[int]) -> str | None:
+        """Return "full" where nothing more goes in, "over" where too much did."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSpace:
+    """A folder of the host: nothing stops a run from putting too much there."""
+
+    folder: str
+    most: int
+
+    def used(self, processes: list[int]) -> int:
+        """Return 0: it is on a disk."""
+        return 0
+
+    def state(self, processes: list[int]) -> str | None:
+        """Return "over" once there is too much, files without a name included."""
+        unlinked = sum(dict(_unlinked_files(processes)).values())
+        return "over" if _named_bytes(self.folder, None, 0) + unlinked > self.most else None
+
+
+@dataclass(frozen=True, slots=True)
+class MountSpace:
+    """A file system of the run's own, in memory, that ends where the limit is."""
+
+    folder: str
+
+    def used(self, processes: list[int]) -> int:
+        """Return the bytes it holds."""
+        status = os.statvfs(self.folder)
+        return (status.f_blocks - status.f_bfree) * status.f_frsize
+
+    def state(self, processes: list[int]) -> str | None:
+        """Return "full" where no block or no further file fits."""
+        status = os.statvfs(self.folder)
+        return None if status.f_bfree and status.f_ffree else "full"
+
+
+class Watch:
+    """Measures the processes of one run."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        space: Space,
+        *,
+        members: Callable[[], list[int]],
+        tasks: int,
+        tasks_are_capped: bool,
+    ) -> None:
         self._limits = limits
-        self._agent = agent
-        self._scratch = scratch
-        self._deadline = time.monotonic() + limits.wall_s
+        self._space = space
+        self._members = members
+        self._tasks = tasks
+        self._tasks_are_capped = tasks_are_capped
         self._polls = 0
         self._own_cpu: dict[tuple[int, int], float] = {}
+        self._noticed: set[str] = set()
+        self._told: set[str] = set()
 
     def exceeded(self) -> str | None:
-        """Return the kind of the limit that the tree has crossed, if any."""
-        if time.monotonic() >= self._deadline:
-            return "wall"
-        limit = self._limits.processes
-        pids = descendants(os.getpid(), limit)
+        """Measure; return the kind of the limit that the run has crossed, if that ends it."""
+        pids = self._members()
         processes = [found for pid in pids if (found := _process(pid))]
-        self._reap_orphans(processes)
         going = [process for process in processes if not process.ended]
-        if len(going) > limit or sum(p.tasks for p in going) > limit * TASKS_A_PROCESS:
+        tasks = sum(process.tasks for process in going)
+        if tasks >= self._tasks and self._tasks_are_capped:
+            self._noticed.add("processes")
+        elif tasks > self._tasks:
             return "processes"
         if self._cpu(processes) > self._limits.cpu_s:
             return "cpu"
@@ -171,7 +229,13 @@ class Watch:
         self._polls += 1
         if self._memory_exceeded(pids, sum(p.resident for p in going), seldom):
             return "memory"
-        return "scratch" if seldom and self._scratch_exceeded(pids) else None
+        return self._space_exceeded(pids) if seldom or self._tasks_are_capped else None
+
+    def notices(self) -> set[str]:
+        """Return the kinds of limits that were met since the last call, and don't end the run."""
+        new = self._noticed - self._told
+        self._told |= new
+        return new
 
     def _cpu(self, processes: list[_Process]) -> float:
         """Return the CPU seconds of the tree.
@@ -192,19 +256,13 @@ class Watch:
         Resident sizes count a page once for each process that shares it.
         """
         limit = self._limits.memory_mib * MIB
-        if seldom and _shared_bytes(pids) > limit:
+        files = self._space.used(pids)
+        if seldom and files + _shared_bytes(pids) > limit:
             return True
-        return resident > limit and sum(map(_proportional_bytes, pids)) > limit
+        return files + resident > limit and files + sum(map(_private_bytes, pids)) > limit
 
-    def _scratch_exceeded(self, pids: list[int]) -> bool:
-        unlinked = sum(dict(_unlinked_files(pids)).values())
-        used = _named_bytes(self._scratch, None, 0) + unlinked
-        return used > self._limits.scratch_mib * MIB
-
-    def _reap_orphans(self, processes: list[_Process]) -> None:
-        """Reap what was orphaned and has ended; the agent itself is its supervisor's to reap."""
-        for process in processes:
-            pid = process.key[0]
-            if process.ended and pid != self._agent:
-                with contextlib.suppress(OSError):  # another's child
-                    os.waitpid(pid, os.WNOHANG)
+    def _space_exceeded(self, pids: list[int]) -> str | None:
+        state = self._space.state(pids)
+        if state == "full":
+            self._noticed.add("scratch")
+        return "scratch" if state == "over" else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import httpx
 import pytest
 
 from tests.server.api import SPEC, events_of, execute, fields, start
-from tests.serving import ServerFactory, Serving, wait_until
+from tests.serving import ServerFactory, Serving, marked_processes, wait_until
 
 CANARY = "canary-key-" + "0123456789"
 
@@ -202,12 +201,14 @@ def test_runs_survive_a_restart_and_open_ones_get_their_end(
 def test_stopped_server_leaves_no_process_and_no_scratch(serve: ServerFactory) -> None:
     server = serve()
     with server.client() as client:
-        code = "import os, time\nprint(os.getcwd(), os.getpid())\ntime.sleep(600)"
+        mark = f"stopped-{time.monotonic_ns()}"
+        code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1)\ntime.sleep(600)"
         run_id = start(client, code)
         with client.stream("GET", f"/api/runs/{run_id}/events") as answer:
-            line = next(line for line in answer.iter_lines() if "agent-run-" in line)
-    folder, pid = json.loads(line.partition(": ")[2])["text"].split()
+            next(line for line in answer.iter_lines() if '"text": "1' in line)
+    assert marked_processes(mark) != []
     server.stop()
-    assert not Path(folder).exists()
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid), 0)
+    assert marked_processes(mark) == []
+    assert not [
+        path for path in Path("/tmp").glob("agent-*") if str(server.process.pid) in path.name
+    ]

@@ -1,0 +1,198 @@
+"""The tier `bubblewrap`: cells made by /usr/bin/bwrap, where only it may make namespaces.
+
+Each cell is a one-shot interpreter, started before it is needed, with the SDKs loaded, waiting for
+its run. Ubuntu's AppArmor is such a place: it lets bwrap make user namespaces and nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import threading
+from collections import deque
+from typing import Any
+
+from llm_agent_builder.errors import MachineryError
+from server.cell_init import PORT
+from server.cell_root import (
+    DEVICES,
+    FILES,
+    LINKS,
+    RUN_UID,
+    SCRATCH,
+    TEMPORARY,
+    link_parts,
+    paths_to_show,
+)
+from server.cells import CELL_ENVIRONMENT, handed_over
+from server.channel import send
+from server.confine import MIB, Limits
+from server.engine import PACKAGE_ROOT, Helper, Order, Place, readable
+from server.kept_place import KeptPlace
+
+PROGRAM = "bwrap"
+_CODE = "/code"
+_BOOT = (
+    f"import sys; fresh = list(sys.modules); sys.path[0] = {_CODE!r}\n"
+    "from server.preload import Preloaded\n"
+    "preloaded = Preloaded(fresh)\n"
+    "with preloaded.recording():\n"
+    "    from server.one_shot import load, serve\n"
+    "    ready = load(preloaded)\n"
+    "del sys.path[0]\n"
+    "serve(preloaded, ready)\n"
+)
+_READY_S = 60.0
+
+
+class BubblewrapEngine:
+    """Keeps interpreters waiting in cells of bwrap's."""
+
+    def __init__(self, *, preload: tuple[str, ...], ready: int = 2) -> None:
+        """`preload` names SDK modules; `ready` cells are kept prepared, of some 100 MiB each."""
+        self._preload = preload
+        self._wanted = ready
+        self._lock = threading.Lock()
+        self._prepared: deque[Helper] = deque()
+
+    def start(self) -> None:
+        """See `Engine`."""
+        with self._lock:
+            self._replenish()
+
+    def close(self) -> None:
+        """See `Engine`."""
+        with self._lock:
+            while self._prepared:
+                self._prepared.popleft().close()
+
+    async def place(self, limits: Limits) -> Place:
+        """See `Engine`. One whose scratch has another size is made when it is asked for."""
+        helper = self._take(limits)
+        try:
+            async with asyncio.timeout(_READY_S):
+                return _WrappedPlace(helper, await handed_over(helper.channel))
+        except (TimeoutError, ConnectionError) as error:
+            helper.close()
+            raise MachineryError(f"bwrap made no cell: {type(error).__name__}") from None
+
+    def _take(self, limits: Limits) -> Helper:
+        with self._lock:
+            if limits.scratch_mib != Limits().scratch_mib:
+                return self._spawn(limits)
+            if not self._prepared:
+                self._replenish()
+            helper = self._prepared.popleft()
+            self._replenish()
+            return helper
+
+    def _replenish(self) -> None:
+        while len(self._prepared) < self._wanted:
+            self._prepared.append(self._spawn(Limits()))
+
+    def _spawn(self, limits: Limits) -> Helper:
+        contents = {path: _held_text(text) for path, text in FILES.items()}
+        try:
+            helper = Helper.spawn(
+                _BOOT,
+                command=[PROGRAM, *_arguments(limits, contents)],
+                pass_fds=list(contents.values()),
+            )
+        finally:
+            for descriptor in contents.values():
+                os.close(descriptor)
+        send(helper.channel, {"preload": list(self._preload), "environment": CELL_ENVIRONMENT})
+        return helper
+
+
+def why_unavailable() -> str | None:
+    """Return why this tier can't even be tried, or None."""
+    if shutil.which(PROGRAM) is None:
+        return "bwrap is not installed (Debian's package bubblewrap)"
+    return None
+
+
+def _held_text(text: str) -> int:
+    descriptor = os.memfd_create("text", 0)
+    os.write(descriptor, text.encode())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _arguments(limits: Limits, contents: dict[str, int]) -> list[str]:
+    """Return what bwrap is to make: the root that `cell_root.py` makes for the tier `strong`."""
+    arguments = ["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
+    arguments += ["--unshare-uts", "--hostname", "sandbox", "--new-session"]
+    arguments += ["--uid", str(RUN_UID), "--gid", str(RUN_UID)]
+    links: dict[str, str] = {}
+    shown = {link_parts(path, links) for path in paths_to_show()}
+    for path, target in links.items():
+        arguments += ["--symlink", target, path]
+    for path in sorted(shown):
+        arguments += ["--ro-bind", path, path]
+    arguments += ["--ro-bind", f"{PACKAGE_ROOT}/server", f"{_CODE}/server"]
+    for path, descriptor in contents.items():
+        arguments += ["--ro-bind-data", str(descriptor), path]
+    for name in DEVICES:
+        arguments += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    for path, target in LINKS.items():
+        arguments += ["--symlink", target, path]
+    arguments += ["--proc", "/proc", "--perms", "0700", "--size", str(limits.scratch_mib * MIB)]
+    arguments += ["--tmpfs", SCRATCH, "--perms", "0700", "--dir", TEMPORARY]
+    return [*arguments, "--remount-ro", "/", "--chdir", SCRATCH]
+
+
+class _WrappedPlace(KeptPlace):
+    """One waiting interpreter."""
+
+    scratch = SCRATCH
+    bounded = True
+
+    def __init__(self, helper: Helper, handed: dict[str, int]) -> None:
+        super().__init__(helper.channel)
+        self._helper = helper
+        self.folder = handed["folder"]
+        self._listener: int | None = handed["listener"]
+        self._first = handed["first"]
+
+    def listener(self) -> socket.socket:
+        """See `Place`."""
+        assert self._listener is not None
+        listener, self._listener = socket.socket(fileno=self._listener), None
+        return listener
+
+    def job(self, order: Order) -> dict[str, Any]:
+        """See `KeptPlace`."""
+        rules = {
+            "readable": ["/"],
+            "writable": [SCRATCH],
+            "devices": ["/dev/null", "/dev/zero", "/dev/full"],
+            "port": PORT,
+        }
+        return order.job(scratch=SCRATCH, uid=None, filter="private", rules=rules, port=PORT)
+
+    def order(self, limits: Limits) -> dict[str, Any]:
+        """See `KeptPlace`."""
+        return {"scratch": SCRATCH, "mounted": True}
+
+    async def end(self) -> None:
+        """See `KeptPlace`: with the first process of its pid namespace, all in the cell ends."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._first, signal.SIGKILL)
+        await readable(self._first)
+
+    async def close(self) -> None:
+        """See `Place`."""
+        await super().close()
+        await asyncio.to_thread(self._helper.close)
+
+    async def release(self) -> None:
+        """See `Place`."""
+        await super().release()
+        os.close(self._first)
+        if self._listener is not None:
+            os.close(self._listener)

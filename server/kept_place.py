@@ -1,0 +1,158 @@
+"""A place whose run has a keeper above it: what `landlock` and `bubblewrap` share.
+
+The keeper (`run_keeper.py`) is the run's parent and its supervisor in one; it ends when our end of
+its channel does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+from llm_agent_builder.errors import MachineryError
+from server import memory_group, task_cap
+from server.channel import send
+from server.confine import Limits
+from server.confine import task_cap as most_tasks
+from server.engine import Ended, Given, Listening, Order
+
+_END_S = 6.0
+
+
+class KeptPlace:
+    """See `Place`; a subclass says what its run's job and its keeper's order are."""
+
+    scratch: str
+    folder: int
+    bounded = False
+    owner: int | None = None
+    _numbers: ClassVar[itertools.count[int]] = itertools.count()
+
+    def __init__(self, control: socket.socket) -> None:
+        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.on_limit: Callable[[str], None] = lambda kind: None
+        self._control_end = control
+        self._gone = asyncio.Event()
+        self._control = Listening(control, self._from_keeper, self._keeper_gone)
+        self._agent: int | None = None
+        self._limits = Limits()
+        self._tasks: Path | None = None
+        self._memory: memory_group.Group | None = None
+
+    def job(self, order: Order) -> dict[str, Any]:
+        """Return what the run's process is to read."""
+        raise NotImplementedError
+
+    def order(self, limits: Limits) -> dict[str, Any]:
+        """Return what the keeper is to know of where the run keeps its files."""
+        raise NotImplementedError
+
+    async def start(self, order: Order, given: Given) -> None:
+        """See `Place`."""
+        self._limits = order.limits
+        try:
+            self._pass_on(order, given)
+        except OSError as error:
+            raise MachineryError(f"the run's keeper has ended: {error}") from error
+        finally:
+            given.close_pipes()
+
+    def _pass_on(self, order: Order, given: Given) -> None:
+        job = {"most_tasks": self._cap_tasks(order.limits), **self.job(order)}
+        given.write_job(job)
+        named = given.named()
+        if self._tasks is not None:
+            named["tasks"] = os.open(self._tasks / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        go = {
+            "passed": list(named),
+            "limits": asdict(order.limits),
+            "capped": self._tasks is not None or job["most_tasks"] is not None,
+            **self.order(order.limits),
+        }
+        try:
+            send(self._control_end, {"go": go}, named.values())
+        finally:
+            if "tasks" in named:
+                os.close(named["tasks"])
+
+    async def close(self) -> None:
+        """See `Place`."""
+        await self.end()
+        self._control.close()
+        self.ended.cancel()
+
+    async def end(self) -> None:
+        """End the run's processes, and wait for that."""
+        with contextlib.suppress(OSError):
+            self._control_end.shutdown(socket.SHUT_WR)  # the keeper ends, and its tree first
+        try:
+            async with asyncio.timeout(_END_S):
+                await self._gone.wait()
+        except TimeoutError:
+            self._kill_tree()
+
+    async def release(self) -> None:
+        """See `Place`."""
+        os.close(self.folder)
+        await asyncio.to_thread(self._remove_groups)
+
+    # ------------------------------------------------------------ inside
+
+    def _cap_tasks(self, limits: Limits) -> int | None:
+        """Bound processes and threads by a group, or return the rlimit that does; None: neither."""
+        most = most_tasks(limits)
+        if os.geteuid() != 0:
+            return task_cap.tasks_of_user() + most
+        name = f"{memory_group.PREFIX}{os.getpid()}-kept{next(self._numbers)}"
+        self._tasks = task_cap.make_group(name, most)
+        return None
+
+    def _remove_groups(self) -> None:
+        memory_group.remove_group(self._tasks)
+        if self._memory is not None:
+            self._memory.remove()
+
+    def _kill_tree(self) -> None:
+        if self._agent is not None and not self.bounded:  # in a cell, the number is not ours
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._agent, signal.SIGKILL)
+
+    def _end(self, ended: Ended | MachineryError) -> None:
+        if self.ended.done():
+            return
+        if isinstance(ended, MachineryError):
+            self.ended.set_exception(ended)
+        else:
+            self.ended.set_result(ended)
+
+    def _from_keeper(self, message: dict[str, Any]) -> None:
+        if "started" in message:
+            self._agent = message["started"]
+        elif "alive" in message:
+            self._memory = memory_group.Group.make(self._limits.memory_mib)
+            if self._memory is not None:
+                self._memory.pass_to(self._control_end)
+        elif "limit" in message:
+            if message["ends"]:
+                self._end(Ended(limit=message["limit"]))
+            else:
+                self.on_limit(message["limit"])
+        elif "exit" in message:
+            if self._tasks is not None and task_cap.was_reached(self._tasks):
+                self.on_limit("processes")
+            exceeded = self._memory is not None and self._memory.was_exceeded()
+            self._end(Ended(limit="memory") if exceeded else Ended(status=message["exit"]))
+
+    def _keeper_gone(self) -> None:
+        if not self.ended.done():
+            self._kill_tree()  # a keeper that was killed could not do it
+            self._end(MachineryError("the run's keeper was killed"))
+        self._gone.set()

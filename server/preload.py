@@ -1,0 +1,152 @@
+"""Modules loaded before a run needs them, and hidden until its program imports them.
+
+A program finds `sys.modules` as a fresh interpreter has it. What it then imports, it gets from here
+at once, together with what that module's own imports had loaded. Standard library only.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import os
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+
+class Preloaded(MetaPathFinder):
+    """The hidden modules; as a finder, how a program comes by them."""
+
+    def __init__(self, fresh: Iterable[str]) -> None:
+        """`fresh` names the modules of a fresh interpreter, which stay where they are."""
+        self._fresh = frozenset(fresh)
+        self._needs: dict[str, set[str]] = {}
+        self._hidden: dict[str, types.ModuleType] = {}
+        self._at_fork: dict[str, list[dict[str, Callable[[], None]]]] = {}
+        self._path: list[str] = []
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Note, within the block, which module imports which, and what each does at a fork.
+
+        That is not done while the module is hidden: it would cost each run a millisecond or more.
+        """
+        real, real_by_name = builtins.__import__, importlib.import_module
+        register = os.register_at_fork
+
+        def recorded(
+            name: str,
+            globals: Any = None,
+            locals: Any = None,
+            fromlist: Sequence[str] | None = (),
+            level: int = 0,
+        ) -> types.ModuleType:
+            module = real(name, globals, locals, fromlist, level)
+            self._note(globals or {}, name, fromlist or (), level)
+            return module
+
+        def recorded_by_name(name: str, package: str | None = None) -> types.ModuleType:
+            module = real_by_name(name, package)
+            self._note(sys._getframe(1).f_globals, module.__name__, (), 0)
+            return module
+
+        def registered(**handlers: Callable[[], None]) -> None:
+            name = str(sys._getframe(1).f_globals.get("__name__"))
+            self._at_fork.setdefault(name, []).append(handlers)
+
+        os.register_at_fork = registered  # type: ignore[assignment]
+        builtins.__import__ = recorded
+        importlib.import_module = recorded_by_name
+        try:
+            yield
+        finally:
+            builtins.__import__ = real
+            importlib.import_module = real_by_name
+            os.register_at_fork = register
+
+    def _note(
+        self, importer: dict[str, Any], name: str, fromlist: Iterable[str], level: int
+    ) -> None:
+        if level:
+            package = str(importer.get("__package__") or importer.get("__name__", ""))
+            package = package.rsplit(".", level - 1)[0] if level > 1 else package
+            name = f"{package}.{name}" if name else package
+        needs = self._needs.setdefault(str(importer.get("__name__", "")), set())
+        needs.add(name)
+        needs.update(whole for item in fromlist if (whole := f"{name}.{item}") in sys.modules)
+
+    def hide(self, ours: str) -> None:
+        """Take all that isn't fresh out of `sys.modules`; the package `ours` for good."""
+        for name in [name for name in sys.modules if name not in self._fresh]:
+            module = sys.modules.pop(name)
+            if name.partition(".")[0] == ours or not isinstance(module, types.ModuleType):
+                continue
+            self._hidden[name] = module
+            parent, _, child = name.rpartition(".")
+            if parent in self._fresh and vars(sys.modules[parent]).get(child) is module:
+                delattr(sys.modules[parent], child)
+        self._path = list(sys.path)
+        sys.meta_path.insert(0, self)
+
+    def find_spec(
+        self, name: str, path: object = None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return how to import a hidden module; the import system calls this."""
+        module = self._hidden.get(name)
+        if module is None or self._is_shadowed(name):
+            return None
+        return ModuleSpec(name, _Revealer(module, self.reveal))
+
+    def reveal(self, name: str) -> None:
+        """Put a hidden module where it was, with its packages and all that it needs."""
+        waiting, seen = [name], {name}
+        while waiting:
+            this = waiting.pop()
+            found = self._hidden.get(this)
+            parent, _, child = this.rpartition(".")
+            if found is not None and this not in sys.modules:
+                sys.modules[this] = found
+                if parent in self._fresh:
+                    setattr(sys.modules[parent], child, found)
+                self._catch_up_on_forks(this)
+            new = {parent, *self._needs.get(this, ())} - seen - {""}
+            seen |= new
+            waiting += [one for one in new if one in self._hidden]
+
+    def _catch_up_on_forks(self, name: str) -> None:
+        """Register what a module does at a fork, and do what it would have done at the last."""
+        for handlers in self._at_fork.pop(name, ()):
+            os.register_at_fork(**handlers)
+            if "after_in_child" in handlers:
+                handlers["after_in_child"]()
+
+    def _is_shadowed(self, name: str) -> bool:
+        """Return whether a program's own module, or one on its own path, comes first."""
+        if "." in name:
+            return False
+        before = [entry for entry in sys.path if entry not in self._path]
+        return any(
+            os.path.exists(os.path.join(entry, name + ending))
+            for entry in before
+            for ending in (".py", "", ".so")
+        )
+
+
+class _Revealer(Loader):
+    """Hands out a module that is loaded already."""
+
+    def __init__(self, module: types.ModuleType, reveal: Callable[[str], None]) -> None:
+        self._module = module
+        self._spec = module.__spec__
+        self._reveal = reveal
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        return self._module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        module.__spec__ = self._spec  # the import system has put its own there
+        self._reveal(module.__name__)
