@@ -95,8 +95,11 @@ class CellEngine:
         for _ in range(2):
             with self._lock:
                 fork_server = self._ensure_helpers()
-                with contextlib.suppress(OSError):
+                try:
                     send(fork_server.channel, {"agent": list(passed)}, passed.values())
+                except OSError:
+                    self._drop_fork_server()  # it has been killed
+                else:
                     return
         raise MachineryError("the fork server can't be reached")
 
@@ -374,6 +377,8 @@ class Cell:
         if self._started:
             self._end(MachineryError("the fork server was killed while it carried this run"))
             return
+        if self._report is not None:
+            self._report.close()
         try:
             self._launch()
         except MachineryError as error:

@@ -37,9 +37,7 @@ class FolderEngine:
     def close(self) -> None:
         """See `Engine`."""
         with self._lock:
-            if self._fork_server is not None:
-                self._fork_server.close()
-                self._fork_server = None
+            self._drop_fork_server()
 
     async def place(self, limits: Limits) -> Place:
         """See `Engine`."""
@@ -49,8 +47,9 @@ class FolderEngine:
                 fork_server = self._ensure_fork_server()
                 try:
                     send(fork_server.channel, {"keeper": ["control"]}, [theirs.fileno()])
-                except OSError:
+                except OSError:  # it has been killed
                     ours.close()
+                    self._drop_fork_server()
                     continue
             try:
                 scratch = make_scratch()
@@ -63,10 +62,14 @@ class FolderEngine:
 
     def _ensure_fork_server(self) -> Helper:
         if self._fork_server is None or not self._fork_server.alive:
-            if self._fork_server is not None:
-                self._fork_server.close()
+            self._drop_fork_server()
             self._fork_server = start_fork_server(self._preload, BASE_ENVIRONMENT)
         return self._fork_server
+
+    def _drop_fork_server(self) -> None:
+        if self._fork_server is not None:
+            self._fork_server.close()
+            self._fork_server = None
 
 
 class _FolderPlace(KeptPlace):

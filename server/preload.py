@@ -23,7 +23,7 @@ class Preloaded(MetaPathFinder):
 
     def __init__(self, fresh: Iterable[str]) -> None:
         """`fresh` names the modules of a fresh interpreter, which stay where they are."""
-        self._fresh = frozenset(fresh)
+        self._fresh = frozenset(fresh) - {"pwd"}  # loaded by site only where HOME isn't set
         self._needs: dict[str, set[str]] = {}
         self._hidden: dict[str, types.ModuleType] = {}
         self._at_fork: dict[str, list[dict[str, Callable[[], None]]]] = {}
