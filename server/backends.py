@@ -7,12 +7,12 @@ from typing import Literal
 
 from llm_agent_builder.errors import BackendUnavailableError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from server.gateway import Policy, Upstream
 from server.local_model import LocalModel, prepare_request
 from server.settings import KeySource, Settings
+from server.upstreams import Policy, Upstream
 
 BackendChoice = Literal["auto", "provider", "local"]
-Backend = Literal["provider", "local"]
+Backend = Literal["provider", "local", "replay"]
 
 
 def providers_in(code: str) -> set[ProviderEnum]:
@@ -71,6 +71,11 @@ class Backends:
             return Upstream("provider", self._settings.upstream(provider), key)
 
         return route
+
+    def secrets(self) -> list[str]:
+        """Return every key there is: what must not be in a recording."""
+        keys = [self._keys.key(id_) for id_ in PROVIDERS]
+        return [key.reveal() for key in keys if key is not None]
 
     def _no_key(self, provider: ProviderEnum) -> str:
         name = PROVIDERS[provider].key_env

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from llm_agent_builder.errors import BackendUnavailableError
+from llm_agent_builder.errors import BackendUnavailableError, StoreError
 from llm_agent_builder.providers import PROVIDERS
 from server.backends import Backend, Backends
 from server.catalog_refresh import LiveCatalog
 from server.gateway import Gateway
+from server.ledgers import Caps, DailyBudget
 from server.local_model import NOTE, LocalModel
+from server.metering import today
 from server.metrics import RunMetrics
 from server.runs import Runs
 from server.sandbox import Sandbox
@@ -24,6 +26,7 @@ from server.settings import KeySource, Settings
 from server.store import Store
 
 _log = logging.getLogger(__name__)
+_WRITE_EVERY_S = 0.25
 
 
 @dataclass(slots=True)
@@ -42,9 +45,15 @@ class Rooms:
 
 @asynccontextmanager
 async def open_rooms(
-    settings: Settings, keys: KeySource, registry: CollectorRegistry
+    settings: Settings,
+    keys: KeySource,
+    registry: CollectorRegistry,
+    *,
+    spend_store: Store | None = None,
 ) -> AsyncIterator[Rooms]:
     """Build the rooms, and leave nothing of them behind.
+
+    `spend_store` is where the day's spending is kept, if not beside the runs.
 
     Raises:
         StoreError: the data folder or the database can't be used.
@@ -65,6 +74,8 @@ async def open_rooms(
         log_file=settings.data_dir / "local_model.log",
         verbose=settings.log_level == "DEBUG",
     )
+    spend = spend_store or store
+    daily = DailyBudget(_daily_caps(settings), today, load=spend.spend, add=spend.add_spend)
     gateway = Gateway()
     await gateway.start()
     runs = Runs(
@@ -76,18 +87,41 @@ async def open_rooms(
         max_concurrent=settings.max_concurrent_runs,
         max_queued=settings.max_queued_runs,
         model_label=lambda backend: backend_label(backend, local_model),
+        daily=daily.ledger,
     )
     await runs.start()
+    bookkeeping = asyncio.create_task(_keep_books(daily))
     warm_up = asyncio.create_task(_warm_up(local_model, keys))
     try:
         yield Rooms(settings, keys, LiveCatalog(), local_model, sandbox, store, gateway, runs)
     finally:
         warm_up.cancel()
-        await asyncio.gather(warm_up, return_exceptions=True)
+        bookkeeping.cancel()
+        await asyncio.gather(warm_up, bookkeeping, return_exceptions=True)
         await runs.close()
+        await _write_down(daily)
         await gateway.close()
         await local_model.close()
         store.close()
+
+
+def _daily_caps(settings: Settings) -> Caps:
+    return Caps(
+        settings.daily_budget_usd, settings.daily_budget_tokens, settings.daily_budget_calls
+    )
+
+
+async def _keep_books(daily: DailyBudget) -> None:
+    while True:
+        await asyncio.sleep(_WRITE_EVERY_S)
+        await _write_down(daily)
+
+
+async def _write_down(daily: DailyBudget) -> None:
+    try:
+        await daily.write()
+    except StoreError as error:
+        _log.error("the day's spending can't be kept: %s", error)
 
 
 async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
@@ -102,6 +136,8 @@ async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
 
 def backend_label(backend: Backend, local_model: LocalModel) -> str:
     """Return who answers, in words for the page."""
+    if backend == "replay":
+        return "a recording"
     if backend == "local":
         return f"built-in local model {local_model.label} ({NOTE})"
     return "the provider's API"
