@@ -15,7 +15,9 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from server.settings import Secret, destination
@@ -114,9 +116,8 @@ class Egress:
         if request.method != "CONNECT":
             where = f"{request.method} http://{request.headers.get('Host', '')[:200]}"
             raise NotGrantedError(403, f"plain http is not passed on, only https: {where}")
-        target = str(request.rel_url) or request.headers.get("Host", "")
         try:
-            place = destination(target.removeprefix("//"))
+            place = destination(request.raw_path)  # the request line's, not the header's
         except ValueError:
             raise NotGrantedError(400, "not HOST:PORT") from None
         if place not in self.granted:
@@ -165,10 +166,11 @@ class Egress:
                 await writer.drain()
 
             async def send() -> None:
-                await move(request.content.iter_any(), up)
+                await move(sent.iter_any(), up)
                 writer.write_eof()
 
             await request.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            sent = _take_over(request)
             sending = asyncio.create_task(send())
             try:
                 with suppress(OSError):
@@ -178,6 +180,29 @@ class Egress:
                 error = (await asyncio.gather(sending, return_exceptions=True))[0]
             if isinstance(error, NotGrantedError):
                 raise error
+
+
+class _Tap:
+    """Takes the bytes of a connection that has become a tunnel, as aiohttp hands them on."""
+
+    def __init__(self, stream: aiohttp.StreamReader) -> None:
+        self._stream = stream
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self._stream.feed_data(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self._stream.feed_eof()
+
+
+def _take_over(request: web.BaseRequest) -> aiohttp.StreamReader:
+    """Return what the client sends from here on."""
+    loop = asyncio.get_running_loop()
+    stream = aiohttp.StreamReader(request.protocol, _PIECE, loop=loop)
+    parser: Any = _Tap(stream)
+    request.protocol.set_parser(parser)
+    return stream
 
 
 async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

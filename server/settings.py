@@ -63,7 +63,7 @@ def destination(text: str) -> str:
     if not (colon and _HOST_NAME.fullmatch(name) and port.isascii() and port.isdecimal()):
         raise ValueError(f"{text[:80]!r} is not HOST:PORT")
     if not 0 < int(port) < 65536:
-        raise ValueError(f"{text[:80]!r} has no port from 1 to 65535")
+        raise ValueError(f"{text[:80]!r} is not HOST:PORT with a port from 1 to 65535")
     return f"{host}:{int(port)}"
 
 
