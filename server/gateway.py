@@ -28,6 +28,7 @@ from server.forwarding import MAX_BODIES, MAX_BODY, Forwarder, Passage
 from server.ledgers import BudgetError, Caps, Ledger
 from server.listening import listen_without_delay
 from server.settings import Secret
+from server.telemetry import NoTrace, RunTrace
 from server.upstreams import Policy, Pools, Timeouts, Upstream, tls_context
 
 __all__ = [
@@ -70,6 +71,7 @@ class Grant:
     on_call: Callable[[ModelCall], None]
     on_event: OnEvent = _ignore
     egress: Egress = field(default_factory=Egress)
+    trace: RunTrace = field(default_factory=NoTrace)
     port: int = 0
     calls: int = 0
     _told: set[str] = field(default_factory=set)
@@ -86,7 +88,7 @@ class Grant:
                 variables[name] = self.token.reveal()
         if self.egress.granted:
             variables |= proxy_environment(self.port, self.token)
-        return variables
+        return variables | self.trace.environment()
 
     def connect(self) -> asyncio.BaseProtocol:
         """Return the protocol for one more connection; one too many is closed at once."""
@@ -166,6 +168,7 @@ class Gateway:
         record: Callable[[], list[str]] | None = None,
         replay: Cassette | None = None,
         egress: Egress | None = None,
+        trace: RunTrace | None = None,
     ) -> Grant:
         """Open a way out for one run; `on_call` hears of each finished call.
 
@@ -187,7 +190,7 @@ class Gateway:
             passage.recorder = Recorder(lambda: [token.reveal(), *record()])
         if replay is not None:
             passage.replayer = Replayer(replay, token.reveal)
-        grant = Grant(token, passage, on_call, on_event, egress or Egress())
+        grant = Grant(token, passage, on_call, on_event, egress or Egress(), trace or NoTrace())
         await self._listen(grant, listener)
         return grant
 
@@ -241,7 +244,9 @@ class Gateway:
             raise
         finally:
             grant.passage.body_bytes -= call.body_bytes
-            grant.on_call(call.event())
+            event = call.event()
+            grant.on_call(event)
+            grant.trace.call(call, event)
 
 
 def _check(grant: Grant, request: web.BaseRequest) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -87,6 +87,13 @@ class Ledger:
         if caps.calls is not None:
             left["calls"] = caps.calls - taken.calls
         return left
+
+    @property
+    def used_share(self) -> float:
+        """The part of the narrowest cap that is taken, from 0 to 1; 0 without a cap."""
+        taken = {"usd": self.taken.nano / NANO, **asdict(self.taken)}
+        caps = {kind: value for kind, value in asdict(self.caps).items() if value is not None}
+        return max((taken[kind] / cap if cap else 1.0 for kind, cap in caps.items()), default=0.0)
 
     def refusal(self, kind: str, why: str) -> BudgetError:
         """Return the error for a call that one of these caps keeps from going out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from server.sandbox import Sandbox
 from server.scratch import sweep_scratch
 from server.settings import KeySource, Settings
 from server.store import Store
+from server.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 _WRITE_EVERY_S = 0.25
@@ -76,6 +78,8 @@ async def open_rooms(
     )
     spend = spend_store or store
     daily = DailyBudget(_daily_caps(settings), today, load=spend.spend, add=spend.add_spend)
+    metrics = RunMetrics(registry)
+    telemetry = Telemetry.from_environment(os.environ)
     gateway = Gateway()
     await gateway.start()
     runs = Runs(
@@ -83,12 +87,14 @@ async def open_rooms(
         gateway=gateway,
         backends=Backends(settings, keys, local_model),
         store=store,
-        metrics=RunMetrics(registry),
+        metrics=metrics,
         max_concurrent=settings.max_concurrent_runs,
         max_queued=settings.max_queued_runs,
         model_label=lambda backend: backend_label(backend, local_model),
         daily=daily.ledger,
+        telemetry=telemetry,
     )
+    metrics.budget_used.set_function(lambda: daily.ledger().used_share)
     await runs.start()
     bookkeeping = asyncio.create_task(_keep_books(daily))
     warm_up = asyncio.create_task(_warm_up(local_model, keys))
@@ -100,6 +106,7 @@ async def open_rooms(
         await asyncio.gather(warm_up, bookkeeping, return_exceptions=True)
         await runs.close()
         await _write_down(daily)
+        await asyncio.to_thread(telemetry.close)
         await gateway.close()
         await local_model.close()
         store.close()

@@ -28,6 +28,7 @@ from server.run_events import DeniedEvent, ExitEvent, LimitEvent, OutputEvent, P
 from server.sandbox import Sandbox, SandboxRun
 from server.store import Store
 from server.tally import Tally
+from server.telemetry import NoTrace, RunTrace, Telemetry
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Run:
     task_handle: asyncio.Task[None] | None = None
     process: SandboxRun | None = None
     cancel_asked: bool = False
+    trace: RunTrace = field(default_factory=NoTrace)
     tally: Tally = field(default_factory=Tally)
     budget_reached: bool = False
     cassette: dict[str, Any] | None = None
@@ -108,6 +110,7 @@ class Runs:
         max_queued: int,
         model_label: Callable[[Backend], str],
         daily: Callable[[], Ledger] | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._gateway = gateway
@@ -118,6 +121,7 @@ class Runs:
         self._max_open = max_concurrent + max_queued
         self._model_label = model_label
         self._daily = daily
+        self._telemetry = telemetry or Telemetry()
         self._open: dict[str, Run] = {}
         self._durations = 1.0
 
@@ -294,6 +298,7 @@ class Runs:
                 record=self._backends.secrets if run.options.record else None,
                 replay=run.options.replay,
                 egress=Egress(run.options.egress),
+                trace=run.trace,
             )
             grants.append(grant)
             return grant.environment()
@@ -301,6 +306,7 @@ class Runs:
         try:
             program = Program(run.code, run.task, run.limits, way_out)
             run.status = "running"
+            run.trace = self._telemetry.run(run.id, run.backend)
             run.created = time.monotonic()
             run.add(
                 "started",
@@ -352,26 +358,21 @@ class Runs:
         run.result = {**dict.fromkeys(unknown), **used, **outcome}
         run.status = run.result["status"]
         run.add("exit", **run.result)
-        self._metrics.finished.labels(run.status, run.backend).inc()
+        run.trace.end(run.result)
+        self._metrics.end(run.backend, run.result)
         if run.result["duration"] is not None:
-            self._metrics.duration.labels(run.backend).observe(run.result["duration"])
             self._durations = 0.9 * self._durations + 0.1 * run.result["duration"]
-        if run.result["time_to_first_output"] is not None:
-            first: float = run.result["time_to_first_output"]
-            self._metrics.first_output.labels(run.backend).observe(first)
 
     def _gateway_event(self, run: Run, kind: str, data: Mapping[str, str]) -> None:
         run.add(kind, **data)
-        run.budget_reached = run.budget_reached or data["kind"] == "budget"
+        if data["kind"] == "budget":
+            run.budget_reached = True
+            self._metrics.budget_limits.labels(data["cap"]).inc()
 
     def _model_call(self, run: Run, call: ModelCall) -> None:
         run.add("model_call", **call)
         run.tally.add(call)
-        self._metrics.model_calls.labels(
-            call["gen_ai.provider.name"],
-            call["backend"] or "none",
-            str(call["http.response.status_code"] or "none"),
-        ).inc()
+        self._metrics.call(call)
 
     async def _write_behind(self, run: Run) -> None:
         """Keep events while the run goes, so that a killed server loses little."""
