@@ -60,6 +60,8 @@ class Call:
     """Whether the request has begun to go out."""
     seen: Seen = field(default_factory=Seen)
     cost_usd: Decimal | None = None
+    price_table: str | None = None
+    """Which table the cost was taken from, as in "genai-prices 0.2.3 (2026-11-09)"."""
     error: str | None = None
 
     @property
@@ -93,6 +95,7 @@ class Call:
             "time_to_first_chunk": self.first_chunk,
             "time_to_first_token": self.first_token,
             "duration": time.monotonic() - self.started,
+            "price_table": self.price_table,
             "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
         }
 

@@ -205,10 +205,12 @@ def _show_end(admitted: Run) -> int:
 def _used(usage: dict[str, int], cost_usd: float | None, backend: str) -> str:
     calls = usage["calls"]
     words = [f"{calls} model call{'' if calls == 1 else 's'}"]
-    words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")
+    answered = usage["input_tokens"] or usage["unmetered_calls"]
+    if answered:
+        words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")
     if usage["unmetered_calls"]:
         words.append(f"{usage['unmetered_calls']} without a count")
-    if backend == "provider":
+    if backend == "provider" and answered:
         words.append("price unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
     return "; ".join(words)
 

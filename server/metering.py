@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 
-from llm_agent_builder.price import cost, is_standard
+from llm_agent_builder.price import cost, is_standard, price_table
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.usage import Reader, anthropic_reader, chat_completion_reader
 from server.calls import Call
@@ -95,3 +95,6 @@ def set_cost(call: Call, *, free: bool, standard: bool) -> None:
         call.cost_usd = cost(
             call.provider, call.request_model, seen.usage, today(), route=call.route
         )
+        if call.cost_usd is not None:
+            table = price_table(today())
+            call.price_table = f"genai-prices {table.version} ({table.newest})"

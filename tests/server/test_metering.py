@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from typing import Any
 
@@ -48,6 +49,7 @@ def test_call_is_an_event_with_its_tokens_and_its_price(stream: bool) -> None:
     assert call["gen_ai.response.id"] == "msg_1"
     assert call["gen_ai.operation.name"] == "chat"
     assert call["cost_usd"] == pytest.approx((3 * 2 + 5 * 10) / 1e6)
+    assert re.fullmatch(r"genai-prices [\d.]+ \(20\d\d-\d\d-\d\d\)", call["price_table"])
     assert (call["time_to_first_token"] is not None) is stream
 
 

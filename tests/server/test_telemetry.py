@@ -202,9 +202,11 @@ def test_server_without_an_endpoint_sends_no_trace_and_one_that_is_down_harms_no
     serve: ServerFactory,
 ) -> None:
     with scripted(replying) as upstream:
-        for more in ({}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}):
+        for endpoint in ("", "http://127.0.0.1:9"):
             server = serve(
-                ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url, **more
+                ANTHROPIC_API_KEY=KEY,
+                AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url,
+                OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
             )
             with server.client() as client:
                 assert execute(client, AGENT)["status"] == "success"
