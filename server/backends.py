@@ -30,6 +30,15 @@ def providers_in(code: str) -> set[ProviderEnum]:
     return {provider.id for provider in PROVIDERS.values() if provider.sdk_module in modules}
 
 
+def base_url_hint(code: str) -> str | None:
+    """Return what helps a program that can't reach its provider, or None where nothing is known."""
+    for provider in sorted(providers_in(code)):
+        hint = PROVIDERS[provider].without_base_url
+        if hint and PROVIDERS[provider].base_url_variable not in code:
+            return hint
+    return None
+
+
 class Backends:
     """Resolves a choice of backend, and routes a run's calls by it."""
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from llm_agent_builder.errors import MachineryError
-from llm_agent_builder.providers import PROVIDERS
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.budgets import RunBudget
 from server.calls import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse
 from server.cassette import Cassette, Recorder, Replayer
@@ -48,6 +48,7 @@ __all__ = [
 MAX_CONNECTIONS = 64
 MAX_CALLS = 2000
 MAX_EVENTS = 20
+_HUB = "huggingface.co:443"
 
 _log = logging.getLogger(__name__)
 # aiohttp logs a malformed request with the line in question: it may hold the run token.
@@ -86,6 +87,9 @@ class Grant:
             variables[provider.base_url_variable] = base
             for name in provider.key_variables:
                 variables[name] = self.token.reveal()
+        if _HUB not in self.egress.granted:
+            # It is asked which partners serve a model: better an answer that says why not than none.
+            variables["HF_ENDPOINT"] = f"http://127.0.0.1:{self.port}"
         if self.egress.granted:
             variables |= proxy_environment(self.port, self.token)
         return variables | self.trace.environment()
@@ -180,7 +184,8 @@ class Gateway:
             MachineryError: no port could be had.
 
         """
-        token = Secret(secrets.token_urlsafe(24))
+        # Hugging Face's SDK goes to its router only with a key that looks like one of its own.
+        token = Secret(f"hf_run_{secrets.token_urlsafe(24)}")
 
         def on_limit(error: BudgetError) -> None:
             grant.tell("limit", {"kind": "budget", "cap": error.cap, "message": str(error)})
@@ -257,6 +262,8 @@ def _check(grant: Grant, request: web.BaseRequest) -> None:
     if (request.method, request.rel_url.raw_path) not in ROUTES:
         asked = f"{request.method} {request.rel_url.raw_path[:200]}"
         message = f"the sandbox reaches the model API only: {asked} is not part of it"
+        if request.rel_url.raw_path.startswith("/api/models/"):  # the Hub's, asked before a call
+            message += f". {PROVIDERS[ProviderEnum.HUGGINGFACE].without_base_url}"
         grant.tell_denied(message)
         raise RefusedError(403, "permission_error", message)
     grant.calls += 1

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError, QueueFullError, RunNotFoundError
-from server.backends import Backend, BackendChoice, Backends
+from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
 from server.cassette import Cassette
 from server.confine import Limits
@@ -337,7 +337,7 @@ class Runs:
                 elif isinstance(event, LimitEvent):
                     run.add("limit", kind=event.kind, message=event.message)
                 elif isinstance(event, DeniedEvent):
-                    run.add("denied", kind=event.kind, message=event.message)
+                    run.add("denied", kind=event.kind, message=_explained(run, event))
                 else:
                     last = event
         finally:
@@ -404,3 +404,9 @@ class Runs:
                 await asyncio.to_thread(self._store.add_cassette, run.id, run.cassette)
         except MachineryError as error:
             _log.error("run %s can't be kept: %s", run.id, error)
+
+
+def _explained(run: Run, event: DeniedEvent) -> str:
+    """Return why something was refused, and what helps where the network was meant for a model."""
+    hint = base_url_hint(run.code) if event.kind == "network" and not run.tally.calls else None
+    return f"{event.message}. {hint}" if hint else event.message
