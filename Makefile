@@ -20,7 +20,7 @@ run: .venv/.run $(PAGE) ## Set up what is missing and start the product (ARGS="-
 	@exec $(BIN)/llm-agent-builder serve $(ARGS)
 
 test: .venv/.dev $(PAGE) ## Set up what is missing and pass all tests (ARGS="-k name")
-	@scripts/install_system_packages.sh chromium bubblewrap openssl
+	@scripts/install_system_packages.sh chromium bubblewrap openssl prometheus
 	npm --prefix frontend test --silent
 	$(BIN)/pytest -n auto $(ARGS)
 
@@ -73,7 +73,7 @@ clean: ## Remove what was built and installed
 	@touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,otel,dev]'
 	@touch $@
 
 frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json frontend/.npmrc

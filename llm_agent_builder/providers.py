@@ -38,6 +38,8 @@ class Provider:
     api_path: str
     """The path of a model call."""
     default_model: str
+    without_base_url: str | None = None
+    """What to tell whose own code doesn't come to the gateway; None: the SDK does so by itself."""
 
     @property
     def key_env(self) -> str:
@@ -74,6 +76,11 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 upstream="https://router.huggingface.co",
                 api_path="/v1/chat/completions",
                 default_model="meta-llama/Llama-3.3-70B-Instruct",
+                without_base_url=(
+                    "Hugging Face's SDK does not look for another address by itself: pass "
+                    'base_url=os.environ.get("HF_BASE_URL") to InferenceClient, as '
+                    "generated files do"
+                ),
             ),
         )
     }

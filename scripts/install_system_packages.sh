@@ -2,7 +2,7 @@
 # Install the Debian packages that the tests need, those that are missing. Fails when it can't.
 set -euo pipefail
 
-declare -A program=([chromium]=chromium [bubblewrap]=bwrap [openssl]=openssl)
+declare -A program=([chromium]=chromium [bubblewrap]=bwrap [openssl]=openssl [prometheus]=promtool)
 
 missing=()
 for package in "$@"; do

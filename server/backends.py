@@ -7,12 +7,12 @@ from typing import Literal
 
 from llm_agent_builder.errors import BackendUnavailableError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from server.gateway import Policy, Upstream
 from server.local_model import LocalModel, prepare_request
 from server.settings import KeySource, Settings
+from server.upstreams import Policy, Upstream
 
 BackendChoice = Literal["auto", "provider", "local"]
-Backend = Literal["provider", "local"]
+Backend = Literal["provider", "local", "replay"]
 
 
 def providers_in(code: str) -> set[ProviderEnum]:
@@ -28,6 +28,15 @@ def providers_in(code: str) -> set[ProviderEnum]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules.add(node.module.split(".")[0])
     return {provider.id for provider in PROVIDERS.values() if provider.sdk_module in modules}
+
+
+def base_url_hint(code: str) -> str | None:
+    """Return what helps a program that can't reach its provider, or None where nothing is known."""
+    for provider in sorted(providers_in(code)):
+        hint = PROVIDERS[provider].without_base_url
+        if hint and PROVIDERS[provider].base_url_variable not in code:
+            return hint
+    return None
 
 
 class Backends:
@@ -71,6 +80,11 @@ class Backends:
             return Upstream("provider", self._settings.upstream(provider), key)
 
         return route
+
+    def secrets(self) -> list[str]:
+        """Return every key there is: what must not be in a recording."""
+        keys = [self._keys.key(id_) for id_ in PROVIDERS]
+        return [key.reveal() for key in keys if key is not None]
 
     def _no_key(self, provider: ProviderEnum) -> str:
         name = PROVIDERS[provider].key_env

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -12,22 +13,23 @@ import tempfile
 import threading
 import time
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 import uvicorn
 from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
 
 from llm_agent_builder.cli import cli, example_task
-from llm_agent_builder.errors import MachineryError
+from llm_agent_builder.errors import MachineryError, SpecError
 from llm_agent_builder.providers import PROVIDERS
 from server.backends import providers_in
-from server.confine import Limits
 from server.listening import listen_without_delay
 from server.local_model import LocalModel
 from server.main import STATIC, create_app
-from server.models import CODE_MAX_BYTES
+from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
 from server.runs import Run
 from server.sandbox import Sandbox, run_in_sandbox
@@ -56,32 +58,122 @@ def main() -> None:
     show_default=True,
     help="Who answers: the provider (with your key), the built-in model, or what is there.",
 )
-def run(file: Path, task: str | None, backend: str) -> None:
+@click.option("--budget", type=click.FloatRange(0), help="US dollars that the run may spend.")
+@click.option(
+    "--allow-host",
+    "egress",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="A place that the program may reach (https); may be given several times.",
+)
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the model calls to this file.",
+)
+@click.option(
+    "--replay",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Answer the model calls from this file: no key, no network.",
+)
+def run(
+    file: Path,
+    task: str | None,
+    backend: str,
+    budget: float | None,
+    egress: tuple[str, ...],
+    record: Path | None,
+    replay: Path | None,
+) -> None:
     """Run an agent file in the sandbox, showing its output as it comes.
 
     Exit code 0 when the program succeeded, 1 when it failed or was ended; a line on standard error
     says which.
     """
+    source = _read_source(file)
+    task = example_task(source) if task is None else task
+    if task is None:
+        raise click.UsageError(f"{file} has no EXAMPLE_TASK: say what to do with --task")
+    settings = load_settings()
+    asked = {
+        "code": source,
+        "task": task,
+        "backend": backend,
+        "budget": {"usd": budget},
+        # Who runs the command owns the server that it starts.
+        "egress": egress,
+        "record": record is not None,
+        "replay": _read_cassette(replay) if replay else None,
+    }
+    request = _parse_request(asked)
+    settings = settings.model_copy(
+        update={"egress_allow": (*settings.egress_allow, *request.egress)}
+    )
+    sys.exit(asyncio.run(_run_once(request, settings, record)))
+
+
+def _read_source(file: Path) -> str:
     code = file.read_bytes()
     if len(code) > CODE_MAX_BYTES:
         raise click.UsageError(f"{file} is larger than 1 MiB")
     try:
-        source = code.decode("utf-8-sig")
+        return code.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise click.UsageError(f"{file} is not UTF-8 text") from None
-    task = example_task(source) if task is None else task
-    if task is None:
-        raise click.UsageError(f"{file} has no EXAMPLE_TASK: say what to do with --task")
-    sys.exit(asyncio.run(_run_once(source, task, backend)))
 
 
-async def _run_once(code: str, task: str, backend: str) -> int:
+def _read_cassette(file: Path) -> object:
+    try:
+        return json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        raise click.UsageError(f"{file} is not JSON") from None
+
+
+def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
+    try:
+        return ExecuteRequest.model_validate(asked)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise click.UsageError(f"{first['loc'][0]}: {first['msg']}") from None
+
+
+async def _run_once(request: ExecuteRequest, settings: Settings, record: Path | None) -> int:
     """Run one program with rooms of its own, in a data folder that goes with it."""
-    with tempfile.TemporaryDirectory(prefix="agent-builder-") as folder:
-        settings = load_settings(data_dir=Path(folder), database_url=None)
-        async with open_rooms(settings, KeySource(), CollectorRegistry()) as rooms:
-            admitted = await rooms.runs.admit(code, task, backend, Limits())  # type: ignore[arg-type]
-            return await _show(rooms, admitted)
+    try:
+        options = request.options(settings)
+    except SpecError as error:
+        raise click.UsageError(str(error)) from None
+    with (
+        tempfile.TemporaryDirectory(prefix="agent-builder-") as folder,
+        _spending(settings) as kept,
+    ):
+        own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
+        async with open_rooms(own, KeySource(), CollectorRegistry(), spend_store=kept) as rooms:
+            limits = request.limits.limits()
+            admitted = await rooms.runs.admit(
+                request.code, request.task, request.backend, limits, options
+            )
+            code = await _show(rooms, admitted)
+        if record is not None:
+            _write_cassette(record, admitted)
+        return code
+
+
+@contextlib.contextmanager
+def _spending(settings: Settings) -> Iterator[Store | None]:
+    """Open the place where the day's spending is kept, where there is a daily budget."""
+    caps = ("daily_budget_usd", "daily_budget_tokens", "daily_budget_calls")
+    if all(getattr(settings, name) is None for name in caps):
+        yield None
+        return
+    with contextlib.closing(Store(settings.data_dir, settings.database_url)) as store:
+        yield store
+
+
+def _write_cassette(file: Path, admitted: Run) -> None:
+    if admitted.cassette is None:
+        raise MachineryError(f"{file} was not written: the calls are more than a cassette may hold")
+    file.write_text(json.dumps(admitted.cassette, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 async def _show(rooms: Rooms, admitted: Run) -> int:
@@ -94,15 +186,38 @@ async def _show(rooms: Rooms, admitted: Run) -> int:
             stream.flush()
         elif kind == "limit":
             click.echo(f"[reached: {data['message']}]", err=True)
+        elif kind == "denied":
+            click.echo(f"[denied: {data['message']}]", err=True)
+    return _show_end(admitted)
+
+
+def _show_end(admitted: Run) -> int:
     if admitted.failure is not None:
         raise admitted.failure
+    if used := admitted.result["usage"]:
+        click.echo(f"[{_used(used, admitted.result['cost_usd'], admitted.backend)}]", err=True)
     if admitted.status == "success":
         return 0
     click.echo(f"[{admitted.status}: {admitted.result['reason']}]", err=True)
     return 1
 
 
+def _used(usage: dict[str, int], cost_usd: float | None, backend: str) -> str:
+    calls = usage["calls"]
+    words = [f"{calls} model call{'' if calls == 1 else 's'}"]
+    answered = usage["input_tokens"] or usage["unmetered_calls"]
+    if answered:
+        words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")
+    if usage["unmetered_calls"]:
+        words.append(f"{usage['unmetered_calls']} without a count")
+    if backend == "provider" and answered:
+        words.append("price unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
+    return "; ".join(words)
+
+
 def _who(rooms: Rooms, admitted: Run) -> str:
+    if admitted.backend == "replay":
+        return "a recording"
     if admitted.backend == "local":
         return f"built-in model {rooms.local_model.label}"
     return "your key"

@@ -134,7 +134,7 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _at_field(error: SpecError) -> list[dict[str, Any]]:
-    return [{"loc": ["body", error.field], "msg": error.problem, "type": "value_error"}]
+    return [{"loc": ["body", *error.field.split(".")], "msg": error.problem, "type": "value_error"}]
 
 
 # ---------------------------------------------------------------- routes
@@ -153,6 +153,7 @@ def _add_routes(app: FastAPI) -> None:
     app.get("/api/runs")(get_runs)
     app.get("/api/runs/{run_id}")(get_run)
     app.get("/api/runs/{run_id}/events")(get_events)
+    app.get("/api/runs/{run_id}/cassette")(get_cassette)
     app.delete("/api/runs/{run_id}", status_code=204)(delete_run)
     app.post("/api/session", status_code=204)(post_session)
     app.get("/healthz")(get_health)
@@ -222,7 +223,7 @@ async def post_generate(request: Request, body: GenerateRequest) -> GenerateResp
 async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteResponse:
     """Run a program and wait for its end. If the client goes away, the run is cancelled."""
     runs = _rooms(request).runs
-    run = await runs.admit(body.code, body.task, body.backend, body.limits.limits())
+    run = await _admit(request, body)
     await _wait_while_connected(request, runs, run)
     if run.failure is not None:
         raise run.failure
@@ -233,7 +234,15 @@ async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteRespons
         stderr=run.output("stderr"),
         run_id=run.id,
         backend=run.backend,
+        cassette=run.cassette,
     )
+
+
+async def _admit(request: Request, body: ExecuteRequest) -> Run:
+    rooms = _rooms(request)
+    options = body.options(rooms.settings)
+    limits = body.limits.limits()
+    return await rooms.runs.admit(body.code, body.task, body.backend, limits, options)
 
 
 async def _wait_while_connected(request: Request, runs: Runs, run: Run) -> None:
@@ -254,8 +263,13 @@ async def _wait_while_connected(request: Request, runs: Runs, run: Run) -> None:
 
 async def post_run(request: Request, body: ExecuteRequest) -> RunAccepted:
     """Start a run; its events tell the rest."""
-    run = await _rooms(request).runs.admit(body.code, body.task, body.backend, body.limits.limits())
+    run = await _admit(request, body)
     return RunAccepted(id=run.id)
+
+
+async def get_cassette(request: Request, run_id: str) -> dict[str, Any]:
+    """Return the recorded model calls of a run, to be replayed."""
+    return await _rooms(request).runs.cassette(run_id)
 
 
 async def get_runs(

@@ -1,43 +1,126 @@
-"""Prometheus metrics of our own: runs by outcome and backend, their times, those under way."""
+"""Prometheus metrics of our own: runs and model calls, by labels that are bounded in number."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from llm_agent_builder.catalog import allowed_model_ids
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_TOKENS = {
+    "input": "gen_ai.usage.input_tokens",
+    "output": "gen_ai.usage.output_tokens",
+    "cache_read": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write": "gen_ai.usage.cache_creation.input_tokens",
+    "reasoning": "gen_ai.usage.reasoning.output_tokens",
+}
+OUTCOMES = ("ok", "refused", "rejected", "failed", "cut", "disconnected")
+"""ok; refused by the gateway (budget, token, no answer that fits); rejected by the provider (4xx);
+failed (no answer, 5xx); cut off in mid-answer; the agent went away."""
+
+
+def outcome_of(call: Mapping[str, Any]) -> str:
+    """Return how a call ended, as one of OUTCOMES."""
+    error, status = call["error.type"], call["http.response.status_code"]
+    if error == "client_disconnected":
+        return "disconnected"
+    if error in {"billing_error", "permission_error", "replay_mismatch", "request_too_large"}:
+        return "refused"
+    if status is None or status >= 500:
+        return "failed"
+    if status >= 300:
+        return "rejected"
+    return "ok" if error is None else "cut"
+
+
+def model_label(provider: str, model: str | None) -> str:
+    """Return a model that the catalog knows, or "other": an agent may name any."""
+    known = allowed_model_ids(ProviderEnum(provider)) if provider in list(PROVIDERS) else ()
+    name = (model or "").partition(":")[0]
+    return name if name in known else "other"
 
 
 class RunMetrics:
     """The metrics of runs, on a registry of their own: apps in one process don't share them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.finished = Counter(
-            "agent_builder_runs",
-            "Finished runs by outcome and backend.",
-            ["status", "backend"],
-            registry=registry,
+        self._registry = registry
+        self.finished = self._counter(
+            "runs", "Finished runs by outcome and backend.", "status", "backend"
         )
-        self.duration = Histogram(
-            "agent_builder_run_duration_seconds",
-            "From a run's start to its end.",
-            ["backend"],
+        self.duration = self._seconds("run_duration", "From a run's start to its end.", "backend")
+        self.first_output = self._seconds(
+            "run_time_to_first_output", "From a run's start to the first byte it wrote.", "backend"
+        )
+        self.in_flight = self._gauge("runs_in_flight", "Runs going on now.")
+        self.queued = self._gauge("runs_queued", "Runs waiting now.")
+        self.budget_used = self._gauge(
+            "daily_budget_used_ratio", "Part of today's narrowest budget that is taken, 0 to 1."
+        )
+        self.budget_limits = self._counter("budget_limits", "Budgets that runs reached.", "cap")
+        who = ("provider", "model", "backend")
+        self.model_calls = self._counter(
+            "model_calls", "Model calls through the gateway, by outcome.", *who, "outcome"
+        )
+        self.model_tokens = self._counter(
+            "model_tokens",
+            "Tokens; cache and reasoning are parts of input and output.",
+            *who,
+            "kind",
+        )
+        self.model_cost = self._counter(
+            "model_cost_usd", "US dollars that calls with a known price cost.", *who
+        )
+        self.unpriced = self._counter(
+            "model_calls_unpriced", "Answered calls whose price is not known.", *who
+        )
+        self.call_duration = self._seconds(
+            "model_call_duration", "From a call's arrival to its end.", *who, "outcome"
+        )
+        self.first_token = self._seconds(
+            "model_time_to_first_token", "From a call's arrival to the first of its stream.", *who
+        )
+
+    def end(self, backend: str, result: Mapping[str, Any]) -> None:
+        """Count a run that has ended."""
+        self.finished.labels(result["status"], backend).inc()
+        if result["duration"] is not None:
+            self.duration.labels(backend).observe(result["duration"])
+        if result["time_to_first_output"] is not None:
+            self.first_output.labels(backend).observe(result["time_to_first_output"])
+
+    def call(self, call: Mapping[str, Any]) -> None:
+        """Count a model call that has ended."""
+        provider: str = call["gen_ai.provider.name"]
+        model = model_label(provider, call["gen_ai.request.model"])
+        who = (provider, model, call["backend"] or "none")
+        outcome = outcome_of(call)
+        self.model_calls.labels(*who, outcome).inc()
+        self.call_duration.labels(*who, outcome).observe(call["duration"])
+        if call["time_to_first_token"] is not None:
+            self.first_token.labels(*who).observe(call["time_to_first_token"])
+        for kind, attribute in _TOKENS.items():
+            self.model_tokens.labels(*who, kind).inc(call[attribute] or 0)
+        if call["cost_usd"] is not None:
+            self.model_cost.labels(*who).inc(call["cost_usd"])
+        elif outcome == "ok" and who[2] == "provider" and call["gen_ai.operation.name"] == "chat":
+            self.unpriced.labels(*who).inc()
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"agent_builder_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"agent_builder_{name}", text, registry=self._registry)
+
+    def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(
+            f"agent_builder_{name}_seconds",
+            text,
+            labels,
             buckets=_SECONDS,
-            registry=registry,
-        )
-        self.first_output = Histogram(
-            "agent_builder_run_time_to_first_output_seconds",
-            "From a run's start to the first byte it wrote.",
-            ["backend"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self.in_flight = Gauge(
-            "agent_builder_runs_in_flight", "Runs going on now.", registry=registry
-        )
-        self.queued = Gauge("agent_builder_runs_queued", "Runs waiting now.", registry=registry)
-        self.model_calls = Counter(
-            "agent_builder_model_calls",
-            "Model calls that went through the gateway.",
-            ["provider", "backend", "status"],
-            registry=registry,
+            registry=self._registry,
         )

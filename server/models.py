@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,13 +18,18 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from llm_agent_builder import catalog
-from llm_agent_builder.errors import UnknownModelError
+from llm_agent_builder.errors import SpecError, UnknownModelError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from server.backends import Backend, BackendChoice
+from server.cassette import parse_cassette
 from server.confine import Limits
+from server.ledgers import Caps
+from server.runs import RunOptions
+from server.settings import Settings, destination
 
 __all__ = [
+    "BudgetBody",
     "ExecuteRequest",
     "ExecuteResponse",
     "GenerateRequest",
@@ -106,6 +113,18 @@ class LimitsBody(_Body):
         return Limits(**self.model_dump())
 
 
+class BudgetBody(_Body):
+    """What one run may use; the server's own caps hold as well."""
+
+    usd: float | None = Field(default=None, ge=0, description="US dollars.")
+    tokens: int | None = Field(default=None, ge=0, description="Tokens, in and out.")
+    calls: int | None = Field(default=None, ge=0, description="Model calls.")
+
+    def caps(self) -> Caps:
+        """Return them as the gateway takes them."""
+        return Caps(**self.model_dump())
+
+
 class ExecuteRequest(_Body):
     """A program to run in the sandbox, as `agent.py --task TASK`."""
 
@@ -121,6 +140,39 @@ class ExecuteRequest(_Body):
     ] = Field(description="The task, at most 100 KiB.")
     backend: BackendChoice = Field(default="auto", description="Which model answers.")
     limits: LimitsBody = Field(default_factory=LimitsBody)
+    budget: BudgetBody = Field(default_factory=BudgetBody)
+    egress: list[Annotated[str, AfterValidator(destination)]] = Field(
+        default=[], max_length=16, description="HOST:PORT that the program may reach."
+    )
+    record: bool = Field(default=False, description="Whether to record the model calls.")
+    replay: dict[str, Any] | None = Field(
+        default=None, description="A cassette that answers the model calls."
+    )
+
+    def options(self, settings: Settings) -> RunOptions:
+        """Return what the run is granted, within what the server's settings allow.
+
+        Raises:
+            SpecError: it asks for more; names the field.
+
+        """
+        for place in self.egress:
+            if place not in settings.egress_allow:
+                allowed = ", ".join(settings.egress_allow) or "nothing"
+                raise SpecError("egress", f"{place} may not be granted here; may be: {allowed}")
+        replay = None if self.replay is None else parse_cassette(self.replay)
+        caps = _within(self.budget.caps(), settings)
+        return RunOptions(caps, tuple(self.egress), self.record, replay)
+
+
+def _within(asked: Caps, settings: Settings) -> Caps:
+    found: dict[str, Any] = {}
+    for name, value in asdict(asked).items():
+        cap = getattr(settings, f"run_budget_{name}")
+        if None not in {value, cap} and value > cap:
+            raise SpecError(f"budget.{name}", f"more than the {cap:g} this server allows a run")
+        found[name] = cap if value is None else value
+    return Caps(**found)
 
 
 class ExecuteResponse(_Body):
@@ -139,6 +191,8 @@ class ExecuteResponse(_Body):
     cost_usd: float | None
     run_id: str
     backend: Backend
+    cassette: dict[str, Any] | None = None
+    """The recorded model calls, where that was asked for."""
 
 
 class RunAccepted(_Body):

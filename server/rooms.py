@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from llm_agent_builder.errors import BackendUnavailableError, MachineryError
+from llm_agent_builder.errors import BackendUnavailableError, MachineryError, StoreError
 from llm_agent_builder.providers import PROVIDERS
 from server.backends import Backend, Backends
 from server.catalog_refresh import LiveCatalog
 from server.gateway import Gateway
+from server.ledgers import Caps, DailyBudget
 from server.local_model import NOTE, LocalModel
+from server.metering import today
 from server.metrics import RunMetrics
 from server.runs import Runs
 from server.sandbox import Sandbox
 from server.scratch import sweep_scratch
 from server.settings import KeySource, Settings
 from server.store import Store
+from server.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 _MOST_READY = 8
+_WRITE_EVERY_S = 0.25
 
 
 @dataclass(slots=True)
@@ -43,9 +48,15 @@ class Rooms:
 
 @asynccontextmanager
 async def open_rooms(
-    settings: Settings, keys: KeySource, registry: CollectorRegistry
+    settings: Settings,
+    keys: KeySource,
+    registry: CollectorRegistry,
+    *,
+    spend_store: Store | None = None,
 ) -> AsyncIterator[Rooms]:
     """Build the rooms, and leave nothing of them behind.
+
+    `spend_store` is where the day's spending is kept, if not beside the runs.
 
     Raises:
         StoreError: the data folder or the database can't be used.
@@ -69,6 +80,10 @@ async def open_rooms(
         log_file=settings.data_dir / "local_model.log",
         verbose=settings.log_level == "DEBUG",
     )
+    spend = spend_store or store
+    daily = DailyBudget(_daily_caps(settings), today, load=spend.spend, add=spend.add_spend)
+    metrics = RunMetrics(registry)
+    telemetry = Telemetry.from_environment(os.environ)
     gateway = Gateway()
     await gateway.start()
     await asyncio.to_thread(_warm_up_sandbox, sandbox)
@@ -77,19 +92,26 @@ async def open_rooms(
         gateway=gateway,
         backends=Backends(settings, keys, local_model),
         store=store,
-        metrics=RunMetrics(registry),
+        metrics=metrics,
         max_concurrent=settings.max_concurrent_runs,
         max_queued=settings.max_queued_runs,
         model_label=lambda backend: backend_label(backend, local_model),
+        daily=daily.ledger,
+        telemetry=telemetry,
     )
+    metrics.budget_used.set_function(lambda: daily.ledger().used_share)
     await runs.start()
+    bookkeeping = asyncio.create_task(_keep_books(daily))
     warm_up = asyncio.create_task(_warm_up(local_model, keys))
     try:
         yield Rooms(settings, keys, LiveCatalog(), local_model, sandbox, store, gateway, runs)
     finally:
         warm_up.cancel()
-        await asyncio.gather(warm_up, return_exceptions=True)
+        bookkeeping.cancel()
+        await asyncio.gather(warm_up, bookkeeping, return_exceptions=True)
         await runs.close()
+        await _write_down(daily)
+        await asyncio.to_thread(telemetry.close)
         await gateway.close()
         await asyncio.to_thread(sandbox.close)
         await local_model.close()
@@ -104,6 +126,25 @@ def _warm_up_sandbox(sandbox: Sandbox) -> None:
         _log.error("the sandbox does not start: %s", error)
 
 
+def _daily_caps(settings: Settings) -> Caps:
+    return Caps(
+        settings.daily_budget_usd, settings.daily_budget_tokens, settings.daily_budget_calls
+    )
+
+
+async def _keep_books(daily: DailyBudget) -> None:
+    while True:
+        await asyncio.sleep(_WRITE_EVERY_S)
+        await _write_down(daily)
+
+
+async def _write_down(daily: DailyBudget) -> None:
+    try:
+        await daily.write()
+    except StoreError as error:
+        _log.error("the day's spending can't be kept: %s", error)
+
+
 async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
     """Load the local model before it is first asked, where it is the one that will be."""
     if any(keys.key(id_) for id_ in PROVIDERS) or local_model.why_unavailable():
@@ -116,6 +157,8 @@ async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
 
 def backend_label(backend: Backend, local_model: LocalModel) -> str:
     """Return who answers, in words for the page."""
+    if backend == "replay":
+        return "a recording"
     if backend == "local":
         return f"built-in local model {local_model.label} ({NOTE})"
     return "the provider's API"

@@ -15,19 +15,36 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from llm_agent_builder.errors import MachineryError, QueueFullError
-from server.backends import Backend, BackendChoice, Backends
+from llm_agent_builder.errors import MachineryError, QueueFullError, RunNotFoundError
+from server.backends import Backend, BackendChoice, Backends, base_url_hint
+from server.budgets import RunBudget
+from server.cassette import Cassette
 from server.confine import Limits
+from server.egress import Egress
 from server.gateway import Gateway, Grant, ModelCall
+from server.ledgers import Caps, Ledger
 from server.metrics import RunMetrics
-from server.run_events import DeniedEvent, ExitEvent, LimitEvent, OutputEvent, Program
+from server.run_events import DeniedEvent, ExitEvent, LimitEvent, OutputEvent, Program, Status
 from server.sandbox import Sandbox, SandboxRun
 from server.store import Store
+from server.tally import Tally
+from server.telemetry import NoTrace, RunTrace, Telemetry
 
 _log = logging.getLogger(__name__)
 
 Event = tuple[int, str, Mapping[str, Any]]
 _WRITE_EVERY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run may have beside its program and its limits."""
+
+    budget: Caps = field(default_factory=Caps)
+    egress: tuple[str, ...] = ()
+    """Granted places, "host:port"."""
+    record: bool = False
+    replay: Cassette | None = None
 
 
 @dataclass(eq=False)
@@ -39,6 +56,7 @@ class Run:
     task: str
     limits: Limits
     backend: Backend
+    options: RunOptions
     created: float = field(default_factory=time.monotonic)
     status: str = "queued"
     events: list[Event] = field(default_factory=list)
@@ -49,6 +67,11 @@ class Run:
     task_handle: asyncio.Task[None] | None = None
     process: SandboxRun | None = None
     cancel_asked: bool = False
+    trace: RunTrace = field(default_factory=NoTrace)
+    tally: Tally = field(default_factory=Tally)
+    budget_reached: bool = False
+    cassette: dict[str, Any] | None = None
+    """The recorded model calls, once the run has ended."""
     kept: int = 0
     """How many of the events are in the database."""
 
@@ -86,6 +109,8 @@ class Runs:
         max_concurrent: int,
         max_queued: int,
         model_label: Callable[[Backend], str],
+        daily: Callable[[], Ledger] | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._gateway = gateway
@@ -95,6 +120,8 @@ class Runs:
         self._slots = asyncio.Semaphore(max_concurrent)
         self._max_open = max_concurrent + max_queued
         self._model_label = model_label
+        self._daily = daily
+        self._telemetry = telemetry or Telemetry()
         self._open: dict[str, Run] = {}
         self._durations = 1.0
 
@@ -109,7 +136,14 @@ class Runs:
             self._cancel(run)
         await asyncio.gather(*(run.done.wait() for run in runs))
 
-    async def admit(self, code: str, task: str, choice: BackendChoice, limits: Limits) -> Run:
+    async def admit(
+        self,
+        code: str,
+        task: str,
+        choice: BackendChoice,
+        limits: Limits,
+        options: RunOptions | None = None,
+    ) -> Run:
         """Take a run in; it starts when a place is free.
 
         Raises:
@@ -122,7 +156,10 @@ class Runs:
         self._sandbox.require_available()
         if len(self._open) >= self._max_open:
             raise QueueFullError(max(1.0, self._durations))
-        run = Run(uuid.uuid4().hex, code, task, limits, self._backends.resolve(choice, code))
+        options = options or RunOptions()
+        replayed = options.replay is not None
+        backend: Backend = "replay" if replayed else self._backends.resolve(choice, code)
+        run = Run(uuid.uuid4().hex, code, task, limits, backend, options)
         self._open[run.id] = run
         self._metrics.queued.inc()
         try:
@@ -167,6 +204,19 @@ class Runs:
             return
         self._cancel(run)
         await run.done.wait()
+
+    async def cassette(self, run_id: str) -> dict[str, Any]:
+        """Return the recorded model calls of a run that has ended.
+
+        Raises:
+            RunNotFoundError: there is no such run, or its calls were not recorded.
+
+        """
+        await self.require(run_id)
+        found = await asyncio.to_thread(self._store.cassette, run_id)
+        if found is None:
+            raise RunNotFoundError(f"run {run_id[:40]!r} has no recording")
+        return found
 
     async def require(self, run_id: str) -> None:
         """Raise RunNotFoundError where there is no such run."""
@@ -243,6 +293,12 @@ class Runs:
                 self._backends.policy(run.backend),
                 lambda call: self._model_call(run, call),
                 listener=listener,
+                on_event=lambda kind, data: self._gateway_event(run, kind, data),
+                budget=RunBudget(Ledger("run", run.options.budget), self._daily),
+                record=self._backends.secrets if run.options.record else None,
+                replay=run.options.replay,
+                egress=Egress(run.options.egress),
+                trace=run.trace,
             )
             grants.append(grant)
             return grant.environment()
@@ -250,6 +306,7 @@ class Runs:
         try:
             program = Program(run.code, run.task, run.limits, way_out)
             run.status = "running"
+            run.trace = self._telemetry.run(run.id, run.backend)
             run.created = time.monotonic()
             run.add(
                 "started",
@@ -259,12 +316,15 @@ class Runs:
                 tier=self._sandbox.report.tier,
                 limits=asdict(run.limits),
             )
-            await self._follow(run, program)
+            last = await self._follow(run, program)
         finally:
             for grant in grants:
                 await grant.close()
+                run.cassette = grant.recorded()
+        if last is not None:  # and every call has been told of
+            self._end_as(run, last)
 
-    async def _follow(self, run: Run, program: Program) -> None:
+    async def _follow(self, run: Run, program: Program) -> ExitEvent | None:
         process = run.process = await self._sandbox.start(program)
         writer = asyncio.create_task(self._write_behind(run))
         last: ExitEvent | None = None
@@ -277,37 +337,42 @@ class Runs:
                 elif isinstance(event, LimitEvent):
                     run.add("limit", kind=event.kind, message=event.message)
                 elif isinstance(event, DeniedEvent):
-                    run.add("denied", kind=event.kind, message=event.message)
+                    run.add("denied", kind=event.kind, message=_explained(run, event))
                 else:
                     last = event
         finally:
             writer.cancel()
             await process.cancel()
-        if last is not None:
-            outcome = {**asdict(last), "status": str(last.status)}
-            del outcome["files"], outcome["files_left_out"]
-            self._end(run, **outcome)
+        return last
+
+    def _end_as(self, run: Run, last: ExitEvent) -> None:
+        outcome = {**asdict(last), "status": str(last.status)}
+        del outcome["files"], outcome["files_left_out"]
+        if run.budget_reached and last.status in {Status.SUCCESS, Status.ERROR}:
+            outcome |= {"status": "limit", "reason": "budget"}
+        self._end(run, **outcome)
 
     def _end(self, run: Run, **outcome: Any) -> None:
-        unknown = ("returncode", "duration", "time_to_first_output", "usage", "cost_usd")
-        run.result = {**dict.fromkeys(unknown), **outcome}
+        unknown = ("returncode", "duration", "time_to_first_output")
+        used = {"usage": run.tally.usage(), "cost_usd": run.tally.cost_usd()}
+        run.result = {**dict.fromkeys(unknown), **used, **outcome}
         run.status = run.result["status"]
         run.add("exit", **run.result)
-        self._metrics.finished.labels(run.status, run.backend).inc()
+        run.trace.end(run.result)
+        self._metrics.end(run.backend, run.result)
         if run.result["duration"] is not None:
-            self._metrics.duration.labels(run.backend).observe(run.result["duration"])
             self._durations = 0.9 * self._durations + 0.1 * run.result["duration"]
-        if run.result["time_to_first_output"] is not None:
-            first: float = run.result["time_to_first_output"]
-            self._metrics.first_output.labels(run.backend).observe(first)
+
+    def _gateway_event(self, run: Run, kind: str, data: Mapping[str, str]) -> None:
+        run.add(kind, **data)
+        if data["kind"] == "budget":
+            run.budget_reached = True
+            self._metrics.budget_limits.labels(data["cap"]).inc()
 
     def _model_call(self, run: Run, call: ModelCall) -> None:
         run.add("model_call", **call)
-        self._metrics.model_calls.labels(
-            call["gen_ai.provider.name"],
-            call["backend"] or "none",
-            str(call["http.response.status_code"] or "none"),
-        ).inc()
+        run.tally.add(call)
+        self._metrics.call(call)
 
     async def _write_behind(self, run: Run) -> None:
         """Keep events while the run goes, so that a killed server loses little."""
@@ -335,5 +400,13 @@ class Runs:
         try:
             await self._keep_events(run)
             await asyncio.to_thread(self._store.update_run, run.id, **run.result)
+            if run.cassette is not None:
+                await asyncio.to_thread(self._store.add_cassette, run.id, run.cassette)
         except MachineryError as error:
             _log.error("run %s can't be kept: %s", run.id, error)
+
+
+def _explained(run: Run, event: DeniedEvent) -> str:
+    """Return why something was refused, and what helps where the network was meant for a model."""
+    hint = base_url_hint(run.code) if event.kind == "network" and not run.tally.calls else None
+    return f"{event.message}. {hint}" if hint else event.message

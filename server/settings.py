@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +24,8 @@ PREFIX = "AGENT_BUILDER_"
 ENV_FILE = Path(".env")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SandboxTier = Literal["strong", "bubblewrap", "landlock", "limits"]
+
+_HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:.]+)")
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +49,22 @@ class Secret:
 
     def __reduce__(self) -> Any:
         raise TypeError("a Secret is never pickled")
+
+
+def destination(text: str) -> str:
+    """Return a place to reach as "host:port", in lower case.
+
+    Raises:
+        ValueError: it isn't one; a single port, no patterns.
+
+    """
+    host, colon, port = text.strip().lower().rpartition(":")
+    name = host.removeprefix("[").removesuffix("]")
+    if not (colon and _HOST_NAME.fullmatch(name) and port.isascii() and port.isdecimal()):
+        raise ValueError(f"{text[:80]!r} is not HOST:PORT")
+    if not 0 < int(port) < 65536:
+        raise ValueError(f"{text[:80]!r} is not HOST:PORT with a port from 1 to 65535")
+    return f"{host}:{int(port)}"
 
 
 def _default_data_dir() -> Path:
@@ -113,11 +132,27 @@ class Settings(BaseSettings):
         default=PROVIDERS[ProviderEnum.HUGGINGFACE].upstream,
         description="Base URL used for Hugging Face's router.",
     )
-    daily_budget_usd: float | None = Field(
-        default=None, ge=0, description="Not enforced yet: the gateway does not meter so far."
-    )
     run_budget_usd: float | None = Field(
-        default=None, ge=0, description="Not enforced yet: the gateway does not meter so far."
+        default=None, ge=0, description="US dollars that one run may spend at its provider."
+    )
+    run_budget_tokens: int | None = Field(
+        default=None, ge=0, description="Tokens that one run may use, in and out."
+    )
+    run_budget_calls: int | None = Field(
+        default=None, ge=0, description="Model calls that one run may make."
+    )
+    daily_budget_usd: float | None = Field(
+        default=None, ge=0, description="US dollars that all runs may spend on one day (UTC)."
+    )
+    daily_budget_tokens: int | None = Field(
+        default=None, ge=0, description="Tokens of providers that all runs may use on one day."
+    )
+    daily_budget_calls: int | None = Field(
+        default=None, ge=0, description="Calls to providers that all runs may make on one day."
+    )
+    egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="HOST:PORT, comma separated, that a run may ask to reach (default: none).",
     )
 
     @field_validator("allowed_hosts", mode="before")
@@ -125,6 +160,15 @@ class Settings(BaseSettings):
     def _split_hosts(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
+
+    @field_validator("egress_allow", mode="before")
+    @classmethod
+    def _split_destinations(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = tuple(part.strip() for part in value.split(",") if part.strip())
+        if isinstance(value, tuple | list):
+            return tuple(dict.fromkeys(map(destination, value)))
         return value
 
     @field_validator("anthropic_upstream", "huggingface_upstream")
@@ -153,11 +197,6 @@ def load_settings(**overrides: Any) -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
         raise SettingsError(f"{name}: {first['msg']}") from None
-    if settings.daily_budget_usd is not None or settings.run_budget_usd is not None:
-        raise SettingsError(
-            "a budget is set, but this version can't enforce budgets yet: "
-            f"unset {PREFIX}DAILY_BUDGET_USD and {PREFIX}RUN_BUDGET_USD"
-        )
     return settings
 
 

@@ -9,12 +9,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Engine,
     ForeignKey,
@@ -40,6 +42,7 @@ from sqlalchemy.orm import (
 )
 
 from llm_agent_builder.errors import RunNotFoundError, StoreError
+from server.ledgers import Amount
 
 _OPEN = ("queued", "running")
 INTERRUPTED = "the server stopped while this run was going"
@@ -80,6 +83,28 @@ class EventRow(Base):
     seq: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class CassetteRow(Base):
+    """The recorded model calls of a run."""
+
+    __tablename__ = "cassettes"
+
+    run_id: Mapped[str] = mapped_column(
+        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class SpendRow(Base):
+    """What the calls of one day (UTC's) used. `nano` are billionths of a dollar."""
+
+    __tablename__ = "spend"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    nano: Mapped[int] = mapped_column(BigInteger)
+    tokens: Mapped[int] = mapped_column(BigInteger)
+    calls: Mapped[int] = mapped_column(BigInteger)
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
@@ -160,7 +185,8 @@ class Store:
             rows = session.execute(newest.offset(self._keep_runs)).all()
             old = [old_id for old_id, status in rows if status not in _OPEN]
             if old:
-                session.execute(delete(EventRow).where(EventRow.run_id.in_(old)))
+                for table in (EventRow, CassetteRow):
+                    session.execute(delete(table).where(table.run_id.in_(old)))
                 session.execute(delete(RunRow).where(RunRow.id.in_(old)))
 
     def update_run(self, run_id: str, **values: Any) -> None:
@@ -175,6 +201,38 @@ class Store:
         ]
         with self._transaction() as session:
             session.execute(insert(EventRow), rows)
+
+    def add_cassette(self, run_id: str, data: Mapping[str, Any]) -> None:
+        """Keep the recorded calls of a run."""
+        with self._transaction() as session:
+            session.add(CassetteRow(run_id=run_id, data=dict(data)))
+
+    def cassette(self, run_id: str) -> dict[str, Any] | None:
+        """Return the recorded calls of a run, or None where there are none."""
+        with self._transaction() as session:
+            row = session.get(CassetteRow, run_id)
+            return row.data if row else None
+
+    def spend(self, day: date) -> Amount:
+        """Return what was used on a day."""
+        with self._transaction() as session:
+            row = session.get(SpendRow, day)
+            return Amount(row.nano, row.tokens, row.calls) if row else Amount()
+
+    def add_spend(self, day: date, difference: Amount) -> Amount:
+        """Add to what was used on a day, and return the sum."""
+        added = {
+            "nano": SpendRow.nano + difference.nano,
+            "tokens": SpendRow.tokens + difference.tokens,
+            "calls": SpendRow.calls + difference.calls,
+        }
+        with self._transaction() as session:
+            row = session.get(SpendRow, day, with_for_update=True)
+            if row is None:
+                session.add(SpendRow(day=day, **asdict(difference)))
+            else:
+                session.execute(update(SpendRow).where(SpendRow.day == day).values(**added))
+        return self.spend(day)
 
     def run(self, run_id: str) -> dict[str, Any]:
         """Return one run with its code and task.

@@ -18,6 +18,8 @@ export const idleRun = {
   output: emptyOutput,
   calls: [],
   lastLimit: null,
+  /** Which budget was reached, in the server's words. */
+  budget: null,
   exit: null,
   connection: 'open',
   stopping: false,
@@ -51,6 +53,8 @@ function limitText({ kind, message }) {
 function toChunk(event) {
   if (event.type === 'output') return { stream: event.stream === 'stderr' ? 'stderr' : 'stdout', text: event.text };
   if (event.type === 'denied') return { stream: 'notice', text: `Denied: ${event.message}` };
+  // A budget has the note over the output, and what the agent made of it, to tell of it.
+  if (event.type === 'limit' && event.kind === 'budget') return null;
   if (event.type === 'limit') return { stream: 'notice', text: limitText(event) };
   return null;
 }
@@ -85,7 +89,11 @@ const transitions = {
     startedAt: startOf(run, event, now),
   }),
   model_call: (run, event) => ({ ...run, calls: [...run.calls, event] }),
-  limit: (run, event) => ({ ...run, lastLimit: event.kind ?? null }),
+  limit: (run, event) => ({
+    ...run,
+    lastLimit: event.kind ?? null,
+    budget: event.kind === 'budget' ? event.message : run.budget,
+  }),
   exit: (run, event) => ({
     ...run,
     status: event.status,

@@ -37,6 +37,12 @@ describe('a run', () => {
     expect(run.output.segments[0].blocks.join('')).toBe('Limit reached: memory (512 MiB)');
   });
 
+  it('keeps which budget was reached, for the note over the output', () => {
+    const message = 'budget of $0.50 for this run: no call is left';
+    const run = ended({ type: 'limit', kind: 'budget', message }, { type: 'exit', status: 'limit', reason: 'budget' });
+    expect([run.budget, statusText(run)]).toEqual([message, 'Limit reached: budget']);
+  });
+
   it('puts refusals among the output, where they happened', () => {
     const run = ended({ type: 'output', stream: 'stdout', text: 'a' }, { type: 'denied', message: 'no' });
     expect(run.output.segments.map(({ stream }) => stream)).toEqual(['stdout', 'notice']);

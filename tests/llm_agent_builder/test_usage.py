@@ -46,7 +46,7 @@ def test_anthropics_input_is_everything_that_was_read(
             "service_tier": "standard",
         }
     )
-    assert usage == Usage(plain + read + written, output, read)
+    assert usage == Usage(plain + read + written, output, read, written)
 
 
 @given(counts, counts, counts)

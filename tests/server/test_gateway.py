@@ -278,14 +278,14 @@ def test_backend_that_is_not_available_is_403_with_the_mend() -> None:
     assert calls[0]["error.type"] == "permission_error"
 
 
-def test_call_is_an_event_with_unknown_usage_and_cost() -> None:
+def test_answer_that_says_nothing_of_its_usage_leaves_it_unknown() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
-        await ask(session, grant, json={"model": "claude-x"})
+        await ask(session, grant, json={"model": "claude-sonnet-5-5"})
 
-    with scripted(lambda _: Answer(body=message("hi"))) as upstream:
+    with scripted(lambda _: Answer(body=b"{}")) as upstream:
         _, [call] = through(upstream.url, client)
     assert call["gen_ai.provider.name"] == "anthropic"
-    assert call["gen_ai.request.model"] == "claude-x"
+    assert call["gen_ai.request.model"] == "claude-sonnet-5-5"
     assert call["http.response.status_code"] == 200
     assert call["gen_ai.usage.input_tokens"] is None
     assert call["cost_usd"] is None

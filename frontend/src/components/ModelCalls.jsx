@@ -1,4 +1,4 @@
-import { count, dollars, seconds, UNKNOWN } from '../format.js';
+import { costText, count, seconds, UNKNOWN } from '../format.js';
 import { isCancelled } from '../runState.js';
 
 /** What is not known is left out: a row of dashes says nothing. */
@@ -25,6 +25,28 @@ function outcome(call, run) {
   return { text: `${status ?? '–'}${reason}`, tone: status >= 400 ? 'bad' : 'good' };
 }
 
+/** An answer that does not stream has no first token to wait for, only a first byte. */
+function FirstToken({ call }) {
+  const streamed = typeof call.time_to_first_token === 'number';
+  if (streamed) return <Fact name="First token" value={seconds(call.time_to_first_token)} />;
+  return <Fact name="First byte" value={seconds(call.time_to_first_chunk)} />;
+}
+
+/** Left out where nothing was answered: a call that failed costs nothing worth a word. */
+function Cost({ call }) {
+  const answered = typeof call['gen_ai.usage.output_tokens'] === 'number';
+  return <Fact name="Cost" value={answered ? costText(call.cost_usd, call.backend) : UNKNOWN} />;
+}
+
+/** A count worth a place of its own. */
+const some = (value) => (value > 0 ? count(value) : UNKNOWN);
+
+/** By which table the costs were worked out: prices change. */
+function PriceTable({ calls }) {
+  const table = calls.findLast((call) => call.price_table)?.price_table;
+  return table ? <p className="price-table">Prices: {table}</p> : null;
+}
+
 function ModelCall({ call, number, run }) {
   const { text, tone } = outcome(call, run);
   return (
@@ -37,11 +59,13 @@ function ModelCall({ call, number, run }) {
         <span className="call-status" data-tone={tone}>{text}</span>
       </p>
       <dl className="facts">
-        <Fact name="First chunk" value={seconds(call.time_to_first_chunk)} />
+        <FirstToken call={call} />
         <Fact name="Duration" value={seconds(call.duration)} />
         <Fact name="Tokens in" value={count(call['gen_ai.usage.input_tokens'])} />
+        <Fact name="of these cached" value={some(call['gen_ai.usage.cache_read.input_tokens'])} />
         <Fact name="Tokens out" value={count(call['gen_ai.usage.output_tokens'])} />
-        <Fact name="Cost" value={dollars(call.cost_usd)} />
+        <Fact name="of these reasoning" value={some(call['gen_ai.usage.reasoning.output_tokens'])} />
+        <Cost call={call} />
       </dl>
     </li>
   );
@@ -59,6 +83,7 @@ export function ModelCalls({ run }) {
             <ModelCall key={index} call={call} number={index + 1} run={run} />
           ))}
         </ol>
+        <PriceTable calls={calls} />
       </div>
     </div>
   );

@@ -1,5 +1,5 @@
 import { answeredBy, LOCAL_BOUND } from '../backends.js';
-import { dollars, seconds } from '../format.js';
+import { costText, count, seconds, UNKNOWN } from '../format.js';
 import { isActive, statusTone, stoppedEarly } from '../runState.js';
 import { WarningIcon } from './icons.jsx';
 import { Fact, ModelCalls } from './ModelCalls.jsx';
@@ -25,13 +25,18 @@ function earlyNote(run) {
 /** The server's own words for the outcome, where the badge alone would leave a question. */
 function outcomeNote(run, offline) {
   if (run.problem) return run.problem;
+  if (run.budget) return sentence(run.budget);
   // The banner over the page says it already.
   if (run.connection === 'lost') return offline ? null : 'Connection lost; trying to reconnect…';
   if (stoppedEarly(run)) return earlyNote(run);
   const reason = run.exit?.reason ?? '';
   // A single word is the kind of limit, which the badge names; the exit code stands below.
   if (run.status === 'success' || !reason.includes(' ') || reason.startsWith('exit code')) return null;
-  return reason[0].toUpperCase() + reason.slice(1);
+  return sentence(reason);
+}
+
+function sentence(text) {
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 function Note({ run, offline }) {
@@ -47,6 +52,24 @@ function Note({ run, offline }) {
   );
 }
 
+/** The sums of a run's model calls; a run without any has none. */
+function Totals({ exit, backend }) {
+  const { usage } = exit;
+  if (!usage) return null;
+  const calls = <Fact name="Model calls" value={count(usage.calls)} />;
+  const answered = usage.input_tokens > 0 || usage.unmetered_calls > 0;
+  if (!answered) return calls;
+  return (
+    <>
+      {calls}
+      <Fact name="Without a count" value={usage.unmetered_calls > 0 ? count(usage.unmetered_calls) : UNKNOWN} />
+      <Fact name="Tokens in" value={count(usage.input_tokens)} />
+      <Fact name="Tokens out" value={count(usage.output_tokens)} />
+      <Fact name="Cost" value={costText(exit.cost_usd, backend)} />
+    </>
+  );
+}
+
 function Summary({ run }) {
   const { exit } = run;
   if (!exit) return null;
@@ -58,7 +81,7 @@ function Summary({ run }) {
       {code !== null && <Fact name="Exit code" value={code} />}
       <Fact name="Duration" value={seconds(exit.duration)} />
       <Fact name="First output after" value={seconds(exit.time_to_first_output)} />
-      <Fact name="Cost" value={dollars(exit.cost_usd)} />
+      <Totals exit={exit} backend={run.backend} />
     </dl>
   );
 }

@@ -1,0 +1,150 @@
+"""Picks a few values out of a JSON text that comes in pieces, without parsing the whole.
+
+Pure and bounded: what isn't wanted is passed over by one regular expression a token, nothing of it
+is kept, and nesting costs no memory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+
+Path = tuple[str, ...]
+"""Keys from the outermost object inwards; an array's elements are all "*"."""
+
+_TOKEN = re.compile(rb'["{}\[\],:]')
+_DEEP_TOKEN = re.compile(rb'["{}\[\]]')
+_STRING_END = re.compile(rb'["\\]')
+_LONGEST = 64 * 1024
+"""Bytes of one picked value; a longer one is not picked."""
+_LONGEST_KEY = 64
+
+
+class JsonPicker:
+    """Feed it the pieces; `found` holds (path, value) in the order of the text.
+
+    Text that isn't JSON yields nothing sensible, and never an exception.
+    """
+
+    def __init__(self, wanted: Collection[Path]) -> None:
+        self.found: list[tuple[Path, Any]] = []
+        self._wanted = frozenset(wanted)
+        self._deepest = max(map(len, wanted))
+        self._path: list[str] = []
+        """The key that each open container is at, down to the deepest that matters."""
+        self._is_object: list[bool] = []
+        self._deeper = 0
+        """Open containers below those."""
+        self._in_string = False
+        self._escaped = False
+        self._key: bytearray | None = None
+        self._expect_key = False
+        self._value: bytearray | None = None
+        self._value_depth = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the text."""
+        position, size, kept = 0, len(data), 0
+        while position < size:
+            start = position
+            if self._in_string:
+                position = self._string(data, position)
+                continue
+            match = (_DEEP_TOKEN if self._deeper else _TOKEN).search(data, start)
+            if match is None:
+                break
+            position = match.end()
+            was_open = self._value is not None
+            if was_open and self._ends_value(data[match.start()]):
+                self._keep(data[kept : match.start()])
+                self._finish_value()
+                was_open = False
+            self._token(data[match.start()])
+            if self._value is not None and not was_open:
+                kept = position
+        if self._value is not None:
+            self._keep(data[kept:])
+
+    def _string(self, data: bytes, position: int) -> int:
+        """Go on inside a string; return the place behind what was read."""
+        if self._escaped:
+            self._escaped = False
+            self._grow_key(data[position : position + 1])
+            return position + 1
+        match = _STRING_END.search(data, position)
+        end = match.start() if match else len(data)
+        self._grow_key(data[position:end])
+        if match is None:
+            return end
+        if data[end] == 0x5C:  # a backslash
+            self._escaped = True
+            self._grow_key(b"\\")
+        else:
+            self._in_string = False
+            self._end_key()
+        return end + 1
+
+    def _grow_key(self, piece: bytes) -> None:
+        if self._key is not None and len(self._key) <= _LONGEST_KEY:
+            self._key += piece
+
+    def _end_key(self) -> None:
+        if self._key is None:
+            return
+        raw, self._key = bytes(self._key), None
+        try:
+            self._path[-1] = str(json.loads(b'"%s"' % raw))
+        except ValueError:
+            self._path[-1] = ""
+
+    def _token(self, token: int) -> None:
+        if token == 0x22:  # "
+            self._in_string = True
+            if self._expect_key and not self._deeper:
+                self._key = bytearray()
+        elif token in b"{[":
+            self._open(is_object=token == 0x7B)
+        elif token in b"}]":
+            self._close()
+        elif token == 0x2C:  # ,
+            self._expect_key = bool(self._is_object) and self._is_object[-1]
+        else:  # :
+            self._expect_key = False
+            if self._value is None and tuple(self._path) in self._wanted:
+                self._value = bytearray()
+                self._value_depth = len(self._path)
+
+    def _open(self, *, is_object: bool) -> None:
+        if self._deeper or len(self._path) >= self._deepest:
+            self._deeper += 1
+            return
+        self._path.append("" if is_object else "*")
+        self._is_object.append(is_object)
+        self._expect_key = is_object
+
+    def _close(self) -> None:
+        if self._deeper:
+            self._deeper -= 1
+        elif self._path:
+            self._path.pop()
+            self._is_object.pop()
+        self._expect_key = False
+
+    def _ends_value(self, token: int) -> bool:
+        at_its_depth = not self._deeper and len(self._path) == self._value_depth
+        return at_its_depth and token in b",}]"
+
+    def _keep(self, piece: bytes) -> None:
+        if self._value is not None and len(self._value) <= _LONGEST:
+            self._value += piece
+
+    def _finish_value(self) -> None:
+        raw, self._value = bytes(self._value or b""), None
+        if len(raw) > _LONGEST:
+            return
+        try:
+            self.found.append((tuple(self._path), json.loads(raw)))
+        except (ValueError, RecursionError):
+            return

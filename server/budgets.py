@@ -1,0 +1,156 @@
+"""A run's budget: before a call its worst case is reserved, or the call doesn't go out.
+
+Afterwards the reservation gives way to what the call used; what isn't known counts as reserved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from llm_agent_builder.price import highest_cost
+from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.request_facts import RequestFacts
+from llm_agent_builder.usage import Usage
+from server.ledgers import NANO, Amount, Ledger, Reservation, nano_dollars
+
+_MARGIN = 64
+"""Tokens that a stream may have written unseen: what closes it, what is still on the way."""
+_SHORTEST = 4 * _MARGIN
+"""A stream is not begun for fewer tokens than this."""
+_MANY = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How much a call may write, and the cap that says so."""
+
+    tokens: float
+    ledger: Ledger
+    kind: str
+
+
+@dataclass(slots=True)
+class RunBudget:
+    """The budgets that one run's calls count in."""
+
+    run: Ledger
+    day: Callable[[], Ledger] | None = None
+    """The ledger of today: paid calls of every run count in it."""
+
+    def reserve(
+        self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
+    ) -> Reservation:
+        """Hold the worst case of a call.
+
+        A stream whose worst case doesn't fit may begin all the same, to be cut at what is left.
+
+        Raises:
+            BudgetError: it doesn't fit, or its worst case can't be known.
+
+        """
+        ledgers = (self.run,) if free or self.day is None else (self.run, self.day())
+        for ledger in ledgers:
+            if ledger.room.get("calls", 1) < 1:
+                raise ledger.refusal("calls", "no call is left")
+        worst, limit = self._worst_case(provider, facts, today, ledgers, free=free)
+        for ledger in ledgers:
+            ledger.reserved += worst
+        if limit is None:
+            return Reservation(worst, ledgers)
+        error = limit.ledger.refusal(limit.kind, "the answer was cut off where it is used up")
+        cut_at = int(limit.tokens) - _MARGIN
+        return Reservation(worst, ledgers, cut_at, error)
+
+    def _worst_case(
+        self,
+        provider: ProviderEnum,
+        facts: RequestFacts,
+        today: date,
+        ledgers: tuple[Ledger, ...],
+        *,
+        free: bool,
+    ) -> tuple[Amount, _Limit | None]:
+        bounding = [ledger for ledger in ledgers if ledger.caps.bounds_size]
+        price = _Price(provider, facts, today, free=free)
+        wanted = facts.most_output_tokens
+        if not bounding:
+            return price.amount(wanted or 0), None
+        limit = _narrowest(bounding, price, facts)
+        if limit.tokens == math.inf or (wanted is not None and wanted <= limit.tokens):
+            return price.amount(wanted or 0), None
+        if facts.stream and not facts.thinks and limit.tokens >= _SHORTEST:
+            return price.amount(int(limit.tokens)), limit
+        raise limit.ledger.refusal(limit.kind, _too_large(facts, limit))
+
+
+class _Price:
+    """The most that one call can cost, as a function of what it writes."""
+
+    def __init__(
+        self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
+    ) -> None:
+        self.input_tokens = facts.most_input_tokens
+        self.known = free
+        self._input = self._output = Decimal(0)
+        if free or facts.model is None or not facts.standard_price:
+            return
+        read = highest_cost(provider, facts.model, Usage(self.input_tokens), today)
+        both = highest_cost(provider, facts.model, Usage(self.input_tokens, _MANY), today)
+        if read is not None and both is not None:
+            self.known = True
+            self._input = read
+            # Partners differ: the dearest to read may not be the dearest to write.
+            only = highest_cost(provider, facts.model, Usage(0, _MANY), today) or both
+            self._output = max(both - read, only) / _MANY
+
+    def amount(self, output_tokens: int) -> Amount:
+        """Return a call that writes that much."""
+        cost = self._input + self._output * output_tokens
+        return Amount(nano_dollars(cost), self.input_tokens + output_tokens, 1)
+
+    def most_output(self, nano: int) -> float:
+        """Return how many tokens that much money can buy, input paid; negative: not even that."""
+        left = Decimal(nano) / NANO - self._input
+        if self._output == 0:
+            return math.inf if left >= 0 else -1
+        return math.floor(left / self._output)
+
+
+def _narrowest(ledgers: list[Ledger], price: _Price, facts: RequestFacts) -> _Limit:
+    """Return the cap that leaves the least to write."""
+    limits: list[_Limit] = []
+    for ledger in ledgers:
+        room = ledger.room
+        if facts.unbounded:
+            why = f"how much a call with {facts.unbounded} uses can't be known beforehand"
+            raise ledger.refusal("usd" if "usd" in room else "tokens", why)
+        if "usd" in room:
+            if not price.known:
+                raise ledger.refusal("usd", _unpriced(facts))
+            limits.append(_Limit(price.most_output(room["usd"]), ledger, "usd"))
+        if "tokens" in room:
+            limits.append(_Limit(room["tokens"] - price.input_tokens, ledger, "tokens"))
+    return min(limits, key=lambda limit: limit.tokens)
+
+
+def _unpriced(facts: RequestFacts) -> str:
+    what = facts.model if facts.model and facts.standard_price else "this kind of call"
+    return f"no price is known for {what}; a budget of tokens would work"
+
+
+def _too_large(facts: RequestFacts, limit: _Limit) -> str:
+    if facts.max_tokens is None:
+        return "a call without max_tokens could use more than is left"
+    left = (
+        f"what is left allows max_tokens {int(limit.tokens):,}"
+        if limit.tokens >= 1
+        else ("what is left may not even pay for its input")
+    )
+    return (
+        f"this call could use up to {facts.most_input_tokens + facts.max_tokens:,} tokens "
+        f"(max_tokens {facts.max_tokens:,}); {left}"
+    )

@@ -1,0 +1,247 @@
+"""The passage of one model call: out with the real key, back byte for byte, read on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from llm_agent_builder.errors import BackendUnavailableError
+from llm_agent_builder.request_facts import RequestFacts, read_request
+from server.budgets import RunBudget
+from server.calls import Call, RefusedError
+from server.cassette import MismatchError, Recorder, Replayer, replayed_chunks
+from server.ledgers import Amount, BudgetError, Reservation, nano_dollars
+from server.metering import READABLE_ENCODINGS, set_cost, today
+from server.returning import HOP_BY_HOP, Answer, Return
+from server.settings import Secret
+from server.upstreams import Policy, Pools, Timeouts, Upstream
+
+MAX_BODY = 32 * 1024 * 1024
+"""Bytes of a request; Anthropic's own bound for a message."""
+MAX_BODIES = 2 * MAX_BODY
+"""Bytes of all requests of one run that are under way."""
+_CLIENT_ONLY = HOP_BY_HOP | {"host", "authorization", "x-api-key", "cookie", "content-length"}
+_CLIENT_ONLY |= {"expect", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+_CLIENT_ONLY |= {"accept-encoding"}
+_ROUTE_HEADER = "x-inference-provider"
+"""By which Hugging Face's router names the partner that answered."""
+_LARGE = 512 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Passage:
+    """What one run's calls go through. The counters are of the calls under way."""
+
+    policy: Policy
+    budget: RunBudget
+    on_limit: Callable[[BudgetError], None]
+    recorder: Recorder | None = None
+    replayer: Replayer | None = None
+    body_bytes: int = 0
+
+
+class Forwarder:
+    """Passes calls on to upstreams."""
+
+    def __init__(self, pools: Pools, timeouts: Timeouts) -> None:
+        self._pools = pools
+        self._timeouts = timeouts
+
+    async def forward(
+        self, passage: Passage, request: web.BaseRequest, call: Call
+    ) -> web.StreamResponse:
+        """Pass one call on and its answer back.
+
+        Raises:
+            RefusedError: there is no answer to pass back.
+
+        """
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = await _read_body(passage, request, call)
+        if passage.replayer is not None:
+            return await self._replay(passage.replayer, request, call, body)
+        upstream = await _route(passage, call)
+        if upstream.prepare is not None:
+            body = upstream.prepare(body)
+        facts = await _facts_of(request, body, call)
+        reservation = _reserve(passage, facts, call, upstream)
+        try:
+            return await self._pass_on(passage, request, call, upstream, body, reservation)
+        finally:
+            set_cost(call, free=upstream.is_free, standard=facts.standard_price)
+            _settle(reservation, call, upstream)
+
+    async def _replay(
+        self, replayer: Replayer, request: web.BaseRequest, call: Call, body: bytes
+    ) -> web.StreamResponse:
+        call.backend = "replay"
+        await _facts_of(request, body, call)
+        try:
+            recorded = replayer.answer(request.method, request.rel_url.raw_path_qs, body)
+        except MismatchError as error:
+            raise RefusedError(400, "replay_mismatch", f"replay: {error}") from error
+        call.status = recorded.status
+        answer = Answer(recorded.status, CIMultiDict(recorded.headers), replayed_chunks(recorded))
+        return await Return(request, call, self._timeouts).stream(answer)
+
+    async def _pass_on(
+        self,
+        passage: Passage,
+        request: web.BaseRequest,
+        call: Call,
+        upstream: Upstream,
+        body: bytes,
+        reservation: Reservation,
+    ) -> web.StreamResponse:
+        back = Return(request, call, self._timeouts, reservation, passage.on_limit)
+        headers = _upstream_headers(request, upstream.key)
+        if reservation.cut_at is not None or passage.recorder is not None:
+            headers["Accept-Encoding"] = "identity"  # an event is to be put in, or read by people
+        if passage.recorder is not None:
+            path = request.rel_url.raw_path_qs
+            back.recording = passage.recorder.start(call.provider, request.method, path, body)
+        async with self._send(request, call, upstream, body, headers) as answer:
+            call.route = answer.headers.get(_ROUTE_HEADER)
+            return await back.stream(answer)
+
+    @asynccontextmanager
+    async def _send(
+        self,
+        request: web.BaseRequest,
+        call: Call,
+        upstream: Upstream,
+        body: bytes,
+        headers: Mapping[str, str],
+    ) -> AsyncIterator[Answer]:
+        """Send the call and wait for the answer to begin."""
+        async with self._pools.session(upstream) as session:
+            try:
+                async with asyncio.timeout(self._timeouts.first_byte):
+                    call.sent = True
+                    answer = await session.request(
+                        request.method,
+                        upstream.base_url + request.rel_url.raw_path_qs,
+                        data=io.BytesIO(body) if body else None,  # sent in pieces
+                        headers=headers,
+                        allow_redirects=False,
+                    )
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise _no_answer(error, call, upstream) from error
+            async with answer:
+                if not 200 <= answer.status <= 599:
+                    raise RefusedError(502, "api_error", "a status that no API answers")
+                call.status = answer.status
+                yield Answer(answer.status, answer.headers, answer.content.iter_any())
+
+
+def _no_answer(error: Exception, call: Call, upstream: Upstream) -> RefusedError:
+    """Return the refusal for an upstream that doesn't answer."""
+    # Not str(error): it may hold the URL of a proxy with its password.
+    name = type(error).__name__
+    _log.warning("no answer from the %s backend: %s", upstream.backend, name)
+    local = upstream.backend == "local"
+    where = "the local model" if local else URL(upstream.base_url).host
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        call.sent = False
+    if isinstance(error, TimeoutError):
+        waited = "connect" if not call.sent else "answer"
+        return RefusedError(504, "timeout_error", f"{where} did not {waited} in time")
+    return RefusedError(502, "api_error", f"no answer from {where} ({name})")
+
+
+async def _route(passage: Passage, call: Call) -> Upstream:
+    try:
+        upstream = await passage.policy(call.provider)
+    except BackendUnavailableError as error:
+        raise RefusedError(403, "permission_error", str(error)) from error
+    call.backend, call.response_model = upstream.backend, upstream.model
+    call.server_address = URL(upstream.base_url).host
+    return upstream
+
+
+async def _facts_of(request: web.BaseRequest, body: bytes, call: Call) -> RequestFacts:
+    """Read what the request asks for; a large one gives others a turn in between."""
+    facts = RequestFacts()
+    for known in read_request(body):
+        facts = known
+        if len(body) > _LARGE:
+            await asyncio.sleep(0)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        facts.unbounded = "a compressed body"
+    call.request_model, call.max_tokens = facts.model, facts.max_tokens
+    return facts
+
+
+def _reserve(passage: Passage, facts: RequestFacts, call: Call, upstream: Upstream) -> Reservation:
+    if not call.is_chat:
+        facts = RequestFacts(model=facts.model, max_tokens=0)
+    try:
+        return passage.budget.reserve(call.provider, facts, today(), free=upstream.is_free)
+    except BudgetError as error:
+        passage.on_limit(error)
+        raise RefusedError(402, "billing_error", str(error)) from error
+
+
+def _settle(reservation: Reservation, call: Call, upstream: Upstream) -> None:
+    """Count what the call used; unless it is known that it used nothing, unknown is all of it."""
+    usage = call.seen.usage
+    failed = call.status is not None and call.status >= 300
+    if not call.is_chat or not call.sent or (failed and usage is None):
+        reservation.settle(Amount(calls=1))
+    elif usage is None or call.error is not None:
+        reservation.settle(None)  # what a broken stream has said of its usage so far is not all
+    else:
+        nano = reservation.amount.nano if call.cost_usd is None else nano_dollars(call.cost_usd)
+        reservation.settle(Amount(0 if upstream.is_free else nano, usage.tokens, 1))
+
+
+def _upstream_headers(request: web.BaseRequest, key: Secret) -> CIMultiDict[str]:
+    """Drop the client's authentication and put the real key in, in the form the SDK used."""
+    named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
+    dropped = _CLIENT_ONLY | named
+    headers = CIMultiDict(
+        (name, value) for name, value in request.headers.items() if name.lower() not in dropped
+    )
+    if "x-api-key" in request.headers:
+        headers["x-api-key"] = key.reveal()
+    else:
+        headers["Authorization"] = f"Bearer {key.reveal()}"
+    offered = {
+        part.partition(";")[0].strip().lower()
+        for part in request.headers.get("Accept-Encoding", "").split(",")
+    }
+    readable = [name for name in READABLE_ENCODINGS if name in offered]
+    headers["Accept-Encoding"] = ", ".join(readable) or "identity"
+    return headers
+
+
+async def _read_body(passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        RefusedError: it is too large, or together with the run's other requests it is.
+
+    """
+    pieces = []
+    async for piece in request.content.iter_any():
+        call.body_bytes += len(piece)
+        passage.body_bytes += len(piece)
+        if call.body_bytes > MAX_BODY:
+            raise RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
+        if passage.body_bytes > MAX_BODIES:
+            message = f"more than {MAX_BODIES:,} bytes in requests at once"
+            raise RefusedError(429, "rate_limit_error", message)
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,171 @@
+"""Ledgers: what was used and what is reserved under a cap on dollars, tokens or calls.
+
+All of it happens in one event loop, without a pause between looking and taking, so calls side by
+side can't cross a cap together. Money is counted in whole billionths of a dollar.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from decimal import Decimal
+
+NANO = 1_000_000_000
+
+
+def nano_dollars(dollars: Decimal) -> int:
+    """Return dollars in billionths, rounded up."""
+    return math.ceil(dollars * NANO)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that may be used; None: no cap."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
+
+    @property
+    def bounds_size(self) -> bool:
+        """Whether it matters how large a call is."""
+        return self.usd is not None or self.tokens is not None
+
+    def __bool__(self) -> bool:
+        return self.bounds_size or self.calls is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What calls use. `nano` are billionths of a dollar."""
+
+    nano: int = 0
+    tokens: int = 0
+    calls: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.nano + other.nano, self.tokens + other.tokens, self.calls + other.calls)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.nano - other.nano, self.tokens - other.tokens, self.calls - other.calls)
+
+
+class BudgetError(Exception):
+    """A call doesn't fit in a budget. `cap` names it, as in "run_usd"; `str()` is for people."""
+
+    def __init__(self, cap: str, message: str) -> None:
+        super().__init__(message)
+        self.cap = cap
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What was used and is reserved under one set of caps. `scope` is "run" or "day"."""
+
+    scope: str
+    caps: Caps
+    used: Amount = field(default_factory=Amount)
+    reserved: Amount = field(default_factory=Amount)
+
+    @property
+    def taken(self) -> Amount:
+        """Used and reserved together."""
+        return self.used + self.reserved
+
+    @property
+    def room(self) -> dict[str, int]:
+        """What is left, by the cap's kind: "usd" (in billionths), "tokens", "calls"."""
+        taken, caps = self.taken, self.caps
+        left: dict[str, int] = {}
+        if caps.usd is not None:
+            left["usd"] = math.floor(Decimal(str(caps.usd)) * NANO) - taken.nano
+        if caps.tokens is not None:
+            left["tokens"] = caps.tokens - taken.tokens
+        if caps.calls is not None:
+            left["calls"] = caps.calls - taken.calls
+        return left
+
+    @property
+    def used_share(self) -> float:
+        """The part of the narrowest cap that is taken, from 0 to 1; 0 without a cap."""
+        taken = {"usd": self.taken.nano / NANO, **asdict(self.taken)}
+        caps = {kind: value for kind, value in asdict(self.caps).items() if value is not None}
+        return max((taken[kind] / cap if cap else 1.0 for kind, cap in caps.items()), default=0.0)
+
+    def refusal(self, kind: str, why: str) -> BudgetError:
+        """Return the error for a call that one of these caps keeps from going out."""
+        return BudgetError(f"{self.scope}_{kind}", f"{self.words(kind)}: {why}")
+
+    def words(self, kind: str) -> str:
+        """Return one of the caps in words, such as "budget of $0.50 for this run"."""
+        cap = getattr(self.caps, kind)
+        amount = f"${cap:g}" if kind == "usd" else f"{cap:,} {kind if cap != 1 else kind[:-1]}"
+        return f"budget of {amount} for {'this run' if self.scope == 'run' else 'today'}"
+
+
+@dataclass(slots=True)
+class Reservation:
+    """The worst case of one call, held in its ledgers until it is settled."""
+
+    amount: Amount
+    ledgers: tuple[Ledger, ...] = ()
+    cut_at: int | None = None
+    """Text bytes at which a stream is to be cut; None: its worst case fits."""
+    cut_error: BudgetError | None = None
+    _open: bool = True
+
+    def settle(self, used: Amount | None) -> None:
+        """Put what was used in its place; None: not known, so all that was reserved."""
+        if not self._open:
+            return
+        self._open = False
+        for ledger in self.ledgers:
+            ledger.reserved -= self.amount
+            ledger.used += self.amount if used is None else used
+
+
+@dataclass(slots=True)
+class DailyBudget:
+    """The server's ledger of each day. A call counts on the day it began.
+
+    What is taken is written down as it changes, what is reserved too: a crash must not forget it.
+    Only differences are written, so that servers which share a database add up.
+    """
+
+    caps: Caps
+    today: Callable[[], date]
+    load: Callable[[date], Amount] = lambda day: Amount()
+    """Returns what was written down of a day."""
+    add: Callable[[date, Amount], Amount] = lambda day, difference: difference
+    """Writes a difference down, and returns the day's sum."""
+    _ledgers: dict[date, Ledger] = field(default_factory=dict)
+    _written: dict[date, Amount] = field(default_factory=dict)
+    """How much of each ledger is in the sum that was last read."""
+
+    def ledger(self) -> Ledger:
+        """Return today's ledger."""
+        day = self.today()
+        if day not in self._ledgers:
+            self._forget_old(day)
+            known = self.load(day)
+            self._ledgers[day] = Ledger("day", self.caps, known)
+            self._written[day] = known
+        return self._ledgers[day]
+
+    async def write(self) -> None:
+        """Write down what has changed, and take in what others wrote."""
+        for day, ledger in list(self._ledgers.items()):
+            taken = ledger.taken
+            difference = taken - self._written[day]
+            if difference != Amount():
+                total = await asyncio.to_thread(self.add, day, difference)
+                ledger.used += total - taken  # what others took
+                self._written[day] = total
+
+    def _forget_old(self, today: date) -> None:
+        for day in [day for day in self._ledgers if day < today]:
+            if self._ledgers[day].taken == self._written[day]:
+                del self._ledgers[day], self._written[day]

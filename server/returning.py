@@ -1,0 +1,144 @@
+"""The way back of one call: the answer's bytes as they come, watched, cut where they must be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+
+from server.calls import Call, error_event
+from server.cassette import Recording
+from server.ledgers import Amount, BudgetError, Reservation
+from server.metering import Meter
+from server.upstreams import Timeouts
+
+HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
+HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
+_SERVER_ONLY = HOP_BY_HOP | {"set-cookie"}
+_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+@dataclass(slots=True)
+class Answer:
+    """An upstream's answer, live or recorded."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+def _answer_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
+    dropped = _SERVER_ONLY | named
+    return CIMultiDict(
+        (name, value) for name, value in headers.items() if name.lower() not in dropped
+    )
+
+
+class _Events:
+    """Holds back the event that isn't whole yet, so that another can be put in behind the last."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def whole(self, chunk: bytes) -> bytes:
+        held = self._held + chunk
+        end = max(held.rfind(mark) + len(mark) if mark in held else 0 for mark in _EVENT_ENDS)
+        self._held = held[end:]
+        return held[:end]
+
+    def rest(self) -> bytes:
+        return self._held
+
+
+class Return:
+    """Passes one answer back."""
+
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        call: Call,
+        timeouts: Timeouts,
+        reservation: Reservation | None = None,
+        on_limit: Callable[[BudgetError], None] = lambda error: None,
+    ) -> None:
+        self.recording: Recording | None = None
+        self._request = request
+        self._call = call
+        self._timeouts = timeouts
+        self._reservation = reservation or Reservation(Amount())
+        self._on_limit = on_limit
+
+    async def stream(self, answer: Answer) -> web.StreamResponse:
+        """Pass the answer on. If it breaks off, break off too: the SDK must notice."""
+        request, call = self._request, self._call
+        response = web.StreamResponse(status=answer.status, headers=_answer_headers(answer.headers))
+        whole = False
+        if self.recording is not None:
+            self.recording.begin(answer.status, answer.headers)
+        try:
+            await response.prepare(request)
+            await self._copy(answer, response)
+            await response.write_eof()
+            whole = True
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._break_off(f"cut: {type(error).__name__}")
+        except ConnectionError:
+            call.error = "client_disconnected"
+        finally:
+            if self.recording is not None:
+                self.recording.end(cut=not whole)
+        return response
+
+    def _break_off(self, error: str) -> None:
+        self._call.error = error
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def _copy(self, answer: Answer, response: web.StreamResponse) -> None:
+        meter = Meter(self._call, answer.headers, count_text=self._reservation.cut_at is not None)
+        events = _Events() if self._watches(answer) else None
+        end = self._call.started + self._timeouts.total
+        offset = asyncio.get_running_loop().time() - time.monotonic()
+        async with asyncio.timeout_at(None) as deadline:
+            deadline.reschedule(self._next(end) + offset)
+            async for chunk in answer.chunks:
+                deadline.reschedule(end + offset)
+                meter.feed(chunk)
+                if self.recording is not None:
+                    self.recording.add(chunk)
+                piece = chunk if events is None else events.whole(chunk)
+                if piece:
+                    await response.write(piece)
+                if await self._is_used_up(response, answer):
+                    return
+                deadline.reschedule(self._next(end) + offset)
+            meter.finish()
+            if events is not None and events.rest():
+                await response.write(events.rest())
+
+    def _next(self, end: float) -> float:
+        return min(end, time.monotonic() + self._timeouts.idle)
+
+    def _watches(self, answer: Answer) -> bool:
+        content_type = answer.headers.get("Content-Type", "").lower()
+        is_stream = content_type.startswith("text/event-stream")
+        return self._reservation.cut_at is not None and is_stream
+
+    async def _is_used_up(self, response: web.StreamResponse, answer: Answer) -> bool:
+        """Cut a stream that has written all that its budget allows."""
+        limit, error = self._reservation.cut_at, self._reservation.cut_error
+        if limit is None or error is None or self._call.seen.text_bytes < limit:
+            return False
+        self._on_limit(error)
+        self._call.error = "budget"
+        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            self._break_off("budget")  # nothing can be put into it
+        else:
+            await response.write(error_event(self._call.provider, "billing_error", str(error)))
+        return True

@@ -1,0 +1,77 @@
+"""An upstream that misbehaves on the wire: what it sends is written byte by byte by its script."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+
+@dataclass
+class RawUpstream:
+    """A running one."""
+
+    url: str
+    requests: list[bytes] = field(default_factory=list)
+    """The head of each request."""
+    gone: list[float] = field(default_factory=list)
+    """When a script's writing failed: the other side had ended the connection."""
+
+
+Wire = Callable[[socket.socket], None]
+
+
+def _read_request(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if not (piece := connection.recv(65536)):
+            return b""
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    lengths = [line[15:] for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"]
+    left = int(lengths[0]) - len(body) if lengths else 0
+    chunked = b"transfer-encoding: chunked" in head.lower()
+    while left > 0 or (chunked and not body.endswith(b"0\r\n\r\n")):
+        piece = connection.recv(65536)
+        body, left = body + piece, left - len(piece)
+    return head
+
+
+@contextmanager
+def raw_upstream(wire: Wire) -> Iterator[RawUpstream]:
+    """Run an upstream that hands each connection to `wire` once its first request has come."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    state = RawUpstream(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    connections: list[socket.socket] = []
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            try:
+                if head := _read_request(connection):
+                    state.requests.append(head)
+                    wire(connection)
+            except OSError:
+                state.gone.append(time.monotonic())
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connections.append(connection)
+                thread = threading.Thread(target=serve, args=(connection,), daemon=True)
+                thread.start()
+
+    acceptor = threading.Thread(target=accept, daemon=True)
+    acceptor.start()
+    try:
+        yield state
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        acceptor.join()

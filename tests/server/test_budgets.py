@@ -1,0 +1,294 @@
+"""Budgets: what doesn't fit doesn't go out, and calls side by side can't cross a cap together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from datetime import date
+from typing import Any
+
+import aiohttp
+import anthropic
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import TextGenerationError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.request_facts import RequestFacts, read_request
+from server.budgets import RunBudget
+from server.gateway import Grant
+from server.ledgers import Amount, BudgetError, Caps, DailyBudget, Ledger, Reservation
+from tests.server.gateway_client import MODEL, ask, asking, bearer, through
+from tests.upstream import Answer, Received, message, message_events, scripted
+
+A, HF = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
+DAY = date(2026, 11, 26)
+SSE = {"Content-Type": "text/event-stream"}
+
+
+def facts(**body: Any) -> RequestFacts:
+    [*_, found] = read_request(json.dumps(asking(**body)).encode())
+    return found
+
+
+def budget(**caps: Any) -> RunBudget:
+    return RunBudget(Ledger("run", Caps(**caps)))
+
+
+def reserve(of: RunBudget, asked: RequestFacts, *, free: bool = False) -> Reservation:
+    return of.reserve(A, asked, DAY, free=free)
+
+
+# ---------------------------------------------------------------- reserve and settle
+
+
+def test_worst_case_is_held_and_gives_way_to_what_was_used() -> None:
+    purse = budget(tokens=1000)
+    held = reserve(purse, facts())
+    assert purse.run.reserved.tokens > 100
+    held.settle(Amount(5, 7, 1))
+    held.settle(None)  # only the first counts
+    assert (purse.run.used, purse.run.reserved) == (Amount(5, 7, 1), Amount())
+
+
+def test_what_was_used_and_is_not_known_counts_as_reserved() -> None:
+    purse = budget(usd=1)
+    reserve(purse, facts()).settle(None)
+    assert purse.run.used.nano > 100 * 10 * 1000
+
+
+@pytest.mark.parametrize(
+    ("caps", "cap"),
+    [({"calls": 0}, "run_calls"), ({"tokens": 150}, "run_tokens"), ({"usd": 0.001}, "run_usd")],
+)
+def test_call_that_does_not_fit_is_refused_by_the_cap_it_names(
+    caps: dict[str, Any], cap: str
+) -> None:
+    with pytest.raises(BudgetError, match="for this run") as refused:
+        reserve(budget(**caps), facts())
+    assert refused.value.cap == cap
+
+
+def test_budget_of_a_day_counts_across_runs() -> None:
+    day = Ledger("day", Caps(calls=3))
+    runs = [RunBudget(Ledger("run", Caps()), lambda: day) for _ in range(4)]
+    for run in runs[:3]:
+        reserve(run, facts())
+    with pytest.raises(BudgetError, match="for today") as refused:
+        reserve(runs[3], facts())
+    assert refused.value.cap == "day_calls"
+    reserve(runs[3], facts(), free=True)  # the local model costs nothing
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "web_search"),
+        ({"mcp_servers": [{"url": "https://x"}]}, "mcp_servers"),
+        ({"messages": [{"role": "user", "content": [{"type": "document"}]}]}, "document"),
+        ({"model": "claude-unheard-of"}, "no price is known for claude-unheard-of"),
+        ({"speed": "fast"}, "no price is known for this kind of call"),
+    ],
+)
+def test_call_whose_worst_case_can_not_be_known_is_refused(body: dict[str, Any], why: str) -> None:
+    with pytest.raises(BudgetError, match=why):
+        reserve(budget(usd=100), facts(**body))
+    reserve(budget(calls=1), facts(**body))  # a budget of calls doesn't need to know
+
+
+def test_max_tokens_said_twice_counts_as_the_larger() -> None:
+    body = b'{"model": "%s", "max_tokens": 100000, "max_tokens": 1}' % MODEL.encode()
+    [*_, found] = read_request(body)
+    assert found.most_output_tokens == 100_000
+
+
+@given(st.text(max_size=200), st.integers(1, 1000), st.integers(0, 5))
+def test_input_is_never_estimated_below_a_token_a_byte(text: str, most: int, images: int) -> None:
+    content = [{"type": "text", "text": text}, *[{"type": "image", "source": {}}] * images]
+    body = {"messages": [{"role": "user", "content": content}], "max_tokens": most}
+    encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    [*_, found] = read_request(encoded)
+    assert found.most_input_tokens >= len(encoded) + images * 5000
+    assert found.most_output_tokens == most
+
+
+# ---------------------------------------------------------------- side by side
+
+
+@given(st.integers(0, 2000), st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=60))
+def test_calls_in_any_order_never_cross_a_cap(cap: int, steps: list[tuple[int, bool]]) -> None:
+    purse = budget(tokens=cap)
+    under_way: list[tuple[Reservation, int]] = []
+    used = 0
+    for most, ends in steps:
+        asked = RequestFacts(model=MODEL, max_tokens=most)
+        with suppress(BudgetError):
+            under_way.append((reserve(purse, asked), asked.most_input_tokens + most))
+        if ends and under_way:
+            held, worst = under_way.pop(0)
+            used += worst
+            held.settle(Amount(0, worst, 1))
+        assert used + sum(worst for _, worst in under_way) <= cap
+
+
+def test_fifty_calls_at_the_edge_spend_no_more_than_the_budget() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
+        many = [ask(session, grant, json=asking(max_tokens=5)) for _ in range(50)]
+        return [status for status, _ in await asyncio.gather(*many)]
+
+    with scripted(lambda _: Answer(body=message("hi"))) as upstream:
+        seen = through(upstream.url, client, budget=budget(tokens=400))
+    spent = sum((call["gen_ai.usage.output_tokens"] or 0) + 3 for call in seen.calls)
+    assert set(seen.result) == {200, 402}
+    assert spent <= 400
+    assert len(upstream.received) == seen.result.count(200)
+
+
+# ---------------------------------------------------------------- what the agent sees
+
+
+def test_refusal_raises_the_sdks_own_exception_at_once_and_names_the_cap() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> str:
+        sdk = anthropic.AsyncAnthropic(
+            base_url=f"http://127.0.0.1:{grant.port}", api_key=grant.token.reveal()
+        )
+        async with sdk:
+            with pytest.raises(anthropic.APIStatusError) as raised:
+                await sdk.messages.create(**asking())
+        assert raised.value.status_code == 402
+        return str(raised.value)
+
+    with scripted(lambda _: Answer()) as upstream:
+        seen = through(upstream.url, client, budget=budget(usd=0.0005))
+    assert upstream.received == []
+    assert "budget of $0.0005 for this run" in seen.result
+    assert [call["http.response.status_code"] for call in seen.calls] == [402]  # no retries
+    [(kind, data)] = seen.events
+    assert (kind, data["kind"], data["cap"]) == ("limit", "budget", "run_usd")
+
+
+def endless(request: Received) -> Answer:
+    chunks = message_events(*["word " * 4] * 500)
+    return Answer(headers=SSE, chunks=chunks, pause=0.002)
+
+
+def test_stream_that_reaches_the_cap_is_cut_with_the_providers_error_event() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, str]:
+        sdk = anthropic.AsyncAnthropic(
+            base_url=f"http://127.0.0.1:{grant.port}", api_key=grant.token.reveal()
+        )
+        words: list[str] = []
+
+        async def listen() -> None:
+            async with sdk.messages.stream(**asking(max_tokens=100_000)) as stream:
+                async for text in stream.text_stream:
+                    words.extend(text.split())
+
+        async with sdk:
+            with pytest.raises(anthropic.APIStatusError) as raised:
+                await listen()
+        return len(words), str(raised.value)
+
+    with scripted(endless) as upstream:
+        seen = through(upstream.url, client, budget=budget(tokens=1000))
+        words, text = seen.result
+    assert 0 < words < 1000
+    assert "budget of 1,000 tokens for this run" in text
+    assert seen.calls[0]["error.type"] == "budget"
+    assert upstream.broken_pipes or len(upstream.sent_at) < 500
+    assert [data["cap"] for _, data in seen.events] == ["run_tokens"]
+
+
+def test_chat_completion_that_reaches_the_cap_ends_as_hugging_faces_sdk_expects() -> None:
+    chunk = {"choices": [{"index": 0, "delta": {"content": "word " * 4}}]}
+    frame = {"id": "c1", "model": "m", "object": "chat.completion.chunk", "created": 1}
+    data = f"data: {json.dumps({**frame, **chunk})}\n\n".encode()
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> str:
+        sdk = huggingface_hub.AsyncInferenceClient(
+            base_url=f"http://127.0.0.1:{grant.port}/v1", api_key=grant.token.reveal()
+        )
+        async with sdk:
+            stream = await sdk.chat_completion(
+                [{"role": "user", "content": "hi"}], model="m", stream=True
+            )
+            with pytest.raises(TextGenerationError) as raised:
+                [_ async for _ in stream]
+        return str(raised.value)
+
+    answer = Answer(headers=SSE, chunks=[data] * 500, pause=0.002)
+    with scripted(lambda _: answer) as upstream:
+        seen = through(upstream.url, client, budget=budget(tokens=1000))
+    assert seen.result.startswith("budget of 1,000 tokens for this run")
+
+
+def test_answers_bytes_are_all_there_when_the_cap_is_not_reached() -> None:
+    chunks = message_events("a", "b")
+    broken = [piece for chunk in chunks for piece in (chunk[:7], chunk[7:])]
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
+        return (await ask(session, grant, json=asking(stream=True, max_tokens=9000)))[1]
+
+    with scripted(lambda _: Answer(headers=SSE, chunks=broken)) as upstream:
+        seen = through(upstream.url, client, budget=budget(tokens=2000))
+    assert seen.result == b"".join(chunks)
+
+
+def test_failed_call_costs_nothing_and_one_without_usage_costs_its_worst_case() -> None:
+    purse = budget(tokens=10_000)
+    answers = iter([Answer(529, body=b"{}"), Answer(body=b"{}")])
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
+        spent = []
+        for _ in range(2):
+            await ask(session, grant, headers=bearer(grant))
+            spent.append(purse.run.used.tokens)
+        return spent
+
+    with scripted(lambda _: next(answers)) as upstream:
+        seen = through(upstream.url, client, budget=purse)
+    assert seen.result[0] == 0
+    assert seen.result[1] > 100
+
+
+# ---------------------------------------------------------------- the day's ledger
+
+
+def test_day_is_written_down_with_what_is_reserved_and_read_again() -> None:
+    kept: dict[date, Amount] = {}
+
+    def add(day: date, difference: Amount) -> Amount:
+        kept[day] = kept.get(day, Amount()) + difference
+        return kept[day]
+
+    async def inside() -> None:
+        books = DailyBudget(Caps(calls=2), lambda: DAY, add=add)
+        purse = RunBudget(Ledger("run", Caps()), books.ledger)
+        held = reserve(purse, facts())
+        await books.write()
+        assert kept[DAY].calls == 1  # a crash now would not forget it
+        held.settle(Amount(1, 2, 1))
+        await books.write()
+        assert kept[DAY] == Amount(1, 2, 1)
+        kept[DAY] += Amount(0, 0, 1)  # another server's call
+        reserve(purse, facts()).settle(Amount(1, 2, 1))
+        await books.write()
+        with pytest.raises(BudgetError):
+            reserve(purse, facts())
+        again = DailyBudget(Caps(calls=3), lambda: DAY, load=lambda day: kept[day])
+        assert again.ledger().room["calls"] == 0
+
+    asyncio.run(inside())
+
+
+def test_new_day_begins_with_nothing_spent() -> None:
+    days = iter([DAY, DAY, date(2026, 11, 27)])
+    books = DailyBudget(Caps(calls=1), lambda: next(days))
+    purse = RunBudget(Ledger("run", Caps()), books.ledger)
+    reserve(purse, facts())
+    with pytest.raises(BudgetError):
+        reserve(purse, facts())
+    reserve(purse, facts())

@@ -1,0 +1,139 @@
+"""What the gateway reads off the answers that pass through it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from typing import Any
+
+import aiohttp
+import huggingface_hub
+import pytest
+
+from server.gateway import Grant
+from tests.server.gateway_client import ask, asking, bearer, through
+from tests.upstream import Answer, Received, message, message_events, scripted
+
+SSE = {"Content-Type": "text/event-stream"}
+JSON = {"Content-Type": "application/json"}
+
+
+def chat_chunks(usage: dict[str, int] | None) -> list[bytes]:
+    """Return a chat completion as a stream; the last chunk tells the usage."""
+    chunks: list[Any] = [
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]},
+        {"choices": [{"index": 0, "delta": {"content": "Bonjour"}}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+    if usage is not None:
+        chunks.append({"choices": [], "usage": usage})
+    frame = {"id": "c1", "model": "served", "object": "chat.completion.chunk", "created": 1}
+    lines = [f"data: {json.dumps({**frame, **chunk})}\n\n".encode() for chunk in chunks]
+    return [*lines, b"data: [DONE]\n\n"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_call_is_an_event_with_its_tokens_and_its_price(stream: bool) -> None:
+    whole = Answer(headers=JSON, body=message("hi"))
+    answer = Answer(headers=SSE, chunks=message_events("h", "i")) if stream else whole
+    with scripted(lambda _: answer) as upstream:
+        seen = through(upstream.url, ask)
+    [call] = seen.calls
+    assert call["gen_ai.usage.input_tokens"] == 3
+    assert call["gen_ai.usage.output_tokens"] == 5
+    assert call["gen_ai.usage.cache_read.input_tokens"] == 0
+    assert call["gen_ai.response.finish_reasons"] == ["end_turn"]
+    assert call["gen_ai.response.model"] == "scripted"
+    assert call["gen_ai.response.id"] == "msg_1"
+    assert call["gen_ai.operation.name"] == "chat"
+    assert call["cost_usd"] == pytest.approx((3 * 2 + 5 * 10) / 1e6)
+    assert re.fullmatch(r"genai-prices [\d.]+ \(20\d\d-\d\d-\d\d\)", call["price_table"])
+    assert (call["time_to_first_token"] is not None) is stream
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_compressed_answer_is_read_from_a_copy_and_passed_on_untouched(encoding: str) -> None:
+    packed = gzip.compress(message("hi")) if encoding == "gzip" else zlib.compress(message("hi"))
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
+        headers = {**bearer(grant), "Accept-Encoding": "br, gzip;q=0.9, deflate, zstd"}
+        async with session.post("/v1/messages", json=asking(), headers=headers) as answer:
+            assert answer.headers["Content-Encoding"] == encoding
+            return await answer.content.read()
+
+    def script(request: Received) -> Answer:
+        assert request.headers["accept-encoding"] == "gzip, deflate"
+        return Answer(headers={**JSON, "Content-Encoding": encoding}, body=packed)
+
+    with scripted(script) as upstream:
+        seen = through(upstream.url, client)
+    assert seen.calls[0]["gen_ai.usage.output_tokens"] == 5
+
+
+def test_encoding_that_is_not_known_leaves_the_usage_unknown() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
+        async with session.post("/v1/messages", json=asking(), headers=bearer(grant)) as answer:
+            return await answer.content.read()
+
+    answer = Answer(headers={**JSON, "Content-Encoding": "other"}, body=message("hi"))
+    with scripted(lambda _: answer) as upstream:
+        seen = through(upstream.url, client)
+    assert seen.result == message("hi")
+    assert seen.calls[0]["gen_ai.usage.input_tokens"] is None
+    assert seen.calls[0]["cost_usd"] is None
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 7, "completion_tokens": 2}, None])
+def test_chat_completion_streamed_to_hugging_faces_sdk_is_metered(
+    usage: dict[str, int] | None,
+) -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> str:
+        sdk = huggingface_hub.AsyncInferenceClient(
+            base_url=f"http://127.0.0.1:{grant.port}/v1", api_key=grant.token.reveal()
+        )
+        async with sdk:
+            stream = await sdk.chat_completion(
+                [{"role": "user", "content": "hi"}], model="m/x:groq", stream=True
+            )
+            return "".join(
+                [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+            )
+
+    answer = Answer(headers=SSE, chunks=chat_chunks(usage))
+    with scripted(lambda _: answer) as upstream:
+        seen = through(upstream.url, client)
+    [call] = seen.calls
+    assert seen.result == "Bonjour"
+    assert call["gen_ai.usage.input_tokens"] == (usage and 7)
+    assert call["gen_ai.response.model"] == "served"
+    assert call["cost_usd"] is None  # nobody knows that model's price
+    assert call["time_to_first_token"] >= call["time_to_first_chunk"]
+
+
+def test_route_that_the_answer_names_decides_the_price() -> None:
+    body = {"choices": [], "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}}
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
+        headers = {"Authorization": f"Bearer {grant.token.reveal()}"}
+        asked = asking(model="meta-llama/Llama-3.3-70B-Instruct")
+        async with session.post("/v1/chat/completions", json=asked, headers=headers) as answer:
+            await answer.read()
+
+    headers = {**JSON, "x-inference-provider": "groq"}
+    with scripted(lambda _: Answer(headers=headers, body=json.dumps(body).encode())) as upstream:
+        seen = through(upstream.url, client)
+    assert seen.calls[0]["cost_usd"] == pytest.approx(0.59)
+
+
+def test_counting_tokens_is_no_paid_call() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
+        url = "/v1/messages/count_tokens"
+        async with session.post(url, json=asking(), headers=bearer(grant)) as answer:
+            await answer.read()
+
+    with scripted(lambda _: Answer(headers=JSON, body=b'{"input_tokens": 9}')) as upstream:
+        seen = through(upstream.url, client)
+    assert seen.calls[0]["gen_ai.operation.name"] == "count_tokens"
+    assert seen.calls[0]["gen_ai.usage.input_tokens"] is None
