@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from llm_agent_builder.errors import MachineryError
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import PROVIDERS
 from server.budgets import RunBudget
 from server.calls import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse
 from server.cassette import Cassette, Recorder, Replayer
@@ -48,7 +48,6 @@ __all__ = [
 MAX_CONNECTIONS = 64
 MAX_CALLS = 2000
 MAX_EVENTS = 20
-_HUB = "huggingface.co:443"
 
 _log = logging.getLogger(__name__)
 # aiohttp logs a malformed request with the line in question: it may hold the run token.
@@ -87,9 +86,6 @@ class Grant:
             variables[provider.base_url_variable] = base
             for name in provider.key_variables:
                 variables[name] = self.token.reveal()
-        if _HUB not in self.egress.granted:
-            # It is asked which partners serve a model: better a refusal that says why than none.
-            variables["HF_ENDPOINT"] = f"http://127.0.0.1:{self.port}"
         if self.egress.granted:
             variables |= proxy_environment(self.port, self.token)
         return variables | self.trace.environment()
@@ -262,8 +258,6 @@ def _check(grant: Grant, request: web.BaseRequest) -> None:
     if (request.method, request.rel_url.raw_path) not in ROUTES:
         asked = f"{request.method} {request.rel_url.raw_path[:200]}"
         message = f"the sandbox reaches the model API only: {asked} is not part of it"
-        if request.rel_url.raw_path.startswith("/api/models/"):  # the Hub's, asked before a call
-            message += f". {PROVIDERS[ProviderEnum.HUGGINGFACE].without_base_url}"
         grant.tell_denied(message)
         raise RefusedError(403, "permission_error", message)
     grant.calls += 1

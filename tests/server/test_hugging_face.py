@@ -29,7 +29,6 @@ def test_code_without_a_base_url_fails_with_a_line_that_explains_it(serve: Serve
         result = execute(client, NAMED)
         told = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
     assert result["status"] == "error"
-    assert 'base_url=os.environ.get("HF_BASE_URL")' in result["stderr"]
     [denied] = [data for _, kind, data in told if kind == "denied"]
     assert denied["kind"] == "network"
     assert 'pass base_url=os.environ.get("HF_BASE_URL") to InferenceClient' in denied["message"]

@@ -29,7 +29,8 @@ def test_generated_agent_is_answered_by_the_local_model(
     assert "Paris" in result["stdout"]
     assert result["stderr"] == ""
     assert (result["backend"], result["returncode"]) == ("local", 0)
-    assert (result["usage"], result["cost_usd"]) == (None, None)
+    assert result["usage"]["input_tokens"] > 0
+    assert result["cost_usd"] is None  # the local model has no price
     events = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
     calls = [data for _, kind, data in events if kind == "model_call"]
     assert [call["http.response.status_code"] for call in calls] == [200]

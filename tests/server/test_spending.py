@@ -165,7 +165,8 @@ def test_key_rotated_in_dot_env_is_used_for_the_next_call(serve: ServerFactory) 
 
 
 HUNT = """
-import os, sys
+import os, re, sys
+canary = re.compile(b"canary-key[-]0123")  # which does not match itself
 print(sorted(os.environ.items()), sys.argv)
 found = []
 for entry in ("/proc/self/environ", "/proc/self/cmdline"):
@@ -180,7 +181,7 @@ for line in open("/proc/self/maps") if os.access("/proc/self/maps", os.R_OK) els
         with open("/proc/self/mem", "rb", 0) as memory:
             memory.seek(low)
             data = memory.read(high - low) or b""
-            if b"canary-key" + b"-" + b"0123" in data:
+            if canary.search(data):
                 print("FOUND " + "in memory")
 print(found)
 """
