@@ -88,7 +88,7 @@ class Grant:
             for name in provider.key_variables:
                 variables[name] = self.token.reveal()
         if _HUB not in self.egress.granted:
-            # It is asked which partners serve a model: better an answer that says why not than none.
+            # It is asked who serves a model: an answer that says why not is better than none.
             variables["HF_ENDPOINT"] = f"http://127.0.0.1:{self.port}"
         if self.egress.granted:
             variables |= proxy_environment(self.port, self.token)
