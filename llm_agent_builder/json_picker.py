@@ -14,8 +14,10 @@ from typing import Any
 Path = tuple[str, ...]
 """Keys from the outermost object inwards; an array's elements are all "*"."""
 
-_TOKEN = re.compile(rb'["{}\[\],:]')
-_DEEP_TOKEN = re.compile(rb'["{}\[\]]')
+# A string that ends in the same piece is one token.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_TOKEN = re.compile(_STRING + rb'|["{}\[\],:]', re.DOTALL)
+_DEEP_TOKEN = re.compile(_STRING + rb'|["{}\[\]]', re.DOTALL)
 _STRING_END = re.compile(rb'["\\]')
 _LONGEST = 64 * 1024
 """Bytes of one picked value; a longer one is not picked."""
@@ -43,29 +45,39 @@ class JsonPicker:
         self._expect_key = False
         self._value: bytearray | None = None
         self._value_depth = 0
+        self._kept = 0
+        """Where in the present piece the open value goes on."""
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the text."""
-        position, size, kept = 0, len(data), 0
+        position, size = 0, len(data)
+        self._kept = 0
         while position < size:
-            start = position
             if self._in_string:
                 position = self._string(data, position)
                 continue
-            match = (_DEEP_TOKEN if self._deeper else _TOKEN).search(data, start)
+            match = (_DEEP_TOKEN if self._deeper else _TOKEN).search(data, position)
             if match is None:
                 break
-            position = match.end()
-            was_open = self._value is not None
-            if was_open and self._ends_value(data[match.start()]):
-                self._keep(data[kept : match.start()])
-                self._finish_value()
-                was_open = False
-            self._token(data[match.start()])
-            if self._value is not None and not was_open:
-                kept = position
+            start, position = match.span()
+            if position - start == 1:
+                self._mark(data, start)
+            elif self._expect_key and not self._deeper:
+                self._name(data[start + 1 : position - 1])
         if self._value is not None:
-            self._keep(data[kept:])
+            self._keep(data[self._kept :])
+
+    def _mark(self, data: bytes, place: int) -> None:
+        """Take a token that is one character."""
+        token = data[place]
+        was_open = self._value is not None
+        if was_open and self._ends_value(token):
+            self._keep(data[self._kept : place])
+            self._finish_value()
+            was_open = False
+        self._token(token)
+        if self._value is not None and not was_open:
+            self._kept = place + 1
 
     def _string(self, data: bytes, position: int) -> int:
         """Go on inside a string; return the place behind what was read."""
@@ -94,8 +106,12 @@ class JsonPicker:
         if self._key is None:
             return
         raw, self._key = bytes(self._key), None
+        self._name(raw)
+
+    def _name(self, raw: bytes) -> None:
+        """Take a key as it is written, escapes included."""
         try:
-            self._path[-1] = str(json.loads(b'"%s"' % raw))
+            self._path[-1] = json.loads(b'"%s"' % raw) if b"\\" in raw else raw.decode()
         except ValueError:
             self._path[-1] = ""
 

@@ -5,7 +5,8 @@ What isn't known is None, never 0. Dates are passed in: prices change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -14,7 +15,13 @@ from importlib.metadata import version
 
 from genai_prices import Usage as PricedUsage
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ConditionalPrice, ModelInfo, Provider, StartDateConstraint
+from genai_prices.types import (
+    ConditionalPrice,
+    ModelInfo,
+    Provider,
+    StartDateConstraint,
+    TieredPrices,
+)
 
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.usage import Usage
@@ -72,23 +79,77 @@ def is_standard(*settings: object) -> bool:
     return all(isinstance(value, str | None) and value in _STANDARD for value in settings)
 
 
-def _cost(offer: tuple[Provider, ModelInfo], usage: Usage, today: date) -> Decimal:
-    provider, model = offer
-    counts: dict[str, int] = {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-    }
-    if usage.cached_tokens:
-        counts["cache_read_tokens"] = usage.cached_tokens
-    if usage.cache_write_tokens:
-        counts["cache_write_tokens"] = usage.cache_write_tokens
-        if usage.cache_write_1h_tokens:
-            counts["cache_write_1h_tokens"] = usage.cache_write_1h_tokens
-    if usage.web_searches:
-        counts["web_searches"] = usage.web_searches
-    when = datetime.combine(today, time(12), UTC)
-    price = model.calc_price(PricedUsage(**counts), provider, genai_request_timestamp=when)
-    return price.total_price
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """One model at one seller on one day; prices may rise where the input is long."""
+
+    seller: Provider
+    model: ModelInfo
+    today: date
+    steps: tuple[int, ...]
+    """Lengths of input beyond which other prices hold."""
+
+    def cost(self, usage: Usage) -> Decimal:
+        """Return what a call costs, count by count."""
+        step = bisect_left(self.steps, usage.input_tokens)
+        plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        counts = {
+            "input": max(0, plain),
+            "cache_read": usage.cached_tokens,
+            "cache_write": usage.cache_write_tokens - usage.cache_write_1h_tokens,
+            "cache_write_1h": usage.cache_write_1h_tokens,
+            "output": usage.output_tokens,
+            "web_search": usage.web_searches,
+        }
+        parts = (count * _rate(self, step, kind) for kind, count in counts.items() if count)
+        return sum(parts, Decimal(0))
+
+    def by_table(self, **counts: int) -> Decimal:
+        """Return what the table itself works out; slow, so it is asked once for each rate."""
+        when = datetime.combine(self.today, time(12), UTC)
+        usage = PricedUsage(**counts)
+        price = self.model.calc_price(usage, self.seller, genai_request_timestamp=when)
+        return price.total_price
+
+    def __hash__(self) -> int:
+        return hash((self.seller.id, self.model.id, self.today))
+
+
+_SAMPLE = 1000
+_COUNTS: Mapping[str, Mapping[str, int]] = {
+    "input": {"input_tokens": 1},
+    "cache_read": {"input_tokens": 1, "cache_read_tokens": 1},
+    "cache_write": {"input_tokens": 1, "cache_write_tokens": 1},
+    "cache_write_1h": {"input_tokens": 1, "cache_write_tokens": 1, "cache_write_1h_tokens": 1},
+    "output": {"output_tokens": 1},
+    "web_search": {"web_searches": 1},
+}
+
+
+@lru_cache(maxsize=4096)
+def _rate(offer: _Offer, step: int, kind: str) -> Decimal:
+    """Return what one more of a kind costs, where the input is as long as that step says."""
+    start = {"input_tokens": offer.steps[step - 1] + 1 if step else 0, "output_tokens": 0}
+    more = {key: start.get(key, 0) + _SAMPLE * count for key, count in _COUNTS[kind].items()}
+    difference = offer.by_table(**(start | more)) - offer.by_table(**start)
+    return difference / _SAMPLE
+
+
+@lru_cache(maxsize=512)
+def _offers(provider: ProviderEnum, model: str, today: date) -> tuple[_Offer, ...]:
+    return tuple(
+        _Offer(seller, priced, today, _steps(priced, today))
+        for seller, priced in _priced(provider, model)
+    )
+
+
+def _steps(model: ModelInfo, today: date) -> tuple[int, ...]:
+    prices = model.get_prices(datetime.combine(today, time(12), UTC))
+    found: set[int] = set()
+    for value in vars(prices).values():
+        if isinstance(value, TieredPrices):
+            found.update(tier.start for tier in value.tiers)
+    return tuple(sorted(found))
 
 
 def cost(
@@ -101,7 +162,7 @@ def cost(
     """
     if route:
         model = f"{model.partition(':')[0]}:{route}"
-    prices = set(_costs(_priced(provider, model), usage, today))
+    prices = {offer.cost(usage) for offer in _offers(provider, model, today)}
     return prices.pop() if len(prices) == 1 else None
 
 
@@ -111,11 +172,5 @@ def highest_cost(provider: ProviderEnum, model: str, usage: Usage, today: date) 
     ways = [Usage(tokens, usage.output_tokens)]
     if provider is ProviderEnum.ANTHROPIC:
         ways += [Usage(tokens, usage.output_tokens, 0, tokens, hour) for hour in (0, tokens)]
-    offers = _priced(provider, model)
-    return max((price for way in ways for price in _costs(offers, way, today)), default=None)
-
-
-def _costs(
-    offers: Iterable[tuple[Provider, ModelInfo]], usage: Usage, today: date
-) -> list[Decimal]:
-    return [_cost(offer, usage, today) for offer in offers]
+    offers = _offers(provider, model, today)
+    return max((offer.cost(way) for way in ways for offer in offers), default=None)

@@ -78,8 +78,8 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 default_model="meta-llama/Llama-3.3-70B-Instruct",
                 without_base_url=(
                     "Hugging Face's SDK does not look for another address by itself: pass "
-                    'base_url=os.environ.get("HF_BASE_URL") to InferenceClient, as '
-                    "generated files do"
+                    'base_url=os.environ.get("HF_BASE_URL") to InferenceClient, as generated '
+                    "files do"
                 ),
             ),
         )

@@ -52,6 +52,7 @@ def settings_page() -> str:
             *keys,
             "",
             "`HTTPS_PROXY` and `NO_PROXY` are honoured on the way to the providers;",
+            "`OTEL_EXPORTER_OTLP_ENDPOINT` has traces sent (with the extra `[otel]`).",
             "`SSL_CERT_FILE` or `REQUESTS_CA_BUNDLE` name further certificates to trust.",
             "",
         ]

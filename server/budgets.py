@@ -75,7 +75,9 @@ class RunBudget:
         free: bool,
     ) -> tuple[Amount, _Limit | None]:
         bounding = [ledger for ledger in ledgers if ledger.caps.bounds_size]
-        price = _Price(provider, facts, today, free=free)
+        # Money is worked out only where it decides: it takes longer than all the rest.
+        counts_money = any(ledger.caps.usd is not None for ledger in bounding)
+        price = _Price(provider, facts, today, free=free or not counts_money)
         wanted = facts.most_output_tokens
         if not bounding:
             return price.amount(wanted or 0), None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -106,7 +105,7 @@ class Forwarder:
         reservation: Reservation,
     ) -> web.StreamResponse:
         back = Return(request, call, self._timeouts, reservation, passage.on_limit)
-        headers = _upstream_headers(request, upstream.key)
+        headers = _upstream_headers(request, upstream.key, len(body))
         if reservation.cut_at is not None or passage.recorder is not None:
             headers["Accept-Encoding"] = "identity"  # an event is to be put in, or read by people
         if passage.recorder is not None:
@@ -133,7 +132,7 @@ class Forwarder:
                     answer = await session.request(
                         request.method,
                         upstream.base_url + request.rel_url.raw_path_qs,
-                        data=io.BytesIO(body) if body else None,  # sent in pieces
+                        data=body if len(body) <= _LARGE else _in_pieces(body),
                         headers=headers,
                         allow_redirects=False,
                     )
@@ -144,6 +143,12 @@ class Forwarder:
                     raise RefusedError(502, "api_error", "a status that no API answers")
                 call.status = answer.status
                 yield Answer(answer.status, answer.headers, answer.content.iter_any())
+
+
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a large body bit by bit: others are to have a turn in between."""
+    for start in range(0, len(body), _LARGE):
+        yield body[start : start + _LARGE]
 
 
 def _no_answer(error: Exception, call: Call, upstream: Upstream) -> RefusedError:
@@ -207,7 +212,7 @@ def _settle(reservation: Reservation, call: Call, upstream: Upstream) -> None:
         reservation.settle(Amount(0 if upstream.is_free else nano, usage.tokens, 1))
 
 
-def _upstream_headers(request: web.BaseRequest, key: Secret) -> CIMultiDict[str]:
+def _upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMultiDict[str]:
     """Drop the client's authentication and put the real key in, in the form the SDK used."""
     named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
     dropped = _CLIENT_ONLY | named
@@ -224,6 +229,7 @@ def _upstream_headers(request: web.BaseRequest, key: Secret) -> CIMultiDict[str]
     }
     readable = [name for name in READABLE_ENCODINGS if name in offered]
     headers["Accept-Encoding"] = ", ".join(readable) or "identity"
+    headers["Content-Length"] = str(size)
     return headers
 
 

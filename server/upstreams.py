@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from aiohttp.helpers import get_env_proxy_for_url
+from yarl import URL
 
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import ProviderEnum
@@ -143,4 +145,16 @@ class Pools:
             return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=512), **options)
         assert self._context is not None
         connector = aiohttp.TCPConnector(ssl=self._context, limit=512)
-        return aiohttp.ClientSession(connector=connector, trust_env=True, **options)
+        proxy, auth = _proxy_for(URL(upstream.base_url))
+        return aiohttp.ClientSession(connector=connector, proxy=proxy, proxy_auth=auth, **options)
+
+
+def _proxy_for(url: URL) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+    """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for an address.
+
+    Once for a pool: with `trust_env`, aiohttp would ask a thread anew for each call.
+    """
+    try:
+        return get_env_proxy_for_url(url)
+    except LookupError:
+        return None, None

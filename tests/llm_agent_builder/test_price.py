@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from genai_prices import Usage as PricedUsage
+from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +25,30 @@ def test_each_kind_of_token_has_its_own_price() -> None:
     usage = Usage(1_000, 100, cached_tokens=300, cache_write_tokens=200, cache_write_1h_tokens=50)
     by_hand = (500 * 3 + 300 * 0.3 + 150 * 3.75 + 50 * 6 + 100 * 15) / 1e6
     assert cost(A, "claude-sonnet-4-5", usage, DAY) == pytest.approx(Decimal(by_hand))
+
+
+@given(
+    *(st.integers(0, 400_000) for _ in range(4)),
+    st.sampled_from(["claude-sonnet-4-5", "claude-haiku-4-5", "claude-sonnet-5-5"]),
+)
+def test_cost_is_what_the_table_itself_works_out(
+    plain: int, read: int, written: int, output: int, model: str
+) -> None:
+    hour = written // 3
+    usage = Usage(plain + read + written, output, read, written, hour)
+    table = calc_price(
+        PricedUsage(
+            input_tokens=usage.input_tokens,
+            output_tokens=output,
+            cache_read_tokens=read,
+            cache_write_tokens=written,
+            cache_write_1h_tokens=hour,
+        ),
+        model,
+        provider_id="anthropic",
+        genai_request_timestamp=datetime(2026, 11, 26, 12, tzinfo=UTC),
+    )
+    assert cost(A, model, usage, DAY) == pytest.approx(table.total_price)
 
 
 def test_web_searches_are_paid_for() -> None:

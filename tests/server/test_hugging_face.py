@@ -59,7 +59,7 @@ def test_code_with_the_base_url_reaches_the_model(serve: ServerFactory) -> None:
         (NAMED, True),
         ("import anthropic", False),
         ("print(1)", False),
-        ("import os, HF_BASE_URL", False),
+        (NAMED + "# HF_BASE_URL", False),
     ],
 )
 def test_only_code_that_needs_the_hint_gets_it(code: str, hinted: bool) -> None:
