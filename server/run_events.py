@@ -77,6 +77,14 @@ class WrittenFile:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Files that the program left and that aren't returned: how many at least, and why."""
+
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExitEvent:
     """The end of a run.
 
@@ -90,6 +98,7 @@ class ExitEvent:
     duration: float
     time_to_first_output: float | None
     files: tuple[WrittenFile, ...] = ()
+    files_left_out: tuple[LeftOut, ...] = ()
 
 
 SandboxEvent = OutputEvent | LimitEvent | DeniedEvent | ExitEvent
