@@ -16,12 +16,14 @@ from typing import Any
 
 from server import confine
 from server.confine import Limits
+from server.denials import explain, to_mark
 from server.seccomp import load_seccomp, seccomp_program
 from server.task_cap import TASKS_A_PROCESS, join_group, tasks_of_user
 
 MEMORY_MARK = b"memory"
 _NICE = 10  # so that the keeper gets its turn, whatever the program does
 _OUR_MODULES = ("server",)
+_agent, _folder = 0, ""
 
 
 def become_agent(job: dict[str, Any], keeper: int, mark: int) -> None:
@@ -39,6 +41,8 @@ def become_agent(job: dict[str, Any], keeper: int, mark: int) -> None:
         os.write(3, json.dumps({"failed": failed}).encode() + b"\n")
         os._exit(1)
     os.close(3)
+    global _agent, _folder
+    _agent, _folder = os.getpid(), job["scratch"]
     _forget_ourselves()
     _run(job["program"], ["agent.py", "--task", job["task"]], mark)
 
@@ -95,7 +99,8 @@ def _run(path: str, argv: Sequence[str], mark: int) -> None:
         with open(path, "rb") as file:
             program = compile(file.read(), path, "exec", dont_inherit=True)
         exec(program, main.__dict__)  # noqa: S102 - confined by now: this is the user's program
-    except SystemExit:
+    except SystemExit as error:
+        _mark_denial(error, mark)
         raise
     except KeyboardInterrupt:
         _show_traceback()
@@ -105,8 +110,18 @@ def _run(path: str, argv: Sequence[str], mark: int) -> None:
         # Whatever it is, Python would show it and exit with 1.
         if isinstance(error, MemoryError):
             os.write(mark, MEMORY_MARK)
+        else:
+            _mark_denial(error, mark)
         _show_traceback()
         sys.exit(1)
+
+
+def _mark_denial(error: BaseException, mark: int) -> None:
+    if os.getpid() != _agent:
+        return  # a child of the program came up here: its end is not the program's
+    denial = explain(error, _folder)
+    if denial is not None:
+        os.write(mark, to_mark(denial))
 
 
 def _show_traceback() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from server import confine
 from server.agent_child import MEMORY_MARK, become_agent
 from server.confine import Limits
+from server.denials import MAX_MARK, from_mark
 from server.task_cap import cap_was_reached
 from server.watch import Watch, descendants
 
@@ -114,7 +115,8 @@ def _exit_report(
         kind = "memory"
     elif code and cap_was_reached(group):
         kind = "processes"
-    return {"returncode": code if code >= 0 else 128 - code, "cause": kind}
+    denied = from_mark(mark) if code and kind is None else None
+    return {"returncode": code if code >= 0 else 128 - code, "cause": kind, "denied": denied}
 
 
 def _take_precedence() -> None:
@@ -142,7 +144,7 @@ def keep(job: dict[str, Any]) -> None:
     status, kind = supervise(agent, watch)
     end_tree(agent)
     try:
-        mark = os.read(mark_read, 64)
+        mark = os.read(mark_read, MAX_MARK)
     except BlockingIOError:
         mark = b""
     report(exit=_exit_report(status, kind, mark, job["group"]))

@@ -22,6 +22,7 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server import forkserver
 from server.confine import Limits
+from server.denials import denied_message
 from server.listening import listen_without_delay
 from server.output import OutputBuffer, open_reader, pump
 from server.run_events import (
@@ -34,6 +35,7 @@ from server.run_events import (
     Status,
     limit_message,
 )
+from server.run_files import Collected, collect_files, place_files
 from server.scratch import make_scratch, remove_tree
 from server.settings import load_settings
 from server.task_cap import make_group, remove_group
@@ -90,6 +92,7 @@ class SandboxRun:
         self._over_output = False
         self._started = time.monotonic()
         self._scratch = ""
+        self._collected = Collected((), ())
         self._group: str | None = None
         self._port: int | None = None
         self._environment: Mapping[str, str] = {}
@@ -106,6 +109,11 @@ class SandboxRun:
             self._scratch = make_scratch()
             code = self._program.code.encode("utf-8", "surrogatepass")
             Path(self._scratch, "agent.py").write_bytes(code)
+            folder = os.open(self._scratch, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                place_files(folder, self._program.files)
+            finally:
+                os.close(folder)
             name = os.path.basename(self._scratch)
             self._group = make_group(name, self._program.limits.processes)
             await self._open_way_out()
@@ -236,6 +244,13 @@ class SandboxRun:
         if child.process.returncode != 0:
             _kill_group(report.get("started"))  # a keeper that was killed could not do it
         remove_group(self._group)
+        with contextlib.suppress(OSError):
+            os.chmod(self._scratch, 0o700)
+            folder = os.open(self._scratch, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._collected = collect_files(folder, self._program.files)
+            finally:
+                os.close(folder)
         remove_tree(self._scratch)
 
     def _finish(self, report: Mapping[str, Any]) -> None:
@@ -250,6 +265,9 @@ class SandboxRun:
         status, reason = self._outcome(returncode, cause)
         if status in {Status.LIMIT, Status.TIMEOUT} and cause:
             self._queue.put_nowait(LimitEvent(cause, limit_message(cause, self._program.limits)))
+        if report["exit"].get("denied"):
+            kind, subject = report["exit"]["denied"]
+            self._queue.put_nowait(DeniedEvent(kind, denied_message(kind, subject)))
         first = self._output.first_output
         self._queue.put_nowait(
             ExitEvent(
@@ -258,6 +276,8 @@ class SandboxRun:
                 reason,
                 duration=time.monotonic() - self._started,
                 time_to_first_output=first - self._started if first else None,
+                files=self._collected.files,
+                files_left_out=self._collected.left_out,
             )
         )
 
