@@ -36,6 +36,7 @@ _ADDRESS_LOCALS = {
     "asyncio.base_events": ("host", "port"),
     "asyncio.selector_events": ("address", None),
 }
+_KNOWN_MODULES = {*_ADDRESS_LOCALS, "subprocess"}
 
 
 class Denial(NamedTuple):
@@ -87,6 +88,8 @@ def _denial(error: OSError, scratch: str, gateway_port: int | None) -> Denial | 
         refused = error.errno == errno.ECONNREFUSED
         own = refused and address.rpartition(":")[2] == str(gateway_port)
         return None if own else Denial(NETWORK, address)
+    if _is_missing_command(error):
+        return Denial(FILE, _printable(os.fsdecode(error.filename)))
     if names := [name for name in (error.filename, error.filename2) if _is_path(name)]:
         return _file_denial(error.errno, [os.fsdecode(name) for name in names], scratch)
     called = _called_name(error.__traceback__) if error.errno in _REFUSED_CALL else ""
@@ -109,6 +112,15 @@ def _is_of_network(error: OSError) -> bool:
 
 def _is_path(name: object) -> bool:
     return isinstance(name, str | bytes)
+
+
+def _is_missing_command(error: OSError) -> bool:
+    """Tell a program looked for on PATH ("git") from a file in the folder."""
+    *_, last = (None, *_frames(error.__traceback__))
+    name = error.filename
+    if last is None or _module(last[0]) != "subprocess" or not _is_path(name):
+        return False
+    return last[0].f_locals.get("orig_executable") == name and "/" not in os.fsdecode(name)
 
 
 def _file_denial(code: int | None, names: list[str], scratch: str) -> Denial | None:
@@ -149,15 +161,15 @@ def _module(frame: FrameType) -> str | None:
     module = sys.modules.get(name) if isinstance(name, str) else None
     if module is None or module.__dict__ is not frame.f_globals:
         return None  # a module that only calls itself so
-    return name if name in _ADDRESS_LOCALS else None
+    return name if name in _KNOWN_MODULES else None
 
 
 def _address(error: OSError) -> str:
     """Return host:port as the innermost frame of the library knows it, else the error's fields."""
     found = ""
     for frame, _ in _frames(error.__traceback__):
-        if module := _module(frame):
-            host, port = _ADDRESS_LOCALS[module]
+        host, port = _ADDRESS_LOCALS.get(_module(frame) or "", (None, None))
+        if host:
             values = frame.f_locals
             found = _host_and_port(values.get(host), values.get(port or "")) or found
     fields = (getattr(error, "host", None), getattr(error, "port", None))

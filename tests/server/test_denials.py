@@ -111,6 +111,7 @@ def test_error_inside_a_group_is_found(group: str) -> None:
         ("import os; os.rename('mine', '/no/such/place')", "/no/such/place"),
         ("import pathlib; pathlib.Path('/no/such/file').read_text()", "/no/such/file"),
         ("import subprocess; subprocess.run(['/no/such/git'])", "/no/such/git"),
+        ("import subprocess; subprocess.run(['no-such-command'])", "no-such-command"),
         ("import os; os.mkdir('/proc/new')", "/proc/new"),
         ("open('/' + 'x' * 5000 + '/\\x1b[2J')", None),
         ("open('/no/such/\\x1b[2J\\n')", "/no/such/?[2J?"),
@@ -131,6 +132,8 @@ def test_long_path_is_cut() -> None:
     "code",
     [
         "open('data.csv')",
+        "import subprocess; subprocess.run(['./no-such-command'])",
+        "import subprocess; subprocess.run(['/bin/sh'], cwd='no-such-folder')",
         "open('/scratch/of/run/data.csv')",
         "open('/scratch/of/run/../run/data.csv')",
         "open('/')",
