@@ -12,15 +12,23 @@ import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from llm_agent_builder.errors import MachineryError, QueueFullError
+from llm_agent_builder.errors import MachineryError, QueueFullError, RunFileNotFoundError
 from server.backends import Backend, BackendChoice, Backends
 from server.confine import Limits
 from server.gateway import Gateway, Grant, ModelCall
 from server.metrics import RunMetrics
-from server.run_events import DeniedEvent, ExitEvent, LimitEvent, OutputEvent, Program
+from server.run_events import (
+    DeniedEvent,
+    ExitEvent,
+    LeftOut,
+    LimitEvent,
+    OutputEvent,
+    Program,
+    WrittenFile,
+)
 from server.sandbox import Sandbox, SandboxRun
 from server.store import Store
 
@@ -39,6 +47,11 @@ class Run:
     task: str
     limits: Limits
     backend: Backend
+    given: Mapping[str, bytes] = field(default_factory=dict)
+    """Files placed in its folder."""
+    files: tuple[WrittenFile, ...] = ()
+    """What it left in its folder, and with `files_left_out` what is not among it."""
+    files_left_out: tuple[LeftOut, ...] = ()
     created: float = field(default_factory=time.monotonic)
     status: str = "queued"
     events: list[Event] = field(default_factory=list)
@@ -109,8 +122,15 @@ class Runs:
             self._cancel(run)
         await asyncio.gather(*(run.done.wait() for run in runs))
 
-    async def admit(self, code: str, task: str, choice: BackendChoice, limits: Limits) -> Run:
-        """Take a run in; it starts when a place is free.
+    async def admit(
+        self,
+        code: str,
+        task: str,
+        choice: BackendChoice,
+        limits: Limits,
+        files: Mapping[str, bytes] | None = None,
+    ) -> Run:
+        """Take a run in; it starts when a place is free, with `files` in its folder.
 
         Raises:
             QueueFullError: as many wait as may.
@@ -122,7 +142,8 @@ class Runs:
         self._sandbox.require_available()
         if len(self._open) >= self._max_open:
             raise QueueFullError(max(1.0, self._durations))
-        run = Run(uuid.uuid4().hex, code, task, limits, self._backends.resolve(choice, code))
+        backend = self._backends.resolve(choice, code)
+        run = Run(uuid.uuid4().hex, code, task, limits, backend, files or {})
         self._open[run.id] = run
         self._metrics.queued.inc()
         try:
@@ -137,7 +158,7 @@ class Runs:
         return run
 
     async def describe(self, run_id: str) -> dict[str, Any]:
-        """Return one run, with its code and task.
+        """Return one run, with its code and task, and the files it left (names and sizes).
 
         Raises:
             RunNotFoundError: there is no such run.
@@ -152,7 +173,11 @@ class Runs:
 
     def _with_live_status(self, row: dict[str, Any]) -> dict[str, Any]:
         run = self._open.get(row["id"])
-        return {**row, "status": run.status, **run.result} if run else row
+        if run is None:
+            return row
+        files = [{**file, "kept": True} for file in run.result.get("files", [])]
+        live = {**run.result, "status": run.status, "files": files}
+        return {name: live.get(name, value) for name, value in row.items()}
 
     async def cancel(self, run_id: str) -> None:
         """End a run; returns when nothing of it is left. Ended runs are left as they are.
@@ -172,6 +197,22 @@ class Runs:
         """Raise RunNotFoundError where there is no such run."""
         if run_id not in self._open:
             await asyncio.to_thread(self._store.run, run_id)
+
+    async def file(self, run_id: str, name: str) -> bytes:
+        """Return the content of a file that the run left.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            RunFileNotFoundError: it left no such file, or it is no longer kept.
+
+        """
+        run = self._open.get(run_id)
+        if run is None:
+            return await asyncio.to_thread(self._store.file, run_id, name)
+        for file in run.files:
+            if file.name == name:
+                return file.content
+        raise RunFileNotFoundError(f"this run has left no file {name[:80]!r}")
 
     async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """Yield the events of a run behind number `after`, live ones as they come, to its end.
@@ -248,7 +289,7 @@ class Runs:
             return grant.environment()
 
         try:
-            program = Program(run.code, run.task, run.limits, way_out)
+            program = Program(run.code, run.task, run.limits, way_out, run.given)
             run.status = "running"
             run.created = time.monotonic()
             run.add(
@@ -284,13 +325,15 @@ class Runs:
             writer.cancel()
             await process.cancel()
         if last is not None:
-            outcome = {**asdict(last), "status": str(last.status)}
-            del outcome["files"]
-            self._end(run, **outcome)
+            run.files, run.files_left_out = last.files, last.files_left_out
+            outcome = {**asdict(replace(last, files=())), "status": str(last.status)}
+            listing = [{"name": file.name, "size": len(file.content)} for file in last.files]
+            self._end(run, **{**outcome, "files": listing})
 
     def _end(self, run: Run, **outcome: Any) -> None:
         unknown = ("returncode", "duration", "time_to_first_output", "usage", "cost_usd")
-        run.result = {**dict.fromkeys(unknown), **outcome}
+        none: dict[str, Any] = {"files": [], "files_left_out": []}
+        run.result = {**dict.fromkeys(unknown), **none, **outcome}
         run.status = run.result["status"]
         run.add("exit", **run.result)
         self._metrics.finished.labels(run.status, run.backend).inc()
@@ -334,6 +377,6 @@ class Runs:
         """Write the end. The one who waits for the run gets its result even if this fails."""
         try:
             await self._keep_events(run)
-            await asyncio.to_thread(self._store.update_run, run.id, **run.result)
+            await asyncio.to_thread(self._store.end_run, run.id, run.result, run.files)
         except MachineryError as error:
             _log.error("run %s can't be kept: %s", run.id, error)
