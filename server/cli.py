@@ -12,7 +12,9 @@ import tempfile
 import threading
 import time
 import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 import click
@@ -22,13 +24,15 @@ from prometheus_client import CollectorRegistry
 from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
-from server.backends import providers_in
-from server.confine import Limits
+from server.backends import BackendChoice, providers_in
+from server.cli_files import read_files, save_files
+from server.confine import MIB, Limits
 from server.listening import listen_without_delay
 from server.local_model import LocalModel
 from server.main import STATIC, create_app
 from server.models import CODE_MAX_BYTES
 from server.rooms import Rooms, open_rooms
+from server.run_files import MAX_BYTES, MAX_FILES, Collected
 from server.runs import Run
 from server.sandbox import Sandbox, run_in_sandbox
 from server.settings import LOOPBACK_HOSTS, KeySource, Settings, load_settings
@@ -56,32 +60,55 @@ def main() -> None:
     show_default=True,
     help="Who answers: the provider (with your key), the built-in model, or what is there.",
 )
-def run(file: Path, task: str | None, backend: str) -> None:
+@click.option(
+    "--file",
+    "given",
+    metavar="PATH",
+    multiple=True,
+    help="A file or folder that the agent may use, by the same relative name; NAME=PATH gives it "
+    f"another. Repeatable; at most {MAX_FILES} files with {MAX_BYTES // MIB} MiB.",
+)
+@click.option(
+    "--save",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the files that the agent wrote in this folder. Never replaces one that is there.",
+)
+def run(
+    file: Path, task: str | None, backend: str, given: tuple[str, ...], save: Path | None
+) -> None:
     """Run an agent file in the sandbox, showing its output as it comes.
 
-    Exit code 0 when the program succeeded, 1 when it failed or was ended; a line on standard error
-    says which.
+    Exit code 0 when the program succeeded, 1 when it failed or was ended, or a file could not be
+    saved; a line on standard error says which.
     """
-    code = file.read_bytes()
-    if len(code) > CODE_MAX_BYTES:
+    content = file.read_bytes()
+    if len(content) > CODE_MAX_BYTES:
         raise click.UsageError(f"{file} is larger than 1 MiB")
     try:
-        source = code.decode("utf-8-sig")
+        source = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise click.UsageError(f"{file} is not UTF-8 text") from None
     task = example_task(source) if task is None else task
     if task is None:
         raise click.UsageError(f"{file} has no EXAMPLE_TASK: say what to do with --task")
-    sys.exit(asyncio.run(_run_once(source, task, backend)))
+    files = read_files(given)
+    code, written = asyncio.run(_run_once(source, task, backend, files))
+    saved = save_files(written, save)
+    sys.exit(code if saved else 1)
 
 
-async def _run_once(code: str, task: str, backend: str) -> int:
+async def _run_once(
+    code: str, task: str, backend: str, files: Mapping[str, bytes]
+) -> tuple[int, Collected]:
     """Run one program with rooms of its own, in a data folder that goes with it."""
     with tempfile.TemporaryDirectory(prefix="agent-builder-") as folder:
         settings = load_settings(data_dir=Path(folder), database_url=None)
         async with open_rooms(settings, KeySource(), CollectorRegistry()) as rooms:
-            admitted = await rooms.runs.admit(code, task, backend, Limits())  # type: ignore[arg-type]
-            return await _show(rooms, admitted)
+            choice = cast("BackendChoice", backend)
+            admitted = await rooms.runs.admit(code, task, choice, Limits(), files)
+            status = await _show(rooms, admitted)
+            return status, Collected(admitted.files, admitted.files_left_out)
 
 
 async def _show(rooms: Rooms, admitted: Run) -> int:
@@ -94,6 +121,8 @@ async def _show(rooms: Rooms, admitted: Run) -> int:
             stream.flush()
         elif kind == "limit":
             click.echo(f"[reached: {data['message']}]", err=True)
+        elif kind == "denied":
+            click.echo(f"[denied: {data['message']}]", err=True)
     if admitted.failure is not None:
         raise admitted.failure
     if admitted.status == "success":
