@@ -45,6 +45,7 @@ from server.models import (
     returned_file,
 )
 from server.rooms import Rooms, backend_label, open_rooms
+from server.run_files import MAX_BYTES, MAX_FILES
 from server.runs import Run, Runs
 from server.sandbox import Sandbox
 from server.security import COOKIE, SecurityMiddleware, token_matches
@@ -174,7 +175,7 @@ def _add_page(app: FastAPI, static: Path) -> None:
 
 
 async def get_catalog(request: Request) -> dict[str, Any]:
-    """Return providers with their models, backends, and what the sandbox is made of."""
+    """Return providers with their models, backends, what the sandbox is made of, and its bounds."""
     rooms = _rooms(request)
     local_reason = rooms.local_model.why_unavailable()
     any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS)
@@ -196,6 +197,7 @@ async def get_catalog(request: Request) -> dict[str, Any]:
             },
         ],
         "sandbox": asdict(rooms.sandbox.report),
+        "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
     }
 
 

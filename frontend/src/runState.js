@@ -18,6 +18,7 @@ export const idleRun = {
   output: emptyOutput,
   calls: [],
   lastLimit: null,
+  denied: null,
   exit: null,
   connection: 'open',
   stopping: false,
@@ -50,7 +51,6 @@ function limitText({ kind, message }) {
 
 function toChunk(event) {
   if (event.type === 'output') return { stream: event.stream === 'stderr' ? 'stderr' : 'stdout', text: event.text };
-  if (event.type === 'denied') return { stream: 'notice', text: `Denied: ${event.message}` };
   if (event.type === 'limit') return { stream: 'notice', text: limitText(event) };
   return null;
 }
@@ -86,6 +86,7 @@ const transitions = {
   }),
   model_call: (run, event) => ({ ...run, calls: [...run.calls, event] }),
   limit: (run, event) => ({ ...run, lastLimit: event.kind ?? null }),
+  denied: (run, event) => ({ ...run, denied: event.message ?? null }),
   exit: (run, event) => ({
     ...run,
     status: event.status,
