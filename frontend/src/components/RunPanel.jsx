@@ -56,7 +56,7 @@ function Denied({ message }) {
         <div className="denied" data-testid="denied">
           <ShieldIcon />
           <p>
-            <strong>Stopped by the sandbox.</strong> {message[0].toUpperCase() + message.slice(1)}.
+            <strong>Refused by the sandbox.</strong> {message[0].toUpperCase() + message.slice(1)}.
           </p>
         </div>
       )}
