@@ -7,6 +7,7 @@ AgentBuilderError
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
 ├── RunNotFoundError                   no run has that id
+├── RunFileNotFoundError               the run has no file of that name, or none any more
 └── MachineryError                     our own machinery failed: never the agent's fault
     ├── SandboxUnavailableError        no isolation this server accepts; says how to mend it
     ├── BackendUnavailableError        no model can answer; says how to mend it
@@ -60,6 +61,10 @@ class QueueFullError(AgentBuilderError):
 
 class RunNotFoundError(AgentBuilderError):
     """No run has that id."""
+
+
+class RunFileNotFoundError(AgentBuilderError):
+    """The run returned no file of that name, or it is no longer kept."""
 
 
 class MachineryError(AgentBuilderError):

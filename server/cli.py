@@ -13,7 +13,8 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,11 +27,14 @@ from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError, SpecError
 from llm_agent_builder.providers import PROVIDERS
 from server.backends import providers_in
+from server.cli_files import read_files, save_files
+from server.confine import MIB
 from server.listening import listen_without_delay
 from server.local_model import LocalModel
 from server.main import STATIC, create_app
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
+from server.run_files import MAX_BYTES, MAX_FILES, Collected
 from server.runs import Run
 from server.sandbox import Sandbox, run_in_sandbox
 from server.settings import LOOPBACK_HOSTS, KeySource, Settings, load_settings
@@ -58,6 +62,20 @@ def main() -> None:
     show_default=True,
     help="Who answers: the provider (with your key), the built-in model, or what is there.",
 )
+@click.option(
+    "--file",
+    "given",
+    metavar="PATH",
+    multiple=True,
+    help="A file or folder that the agent may use, by the same relative name; NAME=PATH gives it "
+    f"another. Repeatable; at most {MAX_FILES} files with {MAX_BYTES // MIB} MiB.",
+)
+@click.option(
+    "--save",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the files that the agent wrote in this folder. Never replaces one that is there.",
+)
 @click.option("--budget", type=click.FloatRange(0), help="US dollars that the run may spend.")
 @click.option(
     "--allow-host",
@@ -84,11 +102,13 @@ def run(
     egress: tuple[str, ...],
     record: Path | None,
     replay: Path | None,
+    given: tuple[str, ...],
+    save: Path | None,
 ) -> None:
     """Run an agent file in the sandbox, showing its output as it comes.
 
-    Exit code 0 when the program succeeded, 1 when it failed or was ended; a line on standard error
-    says which.
+    Exit code 0 when the program succeeded, 1 when it failed or was ended, or a file could not be
+    saved; a line on standard error says which.
     """
     source = _read_source(file)
     task = example_task(source) if task is None else task
@@ -109,7 +129,9 @@ def run(
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
-    sys.exit(asyncio.run(_run_once(request, settings, record)))
+    code, written = asyncio.run(_run_once(request, settings, record, read_files(given)))
+    saved = save_files(written, save)
+    sys.exit(code if saved else 1)
 
 
 def _read_source(file: Path) -> str:
@@ -137,10 +159,12 @@ def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
         raise click.UsageError(f"{first['loc'][0]}: {first['msg']}") from None
 
 
-async def _run_once(request: ExecuteRequest, settings: Settings, record: Path | None) -> int:
+async def _run_once(
+    request: ExecuteRequest, settings: Settings, record: Path | None, files: Mapping[str, bytes]
+) -> tuple[int, Collected]:
     """Run one program with rooms of its own, in a data folder that goes with it."""
     try:
-        options = request.options(settings)
+        options = replace(request.options(settings), files=files)
     except SpecError as error:
         raise click.UsageError(str(error)) from None
     with (
@@ -156,7 +180,7 @@ async def _run_once(request: ExecuteRequest, settings: Settings, record: Path | 
             code = await _show(rooms, admitted)
         if record is not None:
             _write_cassette(record, admitted)
-        return code
+        return code, Collected(admitted.files, admitted.files_left_out)
 
 
 @contextlib.contextmanager

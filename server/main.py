@@ -11,6 +11,7 @@ from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +27,7 @@ from llm_agent_builder.errors import (
     BackendUnavailableError,
     MachineryError,
     QueueFullError,
+    RunFileNotFoundError,
     RunNotFoundError,
     SandboxUnavailableError,
     SpecError,
@@ -40,8 +42,10 @@ from server.models import (
     GenerateResponse,
     RunAccepted,
     SessionRequest,
+    returned_file,
 )
 from server.rooms import Rooms, backend_label, open_rooms
+from server.run_files import MAX_BYTES, MAX_FILES
 from server.runs import Run, Runs
 from server.sandbox import Sandbox
 from server.security import COOKIE, SecurityMiddleware, token_matches
@@ -105,6 +109,7 @@ def create_app(
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (QueueFullError, 429, "queue_full"),
     (RunNotFoundError, 404, "run_not_found"),
+    (RunFileNotFoundError, 404, "file_not_found"),
     (SpecError, 422, "invalid_request"),
     (BackendUnavailableError, 409, "backend_unavailable"),
     (SandboxUnavailableError, 503, "sandbox_unavailable"),
@@ -154,6 +159,7 @@ def _add_routes(app: FastAPI) -> None:
     app.get("/api/runs/{run_id}")(get_run)
     app.get("/api/runs/{run_id}/events")(get_events)
     app.get("/api/runs/{run_id}/cassette")(get_cassette)
+    app.get("/api/runs/{run_id}/files/{name:path}", response_class=Response)(get_run_file)
     app.delete("/api/runs/{run_id}", status_code=204)(delete_run)
     app.post("/api/session", status_code=204)(post_session)
     app.get("/healthz")(get_health)
@@ -170,7 +176,7 @@ def _add_page(app: FastAPI, static: Path) -> None:
 
 
 async def get_catalog(request: Request) -> dict[str, Any]:
-    """Return providers with their models, backends, and what the sandbox is made of."""
+    """Return providers with their models, backends, what the sandbox is made of, and its bounds."""
     rooms = _rooms(request)
     local_reason = rooms.local_model.why_unavailable()
     any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS)
@@ -192,6 +198,7 @@ async def get_catalog(request: Request) -> dict[str, Any]:
             },
         ],
         "sandbox": asdict(rooms.sandbox.report),
+        "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
     }
 
 
@@ -227,8 +234,10 @@ async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteRespons
     await _wait_while_connected(request, runs, run)
     if run.failure is not None:
         raise run.failure
+    kept = ExecuteResponse.model_fields.keys() - {"files"}
     return ExecuteResponse(
-        **{key: value for key, value in run.result.items() if key in ExecuteResponse.model_fields},
+        **{key: value for key, value in run.result.items() if key in kept},
+        files=[returned_file(file) for file in run.files],
         output=run.output(),
         stdout=run.output("stdout"),
         stderr=run.output("stderr"),
@@ -283,8 +292,19 @@ async def get_runs(
 
 
 async def get_run(request: Request, run_id: str) -> dict[str, Any]:
-    """Return one run."""
+    """Return one run, with its code and task, and the files it left (names and sizes)."""
     return await _rooms(request).runs.describe(run_id)
+
+
+async def get_run_file(request: Request, run_id: str, name: str) -> Response:
+    """Return a file that a run left, to be saved: no browser may show what a program made."""
+    content = await _rooms(request).runs.file(run_id, name)
+    saved_as = quote(name.rpartition("/")[2], safe="")
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{saved_as}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 async def delete_run(request: Request, run_id: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -14,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -23,8 +26,17 @@ from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from server.backends import Backend, BackendChoice
 from server.cassette import parse_cassette
-from server.confine import Limits
+from server.confine import MIB, Limits
 from server.ledgers import Caps
+from server.run_events import LeftOut, WrittenFile
+from server.run_files import (
+    MAX_BYTES,
+    MAX_FILES,
+    MAX_NAME,
+    amount_problem,
+    clash,
+    name_problem,
+)
 from server.runs import RunOptions
 from server.settings import Settings, destination
 
@@ -34,6 +46,7 @@ __all__ = [
     "ExecuteResponse",
     "GenerateRequest",
     "GenerateResponse",
+    "GivenFile",
     "LimitsBody",
     "ProviderEnum",
     "RunAccepted",
@@ -125,6 +138,84 @@ class BudgetBody(_Body):
         return Caps(**self.model_dump())
 
 
+def _check_name(value: object) -> str:
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "should be text")
+    if problem := name_problem(value):
+        raise PydanticCustomError("file_name", "{problem}", {"problem": problem})
+    return value
+
+
+def _encoded(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "should be text")
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("text", "has lone surrogates: send it as base64") from None
+
+
+def _decoded(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "should be text")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise PydanticCustomError("base64", "is not base64") from None
+
+
+def _schema(**schema: object) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema})
+
+
+class GivenFile(_Body):
+    """A file placed in the program's folder before it starts; either `text` or `base64`."""
+
+    name: Annotated[str, PlainValidator(_check_name), _schema(maxLength=MAX_NAME)] = Field(
+        description="Relative name; folders above it are made."
+    )
+    text: Annotated[bytes, PlainValidator(_encoded), _schema()] | None = None
+    base64: Annotated[bytes, PlainValidator(_decoded), _schema(contentEncoding="base64")] | None = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _check_content(self) -> GivenFile:
+        if (self.text is None) == (self.base64 is None):
+            raise PydanticCustomError("file_content", "needs either text or base64")
+        return self
+
+    @property
+    def content(self) -> bytes:
+        """Return the file's bytes."""
+        return (self.text if self.base64 is None else self.base64) or b""
+
+
+class TextFile(_Body):
+    """A file that the program wrote, where it is UTF-8."""
+
+    name: str
+    size: int
+    text: str
+
+
+class BinaryFile(_Body):
+    """A file that the program wrote, where it isn't text."""
+
+    name: str
+    size: int
+    base64: str
+
+
+def returned_file(file: WrittenFile) -> TextFile | BinaryFile:
+    """Return a written file as the answer of execute carries it."""
+    name, size = file.name, len(file.content)
+    try:
+        return TextFile(name=name, size=size, text=file.content.decode())
+    except UnicodeDecodeError:
+        return BinaryFile(name=name, size=size, base64=base64.b64encode(file.content).decode())
+
+
 class ExecuteRequest(_Body):
     """A program to run in the sandbox, as `agent.py --task TASK`."""
 
@@ -149,6 +240,31 @@ class ExecuteRequest(_Body):
         default=None, description="A cassette that answers the model calls."
     )
 
+    files: list[GivenFile] = Field(
+        default=[],
+        description=(
+            f"Placed beside agent.py: at most {MAX_FILES} files with {MAX_BYTES // MIB} MiB in all."
+        ),
+    )
+
+    @field_validator("files")
+    @classmethod
+    def _check_files(cls, value: list[GivenFile], info: ValidationInfo) -> list[GivenFile]:
+        sizes = [len(file.content) for file in value]
+        problem = amount_problem(sizes)
+        if name := clash([file.name for file in value]):
+            problem = f"{name} is there twice, or as a file and as a folder"
+        limits = info.data.get("limits")
+        if not problem and limits and sum(sizes) > limits.scratch_mib * MIB:
+            problem = f"the files don't fit into the {limits.scratch_mib} MiB of scratch"
+        if problem:
+            raise PydanticCustomError("files", "{problem}", {"problem": problem})
+        return value
+
+    def contents(self) -> dict[str, bytes]:
+        """Return the given files by name, as the sandbox takes them."""
+        return {file.name: file.content for file in self.files}
+
     def options(self, settings: Settings) -> RunOptions:
         """Return what the run is granted, within what the server's settings allow.
 
@@ -162,7 +278,7 @@ class ExecuteRequest(_Body):
                 raise SpecError("egress", f"{place} may not be granted here; may be: {allowed}")
         replay = None if self.replay is None else parse_cassette(self.replay)
         caps = _within(self.budget.caps(), settings)
-        return RunOptions(caps, tuple(self.egress), self.record, replay)
+        return RunOptions(caps, tuple(self.egress), self.record, replay, self.contents())
 
 
 def _within(asked: Caps, settings: Settings) -> Caps:
@@ -193,6 +309,13 @@ class ExecuteResponse(_Body):
     backend: Backend
     cassette: dict[str, Any] | None = None
     """The recorded model calls, where that was asked for."""
+    files: list[TextFile | BinaryFile] = Field(
+        description=(
+            "Regular files that the program wrote or changed: "
+            f"at most {MAX_FILES} with {MAX_BYTES // MIB} MiB in all."
+        )
+    )
+    files_left_out: list[LeftOut]
 
 
 class RunAccepted(_Body):

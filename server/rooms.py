@@ -63,7 +63,11 @@ async def open_rooms(
 
     """
     store = await asyncio.to_thread(
-        Store, settings.data_dir, settings.database_url, keep_runs=settings.keep_runs
+        Store,
+        settings.data_dir,
+        settings.database_url,
+        keep_runs=settings.keep_runs,
+        keep_files_mib=settings.keep_files_mib,
     )
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sandbox = await asyncio.to_thread(

@@ -97,6 +97,15 @@ def _folders_of(name: str) -> Iterator[str]:
     return itertools.accumulate(parts[:-1], lambda above, part: f"{above}/{part}")
 
 
+def amount_problem(sizes: Collection[int]) -> str | None:
+    """Return why files of these sizes in bytes can't be given together, or None."""
+    if len(sizes) > MAX_FILES:
+        return f"{len(sizes)} files are given; at most {MAX_FILES} are allowed"
+    if sum(sizes) > MAX_BYTES:
+        return f"the files have {sum(sizes):,} bytes; at most {MAX_BYTES:,} are allowed"
+    return None
+
+
 # ---------------------------------------------------------------- in
 
 

@@ -12,10 +12,15 @@ import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from llm_agent_builder.errors import MachineryError, QueueFullError, RunNotFoundError
+from llm_agent_builder.errors import (
+    MachineryError,
+    QueueFullError,
+    RunFileNotFoundError,
+    RunNotFoundError,
+)
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
 from server.cassette import Cassette
@@ -24,7 +29,16 @@ from server.egress import Egress
 from server.gateway import Gateway, Grant, ModelCall
 from server.ledgers import Caps, Ledger
 from server.metrics import RunMetrics
-from server.run_events import DeniedEvent, ExitEvent, LimitEvent, OutputEvent, Program, Status
+from server.run_events import (
+    DeniedEvent,
+    ExitEvent,
+    LeftOut,
+    LimitEvent,
+    OutputEvent,
+    Program,
+    Status,
+    WrittenFile,
+)
 from server.sandbox import Sandbox, SandboxRun
 from server.store import Store
 from server.tally import Tally
@@ -45,6 +59,8 @@ class RunOptions:
     """Granted places, "host:port"."""
     record: bool = False
     replay: Cassette | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Placed in its folder."""
 
 
 @dataclass(eq=False)
@@ -57,6 +73,9 @@ class Run:
     limits: Limits
     backend: Backend
     options: RunOptions
+    files: tuple[WrittenFile, ...] = ()
+    """What it left in its folder, and with `files_left_out` what is not among it."""
+    files_left_out: tuple[LeftOut, ...] = ()
     created: float = field(default_factory=time.monotonic)
     status: str = "queued"
     events: list[Event] = field(default_factory=list)
@@ -174,7 +193,7 @@ class Runs:
         return run
 
     async def describe(self, run_id: str) -> dict[str, Any]:
-        """Return one run, with its code and task.
+        """Return one run, with its code and task, and the files it left (names and sizes).
 
         Raises:
             RunNotFoundError: there is no such run.
@@ -189,7 +208,11 @@ class Runs:
 
     def _with_live_status(self, row: dict[str, Any]) -> dict[str, Any]:
         run = self._open.get(row["id"])
-        return {**row, "status": run.status, **run.result} if run else row
+        if run is None:
+            return row
+        files = [{**file, "kept": True} for file in run.result.get("files", [])]
+        live = {**run.result, "status": run.status, "files": files}
+        return {name: live.get(name, value) for name, value in row.items()}
 
     async def cancel(self, run_id: str) -> None:
         """End a run; returns when nothing of it is left. Ended runs are left as they are.
@@ -222,6 +245,22 @@ class Runs:
         """Raise RunNotFoundError where there is no such run."""
         if run_id not in self._open:
             await asyncio.to_thread(self._store.run, run_id)
+
+    async def file(self, run_id: str, name: str) -> bytes:
+        """Return the content of a file that the run left.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            RunFileNotFoundError: it left no such file, or it is no longer kept.
+
+        """
+        run = self._open.get(run_id)
+        if run is None:
+            return await asyncio.to_thread(self._store.file, run_id, name)
+        for file in run.files:
+            if file.name == name:
+                return file.content
+        raise RunFileNotFoundError(f"this run has left no file {name[:80]!r}")
 
     async def events(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """Yield the events of a run behind number `after`, live ones as they come, to its end.
@@ -304,7 +343,7 @@ class Runs:
             return grant.environment()
 
         try:
-            program = Program(run.code, run.task, run.limits, way_out)
+            program = Program(run.code, run.task, run.limits, way_out, run.options.files)
             run.status = "running"
             run.trace = self._telemetry.run(run.id, run.backend)
             run.created = time.monotonic()
@@ -346,16 +385,18 @@ class Runs:
         return last
 
     def _end_as(self, run: Run, last: ExitEvent) -> None:
-        outcome = {**asdict(last), "status": str(last.status)}
-        del outcome["files"], outcome["files_left_out"]
+        run.files, run.files_left_out = last.files, last.files_left_out
+        outcome = {**asdict(replace(last, files=())), "status": str(last.status)}
+        outcome["files"] = [{"name": file.name, "size": len(file.content)} for file in last.files]
         if run.budget_reached and last.status in {Status.SUCCESS, Status.ERROR}:
             outcome |= {"status": "limit", "reason": "budget"}
         self._end(run, **outcome)
 
     def _end(self, run: Run, **outcome: Any) -> None:
         unknown = ("returncode", "duration", "time_to_first_output")
-        used = {"usage": run.tally.usage(), "cost_usd": run.tally.cost_usd()}
-        run.result = {**dict.fromkeys(unknown), **used, **outcome}
+        known: dict[str, Any] = {"usage": run.tally.usage(), "cost_usd": run.tally.cost_usd()}
+        known |= {"files": [], "files_left_out": []}
+        run.result = {**dict.fromkeys(unknown), **known, **outcome}
         run.status = run.result["status"]
         run.add("exit", **run.result)
         run.trace.end(run.result)
@@ -398,10 +439,15 @@ class Runs:
     async def _keep(self, run: Run) -> None:
         """Write the end. The one who waits for the run gets its result even if this fails."""
         try:
-            await self._keep_events(run)
-            await asyncio.to_thread(self._store.update_run, run.id, **run.result)
-            if run.cassette is not None:
-                await asyncio.to_thread(self._store.add_cassette, run.id, run.cassette)
+            start, run.kept = run.kept, len(run.events)
+            await asyncio.to_thread(
+                self._store.end_run,
+                run.id,
+                run.result,
+                files=run.files,
+                events=run.events[start:],
+                cassette=run.cassette,
+            )
         except MachineryError as error:
             _log.error("run %s can't be kept: %s", run.id, error)
 

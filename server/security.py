@@ -19,7 +19,8 @@ from server.settings import LOOPBACK_HOSTS, Settings
 
 COOKIE = "agent_builder_token"
 MAX_BODY = 8 * 1024 * 1024
-"""Bytes of a request; the largest legal one, all of it escaped as JSON, is smaller."""
+"""Bytes of a request. Larger than 1 MiB of code all of it escaped as JSON, and than 1 MiB of code
+with 4 MiB of files as base64."""
 _OPEN_PATHS = {"/healthz", "/api/session"}
 _HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::\d{1,5})?")
 _SAFE = {"GET", "HEAD", "OPTIONS"}

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     keep_runs: int = Field(
         default=1000, ge=1, description="Runs kept in the history; the oldest go first."
     )
+    keep_files_mib: int = Field(
+        default=512,
+        ge=1,
+        description="MiB of files kept that runs have left; those of the oldest runs go first.",
+    )
     allow_weak_sandbox: bool = Field(
         default=False,
         description="1: run code even where only resource limits hold. Dangerous.",

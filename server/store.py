@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Engine,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     Text,
     create_engine,
@@ -40,10 +42,15 @@ from sqlalchemy.orm import (
     mapped_column,
     sessionmaker,
 )
+from sqlalchemy.schema import CreateColumn
 
-from llm_agent_builder.errors import RunNotFoundError, StoreError
+from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError, StoreError
+from server.confine import MIB
 from server.ledgers import Amount
+from server.run_events import WrittenFile
 
+Event = tuple[int, str, Mapping[str, Any]]
+"""Its number in the run, from 1; its kind; its data."""
 _OPEN = ("queued", "running")
 INTERRUPTED = "the server stopped while this run was going"
 
@@ -70,6 +77,7 @@ class RunRow(Base):
     time_to_first_output: Mapped[float | None]
     usage: Mapped[dict[str, int] | None] = mapped_column(JSON)
     cost_usd: Mapped[float | None]
+    files_left_out: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
 
 
 class EventRow(Base):
@@ -96,6 +104,20 @@ class CassetteRow(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class FileRow(Base):
+    """A file that a run left; its content goes (NULL) before the run does."""
+
+    __tablename__ = "files"
+
+    run_id: Mapped[str] = mapped_column(
+        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    size: Mapped[int]
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
 class SpendRow(Base):
     """What the calls of one day (UTC's) used. `nano` are billionths of a dollar."""
 
@@ -105,6 +127,24 @@ class SpendRow(Base):
     nano: Mapped[int] = mapped_column(BigInteger)
     tokens: Mapped[int] = mapped_column(BigInteger)
     calls: Mapped[int] = mapped_column(BigInteger)
+
+
+def _add_missing_columns(engine: Engine) -> None:
+    """Bring the tables of an earlier version up to date; what is added later may be NULL."""
+    there = sqlalchemy.inspect(engine)
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            names = {column["name"] for column in there.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in names:
+                    definition = CreateColumn(column).compile(dialect=engine.dialect)
+                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+
+
+def _event_rows(run_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
+    return [
+        {"run_id": run_id, "seq": seq, "kind": kind, "data": data} for seq, kind, data in events
+    ]
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
@@ -138,11 +178,20 @@ class Store:
     Raises StoreError from every method when the database can't be read or written.
     """
 
-    def __init__(self, data_dir: Path, url: str | None = None, *, keep_runs: int = 1000) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        url: str | None = None,
+        *,
+        keep_runs: int = 1000,
+        keep_files_mib: int = 512,
+    ) -> None:
         self._keep_runs = keep_runs
+        self._keep_file_bytes = keep_files_mib * MIB
         with _machinery():
             self._engine = _make_engine(data_dir, url)
             Base.metadata.create_all(self._engine)
+            _add_missing_columns(self._engine)
         self._session = sessionmaker(self._engine)
 
     def close(self) -> None:
@@ -185,27 +234,84 @@ class Store:
             rows = session.execute(newest.offset(self._keep_runs)).all()
             old = [old_id for old_id, status in rows if status not in _OPEN]
             if old:
-                for table in (EventRow, CassetteRow):
+                for table in (EventRow, CassetteRow, FileRow):
                     session.execute(delete(table).where(table.run_id.in_(old)))
                 session.execute(delete(RunRow).where(RunRow.id.in_(old)))
 
-    def update_run(self, run_id: str, **values: Any) -> None:
-        """Change columns of a run."""
-        with self._transaction() as session:
-            session.execute(update(RunRow).where(RunRow.id == run_id).values(**values))
+    def end_run(
+        self,
+        run_id: str,
+        values: Mapping[str, Any],
+        files: Sequence[WrittenFile] = (),
+        events: Sequence[Event] = (),
+        cassette: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep how a run ended, as columns and values, its last events and the files it left.
 
-    def add_events(self, run_id: str, events: Sequence[tuple[int, str, Mapping[str, Any]]]) -> None:
-        """Keep events, each as (seq, kind, data)."""
+        The contents of the oldest runs' files go, so that no more is kept than may be.
+        """
+        columns = {name: value for name, value in values.items() if name != "files"}
         rows = [
-            {"run_id": run_id, "seq": seq, "kind": kind, "data": data} for seq, kind, data in events
+            FileRow(
+                run_id=run_id,
+                position=position,
+                name=file.name,
+                size=len(file.content),
+                content=file.content,
+            )
+            for position, file in enumerate(files)
         ]
         with self._transaction() as session:
-            session.execute(insert(EventRow), rows)
+            session.execute(update(RunRow).where(RunRow.id == run_id).values(**columns))
+            session.add_all(rows)
+            if events:
+                session.execute(insert(EventRow), _event_rows(run_id, events))
+            if cassette is not None:
+                session.add(CassetteRow(run_id=run_id, data=dict(cassette)))
+            if rows:
+                session.flush()
+                self._drop_oldest_contents(session)
 
-    def add_cassette(self, run_id: str, data: Mapping[str, Any]) -> None:
-        """Keep the recorded calls of a run."""
+    def _drop_oldest_contents(self, session: Session) -> None:
+        kept = (
+            select(RunRow.id, func.sum(FileRow.size))
+            .join(FileRow, FileRow.run_id == RunRow.id)
+            .where(FileRow.content.is_not(None))
+            .group_by(RunRow.id, RunRow.created_at)
+            .order_by(RunRow.created_at.desc(), RunRow.id.desc())
+        )
+        total, old = 0, []
+        for run_id, size in session.execute(kept):
+            total += size
+            if total > self._keep_file_bytes:
+                old.append(run_id)
+        if old:
+            gone = update(FileRow).where(FileRow.run_id.in_(old))
+            session.execute(gone.values(content=None))
+
+    def file(self, run_id: str, name: str) -> bytes:
+        """Return the content of a file that a run left.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            RunFileNotFoundError: it left no such file, or it is no longer kept.
+
+        """
+        content = select(FileRow.content).where(FileRow.run_id == run_id, FileRow.name == name)
         with self._transaction() as session:
-            session.add(CassetteRow(run_id=run_id, data=dict(data)))
+            _require(session, run_id)
+            found = session.execute(content).first()
+        if found is None:
+            raise RunFileNotFoundError(f"this run has left no file {name[:80]!r}")
+        if found[0] is None:
+            raise RunFileNotFoundError("this file is no longer kept: newer ones took its room")
+        kept: bytes = found[0]
+        return kept
+
+    def add_events(self, run_id: str, events: Sequence[Event]) -> None:
+        """Keep events."""
+        with self._transaction() as session:
+            session.execute(insert(EventRow), _event_rows(run_id, events))
 
     def cassette(self, run_id: str) -> dict[str, Any] | None:
         """Return the recorded calls of a run, or None where there are none."""
@@ -235,17 +341,24 @@ class Store:
         return self.spend(day)
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """Return one run with its code and task.
+        """Return one run with its code and task, and its files: name, size, whether it is kept.
 
         Raises:
             RunNotFoundError: there is none with that id.
 
         """
+        listing = select(FileRow.name, FileRow.size, FileRow.content.is_not(None).label("kept"))
+        listing = listing.order_by(FileRow.position)
         with self._transaction() as session:
-            row = session.get(RunRow, run_id)
-            if row is None:
-                raise RunNotFoundError(f"there is no run {run_id[:40]!r}")
-            return {**_summary(row), "code": row.code, "task": row.task}
+            row = _require(session, run_id)
+            files = session.execute(listing.where(FileRow.run_id == run_id))
+            return {
+                **_summary(row),
+                "code": row.code,
+                "task": row.task,
+                "files": [dict(file) for file in files.mappings()],
+                "files_left_out": row.files_left_out or [],
+            }
 
     def runs(self, *, limit: int, before: str | None = None) -> list[dict[str, Any]]:
         """Return runs, newest first; with `before`, those older than that run."""
@@ -253,9 +366,7 @@ class Store:
         query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
         with self._transaction() as session:
             if before is not None:
-                mark = session.get(RunRow, before)
-                if mark is None:
-                    raise RunNotFoundError(f"there is no run {before[:40]!r}")
+                mark = _require(session, before)
                 query = query.where(
                     (RunRow.created_at < mark.created_at)
                     | ((RunRow.created_at == mark.created_at) & (RunRow.id < mark.id))
@@ -289,6 +400,13 @@ def _machinery() -> Iterator[None]:
         raise StoreError(
             f"the run history can't be used: {type(cause).__name__}: {cause}"
         ) from error
+
+
+def _require(session: Session, run_id: str) -> RunRow:
+    row = session.get(RunRow, run_id)
+    if row is None:
+        raise RunNotFoundError(f"there is no run {run_id[:40]!r}")
+    return row
 
 
 def _storable(text: str) -> str:

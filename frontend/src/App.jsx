@@ -10,6 +10,7 @@ import { TokenDialog } from './components/TokenDialog.jsx';
 import { reveal } from './reveal.js';
 import { useAgentForm } from './useAgentForm.js';
 import { useBuilder } from './useBuilder.js';
+import { useFiles } from './useFiles.js';
 import { useServer } from './useServer.js';
 
 export function App() {
@@ -24,7 +25,8 @@ export function App() {
   const runnable = provider && catalog.sandbox.available !== false;
   const backend = runnable ? resolveBackend(choices, chosen) : null;
 
-  const builder = useBuilder({ form, server, provider, backend });
+  const given = useFiles(catalog?.files);
+  const builder = useBuilder({ form, server, provider, backend, files: given.files });
   const { run } = builder.runner;
 
   const codeRef = useRef(null);
@@ -49,6 +51,7 @@ export function App() {
           server={server}
           provider={provider}
           backends={{ choices, chosen, choose: setWanted }}
+          given={given}
           builder={builder}
           onGenerate={generate}
           backend={backend}

@@ -109,8 +109,13 @@ export function generate(values, signal) {
   return json(request('/api/generate', withJson('POST', values, signal)));
 }
 
-export function createRun({ code, task, backend }) {
-  return json(request('/api/runs', withJson('POST', { code, task, backend })));
+export function createRun({ code, task, backend, files }) {
+  return json(request('/api/runs', withJson('POST', { code, task, backend, files })));
+}
+
+/** Where a file that a run left is downloaded. */
+export function runFileUrl(id, name) {
+  return `/api/runs/${encodeURIComponent(id)}/files/${name.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 export function getRun(id, signal) {

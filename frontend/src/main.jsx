@@ -4,6 +4,7 @@ import './styles/layout.css';
 import './styles/form.css';
 import './styles/code.css';
 import './styles/run.css';
+import './styles/files.css';
 
 import { MantineProvider } from '@mantine/core';
 import { StrictMode } from 'react';

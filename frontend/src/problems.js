@@ -12,7 +12,7 @@ export function describeProblem(error) {
   }
   const byStatus = {
     403: ['The server refused this request', 'Open the page at the address that the server printed when it started.'],
-    413: ['Too large', 'Shorten the system prompt or the example task.'],
+    413: ['Too large', 'Shorten the system prompt or the example task, or give fewer files.'],
     422: ['The server did not accept this', ''],
     429: ['The server is busy', waitAdvice(error.retryAfter)],
     503: ['The sandbox is not available', 'The file can still be generated and downloaded. On the server, “llm-agent-builder doctor” says what is missing.'],

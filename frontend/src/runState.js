@@ -20,6 +20,7 @@ export const idleRun = {
   lastLimit: null,
   /** Which budget was reached, in the server's words. */
   budget: null,
+  denied: null,
   exit: null,
   connection: 'open',
   stopping: false,
@@ -52,7 +53,6 @@ function limitText({ kind, message }) {
 
 function toChunk(event) {
   if (event.type === 'output') return { stream: event.stream === 'stderr' ? 'stderr' : 'stdout', text: event.text };
-  if (event.type === 'denied') return { stream: 'notice', text: `Denied: ${event.message}` };
   // A budget has the note over the output, and what the agent made of it, to tell of it.
   if (event.type === 'limit' && event.kind === 'budget') return null;
   if (event.type === 'limit') return { stream: 'notice', text: limitText(event) };
@@ -94,6 +94,7 @@ const transitions = {
     lastLimit: event.kind ?? null,
     budget: event.kind === 'budget' ? event.message : run.budget,
   }),
+  denied: (run, event) => ({ ...run, denied: event.message ?? null }),
   exit: (run, event) => ({
     ...run,
     status: event.status,

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useState } from 'react';
 import * as api from './api.js';
+import { toBody } from './files.js';
 import { keepFile, keptFile } from './kept.js';
 import { describeProblem } from './problems.js';
 import { fingerprint } from './useAgentForm.js';
@@ -24,7 +25,7 @@ function fileOfRun({ code }) {
 }
 
 /** The two things the page does, Generate and Test Agent, and what came of them. */
-export function useBuilder({ form, server, provider, backend }) {
+export function useBuilder({ form, server, provider, backend, files }) {
   const [generated, setGenerated] = useState(keptFile);
   const [generating, setGenerating] = useState(false);
   const [problem, setProblem] = useState(null);
@@ -95,14 +96,14 @@ export function useBuilder({ form, server, provider, backend }) {
     setProblem(null);
     const prepare = async () => {
       const file = generated && !stale ? generated : await write(true);
-      return file && { code: file.code, task: values.task, backend };
+      return file && { code: file.code, task: values.task, backend, files: toBody(files) };
     };
     try {
       await launch(prepare, provider?.label ?? '');
     } catch (error) {
       fail(error, true);
     }
-  }, [busy, backend, generated, stale, write, values.task, launch, provider, fail]);
+  }, [busy, backend, generated, stale, write, values.task, files, launch, provider, fail]);
 
   const dismissProblem = useCallback(() => setProblem(null), []);
 

@@ -43,9 +43,11 @@ describe('a run', () => {
     expect([run.budget, statusText(run)]).toEqual([message, 'Limit reached: budget']);
   });
 
-  it('puts refusals among the output, where they happened', () => {
+  it('keeps what the sandbox refused apart from the output', () => {
     const run = ended({ type: 'output', stream: 'stdout', text: 'a' }, { type: 'denied', message: 'no' });
-    expect(run.output.segments.map(({ stream }) => stream)).toEqual(['stdout', 'notice']);
+    expect(run.output.segments.map(({ stream }) => stream)).toEqual(['stdout']);
+    expect(run.denied).toBe('no');
+    expect(ended({ type: 'output', stream: 'stdout', text: 'Denied: no' }).denied).toBe(null);
   });
 
   it('ignores events it does not know', () => {

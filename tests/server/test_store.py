@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import stat
 from pathlib import Path
 
 import pytest
 
-from llm_agent_builder.errors import RunNotFoundError, StoreError
+from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError, StoreError
+from server.confine import MIB
+from server.run_events import WrittenFile
 from server.store import INTERRUPTED, Store
 
 
@@ -24,7 +28,7 @@ def test_run_is_kept_with_its_events_in_order(tmp_path: Path) -> None:
     store = Store(tmp_path)
     add(store, "a")
     store.add_events("a", [(1, "started", {}), (2, "output", {"text": "hi"})])
-    store.update_run("a", status="success", returncode=0)
+    store.end_run("a", {"status": "success", "returncode": 0})
     store.close()
     again = Store(tmp_path)
     assert again.run("a")["status"] == "success"
@@ -45,9 +49,11 @@ def test_oldest_runs_go_beyond_the_limit(tmp_path: Path) -> None:
     for number in range(4):
         add(store, f"run{number}")
         store.add_events(f"run{number}", [(1, "started", {})])
-        store.update_run(f"run{number}", status="success")
+        store.end_run(f"run{number}", {"status": "success"}, [WrittenFile("x", b"x")])
     assert [row["id"] for row in store.runs(limit=10)] == ["run3", "run2"]
     assert store.events("run0") == []
+    with pytest.raises(RunNotFoundError):
+        store.file("run0", "x")
 
 
 def test_run_that_is_going_is_kept_beyond_the_limit(tmp_path: Path) -> None:
@@ -64,6 +70,60 @@ def test_run_that_a_stopped_server_left_open_gets_its_end(store: Store) -> None:
     assert store.run("a")["reason"] == INTERRUPTED
     assert store.events("a")[-1] == (2, "exit", {"status": "failed", "reason": INTERRUPTED})
     assert store.end_interrupted_runs() == 0
+
+
+def test_files_that_a_run_left_are_kept_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    add(store, "a")
+    files = [WrittenFile("out/z.bin", b"\0\xff"), WrittenFile("a.txt", b"")]
+    left_out = [{"reason": "hard links", "count": 2}]
+    store.end_run("a", {"status": "success", "files_left_out": left_out}, files)
+    store.close()
+    again = Store(tmp_path)
+    run = again.run("a")
+    assert run["files"] == [
+        {"name": "out/z.bin", "size": 2, "kept": True},
+        {"name": "a.txt", "size": 0, "kept": True},
+    ]
+    assert run["files_left_out"] == left_out
+    assert again.file("a", "out/z.bin") == b"\0\xff"
+    assert again.file("a", "a.txt") == b""
+    for name in ("z.bin", "", "out/../a.txt"):
+        with pytest.raises(RunFileNotFoundError, match="no file"):
+            again.file("a", name)
+    again.close()
+
+
+def test_contents_of_the_oldest_files_go_first(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep_files_mib=2)
+    for name in ("old", "newer", "newest"):
+        add(store, name)
+        store.end_run(name, {"status": "success"}, [WrittenFile("x", bytes(MIB))])
+    assert store.run("old")["files"] == [{"name": "x", "size": MIB, "kept": False}]
+    with pytest.raises(RunFileNotFoundError, match="no longer kept"):
+        store.file("old", "x")
+    assert len(store.file("newer", "x")) == len(store.file("newest", "x")) == MIB
+
+
+def test_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    add(store, "before")
+    store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs.sqlite3")) as database:
+        database.execute("DROP TABLE files")
+        database.execute("ALTER TABLE runs DROP COLUMN files_left_out")
+    for _ in range(2):
+        store = Store(tmp_path)
+        store.end_run("before", {"status": "success", "files_left_out": []})
+        assert store.run("before")["files"] == []
+        add(store, "after")
+        store.end_run("after", {"status": "success"}, [WrittenFile("x", b"x")])
+        assert store.file("after", "x") == b"x"
+        with contextlib.closing(sqlite3.connect(tmp_path / "runs.sqlite3")) as database:
+            database.execute("DELETE FROM files")
+            database.execute("DELETE FROM runs WHERE id = 'after'")
+            database.commit()
+        store.close()
 
 
 def test_text_that_no_database_takes_is_kept_escaped(store: Store) -> None:

@@ -2,6 +2,7 @@ import { Checkbox, Textarea, TextInput } from '@mantine/core';
 import { Fragment } from 'react';
 import { fieldId } from '../useBuilder.js';
 import { BackendChoice } from './BackendChoice.jsx';
+import { FilesField } from './FilesField.jsx';
 import { FormActions } from './FormActions.jsx';
 import { ModelFields } from './ModelFields.jsx';
 
@@ -30,7 +31,7 @@ function FormHead({ form }) {
   );
 }
 
-export function AgentForm({ form, server, provider, backends, builder, onGenerate, backend }) {
+export function AgentForm({ form, server, provider, backends, given, builder, onGenerate, backend }) {
   function submit(event) {
     event.preventDefault();
     onGenerate();
@@ -54,6 +55,7 @@ export function AgentForm({ form, server, provider, backends, builder, onGenerat
           onChange={(event) => form.change({ stream: event.currentTarget.checked })}
         />
         <BackendChoice {...backends} provider={provider} />
+        <FilesField given={given} />
       </div>
       <FormActions builder={builder} server={server} backend={backend} provider={provider} />
     </form>

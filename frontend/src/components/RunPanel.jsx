@@ -1,9 +1,10 @@
 import { answeredBy, LOCAL_BOUND } from '../backends.js';
 import { costText, count, seconds, UNKNOWN } from '../format.js';
 import { isActive, statusTone, stoppedEarly } from '../runState.js';
-import { WarningIcon } from './icons.jsx';
+import { ShieldIcon, WarningIcon } from './icons.jsx';
 import { Fact, ModelCalls } from './ModelCalls.jsx';
 import { OutputView } from './OutputView.jsx';
+import { RunFiles } from './RunFiles.jsx';
 import { StatusAnnouncer, StatusBadge } from './StatusBadge.jsx';
 
 function Backend({ run }) {
@@ -70,6 +71,22 @@ function Totals({ exit, backend }) {
   );
 }
 
+/** What the sandbox refused and so ended the run: its own words, never the program's. */
+function Denied({ message }) {
+  return (
+    <div role="status" className="denied-region">
+      {message && (
+        <div className="denied" data-testid="denied">
+          <ShieldIcon />
+          <p>
+            <strong>Refused by the sandbox.</strong> {message[0].toUpperCase() + message.slice(1)}.
+          </p>
+        </div>
+      )}
+    </div>
+  );
+}
+
 function Summary({ run }) {
   const { exit } = run;
   if (!exit) return null;
@@ -107,6 +124,8 @@ export function RunPanel({ ref, run, offline, fullOutput }) {
           <Note run={run} offline={offline} />
           {/* A new run starts with a fresh view, which follows its output again. */}
           <OutputView key={run.id} output={run.output} waiting={waiting} fullOutput={fullOutput} />
+          <Denied message={run.denied} />
+          <RunFiles run={run} />
           <ModelCalls run={run} />
           <Summary run={run} />
         </>

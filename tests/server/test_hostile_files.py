@@ -1,0 +1,42 @@
+"""A folder that a hostile program leaves, read by the server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from server.confine import Limits
+from server.run_events import ExitEvent, OutputEvent, Program, SandboxEvent
+from server.run_files import MAX_FILES, name_problem
+from server.sandbox import Sandbox
+
+ATTACKS = Path(__file__).parent.parent / "attacks"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    """Return the sandbox of this machine."""
+    return Sandbox.probe()
+
+
+def test_hostile_folder_is_read_within_its_bounds_and_nothing_else_comes_out(
+    sandbox: Sandbox,
+) -> None:
+    code = (ATTACKS / "leave_hostile_files.py").read_text("utf-8")
+
+    async def inside() -> list[SandboxEvent]:
+        run = await sandbox.start(Program(code, "", Limits(wall_s=30)))
+        return [event async for event in run.events()]
+
+    started = time.monotonic()
+    *events, last = asyncio.run(inside())
+    assert "left\n" in [event.text for event in events if isinstance(event, OutputEvent)]
+    assert isinstance(last, ExitEvent)
+    assert time.monotonic() - started < 15
+    assert 0 < len(last.files) <= MAX_FILES
+    assert {file.content for file in last.files} <= {b"", b"mine"}
+    assert all(name_problem(file.name) is None for file in last.files)
+    assert any("links" in each.reason for each in last.files_left_out)
