@@ -33,6 +33,9 @@ from server.listening import listen_without_delay
 from server.local_model import LocalModel
 from server.main import STATIC, create_app
 from server.models import CODE_MAX_BYTES, ExecuteRequest
+from server.probes.attempt import attack
+from server.probes.table import PROBES
+from server.probes.targets import targets
 from server.rooms import Rooms, open_rooms
 from server.run_files import MAX_BYTES, MAX_FILES, Collected
 from server.runs import Run
@@ -333,12 +336,16 @@ def _announce(server: uvicorn.Server, settings: Settings, open_page: bool) -> No
 
 
 @cli.command()
-def doctor() -> None:
+@click.option("--attack", "attacked", is_flag=True, help="Attack the sandbox, safely.")
+def doctor(attacked: bool) -> None:
     """Show what works on this machine, and how to mend what doesn't.
 
-    Exit code 1 when an agent can't be run here.
+    With --attack, small harmless attacks are tried on the sandbox that a server would use. Exit
+    code 1 when an agent can't be run here, or an attack got through.
     """
     settings, keys = load_settings(), KeySource()
+    if attacked:
+        sys.exit(_attack(settings))
     report = Sandbox.probe(
         force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox
     ).report
@@ -359,6 +366,27 @@ def doctor() -> None:
     _line(writable, f"data folder {settings.data_dir}", None if writable else "can't be written")
     if not (report.available and writable):
         sys.exit(1)
+
+
+def _attack(settings: Settings) -> int:
+    """Try the probes and say of each what came of it; return the exit code."""
+    sandbox = Sandbox.probe(
+        force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox, ready=1
+    )
+    report = sandbox.report
+    _line(report.available, f"sandbox tier: {report.tier}", report.reason)
+    if not report.available:
+        return 1
+    got_through = 0
+    with targets() as task:
+        for done in attack(sandbox, task):
+            got_through += done.held is False
+            word = {True: "held", False: "GOT THROUGH", None: "not held by this tier"}[done.held]
+            what = f"{word}: {done.probe.what} [{done.probe.layer}]"
+            _line(bool(done.held), what, done.note)
+    sandbox.close()
+    click.echo(f"{got_through} of {len(PROBES)} attacks got through")
+    return min(got_through, 1)
 
 
 def _line(good: bool, what: str, note: str | None) -> None:

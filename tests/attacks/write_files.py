@@ -1,33 +1,35 @@
-"""Writes where it should not: the folder named by its task, packages, /tmp, devices."""
+"""Writes where it should not: in the folders, and over the files, that its task names."""
 
+import json
 import os
 import sys
 
-for folder in (
-    sys.argv[2],
-    "/tmp",
-    "/var/tmp",
-    "/dev/shm",
-    "/etc",
-    sys.prefix,
-    os.path.dirname(os.__file__),
-):
+job = json.loads(sys.argv[2])
+scratch = os.path.realpath(".")
+for folder in job["folders"]:
+    if os.path.realpath(folder).startswith(scratch):
+        continue  # another name of its own
     path = os.path.join(folder, "planted-by-an-agent")
     for attempt in (
         lambda: open(path, "w").close(),
         lambda: os.mkdir(path),
         lambda: os.symlink("/etc", path),
-        lambda: os.rename("agent.py", path),
+        lambda: os.rename("moved", path),
+        lambda: os.link("linked", path),
         lambda: os.mkfifo(path),
     ):
+        for name in ("moved", "linked"):
+            open(name, "w").close()
         try:
             attempt()
-            print("wrote", path)
+            print("wrote in", folder)
             (os.path.isdir(path) and not os.path.islink(path) and os.rmdir(path)) or os.remove(path)
         except OSError:
             pass
-try:
-    os.truncate(os.__file__, 0)
-    print("truncated", os.__file__)
-except OSError:
-    pass
+for file in job["files"]:
+    for way in (file, f"/proc/self/root{file}"):
+        try:
+            os.close(os.open(way, os.O_RDWR))
+            print("may change", file)
+        except OSError:
+            pass

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from server.sandbox import Sandbox
+from tests.attacking import offered_tiers
 from tests.serving import Serving
 
 
@@ -15,3 +17,18 @@ def client(server: Serving) -> Iterator[httpx.Client]:
     """Return a client of a server with default settings."""
     with server.client() as client:
         yield client
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that asks for `tier` on every tier that this machine offers."""
+    if "tier" in metafunc.fixturenames:
+        metafunc.parametrize("tier", offered_tiers(), scope="session")
+
+
+@pytest.fixture(scope="session")
+def tiered(tier: str) -> Iterator[Sandbox]:
+    """Return the sandbox of one tier; all that the machine offers have their turn."""
+    sandbox = Sandbox.probe(force=tier)
+    assert sandbox.report.available, sandbox.report.reason
+    yield sandbox
+    sandbox.close()

@@ -1,0 +1,1 @@
+"""Small safe attacks on the sandbox, for `doctor --attack` and the tests."""

@@ -1,0 +1,212 @@
+"""The probes: one small attempt each, the layer that it is about, and where it gets through.
+
+A body is Python that runs inside the sandbox, with `T`, the targets of `targets.py`, and `call`, a
+system call by its numbers on x86_64 and aarch64 that raises OSError. It sets `through` when it got
+what it must not get. It changes nothing but what the targets are there for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PRELUDE = """
+import ctypes, fcntl, json, mmap, os, platform, resource, signal, socket, struct, sys, time
+T, through = json.loads(sys.argv[2]), False
+libc = ctypes.CDLL(None, use_errno=True)
+def call(numbers, *arguments):
+    number = numbers[platform.machine() == "aarch64"]
+    result = libc.syscall(number, *map(ctypes.c_long, arguments))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    return result
+try:
+{body}
+except (OSError, ValueError, OverflowError):
+    pass
+print("through" if through else "held")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One attempt. `undone` are the layers without which it gets through in the tier landlock.
+
+    None there: no layer can be left out, the run must be without a sandbox. A root server's other
+    processes have capabilities, and whoever has none may not trace, read or pin them.
+    """
+
+    what: str
+    layer: str
+    body: str
+    undone: tuple[str, ...] | None = ()
+    as_root: bool = False
+    """Whether it can get through only where the server is root."""
+
+    @property
+    def source(self) -> str:
+        """Return the program to run."""
+        body = "\n".join(f"    {line}" for line in self.body.strip().splitlines())
+        return PRELUDE.replace("{body}", body)
+
+
+_READ = "open({path}).read(); through = True"
+PROBES = (
+    Probe("read a file outside", "landlock", _READ.format(path="T['file']"), ("landlock",)),
+    Probe(
+        "read it by a symbolic link",
+        "landlock",
+        f"os.symlink(T['file'], 'link')\n{_READ.format(path=repr('link'))}",
+        ("landlock",),
+    ),
+    Probe(
+        "write into a folder outside",
+        "landlock",
+        "open(os.path.join(T['folder'], 'planted'), 'w').close(); through = True",
+        ("landlock",),
+    ),
+    Probe(
+        "list a folder outside",
+        "landlock",
+        "through = bool(os.listdir(T['folder']))",
+        ("landlock",),
+    ),
+    Probe(
+        "read the environment of another process",
+        "landlock",
+        "through = bool(open(f'/proc/{T[\"process\"]}/environ', 'rb').read())",
+        ("capabilities", "landlock"),
+    ),
+    Probe(
+        "connect to a port of this machine",
+        "landlock",
+        "socket.create_connection(('127.0.0.1', T['port']), 2).close(); through = True",
+        ("landlock",),
+    ),
+    Probe(
+        "signal another process",
+        "signals stay inside",
+        "os.kill(T['process'], 0); through = True",
+        ("landlock",),
+    ),
+    Probe(
+        "trace another process",
+        "seccomp",
+        "call((101, 117), 0x4206, T['process'], 0, 0); through = True",
+        ("capabilities", "landlock", "seccomp"),
+    ),
+    Probe(
+        "pin another process to a processor",
+        "seccomp",
+        "os.sched_setaffinity(T['process'], os.sched_getaffinity(T['process'])); through = True",
+        ("capabilities", "seccomp"),
+    ),
+    Probe(
+        "limit another process",
+        "seccomp",
+        "resource.prlimit(T['process'], resource.RLIMIT_CORE); through = True",
+        ("seccomp",),
+    ),
+    Probe(
+        "send a datagram",
+        "seccomp",
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(); through = True",
+        ("seccomp",),
+    ),
+    Probe(
+        "connect to a Unix socket by name",
+        "seccomp",
+        "s = socket.socket(socket.AF_UNIX); s.connect(T['socket']); through = True",
+        ("seccomp",),
+    ),
+    Probe(
+        "connect to an abstract Unix socket",
+        "seccomp",
+        "s = socket.socket(socket.AF_UNIX); s.connect('\\0' + T['abstract']); through = True",
+        ("landlock", "seccomp"),
+    ),
+    Probe(
+        "keep memory that nobody counts",
+        "seccomp",
+        "os.memfd_create('hidden'); through = True",
+        ("seccomp",),
+    ),
+    Probe(
+        "change its execution domain",
+        "seccomp",
+        "call((135, 92), 0xFFFFFFFF); through = True",
+        ("seccomp",),
+    ),
+    Probe(
+        "watch a folder outside",
+        "seccomp",
+        "call((294, 26), 0); through = True",
+        ("seccomp",),
+    ),
+    Probe(
+        "change the mode of a file outside",
+        "seccomp",
+        "before = os.stat(T['file']).st_mode; os.chmod(T['file'], before ^ 0o100)\n"
+        "through = os.stat(T['file']).st_mode != before",
+        ("seccomp",),
+    ),
+    Probe(
+        "attach shared memory of others",
+        "private ipc",
+        "libc.shmat.restype = ctypes.c_long; through = libc.shmat(T['segment'], None, 0) != -1",
+        ("seccomp",),
+    ),
+    Probe(
+        "have capabilities",
+        "capabilities",
+        "sets = ctypes.create_string_buffer(24)\n"
+        "libc.capget(struct.pack('=Ii', 0x20080522, 0), sets); through = any(sets.raw)",
+        ("capabilities",),
+        as_root=True,
+    ),
+    Probe(
+        "open hundreds of files",
+        "rlimits",
+        "kept = [os.dup(1) for _ in range(300)]; through = True",
+        ("rlimits",),
+    ),
+    Probe("know that a file is there", "private root", "os.stat(T['file']); through = True"),
+    Probe(
+        "know that a process is there",
+        "private processes",
+        "try:\n    os.kill(T['process'], 0)\nexcept ProcessLookupError:\n    pass\n"
+        "except PermissionError:\n    through = True\nelse:\n    through = True",
+    ),
+    Probe(
+        "be in the network of this machine",
+        "private network",
+        "cookie = socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8)\n"
+        "through = cookie.hex() == T['network']",
+    ),
+    Probe(
+        "know the name of this machine",
+        "private host name",
+        "through = socket.gethostname() == T['host']",
+    ),
+    Probe(
+        "have a disk without bounds",
+        "bounded scratch",
+        "found = os.statvfs('.'); through = found.f_blocks * found.f_frsize > T['scratch_bytes']",
+    ),
+    Probe("be the user root", "unprivileged user", "through = os.getuid() == 0", (), as_root=True),
+    Probe(
+        "see the server's environment",
+        "clean environment",
+        "through = T['variable'] in os.environ",
+        None,
+    ),
+    Probe(
+        "spread memory over children",
+        "memory counted by the kernel",
+        "for _ in range(4):\n"
+        "    if os.fork() == 0:\n"
+        "        held = b'x' * (60 * 2**20); time.sleep(1); os._exit(0)\n"
+        "for _ in range(4):\n"
+        "    through = os.waitstatus_to_exitcode(os.wait()[1]) == 0",
+        None,
+    ),
+)

@@ -1,0 +1,8 @@
+"""Prints what must differ from run to run."""
+
+import os
+import random
+import tempfile
+import uuid
+
+print(random.random(), os.urandom(8).hex(), uuid.uuid4(), next(tempfile._get_candidate_names()))

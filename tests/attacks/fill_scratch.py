@@ -1,0 +1,41 @@
+"""Fills its folder in the way its task names, and says what stopped it."""
+
+import errno
+import os
+import sys
+
+
+def unlinked():
+    while True:
+        file = open("x", "wb", buffering=0)
+        os.unlink("x")
+        files.append(file)
+        for _ in range(4):
+            file.write(b"x" * 2**18)
+
+
+def plain():
+    for n in range(10**6):
+        with open(f"f{n}", "wb", buffering=0) as file:
+            if file.write(b"x" * 2**18) < 2**18:
+                raise OSError(errno.ENOSPC, "short")
+
+
+def empty():
+    for n in range(10**6):
+        open(str(n), "w").close()
+
+
+def sparse():
+    with open("sparse", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 2**40)
+
+
+files = []
+import signal
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    locals()[sys.argv[2]]()
+except OSError as error:
+    print(errno.errorcode[error.errno], flush=True)

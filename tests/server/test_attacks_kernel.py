@@ -1,0 +1,35 @@
+"""Hostile programs against the kernel's interfaces, on every tier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from server.sandbox import Sandbox
+from tests.attacking import attack, attempt_outside, holds
+
+
+def test_calls_that_no_agent_has_business_with_are_refused(tiered: Sandbox) -> None:
+    assert attack(tiered, "reach_kernel") == ""
+
+
+def test_calling_program_is_answered_outside(tmp_path: Path) -> None:
+    shown = attempt_outside(tmp_path, "reach_kernel").splitlines()
+    assert {"mount", "keyctl", "process_vm_readv", "io_uring_enter", "clone3"} & set(shown)
+    assert len(shown) > 15
+
+
+def test_calls_by_the_tables_of_other_architectures_are_refused(tiered: Sandbox) -> None:
+    assert attack(tiered, "foreign_abi") == ""
+
+
+def test_sockets_other_than_tcp_can_not_be_made(tiered: Sandbox) -> None:
+    made = attack(tiered, "make_sockets").splitlines()
+    # In a cell of its own a run may speak to itself: multiprocessing does.
+    private = holds(tiered.report, "private network")
+    assert all(private and line.startswith("made AF_UNIX ") for line in made)
+
+
+def test_socket_making_program_does_make_them_outside(tmp_path: Path) -> None:
+    shown = attempt_outside(tmp_path, "make_sockets")
+    assert "made AF_INET SOCK_DGRAM" in shown
+    assert "made AF_NETLINK SOCK_RAW" in shown

@@ -1,0 +1,123 @@
+"""Hostile programs against the machine's resources, on every tier."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from server.confine import Limits
+from server.run_events import LimitEvent, Program, SandboxEvent, Status
+from server.sandbox import Sandbox
+from tests.attacking import end_of, events_of, holds, text_of, watch
+
+SMALL = Limits(cpu_s=1, wall_s=20, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
+
+
+def kinds(events: list[SandboxEvent]) -> set[str]:
+    return {event.kind for event in events if isinstance(event, LimitEvent)}
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "kind"),
+    [
+        ("hog_cpu", "", "cpu"),
+        ("hog_cpu", "children", "cpu"),
+        ("hog_memory", "", "memory"),
+        ("hog_memory", "6", "memory"),
+        ("flood_output", "stdout", "output"),
+        ("flood_output", "stderr", "output"),
+    ],
+)
+def test_limit_of_the_whole_tree_ends_the_run(
+    tiered: Sandbox, name: str, task: str, kind: str
+) -> None:
+    events = events_of(tiered, name, task, limits=SMALL)
+    assert (end_of(events).status, end_of(events).reason) == (Status.LIMIT, kind)
+    assert kinds(events) == {kind}
+    assert "has it all\nhas it all" not in text_of(events)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_endless_output_is_bounded(tiered: Sandbox, stream: str) -> None:
+    events = events_of(tiered, "flood_output", stream, limits=SMALL)
+    assert len(text_of(events)) <= SMALL.output_kib * 1024 + 100
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"), [("bomb_forks", "EAGAIN"), ("bomb_threads", "refused after")]
+)
+def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, refused: str) -> None:
+    async def both() -> tuple[list[SandboxEvent], str, float]:
+        bomb = asyncio.create_task(watch(tiered, name, limits=SMALL))
+        await asyncio.sleep(0.3)
+        started = time.monotonic()
+        run = await tiered.start(Program("print('undisturbed')", ""))
+        text = text_of([event async for event in run.events()])
+        took = time.monotonic() - started
+        return await bomb, text, took
+
+    events, neighbour, took = asyncio.run(both())
+    assert (neighbour, took < 5) == ("undisturbed\n", True)
+    assert "processes" in kinds(events)
+    if holds(tiered.report, "private processes"):
+        assert end_of(events).status is not Status.LIMIT
+        assert refused in text_of(events)
+    else:
+        assert end_of(events).status is Status.LIMIT
+
+
+@pytest.mark.parametrize("kind", ["unlinked", "plain", "empty"])
+def test_full_scratch_folder_is_refused_or_ends_the_run(tiered: Sandbox, kind: str) -> None:
+    events = events_of(tiered, "fill_scratch", kind, limits=SMALL)
+    assert kinds(events) == {"scratch"}
+    if holds(tiered.report, "bounded scratch"):
+        assert end_of(events).status is Status.SUCCESS
+        assert text_of(events) == "ENOSPC\n"
+    else:
+        assert end_of(events).status is Status.LIMIT
+
+
+def test_sparse_file_is_bounded_too(tiered: Sandbox) -> None:
+    events = events_of(tiered, "fill_scratch", "sparse", limits=SMALL)
+    assert text_of(events).strip().splitlines()[-1] in {"EFBIG", "ENOSPC"}
+
+
+def test_sleeping_for_ever_ends_by_the_clock_whatever_signals_are_ignored(tiered: Sandbox) -> None:
+    code = (
+        "import signal, time\n"
+        "for n in range(1, 65):\n"
+        "    try: signal.signal(n, signal.SIG_IGN)\n"
+        "    except (OSError, ValueError): pass\n"
+        "time.sleep(100)\n"
+    )
+
+    async def inside() -> list[SandboxEvent]:
+        run = await tiered.start(Program(code, "", Limits(wall_s=0.5)))
+        return [event async for event in run.events()]
+
+    started = time.monotonic()
+    events = asyncio.run(inside())
+    assert (end_of(events).status, end_of(events).reason) == (Status.TIMEOUT, "wall")
+    assert time.monotonic() - started < 10
+
+
+def test_threads_that_fork_are_ended_in_time(tiered: Sandbox) -> None:
+    code = (
+        "import os, threading, time\n"
+        "end = time.monotonic() + 1\n"
+        "def bomb():\n"
+        "    while time.monotonic() < end:\n"
+        "        try: os.fork()\n"
+        "        except OSError: time.sleep(0.01)\n"
+        "for _ in range(10): threading.Thread(target=bomb).start()\n"
+    )
+
+    async def inside() -> list[SandboxEvent]:
+        run = await tiered.start(Program(code, "", Limits(wall_s=10)))
+        return [event async for event in run.events()]
+
+    started = time.monotonic()
+    asyncio.run(inside())
+    assert time.monotonic() - started < 15

@@ -1,0 +1,94 @@
+"""Hostile programs against other processes, on every tier."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from server.run_events import Program, Status
+from server.sandbox import Sandbox, run_in_sandbox
+from tests.attacking import (
+    attack,
+    attempt_outside,
+    descendants,
+    end_of,
+    events_of,
+    text_of,
+    victim,
+)
+
+REACHED = {
+    *("signal", "signal by pidfd", "read environ", "read maps", "read mem", "read cmdline"),
+    *("read status", "open root", "open cwd", "list descriptors", "copy memory", "compare"),
+    *("take a descriptor", "limit", "pin", "schedule", "renice", "trace", "adjust its end"),
+}
+SLEEPER = Program("import time; time.sleep(3); print('undisturbed')", "")
+
+
+def test_other_processes_can_not_be_seen_traced_signalled_slowed_or_robbed(
+    tiered: Sandbox,
+) -> None:
+    run_in_sandbox("", "", sandbox=tiered)  # so that the helper processes are there
+    with victim() as pid:
+        helpers = descendants(os.getpid()) - {pid}
+        assert helpers
+        assert (
+            attack(
+                tiered, "reach_processes", {"pids": [pid, os.getpid(), *helpers], "parent": True}
+            )
+            == ""
+        )
+
+
+def test_reaching_program_does_reach_a_process_of_its_user(tmp_path: Path) -> None:
+    with victim() as pid:
+        shown = attempt_outside(tmp_path, "reach_processes", {"pids": [pid], "parent": False})
+    assert set(map(str.strip, shown.splitlines())) >= REACHED
+
+
+def test_sibling_can_not_be_reached_and_goes_on(tiered: Sandbox) -> None:
+    async def both() -> tuple[str, str]:
+        before = descendants(os.getpid())
+        sleeper = await tiered.start(SLEEPER)
+        await asyncio.sleep(0.5)
+        siblings = sorted(descendants(os.getpid()) - before) or sorted(descendants(os.getpid()))
+        seen = await asyncio.to_thread(
+            attack, tiered, "reach_processes", {"pids": siblings, "parent": True}
+        )
+        text = text_of([event async for event in sleeper.events()])
+        return seen, text
+
+    assert asyncio.run(both()) == ("", "undisturbed\n")
+
+
+def test_program_that_kills_its_parent_harms_itself_at_most(tiered: Sandbox) -> None:
+    events = events_of(tiered, "kill_parent")
+    assert end_of(events).status in {Status.SUCCESS, Status.ERROR}
+    assert run_in_sandbox("print('next')", "", sandbox=tiered) == "next\n"
+
+
+def test_run_is_born_with_nothing_but_its_three_streams(tiered: Sandbox) -> None:
+    # One more is where it says how it ended; nothing can be read there.
+    shown = attack(tiered, "hold_terminal").splitlines()
+    assert len(shown) <= 1
+    assert all(line.startswith("can not read") for line in shown)
+
+
+def test_capabilities_limits_and_ids_can_not_be_raised(tiered: Sandbox) -> None:
+    assert attack(tiered, "raise_privileges") == ""
+
+
+def test_raising_program_does_see_what_it_has_outside(tmp_path: Path) -> None:
+    shown = attempt_outside(tmp_path, "raise_privileges")
+    assert "no_new_privs is off" in shown
+    assert "has no limit" in shown
+
+
+def test_name_of_a_process_can_not_confuse_whoever_measures_it(tiered: Sandbox) -> None:
+    code = (
+        "import ctypes, time\n"
+        "ctypes.CDLL(None).prctl(15, b'\\xff) Z 1 (', 0, 0, 0)\n"
+        "time.sleep(0.2); print('fine')"
+    )
+    assert run_in_sandbox(code, "", sandbox=tiered) == "fine\n"
