@@ -38,12 +38,11 @@ for item in gc.get_objects():
             if isinstance(value, (str, bytes)):
                 look("an object", value)
 parent = os.getppid()
-for pid in {
-    "self",
-    str(parent),
-    "1",
-    *(n for n in (os.listdir("/proc") if os.access("/proc", os.R_OK) else []) if n.isdigit()),
-}:
+try:
+    others = [name for name in os.listdir("/proc") if name.isdigit()]
+except OSError:
+    others = []
+for pid in {"self", str(parent), "1", *others}:
     for name in ("environ", "cmdline"):
         try:
             look(

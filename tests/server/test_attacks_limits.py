@@ -12,7 +12,7 @@ from server.run_events import LimitEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox
 from tests.attacking import end_of, events_of, holds, text_of, watch
 
-SMALL = Limits(cpu_s=1, wall_s=20, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
+SMALL = Limits(cpu_s=3, wall_s=20, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
 
 
 def kinds(events: list[SandboxEvent]) -> set[str]:
@@ -64,8 +64,9 @@ def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, ref
     if holds(tiered.report, "private processes"):
         assert end_of(events).status is not Status.LIMIT
         assert refused in text_of(events)
-    else:
-        assert end_of(events).status is Status.LIMIT
+    else:  # refused where a group of the kernel counts them, ended where they are counted outside
+        ended = end_of(events).status is Status.LIMIT
+        assert ended or refused in text_of(events)
 
 
 @pytest.mark.parametrize("kind", ["unlinked", "plain", "empty"])
