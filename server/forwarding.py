@@ -72,12 +72,17 @@ class Forwarder:
         if passage.replayer is not None:
             return await self._replay(passage.replayer, request, call, body)
         upstream = await _route(passage, call)
+        asked = body  # what the agent sent is what it will send again
         if upstream.prepare is not None:
             body = upstream.prepare(body)
         facts = await _facts_of(request, body, call)
         reservation = _reserve(passage, facts, call, upstream)
+        back = Return(request, call, self._timeouts, reservation, passage.on_limit)
+        if passage.recorder is not None:
+            path = request.rel_url.raw_path_qs
+            back.recording = passage.recorder.start(call.provider, request.method, path, asked)
         try:
-            return await self._pass_on(passage, request, call, upstream, body, reservation)
+            return await self._pass_on(request, call, upstream, body, back)
         finally:
             set_cost(call, free=upstream.is_free, standard=facts.standard_price)
             _settle(reservation, call, upstream)
@@ -97,20 +102,15 @@ class Forwarder:
 
     async def _pass_on(
         self,
-        passage: Passage,
         request: web.BaseRequest,
         call: Call,
         upstream: Upstream,
         body: bytes,
-        reservation: Reservation,
+        back: Return,
     ) -> web.StreamResponse:
-        back = Return(request, call, self._timeouts, reservation, passage.on_limit)
         headers = _upstream_headers(request, upstream.key, len(body))
-        if reservation.cut_at is not None or passage.recorder is not None:
-            headers["Accept-Encoding"] = "identity"  # an event is to be put in, or read by people
-        if passage.recorder is not None:
-            path = request.rel_url.raw_path_qs
-            back.recording = passage.recorder.start(call.provider, request.method, path, body)
+        if back.wants_plain_text:
+            headers["Accept-Encoding"] = "identity"
         async with self._send(request, call, upstream, body, headers) as answer:
             call.route = answer.headers.get(_ROUTE_HEADER)
             return await back.stream(answer)

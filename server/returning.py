@@ -74,6 +74,11 @@ class Return:
         self._reservation = reservation or Reservation(Amount())
         self._on_limit = on_limit
 
+    @property
+    def wants_plain_text(self) -> bool:
+        """Whether an event may have to be put in, or people are to read a recording."""
+        return self._reservation.cut_at is not None or self.recording is not None
+
     async def stream(self, answer: Answer) -> web.StreamResponse:
         """Pass the answer on. If it breaks off, break off too: the SDK must notice."""
         request, call = self._request, self._call

@@ -86,6 +86,7 @@ async def open_rooms(
     )
     spend = spend_store or store
     daily = DailyBudget(_daily_caps(settings), today, load=spend.spend, add=spend.add_spend)
+    await asyncio.to_thread(daily.ledger)  # a database that can't be read is a reason not to start
     metrics = RunMetrics(registry)
     telemetry = Telemetry.from_environment(os.environ)
     gateway = Gateway()

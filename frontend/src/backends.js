@@ -59,5 +59,6 @@ export const LOCAL_ANSWER =
 
 export function answeredBy(run) {
   if (run.backend === 'local') return LOCAL_ANSWER;
+  if (run.backend === 'replay') return 'a recording';
   return run.providerLabel ? `${run.providerLabel} API` : "the provider's API";
 }

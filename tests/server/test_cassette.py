@@ -220,6 +220,15 @@ def test_run_is_recorded_and_replayed_over_http_without_a_key(serve: ServerFacto
     assert "not a cassette" in fields(bad)["replay"]
 
 
+def test_run_on_the_local_model_is_replayed_where_there_is_none(serve: ServerFactory) -> None:
+    server = serve()
+    with server.client() as client:
+        code = client.post("/api/generate", json=SPEC).json()["code"]
+        first = execute(client, code, task=SPEC["task"], record=True)
+        again = execute(client, code, task=SPEC["task"], replay=first["cassette"])
+    assert (again["status"], again["stdout"]) == ("success", first["stdout"])
+
+
 def test_command_line_records_to_a_file_and_replays_from_it(
     serve: ServerFactory, tmp_path: Path
 ) -> None:

@@ -395,6 +395,17 @@ def test_connections_of_one_run_are_bounded() -> None:
     assert (ended, status) == (5, 200)
 
 
+@pytest.mark.parametrize("size", [10_000, 200])
+def test_headers_of_a_request_are_bounded(size: int) -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> int:
+        many = {f"X-{number}": "x" * size for number in range(1 if size > 8190 else 200)}
+        return (await ask(session, grant, headers={**bearer(grant), **many}))[0]
+
+    with scripted(lambda _: Answer(body=message("hi"))) as upstream:
+        status, _ = through(upstream.url, client)
+    assert (status, upstream.received) == (400, [])
+
+
 def test_requests_of_one_run_may_not_hold_more_than_their_share_of_memory() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
         async def held() -> Any:
