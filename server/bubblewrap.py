@@ -140,7 +140,8 @@ def _arguments(limits: Limits, contents: dict[str, int]) -> list[str]:
     for name in DEVICES:
         arguments += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
     for path, target in LINKS.items():
-        arguments += ["--symlink", target, path]
+        if not any(each.startswith(f"{path}/") for each in shown):
+            arguments += ["--symlink", target, path]
     arguments += ["--proc", "/proc", "--perms", "0700", "--size", str(limits.scratch_mib * MIB)]
     arguments += ["--tmpfs", SCRATCH, "--perms", "0700", "--dir", TEMPORARY]
     return [*arguments, "--remount-ro", "/", "--chdir", SCRATCH]

@@ -108,7 +108,8 @@ def build_root(base: str, paths: Iterable[str]) -> None:
         with open(base + path, "w") as file:
             file.write(text)
     for path, target in LINKS.items():
-        os.symlink(target, base + path)
+        if not os.path.lexists(base + path):  # /tmp is a folder where something in it is shown
+            os.symlink(target, base + path)
     ns.mount("/proc", f"{base}/proc", "", 4096 | 16384)  # MS_BIND | MS_REC
     ns.change_root(base)
     ns.mount("none", "/", "", ns.MS_REMOUNT | ns.MS_RDONLY | ns.MS_NOSUID | ns.MS_NODEV, "")

@@ -24,6 +24,8 @@ from server.denials import explain, to_mark
 _FLUSH_FAILED = 120
 """Python's own exit code for it; see Py_FinalizeEx."""
 MEMORY, FILE_SIZE = b"memory", b"file size"
+FULL = b"full\n"
+"""Before one of the others: nothing more went into scratch at the program's end."""
 
 
 def forget_parent(environment: Mapping[str, str]) -> None:
@@ -55,10 +57,12 @@ def run_program(
         # Shown as it is written; a killed program loses nothing.
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     code, error = _run_main(main, path)
-    mark = _mark(error, scratch, port) if error else None
+    full = _is_full(scratch)
+    mark = _mark(error, scratch, port) if error else b""
     del error
     code = _end_interpreter(main, code)
-    return code, mark if os.getpid() == agent else None
+    mark = FULL + mark if full else mark
+    return code, mark if mark and os.getpid() == agent else None
 
 
 def _fresh_main(path: str) -> types.ModuleType:
@@ -99,13 +103,21 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
-def _mark(error: BaseException, scratch: str, port: int | None) -> bytes | None:
+def _is_full(scratch: str) -> bool:
+    """Return whether a file system is full now: files without a name go when the process does."""
+    with contextlib.suppress(OSError):
+        status = os.statvfs(scratch)
+        return status.f_bfree == 0 or status.f_ffree == 0
+    return False
+
+
+def _mark(error: BaseException, scratch: str, port: int | None) -> bytes:
     if isinstance(error, MemoryError):
         return MEMORY
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return FILE_SIZE
     denial = explain(error, scratch, gateway_port=port)
-    return to_mark(denial) if denial else None
+    return to_mark(denial) if denial else b""
 
 
 def _show(error: BaseException) -> None:

@@ -33,7 +33,7 @@ from server.engine import (
 )
 from server.libc import as_user
 from server.output import OutputBuffer, Pump
-from server.program import FILE_SIZE, MEMORY
+from server.program import FILE_SIZE, FULL, MEMORY
 from server.run_events import (
     DeniedEvent,
     ExitEvent,
@@ -126,6 +126,7 @@ class SandboxRun:
         self._mark = -1
         self._job = -1
         self._told: set[str] = set()
+        self._bounded = False
 
     async def launch(self, engine: Engine, layers: tuple[str, ...]) -> None:
         """Start the process. Called once, by `Sandbox.start`.
@@ -137,6 +138,7 @@ class SandboxRun:
         place = await engine.place(self._program.limits)
         try:
             place.on_limit = self._notice
+            self._bounded = place.bounded
             await self._start_in(place, layers)
         except BaseException as error:
             await self._abandon(place)
@@ -312,6 +314,9 @@ class SandboxRun:
             self._queue.put_nowait(ended)
             return
         code, cause = _returncode(ended), ended.limit
+        if self._bounded and mark.startswith(FULL):
+            self._notice("scratch")
+        mark = mark.removeprefix(FULL)
         if cause is None and ended.status is not None:
             cause = _limit_of(ended.status, mark)
         status, reason = _outcome(code, cause)

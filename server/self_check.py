@@ -31,9 +31,9 @@ def mptcp():
     socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).close()
 
 def check_root():
-    extra = {"etc", "lib", "lib64", "proc", "dev", "usr", "scratch", "tmp"}
-    private = os.path.isdir("/scratch") and not os.path.exists("/var")
-    return "" if private else f"the root is the host's: {sorted(set(os.listdir('/')) - extra)[:5]}"
+    shown = len(os.listdir("/etc"))  # a host has some hundred entries there
+    private = os.path.ismount("/scratch") and shown < 16
+    return "" if private else "the root is the host's"
 
 def check_processes():
     ids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
