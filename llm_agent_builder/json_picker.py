@@ -60,10 +60,13 @@ class JsonPicker:
             if match is None:
                 break
             start, position = match.span()
-            if position - start == 1:
+            if position - start > 1:
+                if self._expect_key and not self._deeper:
+                    self._name(data[start + 1 : position - 1])
+            elif self._value is None and data[start] == 0x2C and not self._deeper:
+                self._expect_key = bool(self._is_object) and self._is_object[-1]
+            else:
                 self._mark(data, start)
-            elif self._expect_key and not self._deeper:
-                self._name(data[start + 1 : position - 1])
         if self._value is not None:
             self._keep(data[self._kept :])
 

@@ -120,7 +120,8 @@ def litellm(program: str, upstream: int) -> Iterator[Target]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
         file.write_text(json.dumps(config))  # JSON is YAML
-        environ = {"PATH": os.environ["PATH"], "HOME": folder, "LITELLM_LOCAL_MODEL_COST_MAP": "1"}
+        environ = {"PATH": os.environ["PATH"], "HOME": folder, "LITELLM_MASTER_KEY": "sk-bench"}
+        environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         process = subprocess.Popen(
             [program, "--config", str(file), "--port", str(port), "--host", "127.0.0.1"],
             stdout=subprocess.DEVNULL,
@@ -130,7 +131,7 @@ def litellm(program: str, upstream: int) -> Iterator[Target]:
         )
         try:
             wait_for(port)
-            yield Target("LiteLLM", port, "none", process.pid)
+            yield Target("LiteLLM", port, "sk-bench", process.pid)
         finally:
             process.terminate()
             process.wait()
