@@ -29,7 +29,6 @@ from server.cell_root import (
     paths_to_show,
 )
 from server.cells import CELL_ENVIRONMENT, handed_over
-from server.channel import send
 from server.confine import MIB, Limits
 from server.engine import PACKAGE_ROOT, Helper, Order, Place, readable
 from server.kept_place import KeptPlace
@@ -79,6 +78,9 @@ class BubblewrapEngine:
         except (TimeoutError, ConnectionError) as error:
             helper.close()
             raise MachineryError(f"bwrap made no cell: {type(error).__name__}") from None
+        except BaseException:
+            helper.close()
+            raise
 
     def _take(self, limits: Limits) -> Helper:
         with self._lock:
@@ -105,7 +107,7 @@ class BubblewrapEngine:
         finally:
             for descriptor in contents.values():
                 os.close(descriptor)
-        send(helper.channel, {"preload": list(self._preload), "environment": CELL_ENVIRONMENT})
+        helper.tell({"preload": list(self._preload), "environment": CELL_ENVIRONMENT})
         return helper
 
 

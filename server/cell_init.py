@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from server import namespaces as ns
-from server.cell_root import RUN_UID, SCRATCH, TEMPORARY
+from server.cell_root import INODES_A_MIB, RUN_UID, SCRATCH, TEMPORARY
 from server.channel import send
 from server.confine import Limits, make_ruleset, set_inspectable, task_cap
 from server.supervisor import Supervisor
@@ -25,7 +25,6 @@ from server.watch import MountSpace, Watch
 
 PORT = 4000
 """Where a run finds the gateway; nothing else listens in its network namespace."""
-_INODES_A_MIB = 256
 WRITABLE_DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 
 
@@ -77,7 +76,7 @@ def open_listener() -> socket.socket:
 
 
 def _scratch_options(mebibytes: int) -> str:
-    inodes = mebibytes * _INODES_A_MIB
+    inodes = mebibytes * INODES_A_MIB
     return f"size={mebibytes}m,nr_inodes={inodes},mode=700"
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from server import namespaces as ns
 
 SCRATCH = "/scratch"
 TEMPORARY_NAME = "tmp"
 TEMPORARY = f"{SCRATCH}/{TEMPORARY_NAME}"
+INODES_A_MIB = 256
+"""How many files a run may have in scratch, for each MiB of its size."""
 RUN_UID = 1000
 """The user of a run inside its cell; /etc/passwd calls it `agent`."""
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -96,10 +98,7 @@ def build_root(base: str, paths: Iterable[str]) -> None:
     links: dict[str, str] = {}
     for path in sorted({link_parts(path, links) for path in paths}):
         _show(path, base)
-    for path, target in links.items():
-        if not os.path.lexists(base + path):
-            os.makedirs(os.path.dirname(base + path), exist_ok=True)
-            os.symlink(target, base + path)
+    _make_links(links, base)
     for folder in (SCRATCH, "/proc", "/dev", "/etc"):
         os.makedirs(base + folder, exist_ok=True)
     for name in DEVICES:
@@ -107,12 +106,18 @@ def build_root(base: str, paths: Iterable[str]) -> None:
     for path, text in FILES.items():
         with open(base + path, "w") as file:
             file.write(text)
-    for path, target in LINKS.items():
-        if not os.path.lexists(base + path):  # /tmp is a folder where something in it is shown
-            os.symlink(target, base + path)
+    _make_links(LINKS, base)
     ns.mount("/proc", f"{base}/proc", "", 4096 | 16384)  # MS_BIND | MS_REC
     ns.change_root(base)
     ns.mount("none", "/", "", ns.MS_REMOUNT | ns.MS_RDONLY | ns.MS_NOSUID | ns.MS_NODEV, "")
+
+
+def _make_links(links: Mapping[str, str], base: str) -> None:
+    """Make symbolic links; /tmp is a folder, not one, where something in it is shown."""
+    for path, target in links.items():
+        if not os.path.lexists(base + path):
+            os.makedirs(os.path.dirname(base + path), exist_ok=True)
+            os.symlink(target, base + path)
 
 
 def _show(path: str, base: str) -> None:

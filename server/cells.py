@@ -76,13 +76,17 @@ class CellEngine:
             try:
                 async with asyncio.timeout(_READY_S):
                     cell = Cell(self, control, await handed_over(control))
-                    await cell.prepare(limits)
-                    return cell
             except TimeoutError:
                 control.close()
                 raise MachineryError("the cell maker makes no cell") from None
             except ConnectionError:  # the maker was killed: the next one gets its turn
                 control.close()
+                continue
+            except BaseException:
+                control.close()
+                raise
+            if await cell.prepare(limits):
+                return cell
         raise MachineryError("the cell maker ends again and again")
 
     def fork(self, passed: dict[str, int]) -> None:
@@ -208,7 +212,7 @@ def start_fork_server(preload: tuple[str, ...], environment: dict[str, str]) -> 
 
     """
     helper = Helper.spawn(BOOT_FORK_SERVER, options=())
-    send(helper.channel, {"preload": list(preload), "environment": environment})
+    helper.tell({"preload": list(preload), "environment": environment})
     return helper
 
 
@@ -296,13 +300,22 @@ class Cell:
         if self._group is not None:
             await asyncio.to_thread(self._group.remove)
 
-    async def prepare(self, limits: Limits) -> None:
+    async def prepare(self, limits: Limits) -> bool:
         """Tell the init of the run; wait where scratch has to be given another size.
 
-        Raises:
-            ConnectionError: the cell has ended.
-
+        Returns whether the cell is still there; where it isn't, nothing of it is left.
         """
+        try:
+            await self._prepare(limits)
+        except BaseException as error:
+            await self.close()
+            await self.release()
+            if not isinstance(error, ConnectionError):
+                raise
+            return False
+        return True
+
+    async def _prepare(self, limits: Limits) -> None:
         self._limits = limits
         if limits.scratch_mib != Limits().scratch_mib:
             self._resized = asyncio.get_running_loop().create_future()

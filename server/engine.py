@@ -7,6 +7,7 @@ loop, so one engine serves runs of several. Its places belong to the loop in whi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from llm_agent_builder.errors import MachineryError
-from server.channel import channel, receive
+from server.channel import channel, receive, send
 from server.confine import Limits
 
 PACKAGE_ROOT = str(Path(__file__).resolve().parent.parent)
@@ -214,6 +215,11 @@ class Helper:
         except OSError as error:
             raise MachineryError(f"can't start a helper process: {error.strerror}") from error
         return cls(process, ours)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send the process a message; one that has ended is noticed when it is asked for more."""
+        with contextlib.suppress(OSError):
+            send(self.channel, message)
 
     @property
     def alive(self) -> bool:

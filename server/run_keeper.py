@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from server import confine
 from server.agent_child import Passed, become_agent
+from server.cell_root import INODES_A_MIB
 from server.confine import MIB, Limits, task_cap
 from server.supervisor import Supervisor, close_all
 from server.watch import FolderSpace, MountSpace, Space, Watch, descendants
@@ -28,6 +29,7 @@ def keep(
 ) -> NoReturn:
     """Be the keeper of one run, told of it on `control`; the rest is as in `become_agent`."""
     confine.become_subreaper()
+    confine.set_inspectable(False)  # its run is of the same user
     _take_precedence()
     _Keeper(control, null, filters, taken).supervise()
 
@@ -133,5 +135,5 @@ def _ended_children(keeper: int) -> list[int]:
 
 def _space(order: dict[str, Any], limits: Limits) -> Space:
     if order["mounted"]:
-        return MountSpace(order["scratch"])
+        return MountSpace(order["scratch"], limits.scratch_mib * INODES_A_MIB)
     return FolderSpace(order["scratch"], limits.scratch_mib * MIB)

@@ -236,10 +236,16 @@ class SandboxRun:
             self._queue.put_nowait(LimitEvent(kind, message))
 
     async def _run(self, place: Place) -> None:
-        ended: Ended | MachineryError = MachineryError("the sandbox failed")
-        collected = Collected((), ())
+        ended: Ended | MachineryError = MachineryError("the run was abandoned")
         try:
             ended = await self._until_ended(place)
+        finally:  # also when the event loop is being ended
+            await self._settle(place, ended)
+
+    async def _settle(self, place: Place, ended: Ended | MachineryError) -> None:
+        """Leave nothing of the run, take what it left, and tell how it ended."""
+        collected = Collected((), ())
+        try:
             await place.close()
             ended = self._failure() or ended
             await self._drain()
@@ -247,7 +253,7 @@ class SandboxRun:
             collected = await self._collect(place)
         except Exception as error:
             ended = MachineryError(f"the sandbox failed: {type(error).__name__}: {error}")
-        finally:  # also when the event loop is being ended
+        finally:
             for pump in self._pumps:
                 pump.close()
             await place.release()

@@ -176,9 +176,13 @@ class FolderSpace:
 
 @dataclass(frozen=True, slots=True)
 class MountSpace:
-    """A file system of the run's own, in memory, that ends where the limit is."""
+    """A file system of the run's own, in memory, that ends where the limit is.
+
+    `most_files` is for one whose number of files nothing bounds.
+    """
 
     folder: str
+    most_files: int | None = None
 
     def used(self, processes: list[int]) -> int:
         """Return the bytes it holds."""
@@ -186,8 +190,10 @@ class MountSpace:
         return (status.f_blocks - status.f_bfree) * status.f_frsize
 
     def state(self, processes: list[int]) -> str | None:
-        """Return "full" where no block or no further file fits."""
+        """Return "full" where no block or no further file fits, "over" for too many files."""
         status = os.statvfs(self.folder)
+        if self.most_files is not None and status.f_files - status.f_ffree > self.most_files:
+            return "over"
         return None if status.f_bfree and status.f_ffree else "full"
 
 

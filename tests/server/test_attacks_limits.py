@@ -73,7 +73,9 @@ def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, ref
 def test_full_scratch_folder_is_refused_or_ends_the_run(tiered: Sandbox, kind: str) -> None:
     events = events_of(tiered, "fill_scratch", kind, limits=SMALL)
     assert kinds(events) == {"scratch"}
-    if holds(tiered.report, "bounded scratch"):
+    if holds(tiered.report, "bounded scratch") and not (
+        kind == "empty" and tiered.report.tier == "bubblewrap"  # whose number of files ends the run
+    ):
         assert end_of(events).status is Status.SUCCESS
         assert text_of(events) == "ENOSPC\n"
     else:
