@@ -1,11 +1,10 @@
-"""The whole command line: the pure commands, and run, serve, doctor."""
+"""The whole command line: the pure commands, and run, serve and doctor."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import socket
 import sys
@@ -25,26 +24,20 @@ from pydantic import ValidationError
 
 from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError, SpecError
-from llm_agent_builder.providers import PROVIDERS
 from server.backends import providers_in
 from server.cli_files import read_files, save_files
 from server.confine import MIB
+from server.doctor import doctor
 from server.listening import listen_without_delay
-from server.local_model import LocalModel
 from server.main import STATIC, create_app
 from server.models import CODE_MAX_BYTES, ExecuteRequest
-from server.probes.attempt import attack
-from server.probes.table import PROBES
-from server.probes.targets import targets
 from server.rooms import Rooms, open_rooms
 from server.run_files import MAX_BYTES, MAX_FILES, Collected
 from server.runs import Run
-from server.sandbox import Sandbox, run_in_sandbox
 from server.settings import LOOPBACK_HOSTS, KeySource, Settings, load_settings
 from server.store import Store
-from server.tiers import TierReport
 
-__all__ = ["cli", "main"]
+__all__ = ["cli", "doctor", "main"]
 
 
 def main() -> None:
@@ -330,92 +323,3 @@ def _announce(server: uvicorn.Server, settings: Settings, open_page: bool) -> No
         click.echo("The page is not built; `make run` builds it. The HTTP interface works.")
     if open_page:
         webbrowser.open(url)
-
-
-# ---------------------------------------------------------------- doctor
-
-
-@cli.command()
-@click.option("--attack", "attacked", is_flag=True, help="Attack the sandbox, safely.")
-def doctor(attacked: bool) -> None:
-    """Show what works on this machine, and how to mend what doesn't.
-
-    With --attack, small harmless attacks are tried on the sandbox that a server would use. Exit
-    code 1 when an agent can't be run here, or an attack got through.
-    """
-    settings, keys = load_settings(), KeySource()
-    if attacked:
-        sys.exit(_attack(settings))
-    report = Sandbox.probe(
-        force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox
-    ).report
-    _line(report.available, f"sandbox tier: {report.tier}", report.reason)
-    for layer in report.layers:
-        _line(layer.active, f"  {layer.name}", layer.reason)
-    for provider in PROVIDERS.values():
-        there = keys.key(provider.id) is not None
-        mend = None if there else f"set {provider.key_env} in the environment or .env"
-        _line(there, f"key for {provider.label}", mend)
-    problem = _sdk_problem(report)
-    _line(problem is None, "SDKs load in the sandbox", problem)
-    problem = asyncio.run(_local_model_problem(settings))
-    _line(problem is None, "local model answers", problem)
-    page = (STATIC / "index.html").is_file()
-    _line(page, "page is built", None if page else "run `make run`, or install the wheel")
-    writable = _writable(settings.data_dir)
-    _line(writable, f"data folder {settings.data_dir}", None if writable else "can't be written")
-    if not (report.available and writable):
-        sys.exit(1)
-
-
-def _attack(settings: Settings) -> int:
-    """Try the probes and say of each what came of it; return the exit code."""
-    sandbox = Sandbox.probe(
-        force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox, ready=1
-    )
-    report = sandbox.report
-    _line(report.available, f"sandbox tier: {report.tier}", report.reason)
-    if not report.available:
-        return 1
-    got_through = 0
-    with targets() as task:
-        for done in attack(sandbox, task):
-            got_through += done.held is False
-            word = {True: "held", False: "GOT THROUGH", None: "not held by this tier"}[done.held]
-            what = f"{word}: {done.probe.what} [{done.probe.layer}]"
-            _line(bool(done.held), what, done.note)
-    sandbox.close()
-    click.echo(f"{got_through} of {len(PROBES)} attacks got through")
-    return min(got_through, 1)
-
-
-def _line(good: bool, what: str, note: str | None) -> None:
-    mark = click.style("ok", fg="green") if good else click.style("--", fg="yellow")
-    click.echo(f"{mark}  {what}" + (f": {note}" if note else ""))
-
-
-def _sdk_problem(report: TierReport) -> str | None:
-    imports = "\n".join(f"import {provider.sdk_module}" for provider in PROVIDERS.values())
-    try:
-        shown = run_in_sandbox(imports, "", sandbox=Sandbox(report))
-    except MachineryError as error:
-        return str(error)
-    return shown.strip().splitlines()[-1] if shown else None
-
-
-async def _local_model_problem(settings: Settings) -> str | None:
-    with tempfile.TemporaryDirectory() as folder:
-        model = LocalModel(path=settings.local_model_path, log_file=Path(folder) / "log")
-        try:
-            await model.endpoint()
-        except MachineryError as error:
-            return str(error)
-        finally:
-            await model.close()
-    return None
-
-
-def _writable(folder: Path) -> bool:
-    while not folder.exists():
-        folder = folder.parent
-    return os.access(folder, os.W_OK)

@@ -75,6 +75,21 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "from server.cli import main; main()", *arguments]
 
 
+def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the product's command line to its end, with nothing of this process's environment."""
+    root = str(Path(__file__).resolve().parent.parent)
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=bare_environment(folder, PYTHONPATH=root, **more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def start_server(folder: Path, *arguments: str, **settings: str) -> Serving:
     """Start a server on a free port and wait until it answers."""
     root = str(Path(__file__).resolve().parent.parent)

@@ -22,6 +22,14 @@ class Attempt:
     note: str | None
 
 
+OUTCOMES = {True: "held", False: "GOT THROUGH", None: "not held by this tier"}
+
+
+def outcome(done: Attempt) -> str:
+    """Return in words what came of a probe."""
+    return OUTCOMES[done.held]
+
+
 def attack(
     sandbox: Sandbox, task: Mapping[str, Any], probes: Iterable[Probe] = PROBES
 ) -> Iterator[Attempt]:

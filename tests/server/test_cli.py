@@ -1,32 +1,16 @@
-"""run, serve and doctor, as real processes."""
+"""run and serve, as real processes."""
 
 from __future__ import annotations
 
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from llm_agent_builder import AgentBuilder
-from tests.serving import ServerFactory, bare_environment, command
+from tests.serving import ServerFactory, call
 
-ROOT = str(Path(__file__).resolve().parents[2])
 TASK = "What is the capital of France?"
-
-
-def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the product's command line to its end."""
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=bare_environment(folder, PYTHONPATH=ROOT, **more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def program(folder: Path, code: str) -> str:
@@ -111,25 +95,3 @@ def test_serve_makes_a_token_beyond_loopback_and_ends_well_on_interrupt(
     server = serve("--host", "0.0.0.0")
     assert len(server.url.partition("#token=")[2]) > 20
     assert server.stop() == 0
-
-
-def test_doctor_names_layers_keys_and_the_local_model_but_no_key(tmp_path: Path) -> None:
-    canary = "canary-" + "0123456789"
-    done = call(tmp_path, "doctor", ANTHROPIC_API_KEY=canary)
-    assert done.returncode == 0, done.stdout
-    assert "ok  sandbox tier: " in done.stdout
-    assert "ok  key for Anthropic" in done.stdout
-    assert "--  key for Hugging Face: set HUGGINGFACEHUB_API_TOKEN" in done.stdout
-    assert "ok  local model answers" in done.stdout
-    assert canary not in done.stdout + done.stderr
-
-
-def test_doctor_fails_where_no_agent_can_be_run(tmp_path: Path) -> None:
-    done = call(tmp_path, "doctor", AGENT_BUILDER_SANDBOX_TIER="limits")
-    assert done.returncode == 1
-    assert "AGENT_BUILDER_ALLOW_WEAK_SANDBOX" in done.stdout
-
-
-def test_doctor_says_how_to_get_a_local_model_that_is_missing(tmp_path: Path) -> None:
-    done = call(tmp_path, "doctor", AGENT_BUILDER_LOCAL_MODEL_PATH="missing.gguf")
-    assert "AGENT_BUILDER_LOCAL_MODEL_PATH" in done.stdout

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from server.run_files import MAX_BYTES, MAX_FILES
-from tests.server.test_cli import call, program
+from tests.server.test_cli import program
+from tests.serving import call
 
 LIST = (
     "import os\n"
