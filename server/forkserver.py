@@ -129,6 +129,7 @@ def main(preloaded: Preloaded) -> None:
         return
     _stand_in_for_a_run(job)
     problems = warm_up.load(job["preload"])
+    preloaded.wanted = tuple(job["preload"])
     os.environ.clear()
     confine.economise_address_space()
     tasks = len(os.listdir("/proc/self/task"))
@@ -142,6 +143,7 @@ def serve(preloaded: Preloaded) -> None:
     server = socket.socket(fileno=0)
     fork_server = ForkServer(server)
     preloaded.hide("server")
+    preloaded.prepare(preloaded.wanted)
     gc.collect()
     gc.freeze()  # so that a child's collector touches, and copies, nothing of this
     use_huge_pages()

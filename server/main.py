@@ -244,6 +244,7 @@ async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteRespons
         run_id=run.id,
         backend=run.backend,
         cassette=run.cassette,
+        denied=run.denied(),
     )
 
 

@@ -309,6 +309,8 @@ class ExecuteResponse(_Body):
     backend: Backend
     cassette: dict[str, Any] | None = None
     """The recorded model calls, where that was asked for."""
+    denied: str | None = None
+    """What the sandbox refused last, and what to do."""
     files: list[TextFile | BinaryFile] = Field(
         description=(
             "Regular files that the program wrote or changed: "

@@ -27,6 +27,7 @@ def load(preloaded: Preloaded) -> bool:
         return False
     os.environ.update(job["environment"])
     warm_up.load(job["preload"])
+    preloaded.wanted = tuple(job["preload"])
     os.environ.clear()
     confine.economise_address_space()
     return True
@@ -42,6 +43,7 @@ def serve(preloaded: Preloaded, ready: bool) -> NoReturn:
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     os.dup2(null, 0)
     preloaded.hide("server")
+    preloaded.prepare(preloaded.wanted)
     gc.collect()
     gc.freeze()
     with open_listener() as listener:

@@ -21,6 +21,9 @@ from typing import Any
 class Preloaded(MetaPathFinder):
     """The hidden modules; as a finder, how a program comes by them."""
 
+    wanted: tuple[str, ...] = ()
+    """The modules that programs are expected to import."""
+
     def __init__(self, fresh: Iterable[str]) -> None:
         """`fresh` names the modules of a fresh interpreter, which stay where they are."""
         self._fresh = frozenset(fresh) - {"pwd"}  # loaded by site only where HOME isn't set
@@ -28,6 +31,7 @@ class Preloaded(MetaPathFinder):
         self._hidden: dict[str, types.ModuleType] = {}
         self._at_fork: dict[str, list[dict[str, Callable[[], None]]]] = {}
         self._path: list[str] = []
+        self._prepared: dict[str, tuple[dict[str, types.ModuleType], list[str]]] = {}
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -92,6 +96,18 @@ class Preloaded(MetaPathFinder):
         self._path = list(sys.path)
         sys.meta_path.insert(0, self)
 
+    def prepare(self, names: Iterable[str]) -> None:
+        """Find out now what `reveal` of each of these has to do, so that it is fast."""
+        for name in names:
+            if name in self._hidden:
+                found = {one: self._hidden[one] for one in self._closure(name)}
+                special = [
+                    one
+                    for one in found
+                    if one in self._at_fork or one.rpartition(".")[0] in self._fresh
+                ]
+                self._prepared[name] = (found, special)
+
     def find_spec(
         self, name: str, path: object = None, target: types.ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -103,19 +119,28 @@ class Preloaded(MetaPathFinder):
 
     def reveal(self, name: str) -> None:
         """Put a hidden module where it was, with its packages and all that it needs."""
+        if name in self._prepared:
+            found, special = self._prepared[name]
+        else:
+            found = {one: self._hidden[one] for one in self._closure(name)}
+            special = list(found)
+        sys.modules.update({**found, **sys.modules})  # what is there stays
+        for one in special:
+            parent, _, child = one.rpartition(".")
+            if parent in self._fresh and sys.modules[one] is found[one]:
+                setattr(sys.modules[parent], child, found[one])
+            self._catch_up_on_forks(one)
+
+    def _closure(self, name: str) -> set[str]:
+        """Return a hidden module's name with those of its packages and all that it needs."""
         waiting, seen = [name], {name}
         while waiting:
             this = waiting.pop()
-            found = self._hidden.get(this)
-            parent, _, child = this.rpartition(".")
-            if found is not None and this not in sys.modules:
-                sys.modules[this] = found
-                if parent in self._fresh:
-                    setattr(sys.modules[parent], child, found)
-                self._catch_up_on_forks(this)
-            new = {parent, *self._needs.get(this, ())} - seen - {""}
+            new = {this.rpartition(".")[0], *self._needs.get(this, ())} - seen
+            new = {one for one in new if one in self._hidden}
             seen |= new
-            waiting += [one for one in new if one in self._hidden]
+            waiting += new
+        return seen
 
     def _catch_up_on_forks(self, name: str) -> None:
         """Register what a module does at a fork, and do what it would have done at the last."""

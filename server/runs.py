@@ -105,6 +105,11 @@ class Run:
         self.changed.set()
         self.changed = asyncio.Event()
 
+    def denied(self) -> str | None:
+        """Return what was refused last, in words for people."""
+        messages = [data["message"] for _, kind, data in self.events if kind == "denied"]
+        return messages[-1] if messages else None
+
     def output(self, stream: str | None = None) -> str:
         """Return what the program wrote, on one stream or on both in order of arrival."""
         return "".join(
