@@ -4,9 +4,8 @@ Exec'd fresh with an empty environment, single-threaded, without a secret. It en
 maker's user namespace before the first run, so that it is an unprivileged user of the host and yet
 may enter the cells. When its channel ends, it ends; its children are ended by their cells.
 
-Descriptor 0 is its channel to the server. First comes its job, {"preload": [...], "ours": package},
-answered by {"ready": {name: problem}}; then
-{"enter": [...]} with the user namespace, {"agent": [...]} with what `Passed` and the cell hold, or
+Descriptor 0 is its channel to the server. First comes its job, {"preload": [...], "environment":
+{...}}, answered by {"ready": {name: problem}}; then {"enter": [...]} with the user namespace, {"agent": [...]} with what `Passed` and the cell hold, or
 {"keeper": [...]} with a keeper's channel. On a run's own "report" it says {"started": pid}, then
 {"exit": status}, a wait status; {"failed": text} where it could not fork.
 """
