@@ -96,10 +96,21 @@ def probe_tier(
         if problem is None:
             listed = _listed(tier, layers, problems)
             return TierReport(tier, listed, *_acceptable(tier, allow_weak))
-        problems[tier] = problem
+        problems[tier] = with_mend(problem)
     tier = force or "limits"
     mend = f"the tier {tier!r} can't be had here: {problems[tier]}. {_MEND}"
     return TierReport(tier, _listed(tier, (), problems), False, mend)
+
+
+def with_mend(problem: str) -> str:
+    """Return why cells can't be made, and what helps where namespaces are refused."""
+    if "unshare" not in problem:
+        return problem
+    return (
+        f"{problem}. User namespaces are switched off here: see the sysctls "
+        "user.max_user_namespaces, kernel.unprivileged_userns_clone and "
+        "kernel.apparmor_restrict_unprivileged_userns; in a container, its seccomp profile"
+    )
 
 
 def _why_not(tier: str, layers: Collection[str]) -> str | None:

@@ -14,7 +14,7 @@ from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server.confine import Limits
 from server.run_events import ExitEvent, LimitEvent, OutputEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, run_in_sandbox
-from server.tiers import Layer, TierReport
+from server.tiers import Layer, TierReport, with_mend
 from tests.serving import marked_processes, wait_until
 
 
@@ -371,6 +371,12 @@ def test_tier_that_is_forced_is_never_replaced_by_a_weaker_one() -> None:
     report = Sandbox.probe(force="limits").report
     assert not report.available
     assert report.tier == "limits"
+
+
+def test_refused_namespaces_come_with_what_helps() -> None:
+    told = with_mend("the cell maker failed: [Errno 1] unshare: Operation not permitted")
+    assert "user.max_user_namespaces" in told
+    assert with_mend("something else") == "something else"
 
 
 def test_layer_that_is_reported_active_is_put_on_or_the_program_does_not_run() -> None:
