@@ -5,9 +5,10 @@ maker's user namespace before the first run, so that it is an unprivileged user 
 may enter the cells. When its channel ends, it ends; its children are ended by their cells.
 
 Descriptor 0 is its channel to the server. First comes its job, {"preload": [...], "environment":
-{...}}, answered by {"ready": {name: problem}}; then {"enter": [...]} with the user namespace, {"agent": [...]} with what `Passed` and the cell hold, or
-{"keeper": [...]} with a keeper's channel. On a run's own "report" it says {"started": pid}, then
-{"exit": status}, a wait status; {"failed": text} where it could not fork.
+{...}}, answered by {"ready": {name: problem}}; then {"enter": [...]} with the user namespace,
+{"agent": [...]} with what `Passed` and the cell hold, or {"keeper": [...]} with a keeper's channel.
+On a run's own "report" it says {"started": pid}, then {"exit": status}, a wait status;
+{"failed": text} where it could not fork.
 """
 
 from __future__ import annotations
