@@ -50,7 +50,7 @@ class ScriptedUpstream:
         self.replies: deque[Reply] = deque()
         self.received: list[Received] = []
         self.sent_at: list[float] = []
-        """When each chunk was handed to the kernel, by `time.monotonic()`."""
+        """When each chunk was about to leave, by `time.monotonic()`."""
         self._gate = threading.Semaphore(0)
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
@@ -115,8 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
         for position, chunk in enumerate(reply.chunks):
             if reply.gated and position and not upstream.pass_gate():
                 break
+            upstream.sent_at.append(time.monotonic())  # first: whoever reads the chunk looks here
             self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-            upstream.sent_at.append(time.monotonic())
         if reply.cut:
             self.close_connection = True
         else:
