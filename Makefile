@@ -43,7 +43,6 @@ wheel: .venv/.dev $(PAGE) ## Build a wheel that carries the page
 
 bench: .venv/.dev $(PAGE) ## Measure, side by side in one run
 	$(BIN)/python scripts/bench.py $(ARGS)
-	$(BIN)/python scripts/bench_gateway.py $(ARGS)
 
 docs: .venv/.dev ## Make the generated docs and .env.example anew
 	$(BIN)/python scripts/make_docs.py

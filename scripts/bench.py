@@ -1,6 +1,6 @@
 """Measure the product, everything side by side in one run. Figures in the docs come from here.
 
-`make bench`, or `make bench ARGS="--rounds 50"`, or `make bench ARGS="--soak 20000"`.
+`make bench`, `make bench ARGS="--only sandbox --rounds 50"`, `make bench ARGS="--soak 20000"`.
 """
 
 from __future__ import annotations
@@ -8,43 +8,56 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import date
 
-from bench_sandbox import BASELINE, bench_sandbox
+from bench_sandbox import bench_sandbox
 from bench_server import bench_server
 from bench_soak import bench_soak
-from bench_tools import header, show, timed
+from bench_tools import HEADING, ROOT, show, timed
 
 from llm_agent_builder import AgentBuilder
+
+SHORT_SOAK = 500
 
 
 def build_plain() -> None:
     AgentBuilder().build_agent("Greeter", "You greet people.", "Say hello.")
 
 
-def plain_subprocess() -> None:
-    """Do what the product was first planned to do: a fresh interpreter that imports the SDK."""
-    subprocess.run([sys.executable, "-c", BASELINE], capture_output=True, check=True)
+def bench_build(rounds: int) -> None:
+    show("build a plain agent in process, shape check included", timed(rounds, build_plain))
+
+
+def bench_gateway(rounds: int) -> None:
+    """Run it as a process of its own: it puts itself on one core."""
+    command = [sys.executable, str(ROOT / "scripts" / "bench_gateway.py")]
+    print(flush=True)
+    subprocess.run([*command, "--rounds", str(rounds)], check=True)
 
 
 def main() -> None:
     logging.disable()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--soak", type=int, help="only the soak, of so many runs")
-    arguments, _ = parser.parse_known_args()  # the gateway's benchmark has options of its own
-    header()
-    if arguments.soak:
-        asyncio.run(bench_soak(arguments.soak))
-        return
-    rounds = arguments.rounds
-    show("build a plain agent in process, shape check included", timed(rounds, build_plain))
-    baseline = timed(max(3, rounds // 10), plain_subprocess)
-    show("fresh subprocess, Anthropic SDK imported (the baseline)", baseline)
-    asyncio.run(bench_sandbox(rounds))
-    asyncio.run(bench_server(rounds))
-    asyncio.run(bench_soak(400))
+    parser.add_argument("--rounds", type=int, default=200, help="how often each is tried")
+    parser.add_argument("--soak", type=int, metavar="N", help="only the soak, of N runs")
+    parts: dict[str, Callable[[int], None]] = {
+        "build": bench_build,
+        "sandbox": lambda rounds: asyncio.run(bench_sandbox(rounds)),
+        "server": lambda rounds: asyncio.run(bench_server(rounds)),
+        "soak": lambda rounds: asyncio.run(bench_soak(options.soak or SHORT_SOAK)),
+        "gateway": bench_gateway,
+    }
+    parser.add_argument("--only", choices=parts, help="only this part")
+    options = parser.parse_args()
+    only = options.only or ("soak" if options.soak else None)
+    print(f"{date.today()}, {os.cpu_count()} cores\n\n{HEADING}", flush=True)
+    for name, part in parts.items():
+        if only in {None, name}:
+            part(options.rounds)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
-"""The server's figures: start, generate, execute."""
+"""Measure the server by HTTP: its start, its requests, and a run beside hostile ones."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
-import sys
-import tempfile
+import contextlib
 import time
-from pathlib import Path
-from urllib.parse import urlsplit
 
-from bench_tools import figure, repeated, show
+from bench_client import Client, Served, serving
+from bench_tools import HELLO, attack, repeated, row, show
 
-ROOT = Path(__file__).resolve().parent.parent
+SUSTAINED_S = 3.0
+AT_ONCE = 4
+PROGRAM = {"code": HELLO, "task": "x"}
 SPEC = {
     "name": "Greeter",
     "prompt": "You greet people.",
@@ -21,82 +19,82 @@ SPEC = {
     "provider": "anthropic",
     "model": "claude-sonnet-5-5",
 }
+HOSTILE = (
+    ("bomb_forks", ""),
+    ("hog_cpu", "children"),
+    ("hog_memory", "0"),
+    ("flood_output", "stdout"),
+)
 
 
-class Client:
-    """One kept connection, as light as can be: the machine's cores are the server's, too."""
+async def _start(served: Served) -> None:
+    """Measure how soon the first run ends, which needs the fork server, and health meanwhile."""
+    answered = time.perf_counter()
+    show("server: command to first answer", [answered - served.begun])
+    health: list[float] = []
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = host, port
+    async def look() -> None:
+        async with Client(served.port) as client:
+            while True:
+                health.append(await client.time("GET", "/healthz"))
+                await asyncio.sleep(0.01)
 
-    async def __aenter__(self) -> Client:
-        self._reader, self._writer = await asyncio.open_connection(*self._address)
-        return self
+    looking = asyncio.create_task(look())
+    async with Client(served.port) as client:
+        await client.ask("POST", "/api/execute", PROGRAM)
+    ready = time.perf_counter()
+    looking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await looking
+    show("server: fork server ready (first run ended) after the first answer", [ready - answered],
+         "≤ 2,500 ms")  # fmt: skip
+    show("server: the same from the command on", [ready - served.begun])
+    show("server: GET /healthz meanwhile", health, "not delayed")
 
-    async def __aexit__(self, *_: object) -> None:
-        self._writer.close()
 
-    async def post(self, path: str, body: object) -> float:
-        """Return how many seconds the answer took."""
-        content = json.dumps(body).encode()
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: {self._address[0]}:{self._address[1]}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-        )
-        start = time.perf_counter()
-        self._writer.write(head.encode() + content)
-        status = await self._reader.readline()
-        length = 0
-        while (line := await self._reader.readline()).strip():
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        await self._reader.readexactly(length)
-        if b" 200 " not in status:
-            raise RuntimeError(status.decode())
-        return time.perf_counter() - start
+async def _requests(served: Served, rounds: int) -> None:
+    async with Client(served.port) as client:
+        generated = await repeated(rounds, lambda: client.time("POST", "/api/generate", SPEC))
+        show("POST /api/generate, one client", generated)
+        executed = await repeated(rounds, lambda: client.time("POST", "/api/execute", PROGRAM))
+        show("POST /api/execute, one client", executed, "p50 ≤ 15 ms")
+    begun, done = time.perf_counter(), 0
+
+    async def work() -> None:
+        nonlocal done
+        async with Client(served.port) as client:
+            while time.perf_counter() < begun + SUSTAINED_S:
+                await client.ask("POST", "/api/execute", PROGRAM)
+                done += 1
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    rate = done / (time.perf_counter() - begun)
+    what = f"POST /api/execute, {AT_ONCE} clients"
+    row(what, f"{rate:,.0f} runs/s", goal="≥ 80 runs/s", rounds=done)
+
+
+async def _beside_hostile(served: Served, rounds: int) -> None:
+    async def again_and_again(name: str, task: str) -> None:
+        program = {"code": attack(name), "task": task}
+        async with Client(served.port) as client:
+            while True:
+                await client.ask("POST", "/api/execute", program)
+
+    neighbours = [asyncio.create_task(again_and_again(*each)) for each in HOSTILE]
+    await asyncio.sleep(0.5)
+    async with Client(served.port) as client:
+        beside = await repeated(rounds, lambda: client.time("POST", "/api/execute", PROGRAM))
+    for neighbour in neighbours:
+        neighbour.cancel()
+    for result in await asyncio.gather(*neighbours, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
+    what = "POST /api/execute beside a fork bomb, CPU hog, memory hog, output flood"
+    show(what, beside, "p99 ≤ 150 ms")
 
 
 async def bench_server(rounds: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-c", "from server.cli import main; main()", "serve", "--port", "0"],
-            cwd=folder,
-            env={"PYTHONPATH": str(ROOT), "AGENT_BUILDER_DATA_DIR": folder, "PATH": "/usr/bin"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert process.stdout is not None
-        url = urlsplit(process.stdout.readline().partition(": ")[2].strip())
-        show("server: command to first answer", [time.perf_counter() - start])
-        assert url.hostname is not None
-        assert url.port is not None
-        try:
-            await _bench(url.hostname, url.port, rounds)
-        finally:
-            process.terminate()
-            process.wait()
-            process.stdout.close()
-
-
-async def _bench(host: str, port: int, rounds: int) -> None:
-    hello = {"code": "print('hi')", "task": "x"}
-    async with Client(host, port) as client:
-        first = await client.post("/api/execute", hello)  # waits for the fork server to be ready
-        show("server: its first run, asked for at once", [first])
-        generated = await repeated(rounds, lambda: client.post("/api/generate", SPEC))
-        show("`POST /api/generate`, one client", generated)
-        executed = await repeated(rounds, lambda: client.post("/api/execute", hello))
-        show("`POST /api/execute` of print('hi'), one client", executed)
-    left = iter(range(4 * rounds))
-
-    async def work() -> None:
-        async with Client(host, port) as one:
-            for _ in left:
-                await one.post("/api/execute", hello)
-
-    start = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(4)))
-    rate = 4 * rounds / (time.perf_counter() - start)
-    figure("`POST /api/execute` of print('hi'), 4 clients", f"{rate:.0f} a second")
+    async with serving(AGENT_BUILDER_MAX_CONCURRENT_RUNS="8") as served:
+        await _start(served)
+        await _requests(served, rounds)
+        await _beside_hostile(served, rounds)

@@ -1,96 +1,171 @@
-"""Many mixed runs, a tenth of them hostile or cancelled; then what is left of them.
-
-`make bench ARGS="--soak 20000"`.
-"""
+"""Many runs of all kinds through one server, then a look at what is left of them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-from bench_sandbox import HOSTILE
-from bench_tools import children_of, figure, helpers_of
+from bench_client import Client, Served, serving
+from bench_tools import HELLO, attack, children_of, descendants_of, resident_kib, row
 
-from server import memory_group
-from server.confine import Limits
-from server.run_events import OutputEvent, Program
-from server.sandbox import Sandbox
+AT_ONCE = 4
+WARM = 2000
+"""After so many runs (or a tenth of them) the server's memory is to have found its size."""
+MARK = f"soak{os.getpid()}"
+_SETTLE_S = 10.0
+_SLEEP = "import time; print('asleep', flush=True); time.sleep(30)"
 
-_ORDINARY = (
-    "print('hi')",
-    "import json, sys; print(json.dumps(sys.argv))",
+PEACEFUL = (
+    HELLO,
+    "import sys; print('no', file=sys.stderr); sys.exit(3)",
+    "open('left.txt', 'w').write('x' * 4000)",
+    "raise ValueError('why')",
     "import anthropic; print(anthropic.__version__)",
-    "open('f', 'w').write('x' * 10000); print('written')",
-    "raise SystemExit(3)",
-    "1 / 0",
+    "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', 'print(1)'])",
+    "for n in range(2000): print(n)",
+    "open('/etc/shadow')",
 )
-_HOSTILE = (
-    *HOSTILE,
-    "import os\nif os.fork() == 0: os.setsid(); os.fork(); import time; time.sleep(600)",
-    "open('f', 'wb').truncate(2**40)",
-    "import ctypes; ctypes.string_at(0)",
-    "import time; time.sleep(600)",
+HOSTILE: tuple[tuple[str, str, dict[str, float]], ...] = (
+    ("leave_daemons", MARK, {}),
+    ("flood_output", "stdout", {}),
+    ("hog_memory", "0", {"memory_mib": 128}),
+    ("bomb_forks", "", {}),
+    ("bomb_threads", "", {"wall_s": 1}),
+    ("hog_cpu", "", {"wall_s": 0.3}),
+    ("hog_cpu", "children", {"cpu_s": 0.3, "wall_s": 2}),
+    ("fill_scratch", "", {"scratch_mib": 8, "wall_s": 3}),
+    ("name_files_badly", "", {}),
+    ("leave_hostile_files", "", {}),
+    ("make_sockets", "", {}),
+    ("crash", "", {}),
+    ("kill_parent", "", {}),
 )
 
 
-async def _run(sandbox: Sandbox, pick: random.Random) -> None:
-    hostile = pick.random() < 0.1
-    code = pick.choice(_HOSTILE if hostile else _ORDINARY)
-    limits = Limits(cpu_s=0.5, wall_s=1, memory_mib=128) if hostile else Limits()
-    run = await sandbox.start(Program(code, "x", limits))
-    cancel = hostile and pick.random() < 0.3
-    async for event in run.events():
-        if cancel and isinstance(event, OutputEvent):
-            run.request_cancel()
+@dataclass(slots=True)
+class Held:
+    """What a server holds, once no run is under way."""
+
+    processes: int
+    descriptors: int
+    mounts: int
+    files: int
+    groups: int
+
+    @classmethod
+    def of(cls, served: Served) -> Held:
+        """Count. Prepared cells are among it; there are as many of them each time."""
+        helpers = children_of(served.pid)
+        own = {served.pid, *helpers}
+        return cls(
+            processes=len(descendants_of(served.pid) | _marked()),
+            descriptors=sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in own),
+            mounts=sum(len(Path(f"/proc/{pid}/mountinfo").read_text().split("\n")) for pid in own),
+            files=len(os.listdir(served.temporary)),
+            groups=len(list(Path("/sys/fs/cgroup").rglob(f"agent-run-{served.pid}-*"))),
+        )
 
 
-def _resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def _marked() -> set[int]:
+    """Return the processes of this machine that a run has named."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                name = (entry / "comm").read_text().strip()
+            except OSError:
+                continue
+            if name == MARK:
+                found.add(int(entry.name))
+    return found
 
 
-def _there() -> dict[str, int]:
-    """Count what could be left behind."""
-    helpers = helpers_of(os.getpid())
-    counts = {
-        f"descriptors of the {name}": len(os.listdir(f"/proc/{pid}/fd"))
-        for name, pid in {"server": os.getpid(), **helpers}.items()
-    }
-    counts |= {
-        f"processes below the {name}": len(children_of(pid)) for name, pid in helpers.items()
-    }
-    counts["mounts"] = len(Path("/proc/self/mountinfo").read_text().splitlines())
-    counts["files"] = len([*Path("/tmp").glob(f"agent-*{os.getpid()}*")])
-    counts["cgroups"] = len([g for g in memory_group.left_groups() if str(os.getpid()) in g.name])
-    return counts
+async def _ended_by_leaving(port: int) -> None:
+    async with Client(port) as client:
+        client.send("POST", "/api/execute", {"code": _SLEEP, "task": ""})
+        await asyncio.sleep(0.1)
 
 
-async def bench_soak(count: int) -> None:
-    sandbox = Sandbox.probe(force="strong")
-    sandbox.warm_up()
-    pick = random.Random(1)
-    warm = max(200, count // 10)
+async def _ended_by_order(port: int) -> None:
+    async with Client(port) as client:
+        accepted = await client.ask("POST", "/api/runs", {"code": _SLEEP, "task": ""})
+        await asyncio.sleep(0.05)
+        await client.ask("DELETE", f"/api/runs/{accepted['id']}")
 
-    async def many(number: int) -> None:
-        left = iter(range(number))
 
-        async def work() -> None:
-            for _ in left:
-                await _run(sandbox, pick)
+async def _timed_out(port: int) -> None:
+    async with Client(port) as client:
+        body = {"code": _SLEEP, "task": "", "limits": {"wall_s": 0.2}}
+        await client.ask("POST", "/api/execute", body)
 
-        await asyncio.gather(*(work() for _ in range(4)))
-        await asyncio.sleep(1)
 
-    await many(warm)
-    before, memory, start = _there(), _resident_mib(), time.perf_counter()
-    await many(count - warm)
-    seconds = time.perf_counter() - start
-    after = _there()
-    leaked = {name: after[name] - before[name] for name in after if after[name] > before[name]}
-    growth = 100 * (_resident_mib() - memory) / memory
-    figure(f"soak: {count:,} mixed runs, {count / seconds:.0f} a second; leaked", str(leaked or 0))
-    figure(f"soak: growth of memory after the first {warm:,}", f"{growth:.1f} %")
-    sandbox.close()
+def _hostile(name: str, task: str, limits: dict[str, float]) -> Callable[[int], Awaitable[None]]:
+    body = {"code": attack(name), "task": task, "limits": {"wall_s": 10, **limits}}
+
+    async def work(port: int) -> None:
+        async with Client(port) as client:
+            await client.ask("POST", "/api/execute", body)
+
+    return work
+
+
+async def _soak(served: Served, runs: int, first: int = 0) -> None:
+    """Do runs number `first` and on; each tenth is hostile, cancelled or timed out."""
+    bad = [_ended_by_leaving, _ended_by_order, _timed_out, *(_hostile(*each) for each in HOSTILE)]
+    numbers = count(first)
+
+    async def work() -> None:
+        async with Client(served.port) as client:
+            while (number := next(numbers)) < first + runs:
+                if number % 10 == 9:
+                    await bad[number // 10 % len(bad)](served.port)
+                else:
+                    code = PEACEFUL[number % len(PEACEFUL)]
+                    await client.ask("POST", "/api/execute", {"code": code, "task": ""})
+
+    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+
+
+async def _settled(served: Served, like: Held | None = None) -> Held:
+    """Count when it doesn't change any more, or, with `like`, once nothing more is held."""
+    deadline = time.monotonic() + _SETTLE_S
+    held = Held.of(served)
+    while time.monotonic() < deadline:
+        await asyncio.sleep(0.5)
+        before, held = held, Held.of(served)
+        if held == before and (like is None or held == like):
+            break
+    return held
+
+
+async def bench_soak(runs: int) -> None:
+    async with serving() as served:
+        first = min(WARM, max(1, runs // 10))
+        await _soak(served, min(200, first))  # all that is made only once is there now
+        before = await _settled(served)
+        begun = time.perf_counter()
+        await _soak(served, first)
+        small = resident_kib(served.pid)
+        await _soak(served, runs - first, first)
+        took = time.perf_counter() - begun
+        after = await _settled(served, before)
+        _report(runs, took, before, after)
+        grown = resident_kib(served.pid) / small - 1
+        what = f"soak: server memory after run {first:,} ({small / 1024:.0f} MiB) grown by"
+        row(what, f"{grown:.1%}", goal="< 5 %", rounds=runs)
+
+
+def _report(runs: int, took: float, before: Held, after: Held) -> None:
+    row("soak: mixed runs, a tenth hostile or ended early", f"{runs / took:.0f} runs/s",
+        rounds=runs)  # fmt: skip
+    for each in fields(Held):
+        found: Any = (getattr(before, each.name), getattr(after, each.name))
+        leaked = found[1] - found[0]
+        shown = f"{leaked}" if leaked == 0 else f"{leaked:+} ({found[0]} → {found[1]})"
+        row(f"soak: leaked {each.name}", shown, goal="0", rounds=runs)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: one table, one way to time."""
+"""What the benchmarks share: the one table, and what /proc says of processes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,31 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+ATTACKS = ROOT / "tests" / "attacks"
 Seconds = list[float]
+HELLO = "print('hi')"
+BASELINE = "import anthropic; print('hi')"
+HEADING = "| what | p50 | p99 | goal | rounds |\n| --- | --- | --- | --- | --- |"
 
 
-def header() -> None:
-    print("| what | p50 ms | p99 ms | rounds |\n| --- | --- | --- | --- |", flush=True)
+def row(what: str, p50: str, p99: str = "", *, goal: str = "", rounds: int = 1) -> None:
+    """Print one row of the table."""
+    print(f"| {what} | {p50} | {p99} | {goal} | {rounds} |", flush=True)
 
 
-def show(what: str, seconds: Seconds) -> None:
-    """Print one row; the input is in seconds."""
-    ordered = sorted(seconds)
-    p50, p99 = statistics.median(ordered), ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
-    print(f"| {what} | {p50 * 1000:,.2f} | {p99 * 1000:,.2f} | {len(ordered)} |", flush=True)
+def show(what: str, seconds: Seconds, goal: str = "") -> None:
+    """Print a row of times."""
+    p50, p99 = (f"{value * 1000:,.2f} ms" for value in (median(seconds), p99_of(seconds)))
+    row(what, p50, p99, goal=goal, rounds=len(seconds))
 
 
-def figure(what: str, value: str) -> None:
-    """Print a row with one figure."""
-    print(f"| {what} | {value} | | |", flush=True)
+def median(seconds: Seconds) -> float:
+    return statistics.median(seconds)
+
+
+def p99_of(seconds: Seconds) -> float:
+    return sorted(seconds)[min(len(seconds) - 1, len(seconds) * 99 // 100)]
 
 
 def timed(rounds: int, work: Callable[[], object]) -> Seconds:
@@ -39,24 +47,37 @@ async def repeated(rounds: int, work: Callable[[], Awaitable[float]]) -> Seconds
     return [await work() for _ in range(rounds)]
 
 
-def private_mib(pid: int) -> float:
-    """Return the memory that a process shares with no other, in MiB."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    kib = sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
-    return kib / 1024
+def attack(name: str) -> str:
+    """Return the source of one of the hostile programs."""
+    return (ATTACKS / f"{name}.py").read_text("utf-8")
 
 
-def children_of(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-
-
-def helpers_of(pid: int) -> dict[str, int]:
-    """Return the sandbox's helper processes below a process, by what they run."""
-    found: dict[str, int] = {}
-    for child in children_of(pid):
-        command = Path(f"/proc/{child}/cmdline").read_bytes()
-        for name in ("cell_maker", "forkserver"):
-            if f"server.{name}".encode() in command:
-                found[name] = child
+def children_of(pid: int) -> set[int]:
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found |= {int(child) for child in task.read_text().split()}
+        except OSError:
+            continue
     return found
+
+
+def descendants_of(pid: int) -> set[int]:
+    found = children_of(pid)
+    for child in tuple(found):
+        found |= descendants_of(child)
+    return found
+
+
+def resident_kib(pid: int) -> int:
+    return _kib(Path(f"/proc/{pid}/status").read_text(), {"VmRSS"})
+
+
+def unshared_kib(pid: int) -> int:
+    """Return the memory of a process that no other one shares."""
+    return _kib(Path(f"/proc/{pid}/smaps_rollup").read_text(), {"Private_Clean", "Private_Dirty"})
+
+
+def _kib(text: str, names: set[str]) -> int:
+    lines = (line.partition(":") for line in text.splitlines())
+    return sum(int(value.split()[0]) for name, _, value in lines if name in names)

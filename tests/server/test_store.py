@@ -56,6 +56,17 @@ def test_oldest_runs_go_beyond_the_limit(tmp_path: Path) -> None:
         store.file("run0", "x")
 
 
+def test_never_are_more_runs_kept_than_may_be_though_they_go_in_lots(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep_runs=100)
+    counts = []
+    for number in range(110):
+        add(store, f"run{number}")
+        store.end_run(f"run{number}", {"status": "success"})
+        counts.append(len(store.runs(limit=200)))
+    assert max(counts) == 100
+    assert min(counts[100:]) == 98
+
+
 def test_run_that_is_going_is_kept_beyond_the_limit(tmp_path: Path) -> None:
     store = Store(tmp_path, keep_runs=1)
     add(store, "going")

@@ -1,0 +1,103 @@
+"""A server of our own to measure, and a client that costs it little: raw streams, kept alive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bench_tools import ROOT
+
+
+class Client:
+    """One connection; answers must have a Content-Length, as the server's have."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Go away, whatever is under way."""
+        self._writer.close()
+
+    def send(self, method: str, path: str, body: object = None) -> None:
+        content = b"" if body is None else json.dumps(body).encode()
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        )
+        self._writer.write(head.encode() + content)
+
+    async def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Return the answer.
+
+        Raises:
+            RuntimeError: it is an error.
+
+        """
+        self.send(method, path, body)
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        first, *lines = head.split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines if ": " in line)
+        content = await self._reader.readexactly(int(headers.get("content-length", 0)))
+        if first.split()[1][0] != "2":
+            raise RuntimeError(f"{first}: {content.decode()}")
+        return json.loads(content or b"null")
+
+    async def time(self, method: str, path: str, body: object = None) -> float:
+        begun = time.perf_counter()
+        await self.ask(method, path, body)
+        return time.perf_counter() - begun
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server; `begun` is when its command was given."""
+
+    pid: int
+    port: int
+    begun: float
+    temporary: Path
+    """Its folder for temporary files, which nothing else uses."""
+
+
+@asynccontextmanager
+async def serving(**settings: str) -> AsyncIterator[Served]:
+    """Run a server, from its first answer until the context is left."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        temporary = Path(folder, "temporary")
+        temporary.mkdir()
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": folder}
+        environment |= {"AGENT_BUILDER_DATA_DIR": folder, "TMPDIR": str(temporary), **settings}
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from server.cli import main; main()", "serve", "--port", "0"],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        try:
+            line = await asyncio.to_thread(process.stdout.readline)
+            port = int(line.rpartition(":")[2].strip(" /\n"))
+            yield Served(process.pid, port, begun, temporary)
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait)
+            process.stdout.close()
