@@ -4,7 +4,7 @@ It prints, for each layer, "" or what got through. It relies on nothing of ours.
 """
 
 SELF_CHECK = """
-import ctypes, errno, json, os, resource, socket, struct
+import ctypes, errno, json, os, resource, socket, struct, sysconfig
 
 def refused(codes, attempt):
     try:
@@ -32,8 +32,14 @@ def mptcp():
 
 def check_root():
     shown = len(os.listdir("/etc"))  # a host has some hundred entries there
-    private = os.path.ismount("/scratch") and shown < 16
-    return "" if private else "the root is the host's"
+    if not os.path.ismount("/scratch") or shown >= 16:
+        return "the root is the host's"
+    for name in ("stdlib", "purelib"):
+        try:
+            os.listdir(sysconfig.get_path(name))
+        except OSError:
+            return f"{sysconfig.get_path(name)} is closed to the user that runs are (chmod a+rX it)"
+    return ""
 
 def check_processes():
     ids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
