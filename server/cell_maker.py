@@ -88,7 +88,12 @@ class CellMaker:
         ids = Ids(0, 0, RUN_UID) if self._privileged else Ids(RUN_UID, RUN_UID, RUN_UID)
         asked_read, asked_write = os.pipe()
         given_read, given_write = os.pipe()
-        first = os.fork()
+        try:
+            first = os.fork()
+        except OSError:
+            for descriptor in (asked_read, asked_write, given_read, given_write):
+                os.close(descriptor)
+            raise
         if first == 0:
             _become_cell(control, ids, (asked_write, given_read), (asked_read, given_write))
         os.close(asked_write)

@@ -95,7 +95,8 @@ def plainly(code: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
         "LANG": "C.UTF-8",
         "PATH": "/usr/bin",
     }
-    command = [sys.executable, "agent.py", "--task", "x"]
+    # Whoever starts the tests in the background of a shell has SIGINT ignored, and so its children.
+    command = ["env", "--default-signal=INT", sys.executable, "agent.py", "--task", "x"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
 
 
