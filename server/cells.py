@@ -381,7 +381,7 @@ class Cell:
             self._control.read()  # the init may have said why, just before
             if self._group is not None and self._group.was_exceeded():
                 self._end(Ended(limit="memory"))
-            self._end(Ended(status=message["exit"]))
+            self._end(Ended(status=message["exit"], cpu_s=message["cpu"]))
 
     def _fork_server_gone(self) -> None:
         """Hand a run that had not begun to the fork server's successor."""

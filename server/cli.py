@@ -194,6 +194,7 @@ def _write_cassette(file: Path, admitted: Run) -> None:
     if admitted.cassette is None:
         raise MachineryError(f"{file} was not written: the calls are more than a cassette may hold")
     file.write_text(json.dumps(admitted.cassette, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    click.echo(f"[recorded: {file}]", err=True)
 
 
 async def _show(rooms: Rooms, admitted: Run) -> int:

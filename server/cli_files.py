@@ -83,6 +83,8 @@ def save_files(written: Collected, folder: Path | None) -> bool:
     for each in written.left_out:
         click.echo(f"[not returned: {each.reason}: {each.count}]", err=True)
     if not written.files:
+        if folder is not None:
+            click.echo("[no files were written: nothing to save]", err=True)
         return True
     if folder is None:
         listed = ", ".join(f"{file.name} ({len(file.content):,} bytes)" for file in written.files)

@@ -66,6 +66,8 @@ def die_with_parent(parent: int) -> None:
 _M_ARENA_MAX = -8
 _THREAD_STACK = 2 * MIB
 _LEAST_ROOM = 64 * MIB
+_RLIMIT_SIGPENDING = 11  # include/uapi/asm-generic/resource.h; Python has no name for it
+_SIGNALS = 128
 
 
 def economise_address_space() -> None:
@@ -108,6 +110,8 @@ def limit_resources(limits: Limits, *, taken: int = 0) -> None:
         (resource.RLIMIT_NOFILE, 256, 256),
         (resource.RLIMIT_MSGQUEUE, 0, 0),
         (resource.RLIMIT_MEMLOCK, 0, 0),
+        # Counted for whoever made the user namespace as well: all runs and the server share it.
+        (_RLIMIT_SIGPENDING, _SIGNALS, _SIGNALS),
     ):
         allowed = resource.getrlimit(kind)[1]  # what the server itself was given
         most = hard if allowed == resource.RLIM_INFINITY else min(hard, allowed)

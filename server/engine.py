@@ -104,6 +104,8 @@ class Ended:
 
     status: int | None = None
     limit: str | None = None
+    cpu_s: float = 0.0
+    """Processor time of the program's first process and those it waited for."""
 
 
 class Place(Protocol):

@@ -7,8 +7,8 @@ may enter the cells. When its channel ends, it ends; its children are ended by t
 Descriptor 0 is its channel to the server. First comes its job, {"preload": [...], "environment":
 {...}}, answered by {"ready": {name: problem}}; then {"enter": [...]} with the user namespace,
 {"agent": [...]} with what `Passed` and the cell hold, or {"keeper": [...]} with a keeper's channel.
-On a run's own "report" it says {"started": pid}, then {"exit": status}, a wait status;
-{"failed": text} where it could not fork.
+On a run's own "report" it says {"started": pid}, then {"exit": status, "cpu": seconds},
+a wait status; {"failed": text} where it could not fork.
 """
 
 from __future__ import annotations
@@ -114,10 +114,10 @@ class ForkServer:
         pid, report = self._children.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)
-        _, status = os.waitpid(pid, 0)
+        _, status, used = os.wait4(pid, 0)
         if report is not None:
             with contextlib.suppress(OSError):
-                send(report, {"exit": status})
+                send(report, {"exit": status, "cpu": used.ru_utime + used.ru_stime})
             report.close()
 
 

@@ -149,7 +149,8 @@ class KeptPlace:
             if self._tasks is not None and task_cap.was_reached(self._tasks):
                 self.on_limit("processes")
             exceeded = self._memory is not None and self._memory.was_exceeded()
-            self._end(Ended(limit="memory") if exceeded else Ended(status=message["exit"]))
+            ended = Ended(status=message["exit"], cpu_s=message["cpu"])
+            self._end(Ended(limit="memory") if exceeded else ended)
 
     def _keeper_gone(self) -> None:
         if not self.ended.done():

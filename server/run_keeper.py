@@ -2,7 +2,7 @@
 
 It forks the agent, watches its tree, ends it, and reaps what it orphans. Standard library only.
 The order {"go": ...} comes with the run's descriptors; besides what `supervisor.py` says, the
-keeper tells {"started": pid} and, as its last word, {"exit": status}, a wait status.
+keeper tells {"started": pid} and, as its last word, {"exit": status, "cpu": seconds}.
 """
 
 from __future__ import annotations
@@ -111,13 +111,13 @@ class _Keeper(Supervisor):
     def attend(self, descriptor: int) -> None:
         """Tell of the agent's end, and end what it leaves."""
         assert self._agent is not None
-        _, status = os.waitpid(self._agent, 0)
+        _, status, used = os.wait4(self._agent, 0)
         self._poll.unregister(descriptor)
         os.close(descriptor)
         self._watch = None
         self.end_all()
         self._agent = None
-        self.tell({"exit": status})
+        self.tell({"exit": status, "cpu": used.ru_utime + used.ru_stime})
 
     def reap(self) -> None:
         """Reap what was orphaned and has ended."""

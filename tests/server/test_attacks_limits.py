@@ -9,7 +9,7 @@ import pytest
 
 from server.confine import Limits
 from server.run_events import LimitEvent, Program, SandboxEvent, Status
-from server.sandbox import Sandbox
+from server.sandbox import Sandbox, run_in_sandbox
 from tests.attacking import end_of, events_of, holds, text_of, watch
 
 SMALL = Limits(cpu_s=3, wall_s=20, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
@@ -59,7 +59,9 @@ def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, ref
         return await bomb, text, took
 
     events, neighbour, took = asyncio.run(both())
-    assert (neighbour, took < 5) == ("undisturbed\n", True)
+    assert neighbour == "undisturbed\n"
+    # Where it may have to wait for an interpreter to be prepared, that is not the bomb's doing.
+    assert took < (30 if tiered.report.tier == "bubblewrap" else 5)
     assert "processes" in kinds(events)
     if holds(tiered.report, "private processes"):
         assert end_of(events).status is not Status.LIMIT
@@ -104,6 +106,23 @@ def test_sleeping_for_ever_ends_by_the_clock_whatever_signals_are_ignored(tiered
     events = asyncio.run(inside())
     assert (end_of(events).status, end_of(events).reason) == (Status.TIMEOUT, "wall")
     assert time.monotonic() - started < 10
+
+
+def test_pending_signals_of_others_can_not_be_used_up(tiered: Sandbox) -> None:
+    """They are counted for the server's user too, over all runs."""
+    code = (
+        "import ctypes, os, signal\n"
+        "libc, sent = ctypes.CDLL(None), 0\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {40})\n"
+        "while sent < 2000 and libc.sigqueue(os.getpid(), 40, None) >= 0: sent += 1\n"
+        "print(sent < 1000)\n"
+    )
+    assert run_in_sandbox(code, "", sandbox=tiered) == "True\n"
+
+
+def test_signal_of_the_cpu_limit_that_a_program_sends_itself_is_no_limit(tiered: Sandbox) -> None:
+    shown = run_in_sandbox("import os, signal; os.kill(os.getpid(), 24)", "", sandbox=tiered)
+    assert shown == "error: killed by SIGXCPU\n"
 
 
 def test_threads_that_fork_are_ended_in_time(tiered: Sandbox) -> None:

@@ -42,7 +42,7 @@ def run(sandbox: Sandbox) -> Runner:
 
 def leftovers() -> set[str]:
     """Return the scratch folders that are there."""
-    return {path.name for path in Path("/tmp").glob("agent-run-*")}
+    return {path.name for path in Path("/tmp").glob(f"agent-run-{os.getpid()}-*")}
 
 
 # ---------------------------------------------------------------- what is returned
