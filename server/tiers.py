@@ -67,9 +67,14 @@ class TierReport:
         )
 
 
+_OFTEN_IMPORTED = ("argparse", "gettext", "shutil", "csv", "sqlite3", "urllib.request", "asyncio")
+"""By programs themselves, beside what the SDKs load."""
+
+
 def make_engine(tier: str, *, preload: bool = True, ready: int = 4) -> Engine:
     """Return the engine of a tier; `ready` places are kept prepared where that is cheap."""
-    modules = tuple(provider.sdk_module for provider in PROVIDERS.values()) if preload else ()
+    sdks = [provider.sdk_module for provider in PROVIDERS.values()]
+    modules = (*sdks, *_OFTEN_IMPORTED) if preload else ()
     if tier == "strong":
         return CellEngine(preload=modules, ready=ready)
     if tier == "bubblewrap":
