@@ -51,7 +51,6 @@ from server.tiers import TierReport, make_engine, probe_tier
 _DRAIN_S = 1.0
 """How long the pipes may stay open after everything in the place has ended."""
 _MARK_BYTES = 4096
-_CPU_SLACK_S = 0.5
 
 
 class Sandbox:
@@ -326,7 +325,7 @@ class SandboxRun:
         mark = mark.removeprefix(FULL)
         if cause is None and ended.status is not None:
             cause = _limit_of(ended.status, mark)
-            if cause == "cpu" and ended.cpu_s < self._program.limits.cpu_s - _CPU_SLACK_S:
+            if cause == "cpu" and ended.cpu_s < self._program.limits.cpu_s / 2:
                 cause = None  # a program can send itself the signal
         status, reason = _outcome(code, cause)
         if mark == FILE_SIZE:

@@ -278,8 +278,8 @@ def test_killed_server_leaves_no_process_behind(serve: ServerFactory) -> None:
         helpers = helpers_of(server.process.pid)
         assert set(helpers) == {"cell_maker", "forkserver"}
         server.process.kill()
-    wait_until(lambda: not marked_processes(mark), 2)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in helpers.values()), 2)
+    wait_until(lambda: not marked_processes(mark))
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in helpers.values()))
 
 
 def test_fork_server_has_an_empty_environment_one_thread_and_an_unprivileged_user() -> None:
