@@ -5,9 +5,10 @@ What isn't known is None, never 0. Dates are passed in: prices change.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -28,6 +29,9 @@ from llm_agent_builder.usage import Usage
 
 _ROUTES = "huggingface_"
 """How the table's ids of Hugging Face's inference partners begin."""
+_ANY_ROUTE = {"", "auto", "fastest", "cheapest", "preferred"}
+"""What may stand in a partner's place: how Hugging Face is to choose one.
+Source: https://huggingface.co/docs/inference-providers/index (provider selection)."""
 _STANDARD = {None, "standard", "auto", "standard_only", "default", "global", "not_available"}
 """Values of a request or a usage that leave the price as the table has it."""
 
@@ -64,8 +68,7 @@ def _priced(provider: ProviderEnum, model: str) -> tuple[tuple[Provider, ModelIn
     wanted = [provider.value]
     if provider is ProviderEnum.HUGGINGFACE:
         every = [entry.id for entry in get_snapshot().providers if entry.id.startswith(_ROUTES)]
-        named = _ROUTES + route
-        wanted = [named] if named in every else every
+        wanted = every if route in _ANY_ROUTE else [_ROUTES + route]
     found = [
         (entry, priced)
         for entry in get_snapshot().providers
@@ -79,42 +82,6 @@ def is_standard(*settings: object) -> bool:
     return all(isinstance(value, str | None) and value in _STANDARD for value in settings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """One model at one seller on one day; prices may rise where the input is long."""
-
-    seller: Provider
-    model: ModelInfo
-    today: date
-    steps: tuple[int, ...]
-    """Lengths of input beyond which other prices hold."""
-
-    def cost(self, usage: Usage) -> Decimal:
-        """Return what a call costs, count by count."""
-        step = bisect_left(self.steps, usage.input_tokens)
-        plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-        counts = {
-            "input": max(0, plain),
-            "cache_read": usage.cached_tokens,
-            "cache_write": usage.cache_write_tokens - usage.cache_write_1h_tokens,
-            "cache_write_1h": usage.cache_write_1h_tokens,
-            "output": usage.output_tokens,
-            "web_search": usage.web_searches,
-        }
-        parts = (count * _rate(self, step, kind) for kind, count in counts.items() if count)
-        return sum(parts, Decimal(0))
-
-    def by_table(self, **counts: int) -> Decimal:
-        """Return what the table itself works out; slow, so it is asked once for each rate."""
-        when = datetime.combine(self.today, time(12), UTC)
-        usage = PricedUsage(**counts)
-        price = self.model.calc_price(usage, self.seller, genai_request_timestamp=when)
-        return price.total_price
-
-    def __hash__(self) -> int:
-        return hash((self.seller.id, self.model.id, self.today))
-
-
 _SAMPLE = 1000
 _COUNTS: Mapping[str, Mapping[str, int]] = {
     "input": {"input_tokens": 1},
@@ -126,13 +93,51 @@ _COUNTS: Mapping[str, Mapping[str, int]] = {
 }
 
 
-@lru_cache(maxsize=4096)
-def _rate(offer: _Offer, step: int, kind: str) -> Decimal:
-    """Return what one more of a kind costs, where the input is as long as that step says."""
-    start = {"input_tokens": offer.steps[step - 1] + 1 if step else 0, "output_tokens": 0}
-    more = {key: start.get(key, 0) + _SAMPLE * count for key, count in _COUNTS[kind].items()}
-    difference = offer.by_table(**(start | more)) - offer.by_table(**start)
-    return difference / _SAMPLE
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """One model at one seller on one day; prices may rise where the input is long."""
+
+    seller: Provider
+    model: ModelInfo
+    today: date
+    steps: tuple[int, ...]
+    """Lengths of input beyond which other prices hold."""
+    rates: dict[tuple[int, str], Decimal] = field(default_factory=dict, compare=False)
+    """What one more of a kind costs, by the step and the kind; filled as it is asked for."""
+
+    def cost(self, usage: Usage) -> Decimal:
+        """Return what a call costs, count by count."""
+        step = bisect_left(self.steps, usage.input_tokens)
+        plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        counts = (
+            ("input", max(0, plain)),
+            ("cache_read", usage.cached_tokens),
+            ("cache_write", usage.cache_write_tokens - usage.cache_write_1h_tokens),
+            ("cache_write_1h", usage.cache_write_1h_tokens),
+            ("output", usage.output_tokens),
+            ("web_search", usage.web_searches),
+        )
+        return sum((self.rate(step, kind) * count for kind, count in counts if count), Decimal(0))
+
+    def rate(self, step: int, kind: str) -> Decimal:
+        """Return what one more of a kind costs, where the input is as long as that step says."""
+        found = self.rates.get((step, kind))
+        if found is None:
+            found = self.rates[step, kind] = self._ask_rate(step, kind)
+        return found
+
+    def _ask_rate(self, step: int, kind: str) -> Decimal:
+        start = {"input_tokens": self.steps[step - 1] + 1 if step else 0, "output_tokens": 0}
+        more = {key: start.get(key, 0) + _SAMPLE * count for key, count in _COUNTS[kind].items()}
+        difference = self.by_table(**(start | more)) - self.by_table(**start)
+        return difference / _SAMPLE
+
+    def by_table(self, **counts: int) -> Decimal:
+        """Return what the table itself works out; slow, so it is asked once for each rate."""
+        when = datetime.combine(self.today, time(12), UTC)
+        usage = PricedUsage(**counts)
+        price = self.model.calc_price(usage, self.seller, genai_request_timestamp=when)
+        return price.total_price
 
 
 @lru_cache(maxsize=512)
@@ -162,15 +167,47 @@ def cost(
     """
     if route:
         model = f"{model.partition(':')[0]}:{route}"
-    prices = {offer.cost(usage) for offer in _offers(provider, model, today)}
-    return prices.pop() if len(prices) == 1 else None
+    costs = [offer.cost(usage) for offer in _offers(provider, model, today)]
+    return costs[0] if costs and all(other == costs[0] for other in costs[1:]) else None
 
 
-def highest_cost(provider: ProviderEnum, model: str, usage: Usage, today: date) -> Decimal | None:
-    """Return the most a call of this size can cost, caches written included; None: not known."""
-    tokens = usage.input_tokens
-    ways = [Usage(tokens, usage.output_tokens)]
-    if provider is ProviderEnum.ANTHROPIC:
-        ways += [Usage(tokens, usage.output_tokens, 0, tokens, hour) for hour in (0, tokens)]
+@dataclass(frozen=True, slots=True)
+class HighestRates:
+    """The most that one token can cost, in US dollars: read or put into a cache, and written."""
+
+    input: Decimal
+    output: Decimal
+
+
+def highest_rates(
+    provider: ProviderEnum, model: str, input_tokens: int, today: date
+) -> HighestRates | None:
+    """Return what a call with at most that much input can cost a token; None: not known.
+
+    Where partners differ, the dearest counts, for each of the two by itself.
+    """
+    steps, rates = _highest(provider, model, today)
+    return rates[bisect_left(steps, input_tokens)] if rates else None
+
+
+@lru_cache(maxsize=512)
+def _highest(
+    provider: ProviderEnum, model: str, today: date
+) -> tuple[tuple[int, ...], tuple[HighestRates, ...]]:
+    """Return the lengths of input beyond which the rates rise, and the rates up to each."""
     offers = _offers(provider, model, today)
-    return max((offer.cost(way) for way in ways for offer in offers), default=None)
+    steps = tuple(sorted({step for offer in offers for step in offer.steps}))
+    kinds = ["input"]
+    if provider is ProviderEnum.ANTHROPIC:
+        kinds += ["cache_write", "cache_write_1h"]
+    rates = []
+    for most in (*steps, math.inf) if offers else ():
+        # A call may turn out to be shorter: so each step below counts, too.
+        reached = [(offer, step) for offer in offers for step in _steps_below(offer, most)]
+        read = max(offer.rate(step, kind) for offer, step in reached for kind in kinds)
+        rates.append(HighestRates(read, max(offer.rate(step, "output") for offer, step in reached)))
+    return steps, tuple(rates)
+
+
+def _steps_below(offer: _Offer, most: float) -> range:
+    return range(bisect_left(offer.steps, most) + 1)

@@ -16,12 +16,14 @@ _BLOCK = ("messages", "*", "content", "*")
 _INNER_BLOCK = (*_BLOCK, "content", "*")
 _BLOCK_TYPES = {(*_BLOCK, "type"), (*_INNER_BLOCK, "type")}
 _STANDARD_FIELDS = {"speed", "inference_geo", "service_tier"}
-_WANTED: set[Path] = {
-    *((name,) for name in ("model", "stream", "max_tokens", "max_completion_tokens", "n")),
-    *((name,) for name in ("mcp_servers", "container", *_STANDARD_FIELDS)),
-    *(("tools", "*", "type"), ("tools", "*", "name"), ("thinking", "type")),
-    *_BLOCK_TYPES,
-}
+_WANTED: frozenset[Path] = frozenset(
+    {
+        *((name,) for name in ("model", "stream", "max_tokens", "max_completion_tokens", "n")),
+        *((name,) for name in ("mcp_servers", "container", *_STANDARD_FIELDS)),
+        *(("tools", "*", "type"), ("tools", "*", "name"), ("thinking", "type")),
+        *_BLOCK_TYPES,
+    }
+)
 _CLIENT_TOOLS = ("custom", "function", "bash_", "text_editor_", "computer_", "memory_")
 """Tools that the agent itself carries out; what else there is, the provider does, at any length."""
 _PIECE = 256 * 1024

@@ -46,10 +46,18 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
 
-def _count(usage: object, *path: str) -> int:
-    for key in path:
-        usage = usage.get(key) if isinstance(usage, Mapping) else None
-    return usage if isinstance(usage, int) and not isinstance(usage, bool) and usage > 0 else 0
+def _count(usage: Mapping[str, object], key: str) -> int:
+    count = usage.get(key)
+    return count if type(count) is int and count > 0 else 0
+
+
+def _part(usage: Mapping[str, object], key: str) -> Mapping[str, object]:
+    """Return an object inside, which many answers don't have."""
+    part = usage.get(key)
+    return part if isinstance(part, dict) else _NOTHING
+
+
+_NOTHING: Mapping[str, object] = {}
 
 
 def from_anthropic(usage: Mapping[str, object]) -> Usage:
@@ -65,10 +73,10 @@ def from_anthropic(usage: Mapping[str, object]) -> Usage:
         cached_tokens=cached,
         cache_write_tokens=written,
         cache_write_1h_tokens=min(
-            written, _count(usage, "cache_creation", "ephemeral_1h_input_tokens")
+            written, _count(_part(usage, "cache_creation"), "ephemeral_1h_input_tokens")
         ),
-        reasoning_tokens=_count(usage, "output_tokens_details", "thinking_tokens"),
-        web_searches=_count(usage, "server_tool_use", "web_search_requests"),
+        reasoning_tokens=_count(_part(usage, "output_tokens_details"), "thinking_tokens"),
+        web_searches=_count(_part(usage, "server_tool_use"), "web_search_requests"),
     )
 
 
@@ -77,8 +85,8 @@ def from_chat_completion(usage: Mapping[str, object]) -> Usage:
     return Usage(
         input_tokens=_count(usage, "prompt_tokens"),
         output_tokens=_count(usage, "completion_tokens"),
-        cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
-        reasoning_tokens=_count(usage, "completion_tokens_details", "reasoning_tokens"),
+        cached_tokens=_count(_part(usage, "prompt_tokens_details"), "cached_tokens"),
+        reasoning_tokens=_count(_part(usage, "completion_tokens_details"), "reasoning_tokens"),
     )
 
 
@@ -129,9 +137,11 @@ def _text_size(value: object) -> int:
 class _JsonReader:
     """Reads an answer that is one JSON object."""
 
-    WANTED = (
-        *(("usage",), ("model",), ("id",), ("stop_reason",), ("error", "type")),
-        ("choices", "*", "finish_reason"),
+    WANTED = frozenset(
+        {
+            *(("usage",), ("model",), ("id",), ("stop_reason",), ("error", "type")),
+            ("choices", "*", "finish_reason"),
+        }
     )
 
     def __init__(self, read: FromUsage) -> None:

@@ -26,12 +26,16 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.usage import anthropic_reader, chat_completion_reader
 from server.budgets import RunBudget
 from server.gateway import Gateway, Grant, ModelCall, Upstream
 from server.ledgers import Caps, Ledger
+from server.metrics import RunMetrics
 from server.settings import Secret
+from server.tally import Tally
 
 CALLS_A_RUN = 1500
 HERE = Path(__file__).resolve().parent
@@ -89,14 +93,19 @@ def child(*arguments: str, core: int) -> Iterator[tuple[subprocess.Popen[str], s
 
 
 async def serve_gateway(upstream: str, grants: int) -> None:
-    """Be the gateway under test: say its ports and tokens, and go on."""
+    """Be the gateway under test, which counts calls as a server does: say ports and tokens."""
+    metrics, tally = RunMetrics(CollectorRegistry()), Tally()
+
+    def on_call(call: ModelCall) -> None:
+        tally.add(call)
+        metrics.call(call)
 
     async def policy(provider: ProviderEnum) -> Upstream:
         return Upstream("provider", upstream, Secret("bench"))
 
     gateway = Gateway(environ={})
     await gateway.start()
-    opened = [await gateway.open(policy, lambda call: None) for _ in range(grants)]
+    opened = [await gateway.open(policy, on_call) for _ in range(grants)]
     print(json.dumps([[grant.port, grant.token.reveal()] for grant in opened]), flush=True)
     await asyncio.Event().wait()
 

@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from llm_agent_builder.price import highest_cost
+from llm_agent_builder.price import highest_rates
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.request_facts import RequestFacts
-from llm_agent_builder.usage import Usage
 from server.ledgers import NANO, Amount, Ledger, Reservation, nano_dollars
 
 _MARGIN = 64
 """Tokens that a stream may have written unseen: what closes it, what is still on the way."""
 _SHORTEST = 4 * _MARGIN
 """A stream is not begun for fewer tokens than this."""
-_MANY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class RunBudget:
         """
         ledgers = (self.run,) if free or self.day is None else (self.run, self.day())
         for ledger in ledgers:
-            if ledger.room.get("calls", 1) < 1:
+            if ledger.caps.calls is not None and ledger.room["calls"] < 1:
                 raise ledger.refusal("calls", "no call is left")
         worst, limit = self._worst_case(provider, facts, today, ledgers, free=free)
         for ledger in ledgers:
@@ -100,14 +98,10 @@ class _Price:
         self._input = self._output = Decimal(0)
         if free or facts.model is None or not facts.standard_price:
             return
-        read = highest_cost(provider, facts.model, Usage(self.input_tokens), today)
-        both = highest_cost(provider, facts.model, Usage(self.input_tokens, _MANY), today)
-        if read is not None and both is not None:
+        rates = highest_rates(provider, facts.model, self.input_tokens, today)
+        if rates is not None:
             self.known = True
-            self._input = read
-            # Partners differ: the dearest to read may not be the dearest to write.
-            only = highest_cost(provider, facts.model, Usage(0, _MANY), today) or both
-            self._output = max(both - read, only) / _MANY
+            self._input, self._output = rates.input * self.input_tokens, rates.output
 
     def amount(self, output_tokens: int) -> Amount:
         """Return a call that writes that much."""

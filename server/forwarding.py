@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 
 import aiohttp
 from aiohttp import web
@@ -20,9 +21,10 @@ from server.calls import Call, RefusedError
 from server.cassette import MismatchError, Recorder, Replayer, replayed_chunks
 from server.ledgers import Amount, BudgetError, Reservation, nano_dollars
 from server.metering import READABLE_ENCODINGS, set_cost, today
-from server.returning import HOP_BY_HOP, Answer, Return
+from server.returning import HOP_BY_HOP, Answer, Return, is_stream, kept_headers
 from server.settings import Secret
-from server.upstreams import Policy, Pools, Timeouts, Upstream
+from server.upstreams import Policy, Pools, Upstream
+from server.waits import Timeouts, Waits
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request; Anthropic's own bound for a message."""
@@ -32,7 +34,10 @@ _CLIENT_ONLY = HOP_BY_HOP | {"host", "authorization", "x-api-key", "cookie", "co
 _CLIENT_ONLY |= {"expect", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 _CLIENT_ONLY |= {"accept-encoding"}
 _ROUTE_HEADER = "x-inference-provider"
-"""By which Hugging Face's router names the partner that answered."""
+"""By which Hugging Face's router names the partner that answered.
+
+Its reference doesn't say so; its own chat-ui reads it (src/lib/server/endpoints/openai).
+"""
 _LARGE = 512 * 1024
 
 _log = logging.getLogger(__name__)
@@ -55,7 +60,7 @@ class Forwarder:
 
     def __init__(self, pools: Pools, timeouts: Timeouts) -> None:
         self._pools = pools
-        self._timeouts = timeouts
+        self._waits = Waits(timeouts)
 
     async def forward(
         self, passage: Passage, request: web.BaseRequest, call: Call
@@ -75,16 +80,16 @@ class Forwarder:
         asked = body  # what the agent sent is what it will send again
         if upstream.prepare is not None:
             body = upstream.prepare(body)
-        facts = await _facts_of(request, body, call)
-        reservation = _reserve(passage, facts, call, upstream)
-        back = Return(request, call, self._timeouts, reservation, passage.on_limit)
+        facts, day = await _facts_of(request, body, call), today()
+        reservation = _reserve(passage, facts, call, upstream, day)
+        back = Return(request, call, self._waits, reservation, passage.on_limit)
         if passage.recorder is not None:
             path = request.rel_url.raw_path_qs
             back.recording = passage.recorder.start(call.provider, request.method, path, asked)
         try:
             return await self._pass_on(request, call, upstream, body, back)
         finally:
-            set_cost(call, free=upstream.is_free, standard=facts.standard_price)
+            set_cost(call, day, free=upstream.is_free, standard=facts.standard_price)
             _settle(reservation, call, upstream)
 
     async def _replay(
@@ -98,7 +103,7 @@ class Forwarder:
             raise RefusedError(400, "replay_mismatch", f"replay: {error}") from error
         call.status = recorded.status
         answer = Answer(recorded.status, CIMultiDict(recorded.headers), replayed_chunks(recorded))
-        return await Return(request, call, self._timeouts).stream(answer)
+        return await Return(request, call, self._waits).stream(answer)
 
     async def _pass_on(
         self,
@@ -111,38 +116,45 @@ class Forwarder:
         headers = _upstream_headers(request, upstream.key, len(body))
         if back.wants_plain_text:
             headers["Accept-Encoding"] = "identity"
-        async with self._send(request, call, upstream, body, headers) as answer:
-            call.route = answer.headers.get(_ROUTE_HEADER)
-            return await back.stream(answer)
-
-    @asynccontextmanager
-    async def _send(
-        self,
-        request: web.BaseRequest,
-        call: Call,
-        upstream: Upstream,
-        body: bytes,
-        headers: Mapping[str, str],
-    ) -> AsyncIterator[Answer]:
-        """Send the call and wait for the answer to begin."""
-        async with self._pools.session(upstream) as session:
-            try:
-                async with asyncio.timeout(self._timeouts.first_byte):
-                    call.sent = True
-                    answer = await session.request(
-                        request.method,
-                        upstream.base_url + request.rel_url.raw_path_qs,
-                        data=body if len(body) <= _LARGE else _in_pieces(body),
-                        headers=headers,
-                        allow_redirects=False,
-                    )
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise _no_answer(error, call, upstream) from error
-            async with answer:
-                if not 200 <= answer.status <= 599:
-                    raise RefusedError(502, "api_error", "a status that no API answers")
+        pool = await self._pools.take(upstream)
+        try:
+            url = upstream.base_url + request.rel_url.raw_path_qs
+            asking = pool.session.request(
+                request.method,
+                url,
+                data=body if len(body) <= _LARGE else _in_pieces(body),
+                headers=headers,
+                allow_redirects=False,
+            )
+            async with await self._answer_to(asking, call, upstream) as answer:
+                call.route = answer.headers.get(_ROUTE_HEADER)
                 call.status = answer.status
-                yield Answer(answer.status, answer.headers, answer.content.iter_any())
+                pieces, whole = answer.content.iter_any(), _whole_body(answer)
+                return await back.stream(Answer(answer.status, answer.headers, pieces, whole))
+        finally:
+            await pool.give_back()
+
+    async def _answer_to(
+        self, asking: Awaitable[aiohttp.ClientResponse], call: Call, upstream: Upstream
+    ) -> aiohttp.ClientResponse:
+        """Send the call and wait for the answer to begin."""
+        try:
+            async with self._waits.for_first_byte():
+                call.sent = True
+                answer = await asking
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _no_answer(error, call, upstream) from error
+        if not 200 <= answer.status <= 599:
+            answer.close()
+            raise RefusedError(502, "api_error", "a status that no API answers")
+        return answer
+
+
+def _whole_body(answer: aiohttp.ClientResponse) -> bytes | None:
+    """Return the body where it came with the headers: then it can go on with them, too."""
+    if not answer.content.is_eof() or "Content-Length" not in answer.headers:
+        return None
+    return None if is_stream(answer.headers) else answer.content.read_nowait() or None
 
 
 async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -189,11 +201,13 @@ async def _facts_of(request: web.BaseRequest, body: bytes, call: Call) -> Reques
     return facts
 
 
-def _reserve(passage: Passage, facts: RequestFacts, call: Call, upstream: Upstream) -> Reservation:
+def _reserve(
+    passage: Passage, facts: RequestFacts, call: Call, upstream: Upstream, day: date
+) -> Reservation:
     if not call.is_chat:
         facts = RequestFacts(model=facts.model, max_tokens=0)
     try:
-        return passage.budget.reserve(call.provider, facts, today(), free=upstream.is_free)
+        return passage.budget.reserve(call.provider, facts, day, free=upstream.is_free)
     except BudgetError as error:
         passage.on_limit(error)
         raise RefusedError(402, "billing_error", str(error)) from error
@@ -214,23 +228,21 @@ def _settle(reservation: Reservation, call: Call, upstream: Upstream) -> None:
 
 def _upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMultiDict[str]:
     """Drop the client's authentication and put the real key in, in the form the SDK used."""
-    named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
-    dropped = _CLIENT_ONLY | named
-    headers = CIMultiDict(
-        (name, value) for name, value in request.headers.items() if name.lower() not in dropped
-    )
+    headers = kept_headers(request.headers, _CLIENT_ONLY)
     if "x-api-key" in request.headers:
         headers["x-api-key"] = key.reveal()
     else:
         headers["Authorization"] = f"Bearer {key.reveal()}"
-    offered = {
-        part.partition(";")[0].strip().lower()
-        for part in request.headers.get("Accept-Encoding", "").split(",")
-    }
-    readable = [name for name in READABLE_ENCODINGS if name in offered]
-    headers["Accept-Encoding"] = ", ".join(readable) or "identity"
+    headers["Accept-Encoding"] = _readable(request.headers.get("Accept-Encoding", ""))
     headers["Content-Length"] = str(size)
     return headers
+
+
+@lru_cache(maxsize=64)
+def _readable(accepted: str) -> str:
+    """Return those of the accepted encodings that can be read here."""
+    offered = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    return ", ".join(name for name in READABLE_ENCODINGS if name in offered) or "identity"
 
 
 async def _read_body(passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
@@ -240,14 +252,18 @@ async def _read_body(passage: Passage, request: web.BaseRequest, call: Call) -> 
         RefusedError: it is too large, or together with the run's other requests it is.
 
     """
-    pieces = []
-    async for piece in request.content.iter_any():
-        call.body_bytes += len(piece)
-        passage.body_bytes += len(piece)
-        if call.body_bytes > MAX_BODY:
-            raise RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
-        if passage.body_bytes > MAX_BODIES:
-            message = f"more than {MAX_BODIES:,} bytes in requests at once"
-            raise RefusedError(429, "rate_limit_error", message)
-        pieces.append(piece)
-    return b"".join(pieces)
+    content = request.content
+    if content.is_eof():  # as it is with most: it came with the headers
+        return _counted(passage, call, content.read_nowait())
+    return b"".join([_counted(passage, call, piece) async for piece in content.iter_any()])
+
+
+def _counted(passage: Passage, call: Call, piece: bytes) -> bytes:
+    call.body_bytes += len(piece)
+    passage.body_bytes += len(piece)
+    if call.body_bytes > MAX_BODY:
+        raise RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
+    if passage.body_bytes > MAX_BODIES:
+        message = f"more than {MAX_BODIES:,} bytes in requests at once"
+        raise RefusedError(429, "rate_limit_error", message)
+    return piece

@@ -29,7 +29,8 @@ from server.ledgers import BudgetError, Caps, Ledger
 from server.listening import listen_without_delay
 from server.settings import Secret
 from server.telemetry import NoTrace, RunTrace
-from server.upstreams import Policy, Pools, Timeouts, Upstream, tls_context
+from server.upstreams import Policy, Pools, Upstream, tls_context
+from server.waits import Timeouts
 
 __all__ = [
     "MAX_BODIES",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 NANO = 1_000_000_000
 
@@ -21,6 +22,11 @@ def nano_dollars(dollars: Decimal) -> int:
     return math.ceil(dollars * NANO)
 
 
+@lru_cache
+def _whole_nano(dollars: float) -> int:
+    return math.floor(Decimal(str(dollars)) * NANO)
+
+
 @dataclass(frozen=True, slots=True)
 class Caps:
     """The most that may be used; None: no cap."""
@@ -28,6 +34,11 @@ class Caps:
     usd: float | None = None
     tokens: int | None = None
     calls: int | None = None
+
+    @property
+    def nano(self) -> int:
+        """The dollars in billionths, rounded down."""
+        return _whole_nano(self.usd or 0.0)
 
     @property
     def bounds_size(self) -> bool:
@@ -81,7 +92,7 @@ class Ledger:
         taken, caps = self.taken, self.caps
         left: dict[str, int] = {}
         if caps.usd is not None:
-            left["usd"] = math.floor(Decimal(str(caps.usd)) * NANO) - taken.nano
+            left["usd"] = caps.nano - taken.nano
         if caps.tokens is not None:
             left["tokens"] = caps.tokens - taken.tokens
         if caps.calls is not None:

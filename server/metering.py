@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from llm_agent_builder.price import cost, is_standard, price_table
 from llm_agent_builder.providers import ProviderEnum
@@ -83,8 +84,8 @@ class Meter:
             chunk = self._inflate.unconsumed_tail
 
 
-def set_cost(call: Call, *, free: bool, standard: bool) -> None:
-    """Work out what a call cost; what can't be known stays None."""
+def set_cost(call: Call, day: date, *, free: bool, standard: bool) -> None:
+    """Work out what a call of that day cost; what can't be known stays None."""
     seen = call.seen
     if free or not standard or call.error is not None:
         return
@@ -92,9 +93,12 @@ def set_cost(call: Call, *, free: bool, standard: bool) -> None:
         return
     raw = seen.raw_usage
     if is_standard(raw.get("service_tier"), raw.get("speed"), raw.get("inference_geo")):
-        call.cost_usd = cost(
-            call.provider, call.request_model, seen.usage, today(), route=call.route
-        )
+        call.cost_usd = cost(call.provider, call.request_model, seen.usage, day, route=call.route)
         if call.cost_usd is not None:
-            table = price_table(today())
-            call.price_table = f"genai-prices {table.version} ({table.newest})"
+            call.price_table = _price_table(day)
+
+
+@lru_cache(maxsize=2)
+def _price_table(day: date) -> str:
+    table = price_table(day)
+    return f"genai-prices {table.version} ({table.newest})"

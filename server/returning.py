@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass
 
 import aiohttp
@@ -15,7 +15,7 @@ from server.calls import Call, error_event
 from server.cassette import Recording
 from server.ledgers import Amount, BudgetError, Reservation
 from server.metering import Meter
-from server.upstreams import Timeouts
+from server.waits import Wait, Waits
 
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
 HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
@@ -30,14 +30,29 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
+    whole: bytes | None = None
+    """The body, where all of it had come together with the headers."""
 
 
-def _answer_headers(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
-    dropped = _SERVER_ONLY | named
+def kept_headers(headers: Mapping[str, str], dropped: Set[str]) -> CIMultiDict[str]:
+    """Return headers without some, and without those that `Connection` names."""
+    if named := headers.get("Connection"):
+        dropped = dropped | {name.strip().lower() for name in named.split(",")}
     return CIMultiDict(
-        (name, value) for name, value in headers.items() if name.lower() not in dropped
+        [(name, value) for name, value in headers.items() if name.lower() not in dropped]
     )
+
+
+def is_stream(headers: Mapping[str, str]) -> bool:
+    """Say whether an answer is made of server-sent events."""
+    return headers.get("Content-Type", "").lower().startswith("text/event-stream")
+
+
+def _response_to(answer: Answer) -> web.StreamResponse:
+    headers = kept_headers(answer.headers, _SERVER_ONLY)
+    if answer.whole is None:
+        return web.StreamResponse(status=answer.status, headers=headers)
+    return web.Response(status=answer.status, headers=headers, body=answer.whole)
 
 
 class _Events:
@@ -63,14 +78,14 @@ class Return:
         self,
         request: web.BaseRequest,
         call: Call,
-        timeouts: Timeouts,
+        waits: Waits,
         reservation: Reservation | None = None,
         on_limit: Callable[[BudgetError], None] = lambda error: None,
     ) -> None:
         self.recording: Recording | None = None
         self._request = request
         self._call = call
-        self._timeouts = timeouts
+        self._waits = waits
         self._reservation = reservation or Reservation(Amount())
         self._on_limit = on_limit
 
@@ -81,23 +96,21 @@ class Return:
 
     async def stream(self, answer: Answer) -> web.StreamResponse:
         """Pass the answer on. If it breaks off, break off too: the SDK must notice."""
-        request, call = self._request, self._call
-        response = web.StreamResponse(status=answer.status, headers=_answer_headers(answer.headers))
-        whole = False
+        response = _response_to(answer)
+        done = False
         if self.recording is not None:
             self.recording.begin(answer.status, answer.headers)
         try:
-            await response.prepare(request)
+            await response.prepare(self._request)
             await self._copy(answer, response)
-            await response.write_eof()
-            whole = True
+            done = True
         except (aiohttp.ClientError, TimeoutError) as error:
             self._break_off(f"cut: {type(error).__name__}")
         except ConnectionError:
-            call.error = "client_disconnected"
+            self._call.error = "client_disconnected"
         finally:
             if self.recording is not None:
-                self.recording.end(cut=not whole)
+                self.recording.end(cut=not done)
         return response
 
     def _break_off(self, error: str) -> None:
@@ -106,34 +119,45 @@ class Return:
             self._request.transport.abort()
 
     async def _copy(self, answer: Answer, response: web.StreamResponse) -> None:
-        meter = Meter(self._call, answer.headers, count_text=self._reservation.cut_at is not None)
-        events = _Events() if self._watches(answer) else None
-        end = self._call.started + self._timeouts.total
-        offset = asyncio.get_running_loop().time() - time.monotonic()
-        async with asyncio.timeout_at(None) as deadline:
-            deadline.reschedule(self._next(end) + offset)
-            async for chunk in answer.chunks:
-                deadline.reschedule(end + offset)
-                meter.feed(chunk)
-                if self.recording is not None:
-                    self.recording.add(chunk)
-                piece = chunk if events is None else events.whole(chunk)
-                if piece:
-                    await response.write(piece)
-                if await self._is_used_up(response, answer):
-                    return
-                deadline.reschedule(self._next(end) + offset)
-            meter.finish()
-            if events is not None and events.rest():
-                await response.write(events.rest())
+        meter = Meter(self._call, answer.headers, count_text=self._watches(answer))
+        left = self._waits.timeouts.total - (time.monotonic() - self._call.started)
+        async with self._waits.until(asyncio.get_running_loop().time() + left) as wait:
+            if answer.whole is None:
+                await self._copy_pieces(answer, response, meter, wait)
+                await response.write_eof()
+                return
+            try:
+                await response.write_eof()  # carries it, and the headers
+            finally:
+                self._read(meter, answer.whole)
+                meter.finish()
 
-    def _next(self, end: float) -> float:
-        return min(end, time.monotonic() + self._timeouts.idle)
+    def _read(self, meter: Meter, piece: bytes) -> None:
+        meter.feed(piece)
+        if self.recording is not None:
+            self.recording.add(piece)
+
+    async def _copy_pieces(
+        self, answer: Answer, response: web.StreamResponse, meter: Meter, wait: Wait
+    ) -> None:
+        events = _Events() if self._watches(answer) else None
+        now, idle, end = asyncio.get_running_loop().time, self._waits.timeouts.idle, wait.end
+        wait.end = min(end, now() + idle)
+        async for chunk in answer.chunks:
+            wait.end = end
+            self._read(meter, chunk)
+            piece = chunk if events is None else events.whole(chunk)
+            if piece:
+                await response.write(piece)
+            if await self._is_used_up(response, answer):
+                return
+            wait.end = min(end, now() + idle)
+        meter.finish()
+        if events is not None and events.rest():
+            await response.write(events.rest())
 
     def _watches(self, answer: Answer) -> bool:
-        content_type = answer.headers.get("Content-Type", "").lower()
-        is_stream = content_type.startswith("text/event-stream")
-        return self._reservation.cut_at is not None and is_stream
+        return self._reservation.cut_at is not None and is_stream(answer.headers)
 
     async def _is_used_up(self, response: web.StreamResponse, answer: Answer) -> bool:
         """Cut a stream that has written all that its budget allows."""

@@ -6,6 +6,7 @@ made from it (`make docs`) and checked. The environment wins over `.env` in the 
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import re
@@ -41,6 +42,14 @@ class Secret:
     def reveal(self) -> str:
         """Return the secret itself."""
         return self._value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
 
     def __repr__(self) -> str:
         return "Secret('***')"

@@ -1,12 +1,10 @@
-"""Where calls go: upstreams, how long they may take, and the connections to them."""
+"""Where calls go: upstreams, and the connections to them."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,18 +39,6 @@ Policy = Callable[[ProviderEnum], Awaitable[Upstream]]
 """Decides where a run's calls to a provider go; raises BackendUnavailableError to refuse."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long a call may take, in seconds: the longest that a provider's own clients wait."""
-
-    connect: float = 10
-    first_byte: float = 600
-    """Until the answer's headers: an answer that doesn't stream is written before they come."""
-    idle: float = 120
-    """Between two pieces of an answer; providers send something at least each 15 s."""
-    total: float = 1800
-
-
 def tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
     """Return a context that trusts the system's certificates and a bundle of the user's.
 
@@ -74,10 +60,25 @@ def tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
 
 
 @dataclass(slots=True)
-class _Pool:
+class Pool:
+    """The connections to one upstream with one key, lent to calls."""
+
     session: aiohttp.ClientSession
+    key: Secret
     used: int = 0
-    retired: bool = False
+    _retired: bool = False
+
+    async def give_back(self) -> None:
+        """Tell that a call needs it no longer."""
+        self.used -= 1
+        if self._retired and not self.used:
+            await self.session.close()
+
+    async def retire(self) -> None:
+        """Lend it no more: its connections end with the last call that uses them."""
+        self._retired = True
+        if not self.used:
+            await self.session.close()
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class Pools:
     environ: Mapping[str, str]
     connect_timeout: float
     _context: ssl.SSLContext | None = None
-    _pools: dict[tuple[str, str], tuple[bytes, _Pool]] = field(default_factory=dict)
+    _pools: dict[tuple[str, str], Pool] = field(default_factory=dict)
 
     def start(self) -> None:
         """Read the certificates.
@@ -103,34 +104,20 @@ class Pools:
 
     async def close(self) -> None:
         """Close every connection."""
-        for _, pool in self._pools.values():
+        for pool in self._pools.values():
             await pool.session.close()
         self._pools.clear()
 
-    @asynccontextmanager
-    async def session(self, upstream: Upstream) -> AsyncIterator[aiohttp.ClientSession]:
-        """Lend the session for calls to `upstream` with its key."""
-        pool = await self._pool(upstream)
-        pool.used += 1
-        try:
-            yield pool.session
-        finally:
-            pool.used -= 1
-            if pool.retired and not pool.used:
-                await pool.session.close()
-
-    async def _pool(self, upstream: Upstream) -> _Pool:
+    async def take(self, upstream: Upstream) -> Pool:
+        """Lend the pool for calls to `upstream` with its key; it must be given back."""
         place = (upstream.backend, upstream.base_url)
-        mark = hashlib.blake2b(upstream.key.reveal().encode(), digest_size=16).digest()
         known = self._pools.get(place)
-        if known is not None and known[0] == mark:
-            return known[1]
-        pool = _Pool(self._make_session(upstream))
-        self._pools[place] = (mark, pool)
+        if known is not None and known.key == upstream.key:
+            known.used += 1
+            return known
+        pool = self._pools[place] = Pool(self._make_session(upstream), upstream.key, used=1)
         if known is not None:
-            known[1].retired = True
-            if not known[1].used:
-                await known[1].session.close()
+            await known.retire()
         return pool
 
     def _make_session(self, upstream: Upstream) -> aiohttp.ClientSession:

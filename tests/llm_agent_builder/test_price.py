@@ -11,7 +11,7 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_agent_builder.price import cost, highest_cost, is_standard, price_table
+from llm_agent_builder.price import cost, highest_rates, is_standard, price_table
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.usage import Usage
 
@@ -57,14 +57,21 @@ def test_web_searches_are_paid_for() -> None:
 
 def test_model_without_a_price_is_unknown_and_not_free() -> None:
     assert cost(A, "claude-unheard-of", Usage(10, 10), DAY) is None
-    assert highest_cost(A, "claude-unheard-of", Usage(10, 10), DAY) is None
+    assert highest_rates(A, "claude-unheard-of", 10, DAY) is None
 
 
 def test_hugging_face_model_has_a_price_once_it_is_known_who_serves_it() -> None:
     usage = Usage(1_000_000, 0)
     assert cost(HF, LLAMA, usage, DAY) is None
     assert cost(HF, f"{LLAMA}:groq", usage, DAY) == Decimal("0.59")
-    assert cost(HF, LLAMA, usage, DAY, route="groq") == Decimal("0.59")
+    for model in (LLAMA, f"{LLAMA}:fastest"):
+        assert cost(HF, model, usage, DAY, route="groq") == Decimal("0.59")
+
+
+def test_hugging_face_partner_that_the_table_does_not_know_has_no_price() -> None:
+    assert cost(HF, LLAMA, Usage(10, 10), DAY, route="somebody") is None
+    assert highest_rates(HF, f"{LLAMA}:somebody", 10, DAY) is None
+    assert highest_rates(HF, f"{LLAMA}:cheapest", 10, DAY) == highest_rates(HF, LLAMA, 10, DAY)
 
 
 def test_price_is_that_of_the_day() -> None:
@@ -77,21 +84,25 @@ def test_price_is_that_of_the_day() -> None:
 sizes = st.integers(0, 1_000_000)
 
 
-@given(sizes, sizes, sizes, sizes, st.sampled_from(["claude-sonnet-4-5", "claude-haiku-4-5"]))
-def test_no_split_of_the_input_costs_more_than_the_highest_cost(
-    plain: int, read: int, written: int, output: int, model: str
+def bound_of(provider: ProviderEnum, model: str, usage: Usage, *, most_input: int) -> Decimal:
+    rates = highest_rates(provider, model, most_input, DAY)
+    assert rates is not None
+    return rates.input * most_input + rates.output * usage.output_tokens
+
+
+@given(*[sizes] * 5, st.sampled_from(["claude-sonnet-4-5", "claude-haiku-4-5"]))
+def test_no_split_of_the_input_costs_more_than_the_highest_rates(
+    plain: int, read: int, written: int, output: int, unused: int, model: str
 ) -> None:
     usage = Usage(plain + read + written, output, read, written, written // 2)
-    real, bound = cost(A, model, usage, DAY), highest_cost(A, model, usage, DAY)
+    real = cost(A, model, usage, DAY)
     assert real is not None
-    assert bound is not None
-    assert real <= bound
+    assert real <= bound_of(A, model, usage, most_input=usage.input_tokens + unused)
 
 
-def test_no_route_costs_more_than_the_highest_cost() -> None:
+def test_no_route_costs_more_than_the_highest_rates() -> None:
     usage = Usage(1000, 1000)
-    bound = highest_cost(HF, LLAMA, usage, DAY)
-    assert bound is not None
+    bound = bound_of(HF, LLAMA, usage, most_input=1000)
     for route in ("groq", "together", "novita", "nebius"):
         assert (cost(HF, LLAMA, usage, DAY, route=route) or 0) <= bound
 

@@ -84,6 +84,22 @@ def test_usage_of_a_message_is_read_whatever_surrounds_it(
     assert (seen.model, seen.finish_reasons[-1]) == ("m-é", "end_turn")
 
 
+@given(
+    st.lists(st.tuples(texts | st.sampled_from(["usage", "error", "*"]), values), max_size=6),
+    st.sampled_from(["", " ", "\n", ' {"usage": 1}', "}", ","]),
+)
+def test_text_that_comes_whole_is_read_as_in_pieces_also_where_it_says_something_twice(
+    pairs: list[tuple[str, Any]], behind: str
+) -> None:
+    items = ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in pairs)
+    data = ("{" + items + "}" + behind).encode()
+    whole, pieces = (JsonPicker([("usage",), ("error", "*", "type")]) for _ in range(2))
+    whole.feed(data)
+    for byte in data:
+        pieces.feed(bytes([byte]))
+    assert whole.found == pieces.found
+
+
 @given(st.binary(max_size=300), st.integers(0, 2**32))
 def test_junk_is_read_without_an_exception(data: bytes, seed: int) -> None:
     for make in (anthropic_reader, chat_completion_reader):

@@ -13,7 +13,7 @@ import aiohttp
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway import Gateway, Grant, ModelCall, Upstream
 from server.settings import Secret
-from server.upstreams import Timeouts
+from server.waits import Timeouts
 
 KEY = "canary-key-" + "42"
 MODEL = "claude-sonnet-5-5"

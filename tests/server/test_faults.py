@@ -19,7 +19,7 @@ import pytest
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway import Gateway, Grant, Upstream
 from server.settings import Secret
-from server.upstreams import Timeouts
+from server.waits import Timeouts
 from tests.raw_upstream import Wire, raw_upstream
 from tests.server.gateway_client import KEY, Seen, asking, bearer, eventually, through
 from tests.upstream import Answer, message, message_events, scripted
