@@ -25,6 +25,8 @@ MOST_BYTES = 64 * 1024 * 1024
 _KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
 _BLOT = "[removed]"
 _SHOWN = 60
+_LONGEST = 400
+"""Characters of what is said of a difference: names in a body can have any length."""
 
 
 class _Part(BaseModel):
@@ -200,11 +202,13 @@ class Replayer:
                 del self._left[index]
                 return call.response
         if not self._left:
-            raise MismatchError(f"all {self._count} recorded calls have been made")
+            calls = f"{self._count} call{'' if self._count == 1 else 's'}"
+            raise MismatchError(f"the recording has {calls}, and this is one more")
         nearest = self._left[0]
         number = self._count - len(self._left) + 1
         difference = describe_difference(nearest.request.model_dump(), asked.model_dump())
-        raise MismatchError(f"this call differs from recorded call {number}: {difference}")
+        said = f"this call differs from recorded call {number}: {difference}"
+        raise MismatchError(said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…")
 
 
 async def replayed_chunks(answer: RecordedAnswer) -> AsyncIterator[bytes]:

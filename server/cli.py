@@ -147,12 +147,17 @@ def _read_cassette(file: Path) -> object:
         raise click.UsageError(f"{file} is not JSON") from None
 
 
+_OPTIONS = {"egress": "--allow-host", "replay": "--replay", "budget": "--budget", "task": "--task"}
+"""The options, by the fields of a request that they stand for."""
+
+
 def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
     try:
         return ExecuteRequest.model_validate(asked)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise click.UsageError(f"{first['loc'][0]}: {first['msg']}") from None
+        option = _OPTIONS.get(str(first["loc"][0]), str(first["loc"][0]))
+        raise click.UsageError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 async def _run_once(
@@ -197,18 +202,22 @@ def _write_cassette(file: Path, admitted: Run) -> None:
     click.echo(f"[recorded: {file}]", err=True)
 
 
+_NOTED = {"limit": "reached", "denied": "denied"}
+
+
 async def _show(rooms: Rooms, admitted: Run) -> int:
     if providers_in(admitted.code):
         click.echo(f"[{admitted.backend}: {_who(rooms, admitted)}]", err=True)
+    notes: list[str] = []
     async for _, kind, data in rooms.runs.events(admitted.id):
         if kind == "output":
             stream = sys.stdout if data["stream"] == "stdout" else sys.stderr
             stream.write(data["text"])
             stream.flush()
-        elif kind == "limit":
-            click.echo(f"[reached: {data['message']}]", err=True)
-        elif kind == "denied":
-            click.echo(f"[denied: {data['message']}]", err=True)
+        elif kind in _NOTED:
+            notes.append(f"[{_NOTED[kind]}: {data['message']}]")
+    for note in notes:  # at the end: what a failing program writes is long
+        click.echo(note, err=True)
     return _show_end(admitted)
 
 

@@ -52,6 +52,8 @@ class Passage:
     on_limit: Callable[[BudgetError], None]
     recorder: Recorder | None = None
     replayer: Replayer | None = None
+    on_mismatch: Callable[[str], None] = lambda difference: None
+    """Hears of a call that the recording has no answer to."""
     body_bytes: int = 0
 
 
@@ -75,7 +77,7 @@ class Forwarder:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await _read_body(passage, request, call)
         if passage.replayer is not None:
-            return await self._replay(passage.replayer, request, call, body)
+            return await self._replay(passage, passage.replayer, request, call, body)
         upstream = await _route(passage, call)
         asked = body  # what the agent sent is what it will send again
         if upstream.prepare is not None:
@@ -93,13 +95,19 @@ class Forwarder:
             _settle(reservation, call, upstream)
 
     async def _replay(
-        self, replayer: Replayer, request: web.BaseRequest, call: Call, body: bytes
+        self,
+        passage: Passage,
+        replayer: Replayer,
+        request: web.BaseRequest,
+        call: Call,
+        body: bytes,
     ) -> web.StreamResponse:
         call.backend = "replay"
         await _facts_of(request, body, call)
         try:
             recorded = replayer.answer(request.method, request.rel_url.raw_path_qs, body)
         except MismatchError as error:
+            passage.on_mismatch(str(error))
             raise RefusedError(400, "replay_mismatch", f"replay: {error}") from error
         call.status = recorded.status
         answer = Answer(recorded.status, CIMultiDict(recorded.headers), replayed_chunks(recorded))

@@ -56,7 +56,8 @@ _http_log = logging.getLogger(f"{__name__}.http")
 _http_log.setLevel(logging.CRITICAL + 1)
 
 OnEvent = Callable[[str, Mapping[str, str]], None]
-"""Hears of what isn't a call: "limit" (`kind`, `cap`, `message`), "denied" (`kind`, `message`)."""
+"""Hears of what isn't a call: "limit" (`kind`, `cap`, `message`), "denied" (`kind`, `message`),
+"mismatch" (`message`): a call that the recording has no answer to."""
 
 
 def _ignore(kind: str, data: Mapping[str, str]) -> None:
@@ -192,6 +193,7 @@ class Gateway:
             passage.recorder = Recorder(lambda: [token.reveal(), *record()])
         if replay is not None:
             passage.replayer = Replayer(replay, token.reveal)
+            passage.on_mismatch = lambda message: grant.tell("mismatch", {"message": message})
         grant = Grant(token, passage, on_call, on_event, egress or Egress(), trace or NoTrace())
         await self._listen(grant, listener)
         return grant

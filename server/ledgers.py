@@ -64,6 +64,13 @@ class Amount:
         return Amount(self.nano - other.nano, self.tokens - other.tokens, self.calls - other.calls)
 
 
+def _in_dollars(dollars: float) -> str:
+    """Return an amount as people write it: $5, $0.50, $0.00001."""
+    digits = f"{dollars:,.9f}".rstrip("0").rstrip(".")
+    whole, point, cents = digits.partition(".")
+    return f"${whole}{point}{cents.ljust(2, '0') if point else ''}"
+
+
 class BudgetError(Exception):
     """A call doesn't fit in a budget. `cap` names it, as in "run_usd"; `str()` is for people."""
 
@@ -113,7 +120,7 @@ class Ledger:
     def words(self, kind: str) -> str:
         """Return one of the caps in words, such as "budget of $0.50 for this run"."""
         cap = getattr(self.caps, kind)
-        amount = f"${cap:g}" if kind == "usd" else f"{cap:,} {kind if cap != 1 else kind[:-1]}"
+        amount = _in_dollars(cap) if kind == "usd" else f"{cap:,} {kind if cap != 1 else kind[:-1]}"
         return f"budget of {amount} for {'this run' if self.scope == 'run' else 'today'}"
 
 

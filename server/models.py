@@ -129,7 +129,7 @@ class LimitsBody(_Body):
 class BudgetBody(_Body):
     """What one run may use; the server's own caps hold as well."""
 
-    usd: float | None = Field(default=None, ge=0, description="US dollars.")
+    usd: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="US dollars.")
     tokens: int | None = Field(default=None, ge=0, description="Tokens, in and out.")
     calls: int | None = Field(default=None, ge=0, description="Model calls.")
 

@@ -89,6 +89,8 @@ class Run:
     trace: RunTrace = field(default_factory=NoTrace)
     tally: Tally = field(default_factory=Tally)
     budget_reached: bool = False
+    mismatch: str | None = None
+    """How the first call that its recording has no answer to differs from what was recorded."""
     cassette: dict[str, Any] | None = None
     """The recorded model calls, once the run has ended."""
     kept: int = 0
@@ -395,6 +397,8 @@ class Runs:
         outcome["files"] = [{"name": file.name, "size": len(file.content)} for file in last.files]
         if run.budget_reached and last.status in {Status.SUCCESS, Status.ERROR}:
             outcome |= {"status": "limit", "reason": "budget"}
+        elif run.mismatch and last.status is Status.ERROR:
+            outcome["reason"] = f"replay: {run.mismatch}"
         self._end(run, **outcome)
 
     def _end(self, run: Run, **outcome: Any) -> None:
@@ -410,6 +414,9 @@ class Runs:
             self._durations = 0.9 * self._durations + 0.1 * run.result["duration"]
 
     def _gateway_event(self, run: Run, kind: str, data: Mapping[str, str]) -> None:
+        if kind == "mismatch":
+            run.mismatch = run.mismatch or data["message"]
+            return
         run.add(kind, **data)
         if data["kind"] == "budget":
             run.budget_reached = True

@@ -147,7 +147,10 @@ class Settings(BaseSettings):
         description="Base URL used for Hugging Face's router.",
     )
     run_budget_usd: float | None = Field(
-        default=None, ge=0, description="US dollars that one run may spend at its provider."
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="US dollars that one run may spend at its provider.",
     )
     run_budget_tokens: int | None = Field(
         default=None, ge=0, description="Tokens that one run may use, in and out."
@@ -156,7 +159,10 @@ class Settings(BaseSettings):
         default=None, ge=0, description="Model calls that one run may make."
     )
     daily_budget_usd: float | None = Field(
-        default=None, ge=0, description="US dollars that all runs may spend on one day (UTC)."
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="US dollars that all runs may spend on one day (UTC).",
     )
     daily_budget_tokens: int | None = Field(
         default=None, ge=0, description="Tokens of providers that all runs may use on one day."

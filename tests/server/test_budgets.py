@@ -72,6 +72,14 @@ def test_call_that_does_not_fit_is_refused_by_the_cap_it_names(
     assert refused.value.cap == cap
 
 
+@pytest.mark.parametrize(
+    ("dollars", "words"),
+    [(5, "$5"), (0.5, "$0.50"), (1234.5, "$1,234.50"), (0.00001, "$0.00001"), (0, "$0")],
+)
+def test_dollars_are_written_as_people_do(dollars: float, words: str) -> None:
+    assert Ledger("run", Caps(usd=dollars)).words("usd") == f"budget of {words} for this run"
+
+
 def test_budget_of_a_day_counts_across_runs() -> None:
     day = Ledger("day", Caps(calls=3))
     runs = [RunBudget(Ledger("run", Caps()), lambda: day) for _ in range(4)]

@@ -109,6 +109,7 @@ def test_answer_that_broke_off_breaks_off_again() -> None:
     [
         ({"max_tokens": 7}, "body.max_tokens is 7 (recorded: 100)"),
         ({"system": "x"}, 'body.system is new: "x"'),
+        ({"k" * 9999: 1}, f"call 1: body.{'k' * 300}"),
         (
             {"messages": [{"role": "user", "content": "hello"}]},
             'body.messages[0].content is "hello" (recorded: "hi")',
@@ -125,6 +126,7 @@ def test_request_that_does_not_match_says_how_it_differs(change: dict[str, Any],
     status, body = seen.result
     assert status == 400
     assert said in json.loads(body)["error"]["message"]
+    assert len(body) < 600
     assert seen.calls[0]["error.type"] == "replay_mismatch"
 
 
@@ -141,7 +143,7 @@ def test_each_recorded_call_is_answered_once() -> None:
         _, cassette = recorded_from(upstream.url, two)
     first, second, third = through(NOWHERE, client, replay=parse_cassette(cassette)).result
     assert (first, second) == (message("one"), message("two"))
-    assert b"all 2 recorded calls have been made" in third
+    assert b"the recording has 2 calls, and this is one more" in third
 
 
 values = st.recursive(
@@ -214,9 +216,13 @@ def test_run_is_recorded_and_replayed_over_http_without_a_key(serve: ServerFacto
     other = serve()
     with other.client() as client:
         again = execute(client, code, replay=kept)
+        differs = execute(client, code, task="Say bye.", replay=kept)
         bad = client.post("/api/execute", json={"code": code, "task": "x", "replay": {"calls": 1}})
     assert (again["stdout"], again["backend"]) == ("Bonjour\n", "replay")
     assert again["usage"]["output_tokens"] == first["usage"]["output_tokens"] == 5
+    assert differs["status"] == "error"
+    assert differs["reason"].startswith("replay: this call differs from recorded call 1: body.mess")
+    assert 'is "Say bye." (recorded: ' in differs["reason"]
     assert "not a cassette" in fields(bad)["replay"]
 
 

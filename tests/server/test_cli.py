@@ -43,6 +43,19 @@ def test_run_names_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
     assert (done.returncode, "not UTF-8" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--budget", "inf", "finite number"), ("--allow-host", "*.x.org", "'*.x.org' is not HOST:")],
+)
+def test_run_names_the_option_whose_value_can_not_be(
+    tmp_path: Path, option: str, value: str, said: str
+) -> None:
+    done = call(tmp_path, "run", program(tmp_path, ""), "--task", "x", option, value)
+    assert done.returncode == 2
+    assert f"Error: {option}: " in done.stderr
+    assert said in done.stderr
+
+
 def test_run_by_the_provider_without_a_key_says_which_is_missing(tmp_path: Path) -> None:
     file = program(tmp_path, "import anthropic")
     done = call(tmp_path, "run", file, "--task", "x", "--backend", "provider")
