@@ -13,7 +13,7 @@ import pytest
 
 from tests.server.api import SPEC, events_of, execute, fields
 from tests.serving import ServerFactory, Serving, bare_environment, command, wait_until
-from tests.upstream import Answer, Received, message, message_events, scripted
+from tests.upstream import Answer, Received, message, scripted
 
 CANARY = "canary-key-" + "0123456789"
 ROTATED = "canary-key-" + "9876543210"
@@ -162,65 +162,6 @@ def test_key_rotated_in_dot_env_is_used_for_the_next_call(serve: ServerFactory) 
                 assert execute(client, asking(1))["status"] == "success"
     used = [request.headers["authorization"] for request in upstream.received]
     assert used == [f"Bearer {CANARY}", f"Bearer {ROTATED}"]
-
-
-HUNT = """
-import os, re, sys
-canary = re.compile(b"canary-key[-]0123")  # which does not match itself
-print(sorted(os.environ.items()), sys.argv)
-found = []
-for entry in ("/proc/self/environ", "/proc/self/cmdline"):
-    try:
-        found.append(open(entry, "rb").read())
-    except OSError as error:
-        found.append(error)
-for line in open("/proc/self/maps") if os.access("/proc/self/maps", os.R_OK) else ():
-    span, mode, *_ = line.split()
-    if mode.startswith("rw"):
-        low, high = (int(part, 16) for part in span.split("-"))
-        with open("/proc/self/mem", "rb", 0) as memory:
-            memory.seek(low)
-            data = memory.read(high - low) or b""
-            if canary.search(data):
-                print("FOUND " + "in memory")
-print(found)
-"""
-
-
-def everything_written(server: Serving) -> bytes:
-    files = [path for path in server.folder.rglob("*") if path.is_file() and path.name != ".env"]
-    return b"".join(path.read_bytes() for path in files)
-
-
-def test_key_is_in_nothing_that_the_product_wrote(serve: ServerFactory) -> None:
-    def script(request: Received) -> Answer:
-        answers = [
-            Answer(401, JSON, b'{"type":"error","error":{"type":"authentication_error"}}'),
-            Answer(headers=SSE, chunks=message_events("a")[:1], cut=True),
-            Answer(headers=JSON, body=message("hi")),
-        ]
-        return answers[len(upstream.received) % 3]
-
-    with scripted(script) as upstream:
-        server = serve(
-            ANTHROPIC_API_KEY=CANARY,
-            HF_TOKEN=ROTATED,
-            AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url,
-            AGENT_BUILDER_LOG_LEVEL="DEBUG",
-            AGENT_BUILDER_RUN_BUDGET_CALLS="5",
-        )
-        with server.client() as client:
-            shown = [execute(client, asking(2), record=True) for _ in range(3)]
-            shown.append(execute(client, HUNT + asking(9)))
-            seen = [client.get(path).text for path in ("/metrics", "/api/runs", "/healthz")]
-            seen += [client.get(f"/api/runs/{run['run_id']}/events").text for run in shown]
-        server.stop()
-        written = everything_written(server) + repr((shown, seen)).encode()
-    assert len(upstream.received) > 5
-    for secret in (CANARY, ROTATED):
-        assert secret.encode() not in written
-        assert b"FOUND in memory" not in written
-        assert secret not in " ".join(command("serve"))
 
 
 # ---------------------------------------------------------------- the local model
