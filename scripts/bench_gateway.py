@@ -31,7 +31,7 @@ from prometheus_client import CollectorRegistry
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.usage import anthropic_reader, chat_completion_reader
 from server.budgets import RunBudget
-from server.gateway import Gateway, Grant, ModelCall, Upstream
+from server.gateway import Gateway, Grant, ModelCall, Upstream, settle_in
 from server.ledgers import Caps, Ledger
 from server.metrics import RunMetrics
 from server.settings import Secret
@@ -105,6 +105,7 @@ async def serve_gateway(upstream: str, grants: int) -> None:
 
     gateway = Gateway(environ={})
     await gateway.start()
+    await settle_in()
     opened = [await gateway.open(policy, on_call) for _ in range(grants)]
     print(json.dumps([[grant.port, grant.token.reveal()] for grant in opened]), flush=True)
     await asyncio.Event().wait()

@@ -107,7 +107,8 @@ class RunMetrics:
         if call["time_to_first_token"] is not None:
             at(self.first_token, *who).observe(call["time_to_first_token"])
         for kind, attribute in _TOKENS.items():
-            at(self.model_tokens, *who, kind).inc(call[attribute] or 0)
+            if count := call[attribute]:
+                at(self.model_tokens, *who, kind).inc(count)
         if call["cost_usd"] is not None:
             at(self.model_cost, *who).inc(call["cost_usd"])
         elif outcome == "ok" and who[2] == "provider" and call["gen_ai.operation.name"] == "chat":

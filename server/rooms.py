@@ -15,7 +15,7 @@ from llm_agent_builder.errors import BackendUnavailableError, MachineryError, St
 from llm_agent_builder.providers import PROVIDERS
 from server.backends import Backend, Backends
 from server.catalog_refresh import LiveCatalog
-from server.gateway import Gateway
+from server.gateway import Gateway, settle_in
 from server.ledgers import Caps, DailyBudget
 from server.local_model import NOTE, LocalModel
 from server.metering import today
@@ -151,7 +151,8 @@ async def _write_down(daily: DailyBudget) -> None:
 
 
 async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
-    """Load the local model before it is first asked, where it is the one that will be."""
+    """Load the prices, and the local model where it is the one that will be asked."""
+    await settle_in()
     if any(keys.key(id_) for id_ in PROVIDERS) or local_model.why_unavailable():
         return
     try:
