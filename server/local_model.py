@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import secrets
+import signal
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -140,14 +141,22 @@ class LocalModel:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(key.encode() + b"\n")
+        late = False
         try:
             line = await asyncio.wait_for(process.stdout.readline(), _START_S)
         except TimeoutError:
-            line = b""
+            line, late = b"", True
         if not line.startswith(b"http://127.0.0.1:"):
             await self.close()
-            raise BackendUnavailableError(
-                f"The local model did not start; {self._log_file} says why. {_MEND}"
-            )
+            raise BackendUnavailableError(self._why_not_started(process.returncode, late=late))
         _log.info("local model ready", extra={"model": self.label})
         return Endpoint(line.decode().strip(), Secret(key))
+
+    def _why_not_started(self, code: int | None, *, late: bool) -> str:
+        if code is not None and code < 0 and not late:
+            how = signal.Signals(-code).name
+            return (
+                f"The local model was killed ({how}) while it was loading, perhaps for want of "
+                "memory; the next call starts it again."
+            )
+        return f"The local model did not start; {self._log_file} says why. {_MEND}"

@@ -275,7 +275,8 @@ class ExecuteRequest(_Body):
         for place in self.egress:
             if place not in settings.egress_allow:
                 allowed = ", ".join(settings.egress_allow) or "nothing"
-                raise SpecError("egress", f"{place} may not be granted here; may be: {allowed}")
+                message = f"{place} may not be granted here; AGENT_BUILDER_EGRESS_ALLOW: {allowed}"
+                raise SpecError("egress", message)
         replay = None if self.replay is None else parse_cassette(self.replay)
         caps = _within(self.budget.caps(), settings)
         return RunOptions(caps, tuple(self.egress), self.record, replay, self.contents())

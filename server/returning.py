@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -20,6 +21,7 @@ from server.waits import Wait, Waits
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
 HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 _SERVER_ONLY = HOP_BY_HOP | {"set-cookie"}
+_BROKE_OFF = "the local model broke off in the middle of its answer; run the agent again"
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
@@ -105,7 +107,7 @@ class Return:
             await self._copy(answer, response)
             done = True
         except (aiohttp.ClientError, TimeoutError) as error:
-            self._break_off(f"cut: {type(error).__name__}")
+            await self._end_early(answer, response, f"cut: {type(error).__name__}")
         except ConnectionError:
             self._call.error = "client_disconnected"
         finally:
@@ -113,13 +115,23 @@ class Return:
                 self.recording.end(cut=not done)
         return response
 
+    async def _end_early(self, answer: Answer, response: web.StreamResponse, error: str) -> None:
+        """End what the upstream did not: as it did, but for the local model with words."""
+        if not (self._is_local and self._can_add(answer)):
+            self._break_off(error)
+            return
+        self._call.error = error
+        with suppress(ConnectionError):
+            await response.write(error_event(self._call.provider, "api_error", _BROKE_OFF))
+            await response.write_eof()
+
     def _break_off(self, error: str) -> None:
         self._call.error = error
         if self._request.transport is not None:
             self._request.transport.abort()
 
     async def _copy(self, answer: Answer, response: web.StreamResponse) -> None:
-        meter = Meter(self._call, answer.headers, count_text=self._watches(answer))
+        meter = Meter(self._call, answer.headers, count_text=self._reservation.cut_at is not None)
         left = self._waits.timeouts.total - (time.monotonic() - self._call.started)
         async with self._waits.until(asyncio.get_running_loop().time() + left) as wait:
             if answer.whole is None:
@@ -140,7 +152,7 @@ class Return:
     async def _copy_pieces(
         self, answer: Answer, response: web.StreamResponse, meter: Meter, wait: Wait
     ) -> None:
-        events = _Events() if self._watches(answer) else None
+        events = _Events() if self._may_add(answer) else None
         now, idle, end = asyncio.get_running_loop().time, self._waits.timeouts.idle, wait.end
         wait.end = min(end, now() + idle)
         async for chunk in answer.chunks:
@@ -156,8 +168,18 @@ class Return:
         if events is not None and events.rest():
             await response.write(events.rest())
 
-    def _watches(self, answer: Answer) -> bool:
-        return self._reservation.cut_at is not None and is_stream(answer.headers)
+    @property
+    def _is_local(self) -> bool:
+        return self._call.backend == "local"
+
+    def _may_add(self, answer: Answer) -> bool:
+        """Say whether an event may have to be put in: then only whole ones go on."""
+        wanted = self._reservation.cut_at is not None or self._is_local
+        return wanted and is_stream(answer.headers)
+
+    def _can_add(self, answer: Answer) -> bool:
+        plain = answer.headers.get("Content-Encoding", "identity").lower() == "identity"
+        return plain and self._may_add(answer)
 
     async def _is_used_up(self, response: web.StreamResponse, answer: Answer) -> bool:
         """Cut a stream that has written all that its budget allows."""
@@ -166,8 +188,8 @@ class Return:
             return False
         self._on_limit(error)
         self._call.error = "budget"
-        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            self._break_off("budget")  # nothing can be put into it
+        if not self._can_add(answer):
+            self._break_off("budget")
         else:
             await response.write(error_event(self._call.provider, "billing_error", str(error)))
         return True

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from llm_agent_builder.errors import BackendUnavailableError
 from server.local_model import MAX_TOKENS, LocalModel, find_model_file, prepare_request
+from tests.server.gateway_client import eventually
 
 
 def test_answers_are_bounded_whatever_is_asked() -> None:
@@ -46,4 +50,29 @@ def test_file_that_is_no_model_is_an_error_with_the_mend(tmp_path: Path) -> None
             await model.close()
 
     with pytest.raises(BackendUnavailableError, match="did not start"):
+        asyncio.run(inside())
+
+
+def loading_children() -> list[int]:
+    found = []
+    for task in Path("/proc/self/task").glob("*/children"):
+        for child in task.read_text().split():
+            with suppress(FileNotFoundError):
+                if b"local_model_child" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+    return found
+
+
+def test_model_that_is_killed_while_it_loads_is_said_to_be_so(tmp_path: Path) -> None:
+    async def inside() -> None:
+        model = LocalModel(log_file=tmp_path / "log")
+        starting = asyncio.create_task(model.endpoint())
+        try:
+            [child] = await eventually(loading_children, 20)
+            os.kill(child, signal.SIGKILL)
+            await starting
+        finally:
+            await model.close()
+
+    with pytest.raises(BackendUnavailableError, match=r"was killed \(SIGKILL\)"):
         asyncio.run(inside())

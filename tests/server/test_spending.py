@@ -191,6 +191,7 @@ def test_local_model_killed_in_mid_answer_is_a_clear_error_and_the_next_run_work
     assert ended["status"] == "error"
     text = "".join(data["text"] for _, kind, data in told if kind == "output")
     assert "Traceback" not in text
+    assert "the local model broke off in the middle of its answer; run the agent again" in text
     assert again["status"] == "success"
 
 
