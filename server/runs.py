@@ -325,6 +325,7 @@ class Runs:
                 self._metrics.queued.dec()
             await self._keep(run)
         finally:
+            run.process = None  # it holds the run in turn, with its output
             del self._open[run.id]
             run.done.set()
             run.wake()

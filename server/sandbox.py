@@ -260,6 +260,7 @@ class SandboxRun:
             self._output.flush()
             self._finish(ended, self._read_mark(), collected)
             self._close_files()
+            self._let_go_of(place)
 
     async def _until_ended(self, place: Place) -> Ended | MachineryError:
         either: set[asyncio.Future[Any]] = {place.ended, self._stop}
@@ -274,6 +275,11 @@ class SandboxRun:
                 return place.ended.result()
             return error if isinstance(error, MachineryError) else MachineryError(str(error))
         return Ended(limit=self._stop.result() if self._stop.done() else "wall")
+
+    def _let_go_of(self, place: Place) -> None:
+        """End the circles of references, or a run's output would wait for the collector."""
+        place.on_limit = lambda kind: None
+        self._pumps = ()
 
     def _failure(self) -> MachineryError | None:
         failure = failure_in(self._job)
