@@ -1,7 +1,8 @@
 """The tier `bubblewrap`: cells made by /usr/bin/bwrap, where only it may make namespaces.
 
-Each cell is a one-shot interpreter, started before it is needed, with the SDKs loaded, waiting for
-its run. Ubuntu's AppArmor is such a place: it lets bwrap make user namespaces and nobody else.
+Each cell is a one-shot interpreter, started before it is needed, waiting for its run; with the SDKs
+loaded, if it had the time. Ubuntu's AppArmor is such a place: it lets bwrap make user namespaces,
+and nobody else.
 """
 
 from __future__ import annotations
@@ -41,11 +42,13 @@ _BOOT = (
     "preloaded = Preloaded(fresh)\n"
     "with preloaded.recording():\n"
     "    from server.one_shot import load, serve\n"
-    "    ready = load(preloaded)\n"
+    "    waiting = load(preloaded)\n"
     "del sys.path[0]\n"
-    "serve(preloaded, ready)\n"
+    "serve(preloaded, waiting)\n"
 )
 _READY_S = 60.0
+_ROOM_FOR_SDKS_MIB = 256
+"""With less memory than that a run needs SDKs that are loaded before: those aren't its own."""
 
 
 class BubblewrapEngine:
@@ -72,6 +75,7 @@ class BubblewrapEngine:
     async def place(self, limits: Limits) -> Place:
         """See `Engine`. One whose scratch has another size is made when it is asked for."""
         helper = self._take(limits)
+        helper.tell({"take": {"loaded": limits.memory_mib < _ROOM_FOR_SDKS_MIB}})
         try:
             async with asyncio.timeout(_READY_S):
                 return _WrappedPlace(helper, await handed_over(helper.channel))

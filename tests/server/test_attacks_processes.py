@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 from server.run_events import Program, Status
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.attacking import (
+    ATTACKS,
     attack,
     attempt_outside,
     descendants,
@@ -71,11 +75,39 @@ def test_program_that_kills_its_parent_harms_itself_at_most(tiered: Sandbox) -> 
     assert run_in_sandbox("print('next')", "", sandbox=tiered) == "next\n"
 
 
+def test_parent_killing_program_does_kill_a_parent_of_its_user() -> None:
+    attacking = [sys.executable, str(ATTACKS / "kill_parent.py")]
+    program = f"import subprocess; subprocess.run({attacking})"
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    shown, _ = parent.communicate(timeout=60)
+    assert (parent.returncode, shown) == (-signal.SIGTERM, b"still here\n")
+
+
 def test_run_is_born_with_nothing_but_its_three_streams(tiered: Sandbox) -> None:
     # One more is where it says how it ended; nothing can be read there.
     shown = attack(tiered, "hold_terminal").splitlines()
     assert len(shown) <= 1
     assert all(line.startswith("can not read") for line in shown)
+
+
+def test_descriptor_and_terminal_are_found_where_a_program_is_born_with_them() -> None:
+    ours, theirs = os.openpty()
+    os.write(ours, b"typed\n")
+    # The first terminal that the leader of a session opens becomes its own.
+    program = (
+        f"import os, runpy; os.set_inheritable(os.open({os.ttyname(theirs)!r}, os.O_RDWR), True)\n"
+        f"runpy.run_path({str(ATTACKS / 'hold_terminal.py')!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        check=True,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.stdout == b"can read 3 b'typed\\n'\nhas a terminal\n"
 
 
 def test_capabilities_limits_and_ids_can_not_be_raised(tiered: Sandbox) -> None:
