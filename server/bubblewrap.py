@@ -30,6 +30,7 @@ from server.cell_root import (
     paths_to_show,
 )
 from server.cells import CELL_ENVIRONMENT, handed_over
+from server.channel import receive
 from server.confine import MIB, Limits
 from server.engine import PACKAGE_ROOT, Helper, Order, Place, readable
 from server.kept_place import KeptPlace
@@ -69,8 +70,12 @@ class BubblewrapEngine:
     def close(self) -> None:
         """See `Engine`."""
         with self._lock:
-            while self._prepared:
-                self._prepared.popleft().close()
+            helpers = list(self._prepared)
+            self._prepared.clear()
+        for helper in helpers:
+            _kill(helper)
+        for helper in helpers:
+            helper.close()
 
     async def place(self, limits: Limits) -> Place:
         """See `Engine`. One whose scratch has another size is made when it is asked for."""
@@ -120,6 +125,18 @@ def why_unavailable() -> str | None:
     if shutil.which(PROGRAM) is None:
         return "bwrap is not installed (Debian's package bubblewrap)"
     return None
+
+
+def _kill(helper: Helper) -> None:
+    """End an interpreter that nobody has taken: one that loads would notice only afterwards."""
+    helper.channel.setblocking(False)
+    with contextlib.suppress(OSError, ValueError):
+        message, descriptors = receive(helper.channel)
+        for name, descriptor in zip((message or {}).get("ready", ()), descriptors, strict=False):
+            if name == "first":
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.close(descriptor)
 
 
 def _held_text(text: str) -> int:

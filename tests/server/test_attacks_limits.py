@@ -16,7 +16,7 @@ from server.run_events import LimitEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.attacking import ATTACKS, end_of, events_of, holds, text_of, watch
 
-SMALL = Limits(cpu_s=3, wall_s=120, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
+SMALL = Limits(cpu_s=1, wall_s=120, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
 
 
 def kinds(events: list[SandboxEvent]) -> set[str]:
