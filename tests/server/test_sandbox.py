@@ -185,7 +185,10 @@ def test_scratch_limit_ends_the_run_where_scratch_is_a_folder_of_the_host() -> N
         "import time\nfor i in range(20): open(f'f{i}', 'wb').write(b'x' * 2**20)\ntime.sleep(30)\n"
     )
     shown = run_in_sandbox(
-        code, "x", limits=Limits(scratch_mib=8), sandbox=Sandbox.probe(force="landlock")
+        code,
+        "x",
+        limits=Limits(scratch_mib=8),
+        sandbox=Sandbox.probe(force="landlock", preload=False),
     )
     assert shown == "limit: scratch (8 MiB)\n"
 
@@ -389,7 +392,7 @@ def test_killed_keeper_is_a_failure_of_the_machinery_and_takes_the_program_along
     )
 
     async def inside() -> None:
-        started = await Sandbox.probe(force="landlock").start(Program(code, "x"))
+        started = await Sandbox.probe(force="landlock", preload=False).start(Program(code, "x"))
         async for event in started.events():
             assert isinstance(event, OutputEvent)
             os.kill(int(event.text.split()[0]), 9)
