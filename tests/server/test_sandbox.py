@@ -184,12 +184,8 @@ def test_scratch_limit_ends_the_run_where_scratch_is_a_folder_of_the_host() -> N
     code = (
         "import time\nfor i in range(20): open(f'f{i}', 'wb').write(b'x' * 2**20)\ntime.sleep(30)\n"
     )
-    shown = run_in_sandbox(
-        code,
-        "x",
-        limits=Limits(scratch_mib=8),
-        sandbox=Sandbox.probe(force="landlock", preload=False),
-    )
+    sandbox = Sandbox.probe(force="landlock", preload=False)
+    shown = run_in_sandbox(code, "x", limits=Limits(scratch_mib=8), sandbox=sandbox)
     assert shown == "limit: scratch (8 MiB)\n"
 
 
