@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from itertools import count
@@ -53,7 +54,8 @@ class Held:
     """What a server holds, once no run is under way."""
 
     processes: int
-    descriptors: int
+    descriptors: Counter[str]
+    """By what they are open on."""
     mounts: int
     files: int
     groups: int
@@ -65,11 +67,20 @@ class Held:
         own = {served.pid, *helpers}
         return cls(
             processes=len(descendants_of(served.pid) | _marked()),
-            descriptors=sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in own),
+            descriptors=_descriptors(own),
             mounts=sum(len(Path(f"/proc/{pid}/mountinfo").read_text().split("\n")) for pid in own),
             files=len(os.listdir(served.temporary)),
             groups=len(list(Path("/sys/fs/cgroup").rglob(f"agent-run-{served.pid}-*"))),
         )
+
+
+def _descriptors(processes: set[int]) -> Counter[str]:
+    found = Counter[str]()
+    for pid in processes:
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            name = os.readlink(entry)
+            found[name.partition(":[")[0]] += 1  # without a socket's or pipe's number
+    return found
 
 
 def _marked() -> set[int]:
@@ -84,6 +95,11 @@ def _marked() -> set[int]:
             if name == MARK:
                 found.add(int(entry.name))
     return found
+
+
+async def _peaceful(port: int, code: str) -> None:
+    async with Client(port) as client:
+        await client.ask("POST", "/api/execute", {"code": code, "task": ""})
 
 
 async def _ended_by_leaving(port: int) -> None:
@@ -121,13 +137,11 @@ async def _soak(served: Served, runs: int, first: int = 0) -> None:
     numbers = count(first)
 
     async def work() -> None:
-        async with Client(served.port) as client:
-            while (number := next(numbers)) < first + runs:
-                if number % 10 == 9:
-                    await bad[number // 10 % len(bad)](served.port)
-                else:
-                    code = PEACEFUL[number % len(PEACEFUL)]
-                    await client.ask("POST", "/api/execute", {"code": code, "task": ""})
+        while (number := next(numbers)) < first + runs:
+            if number % 10 == 9:
+                await bad[number // 10 % len(bad)](served.port)
+            else:
+                await _peaceful(served.port, PEACEFUL[number % len(PEACEFUL)])
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
@@ -151,14 +165,23 @@ async def bench_soak(runs: int) -> None:
         before = await _settled(served)
         begun = time.perf_counter()
         await _soak(served, first)
-        small = resident_kib(served.pid)
-        await _soak(served, runs - first, first)
         took = time.perf_counter() - begun
+        await _settled(served, before)
+        small = _memory_kib(served)
+        begun = time.perf_counter()
+        await _soak(served, runs - first, first)
+        took += time.perf_counter() - begun
         after = await _settled(served, before)
         _report(runs, took, before, after)
-        grown = resident_kib(served.pid) / small - 1
-        what = f"soak: server memory after run {first:,} ({small / 1024:.0f} MiB) grown by"
-        row(what, f"{grown:.1%}", goal="< 5 %", rounds=runs)
+        for who, kib in _memory_kib(served).items():
+            what = f"soak: memory of {who} after run {first:,} ({small[who] / 1024:.0f} MiB) grown"
+            row(what, f"{kib / small[who] - 1:+.1%}", goal="< 5 %", rounds=runs)
+
+
+def _memory_kib(served: Served) -> dict[str, int]:
+    """Return what is resident of the server, and of the helper processes that it keeps."""
+    helpers = sum(map(resident_kib, children_of(served.pid)))
+    return {"the server": resident_kib(served.pid), "its helpers": helpers}
 
 
 def _report(runs: int, took: float, before: Held, after: Held) -> None:
@@ -166,6 +189,15 @@ def _report(runs: int, took: float, before: Held, after: Held) -> None:
         rounds=runs)  # fmt: skip
     for each in fields(Held):
         found: Any = (getattr(before, each.name), getattr(after, each.name))
-        leaked = found[1] - found[0]
-        shown = f"{leaked}" if leaked == 0 else f"{leaked:+} ({found[0]} → {found[1]})"
-        row(f"soak: leaked {each.name}", shown, goal="0", rounds=runs)
+        row(f"soak: leaked {each.name}", _leaked(*found), goal="0", rounds=runs)
+
+
+def _leaked(before: int | Counter[str], after: int | Counter[str]) -> str:
+    """Return how many more there are, and of what where that is known."""
+    if isinstance(before, Counter) and isinstance(after, Counter):
+        names = "".join(f", {name}" for name in sorted(after - before))
+        return _leaked(before.total(), after.total()) + names
+    assert isinstance(before, int)
+    assert isinstance(after, int)
+    leaked = after - before
+    return "0" if leaked == 0 else f"{leaked:+} ({before} → {after})"

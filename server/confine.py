@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from server.libc import PR_SET_PDEATHSIG, check, libc
+from server.libc import PR_SET_PDEATHSIG, check, libc, use_one_heap
 
 MIB = 1024 * 1024
 
@@ -63,7 +63,6 @@ def die_with_parent(parent: int) -> None:
 
 # ---------------------------------------------------------------- rlimits and capabilities
 
-_M_ARENA_MAX = -8
 _THREAD_STACK = 2 * MIB
 _LEAST_ROOM = 64 * MIB
 _RLIMIT_SIGPENDING = 11  # include/uapi/asm-generic/resource.h; Python has no name for it
@@ -73,9 +72,9 @@ _SIGNALS = 128
 def economise_address_space() -> None:
     """Leave room for many threads under RLIMIT_AS: each would reserve 8 MiB, each arena 64 MiB.
 
-    Both are reservations, not use. Sources: mallopt(3), pthread_setattr_default_np(3).
+    Both are reservations, not use. Source: pthread_setattr_default_np(3).
     """
-    libc.mallopt(_M_ARENA_MAX, 1)
+    use_one_heap()
     attributes = ctypes.create_string_buffer(64)  # sizeof(pthread_attr_t) on 64-bit machines
     if libc.pthread_attr_init(attributes) == 0:
         libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_THREAD_STACK))

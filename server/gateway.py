@@ -130,6 +130,8 @@ class Grant:
             self._server.close()
         if self._handler is not None:
             await self._handler.shutdown(0.1)
+        # What is in circles with this is freed late: the run, with its output, needn't be.
+        self.on_call, self.on_event = (lambda call: None), _ignore
 
     def recorded(self) -> dict[str, object] | None:
         """Return the cassette of the calls so far, where they are recorded."""

@@ -14,6 +14,9 @@ if sys.platform == "linux":  # elsewhere nothing here is called: the tier report
     libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
 PR_SET_PDEATHSIG = 1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGE_BLOCK = 1 << 19
+_KEPT_AT_MOST = 1 << 21
 
 
 def check(result: int, what: str) -> int:
@@ -22,6 +25,33 @@ def check(result: int, what: str) -> int:
         code = ctypes.get_errno()
         raise OSError(code, f"{what}: {os.strerror(code)}")
     return result
+
+
+def use_one_heap() -> None:
+    """Have the threads of this process share one heap, where the C library is glibc.
+
+    Else each thread gets one of its own: 64 MiB of address space, and memory that only it uses
+    again. Source: mallopt(3).
+    """
+    _tune_heap(_M_ARENA_MAX, 1)
+
+
+def give_memory_back() -> None:
+    """Have this process keep little of the memory that it has freed.
+
+    Left alone, glibc takes the largest block that was ever freed for a sign that such blocks are
+    usual, and then has them among the small ones: after some megabytes of output were handled, the
+    holes they left would stay for as long as the process. Source: mallopt(3).
+    """
+    use_one_heap()
+    _tune_heap(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+    _tune_heap(_M_TRIM_THRESHOLD, _KEPT_AT_MOST)
+
+
+def _tune_heap(option: int, value: int) -> None:
+    mallopt = getattr(libc, "mallopt", None)  # musl and macOS have none
+    if mallopt is not None:
+        mallopt(option, value)
 
 
 _MADV_COLLAPSE = 25

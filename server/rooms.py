@@ -17,6 +17,7 @@ from server.backends import Backend, Backends
 from server.catalog_refresh import LiveCatalog
 from server.gateway import Gateway, settle_in
 from server.ledgers import Caps, DailyBudget
+from server.libc import give_memory_back
 from server.local_model import NOTE, LocalModel
 from server.metering import today
 from server.metrics import RunMetrics
@@ -62,6 +63,7 @@ async def open_rooms(
         StoreError: the data folder or the database can't be used.
 
     """
+    give_memory_back()
     store = await asyncio.to_thread(
         Store,
         settings.data_dir,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -55,6 +55,8 @@ from server.run_events import WrittenFile
 Event = tuple[int, str, Mapping[str, Any]]
 """Its number in the run, from 1; its kind; its data."""
 _OPEN = ("queued", "running")
+_CONNECTIONS = 5
+"""To the database, at most; who needs one waits for the milliseconds that others use theirs."""
 _PRUNED_AT_ONCE = 50
 """Old runs go by this part of those that are kept: never are there more than may be."""
 INTERRUPTED = "the server stopped while this run was going"
@@ -183,10 +185,22 @@ def _make_engine(data_dir: Path, url: str | None) -> Engine:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # runs hold prompts
         url = f"sqlite:///{path}"
     # ASCII, so that a lone surrogate in a program's output can be kept.
-    engine = create_engine(url, json_serializer=json.dumps)
+    engine = create_engine(url, json_serializer=json.dumps, pool_size=_CONNECTIONS, max_overflow=0)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
+        _open_connections(engine)
     return engine
+
+
+def _open_connections(engine: Engine) -> None:
+    """Open now what would be opened when runs first meet, so that a server's files are all open.
+
+    A server that is short of descriptors then fails at its start, and not under its first load.
+    """
+    with ExitStack() as all_of_them:
+        for _ in range(_CONNECTIONS):
+            connection = all_of_them.enter_context(engine.connect())
+            connection.exec_driver_sql("PRAGMA schema_version")  # reads: opens the log too
 
 
 class Store:

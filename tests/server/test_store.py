@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,27 @@ def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     Store(tmp_path / "data").close()
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "data" / "runs.sqlite3").stat().st_mode) == 0o600
+
+
+def open_files(folder: Path) -> int:
+    """Return how many descriptors of this process are open on files below `folder`."""
+    found = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the one by which they are listed
+            found += os.readlink(entry).startswith(f"{folder}/")
+    return found
+
+
+def test_database_is_open_as_often_before_the_first_run_as_after_many_at_once(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path)
+    before = open_files(tmp_path)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda number: add(store, f"{number}"), range(50)))
+    assert open_files(tmp_path) == before > 1
+    store.close()
+    assert open_files(tmp_path) == 0
 
 
 def test_folder_that_can_not_be_made_is_our_failure_with_a_reason(tmp_path: Path) -> None:
