@@ -19,6 +19,34 @@ def python_literal(text: str) -> str:
     return f'"""\\\n{_block(text)}"""'
 
 
+def line_literal(text: str) -> str:
+    """Return a Python string literal of one line whose value is `text`, as ruff would quote it."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    escaped = (f"\\{char}" if char == quote else _escape_in_line(char) for char in text)
+    return f"{quote}{''.join(escaped)}{quote}"
+
+
+def _escape_in_line(char: str) -> str:
+    return "\\n" if char == "\n" else _escape(char)
+
+
+def doc_literal(text: str, indent: str) -> str:
+    """Return a docstring that says `text`, its further lines indented, as ruff would leave it.
+
+    White space at the ends of lines is not kept; that at their begin is, beyond the indentation.
+    """
+    lines = ["".join(map(_escape, line.rstrip())) for line in text.split("\n")]
+    block = f"\n{indent}".join(lines).replace('"""', '\\"\\"\\"')
+    block = "\n".join(line.rstrip() for line in block.split("\n"))
+    if block.startswith('"'):
+        block = f"\\{block}"
+    if "\n" in block:
+        return f'"""{block}\n{indent}"""'
+    if block.endswith('"') and not block.endswith('\\"'):  # it would run into the closing ones
+        block = f'{block[:-1]}\\"'
+    return f'"""{block}"""'
+
+
 def _is_plain_and_short(text: str) -> bool:
     limit = _SHORT_ASCII if text.isascii() else _SHORT_OTHER
     return len(text) <= limit and text.isprintable() and '"' not in text and "\\" not in text
