@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_agent_builder.answer_code import AnswerCode
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.features import features_of
 from llm_agent_builder.naming import class_name_for, filename_for
@@ -9,20 +10,22 @@ from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.rendering import FileCode, render
 from llm_agent_builder.shape import Made, check_shape
 from llm_agent_builder.spec import AgentSpec, make_spec
-from llm_agent_builder.tool_code import parse_tool
+from llm_agent_builder.tool_code import ToolCode
 
 __all__ = ["AgentBuilder", "class_name_for", "filename_for"]
 
 
-def file_code(spec: AgentSpec) -> tuple[FileCode, frozenset[str]]:
+def _file_code(spec: AgentSpec) -> tuple[FileCode, frozenset[str]]:
     """Return a spec's code as its file has it, and the names that the code defines."""
-    tools = [parse_tool(tool.code) for tool in spec.tools]
+    tools, answer = spec.tool_codes, spec.answer_code
+    parts: list[AnswerCode | ToolCode] = [*([answer] if answer else []), *tools]
     code = FileCode(
-        imports=tuple(each.imports for each in tools),
-        bodies=tuple(each.body for each in tools),
+        imports=tuple(each.imports for each in parts),
+        bodies=tuple(each.body for each in parts),
         tools=tuple(each.name for each in tools),
+        answer=answer.class_name if answer else "",
     )
-    return code, frozenset(name.name for each in tools for name in each.names)
+    return code, frozenset(name.name for each in parts for name in each.names)
 
 
 class AgentBuilder:
@@ -60,7 +63,7 @@ class AgentBuilder:
             TemplateError: a template is broken (a bug); no file is better than a wrong one.
 
         """
-        code, taken = file_code(spec)
+        code, taken = _file_code(spec)
         features = features_of(spec)
         class_name, filename = class_name_for(spec.name, taken), filename_for(spec.name)
         source = render(spec, features, code, class_name, filename)

@@ -4,6 +4,7 @@ AgentBuilderError
 ├── SpecError (also a ValueError)      the values of an agent can't be used; names the field
 ├── UnknownModelError (a SpecError)    the provider doesn't offer that model
 ├── CodeProblem (also a ValueError)    Python that a user wrote can't be used; names line and mend
+├── SchemaProblem (also a ValueError)  a JSON Schema can't be used; names the place in it and mend
 ├── TemplateError                      a template wrote something else than it should: a bug of ours
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
@@ -50,6 +51,18 @@ class CodeProblem(AgentBuilderError, ValueError):  # noqa: N818 - of the user's 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(f"line {line}: {message}")
         self.line = line
+        self.message = message
+
+
+class SchemaProblem(AgentBuilderError, ValueError):  # noqa: N818 - as CodeProblem
+    """A JSON Schema that a user gave can't be used; `str()` names the place in it and the mend.
+
+    `path` leads there: `properties.age.pattern`; empty for the whole.
+    """
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
         self.message = message
 
 

@@ -22,6 +22,34 @@ def python_literal(text: str) -> str:
     return f'"""\\\n{_block(text)}"""'
 
 
+def line_literal(text: str) -> str:
+    """Return a Python string literal of one line whose value is `text`, as ruff would quote it."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    escaped = (f"\\{char}" if char == quote else _escape_in_line(char) for char in text)
+    return f"{quote}{''.join(escaped)}{quote}"
+
+
+def _escape_in_line(char: str) -> str:
+    return "\\n" if char == "\n" else _escape(char)
+
+
+def doc_literal(text: str, indent: str) -> str:
+    """Return a docstring that says `text`, its further lines indented, as ruff would leave it.
+
+    White space at the ends of lines is not kept; that at their begin is, beyond the indentation.
+    """
+    lines = ["".join(map(_escape, line.rstrip())) for line in text.split("\n")]
+    block = f"\n{indent}".join(lines).replace('"""', '\\"\\"\\"')
+    block = "\n".join(line.rstrip() for line in block.split("\n"))
+    if block.startswith('"'):
+        block = f"\\{block}"
+    if "\n" in block:
+        return f'"""{block}\n{indent}"""'
+    if block.endswith('"') and not block.endswith('\\"'):  # it would run into the closing ones
+        block = f'{block[:-1]}\\"'
+    return f'"""{block}"""'
+
+
 def _is_plain_and_short(text: str) -> bool:
     limit = _SHORT_ASCII if text.isascii() else _SHORT_OTHER
     return len(text) <= limit and text.isprintable() and '"' not in text and "\\" not in text
@@ -51,17 +79,6 @@ def _escape(char: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
-
-
-def line_literal(text: str) -> str:
-    """Return a Python string literal whose value is `text`, on one line, quoted as ruff would."""
-    quote = "'" if text.count('"') > text.count("'") else '"'
-    escaped = "".join(f"\\{quote}" if char == quote else _escape_line(char) for char in text)
-    return f"{quote}{escaped}{quote}"
-
-
-def _escape_line(char: str) -> str:
-    return "\\n" if char == "\n" else _escape(char)
 
 
 def wrapped(head: str, items: Sequence[str], tail: str) -> str:

@@ -105,7 +105,11 @@ def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
     user = '{"role": "user", "content": task}'
     system = '{"role": "system", "content": SYSTEM_PROMPT}'
     first = f"[{user}]" if anthropic else "messages"
-    given = ["messages", *(["tools"] if features.mcp else []), *(["on_text"] if features.stream else [])]
+    given = [
+        "messages",
+        *(["tools"] if features.mcp else []),
+        *(["on_text"] if features.stream else []),
+    ]
     tool_type = "BetaFunctionTool[Any]" if anthropic else "Tool"
     types = {"messages": f"messages: list[{message_type}]", "tools": f"tools: list[{tool_type}]"}
     types["on_text"] = "on_text: Callable[[str], object] | None = None"

@@ -148,7 +148,9 @@ def _shape(tree: ast.Module, made: Made) -> tuple[str, str]:
     docstring = (ast.get_docstring(tree) or "").replace(made.filename, _FILENAME)
     del tree.body[0]
     values = _values(made.spec)
-    tools = [ast.dump(ast.parse(call, mode="eval").body) for call in tool_calls(made.features, made.code)]
+    tools = [
+        ast.dump(ast.parse(call, mode="eval").body) for call in tool_calls(made.features, made.code)
+    ]
     for node in tree.body:
         name, value = _assigned(node)
         if name == "TOOLS" and isinstance(value, ast.List):
