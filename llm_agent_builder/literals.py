@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+_LINE_MAX = 88
 _SHORT_ASCII = 60
 _SHORT_OTHER = 30  # a character may be two columns wide
 
@@ -78,3 +81,36 @@ def _escape(char: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def wrapped(head: str, items: Sequence[str], tail: str) -> str:
+    """Return `head`, items and `tail` on one line, or where that is too long, an item a line.
+
+    As `ruff format` leaves it: its lines are 88 columns wide, and a comma behind the last item
+    keeps items on lines of their own.
+    """
+    line = head + ", ".join(items) + tail
+    if _width(line) <= _LINE_MAX or not items:
+        return line
+    indent = " " * (len(head) - len(head.lstrip()))
+    return "\n".join([head, *(f"{indent}    {item}," for item in items), indent + tail])
+
+
+def _width(line: str) -> int:
+    """Return the columns of a line at most: what isn't ASCII may be two wide."""
+    return sum(1 if char < "\x7f" else 2 for char in line)
+
+
+def list_literal(head: str, values: Iterable[str], tail: str = "]") -> str:
+    """Return a Python list of strings behind `head`, which ends with its bracket."""
+    return wrapped(head, [line_literal(value) for value in values], tail)
+
+
+def number_value(value: float) -> float:
+    """Return a number as files write it: whole ones without a fraction."""
+    return int(value) if value == int(value) else value
+
+
+def number_literal(value: float) -> str:
+    """Return a Python number."""
+    return repr(number_value(value))
