@@ -216,7 +216,7 @@ def test_any_schema_becomes_models_that_take_what_it_allows(pair: Pair) -> None:
 def _samples(count: int) -> list[str]:
     found: list[str] = []
 
-    @settings(max_examples=count, database=None, derandomize=True)
+    @settings(max_examples=count, database=None, derandomize=True, deadline=None)
     @given(answers)
     def collect(pair: Pair) -> None:
         found.append(parse_answer(pair[0]).source)
