@@ -9,6 +9,8 @@ from enum import StrEnum
 from llm_agent_builder.capabilities import Capabilities
 
 MODEL_MAX_CHARS = 200
+EXTRA_MODELS = "AGENT_BUILDER_EXTRA_MODELS"
+"""The setting by which users add models; the server and the command line read it."""
 
 
 class Lifecycle(StrEnum):
