@@ -52,7 +52,7 @@ def test_several_are_parted_by_commas_or_lines_and_named_once() -> None:
         ("anthropic:a=" + "x" * 101, "a label of 100"),
         ("huggingface:a\u202eb", "one line"),
         (f"anthropic:a@{OLLAMA}", "only huggingface models have a base URL"),
-        ("huggingface:a@http://", "is not a base URL"),
+        ("huggingface:a@http://", "names a host"),
         ("huggingface:a@https://me:pw@host/v1", "neither a password"),
     ],
 )
