@@ -269,3 +269,8 @@ class KeySource:
             _log.warning("can't read %s: %s", self._env_file, type(error).__name__)
             self._from_file, self._stamp = {}, None
         return self._from_file
+
+
+def server_key(server: Endpoint, keys: KeySource) -> Secret | None:
+    """Return the key for a server of the user's own: empty where it needs none, None if missing."""
+    return keys.variable(server.key_variable) if server.key_variable else Secret("")
