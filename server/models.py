@@ -42,11 +42,13 @@ from server.settings import Settings, destination
 
 __all__ = [
     "BudgetBody",
+    "CodeRequest",
     "ExecuteRequest",
     "ExecuteResponse",
     "GenerateRequest",
     "GenerateResponse",
     "GivenFile",
+    "HandWritten",
     "LimitsBody",
     "ProviderEnum",
     "RunAccepted",
@@ -58,6 +60,24 @@ CODE_MAX_BYTES = 1024 * 1024
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _bounded(value: object, longest: int) -> str:
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "should be text")
+    if (size := utf8_length(value)) > longest:
+        sizes = {"size": f"{size:,}", "longest": f"{longest:,}"}
+        template = "is {size} bytes long; at most {longest} are allowed"
+        raise PydanticCustomError("too_long", template, sizes)
+    return value
+
+
+def _check_code(value: object) -> str:
+    return _bounded(value, CODE_MAX_BYTES)
+
+
+def _code_schema() -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "maxLength": CODE_MAX_BYTES, "title": "Code"})
 
 
 class GenerateRequest(AgentSpec):
@@ -75,9 +95,28 @@ class GenerateRequest(AgentSpec):
                 raise PydanticCustomError("unknown_model", "{problem}", problem) from None
         return value
 
+    base: Annotated[str, PlainValidator(_check_code), _code_schema()] | None = Field(
+        default=None,
+        description="An agent file edited by hand, whose hand-written parts are to stay.",
+    )
+
     def spec(self) -> AgentSpec:
         """Return the plain spec."""
-        return AgentSpec(**self.model_dump())
+        return AgentSpec(**self.model_dump(exclude={"base"}))
+
+
+class CodeRequest(_Body):
+    """A Python file, to be read and never run."""
+
+    code: Annotated[str, PlainValidator(_check_code), _code_schema()]
+
+
+class HandWritten(_Body):
+    """A hand-written part of a file: lines counted from 1, both ends included."""
+
+    kind: Literal["added", "changed", "removed"]
+    first_line: int
+    last_line: int
 
 
 class GenerateResponse(_Body):
@@ -88,20 +127,8 @@ class GenerateResponse(_Body):
     code: str
     filename: str
     warnings: list[str] = []
-
-
-def _bounded(value: object, longest: int) -> str:
-    if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
-    if (size := utf8_length(value)) > longest:
-        sizes = {"size": f"{size:,}", "longest": f"{longest:,}"}
-        template = "is {size} bytes long; at most {longest} are allowed"
-        raise PydanticCustomError("too_long", template, sizes)
-    return value
-
-
-def _check_code(value: object) -> str:
-    return _bounded(value, CODE_MAX_BYTES)
+    kept: list[HandWritten] = []
+    """The hand-written parts of `base`, where they stand now."""
 
 
 def _check_task(value: object) -> str:
