@@ -97,7 +97,7 @@ class _Literal:
 
 def _means(literal: str, value: str) -> bool:
     try:
-        return ast.literal_eval(literal) == value
+        return bool(ast.literal_eval(literal) == value)
     except (SyntaxError, ValueError):
         return False
 
