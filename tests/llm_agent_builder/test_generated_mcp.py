@@ -47,7 +47,7 @@ def scenarios_of(provider: ProviderEnum, url: str) -> dict[str, Scenario]:
     base = {"provider": provider.value, "mcp_servers": servers}
     variables = {"SHOWN": "a value", "HIDDEN": "another"}
     return {
-        "mcp": Scenario(
+        "with_mcp": Scenario(
             {**base, "tools": [ADD], "chat": True},
             [
                 use("double_stdio", '{"number": 4}'),
@@ -101,7 +101,7 @@ def texts(results: list[Any]) -> list[str]:
 def test_tools_of_all_servers_and_of_the_file_are_used_over_a_whole_conversation(
     provider: ProviderEnum, outcomes: Outcomes
 ) -> None:
-    done = outcomes[provider]["mcp"]
+    done = outcomes[provider]["with_mcp"]
     assert (done.code, done.out) == (0, "Done.\nDone.\n"), done.err
     offered = {tool.get("function", tool)["name"] for tool in done.bodies[0]["tools"]}
     names = {f"{what}_{kind}" for what in ("double", "look") for kind in ("stdio", "http")}
