@@ -36,6 +36,7 @@ from llm_agent_builder.errors import (
     StoreError,
 )
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec_check import checked_spec
 from server.agent_files import add_agent_file_routes, regenerated
 from server.logs import configure_logs
 from server.models import (
@@ -236,14 +237,14 @@ async def post_generate(request: Request, body: GenerateRequest) -> GenerateResp
     409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
     """
     catalog = _rooms(request).catalog.current()
-    catalog.require_allowed(body.provider, body.model)
+    spec = checked_spec(body.spec(), catalog)
     kept: list[HandWritten] = []
     if body.base is None:
-        code = AgentBuilder().build(body.spec())
+        code = AgentBuilder().build(spec)
     else:
-        code, kept = await regenerated(body.base, body.spec())
+        code, kept = await regenerated(body.base, spec)
     filename = filename_for(body.name)
-    warning = catalog.warning(body.provider, body.model)
+    warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
     return GenerateResponse(
         message=f"{filename} is written: {len(code.splitlines())} lines",
         code=code,
