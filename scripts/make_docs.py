@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from pydantic_core import PydanticUndefined
 
-from llm_agent_builder.providers import PROVIDERS
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.cli import cli
 from server.settings import PREFIX, Settings
 
@@ -50,6 +50,29 @@ def settings_page() -> str:
             "| --- | --- | --- |",
             *rows,
             *keys,
+            "",
+            "## Models of your own",
+            "",
+            "A server that speaks OpenAI's protocol needs one line; its models are listed by",
+            "themselves, and a Hugging Face agent of one of them calls that server:",
+            "",
+            "```sh",
+            f"{PREFIX}MODEL_SERVERS=http://localhost:11434/v1               # Ollama: no key",
+            f"{PREFIX}MODEL_SERVERS='http://localhost:8000/v1 VLLM_KEY'     # the key is in VLLM_KEY",
+            "```",
+            "",
+            "It gets the key of the variable named, or none; never your Hugging Face token. In the",
+            "sandbox an agent reaches only servers listed here. On your machine its file looks for",
+            f"the server's key in `{PROVIDERS[ProviderEnum.HUGGINGFACE].own_key_variable}`. A model of",
+            "a server takes the place of a hosted one of the same id.",
+            "",
+            f"`{PREFIX}EXTRA_MODELS` adds single models, to the command line too:",
+            "",
+            "```sh",
+            f"{PREFIX}EXTRA_MODELS='anthropic:claude-new=Claude New,huggingface:qwen3:4b@http://localhost:11434/v1'",
+            "```",
+            "",
+            "## Further variables",
             "",
             "`HTTPS_PROXY` and `NO_PROXY` are honoured on the way to the providers;",
             "`OTEL_EXPORTER_OTLP_ENDPOINT` has traces sent (with the extra `[otel]`).",
