@@ -84,6 +84,8 @@ class MergeConflictError(AgentBuilderError):
         places = "; ".join(f"line {each.first_line}: {each.reason}" for each in conflicts)
         super().__init__(f"changed fields meet hand-written parts ({places})")
         self.conflicts = tuple(conflicts)
+
+
 class SchemaProblem(AgentBuilderError, ValueError):  # noqa: N818 - as CodeProblem
     """A JSON Schema that a user gave can't be used; `str()` names the place in it and the mend.
 
