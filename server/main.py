@@ -36,6 +36,7 @@ from llm_agent_builder.errors import (
     SpecError,
     StoreError,
 )
+from llm_agent_builder.gallery import gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_check import checked_spec
 from server.agent_files import add_agent_file_routes, regenerated
@@ -213,6 +214,7 @@ async def get_catalog(request: Request) -> Response:
         ],
         "sandbox": asdict(rooms.sandbox.report),
         "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
+        "tools": [asdict(tool) for tool in gallery()],
     }
     providers = ",".join(_provider_json(rooms, id_) for id_ in PROVIDERS)
     text = f'{{"providers":[{providers}],{json.dumps(content)[1:]}'
