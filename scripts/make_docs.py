@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MADE = "made by `make docs`; edit the code, not this"
 
 
+OWN_KEY = PROVIDERS[ProviderEnum.HUGGINGFACE].own_key_variable
 OWN_MODELS = f"""\
 ## Models of your own
 
@@ -32,7 +33,7 @@ Hugging Face agent of one of them calls that server:
 
 It gets the key of the variable named, or none; never your Hugging Face token. In the sandbox an
 agent reaches only servers listed here. On your machine its file looks for the server's key in
-`{PROVIDERS[ProviderEnum.HUGGINGFACE].own_key_variable}`. A server's model takes the place of a hosted one of the same id.
+`{OWN_KEY}`. A server's model takes the place of a hosted one of the same id.
 
 `{PREFIX}EXTRA_MODELS` adds single models, for the command line too:
 
