@@ -20,8 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from llm_agent_builder import catalog
-from llm_agent_builder.errors import SpecError, UnknownModelError
+from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from server.backends import Backend, BackendChoice
@@ -42,11 +41,13 @@ from server.settings import Settings, destination
 
 __all__ = [
     "BudgetBody",
+    "CodeRequest",
     "ExecuteRequest",
     "ExecuteResponse",
     "GenerateRequest",
     "GenerateResponse",
     "GivenFile",
+    "HandWritten",
     "LimitsBody",
     "ProviderEnum",
     "RunAccepted",
@@ -58,36 +59,6 @@ CODE_MAX_BYTES = 1024 * 1024
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GenerateRequest(AgentSpec):
-    """An agent to write; the model is checked against the provider's allow-list."""
-
-    @field_validator("model")
-    @classmethod
-    def _check_allowed(cls, value: str, info: ValidationInfo) -> str:
-        provider = info.data.get("provider")
-        if provider is not None:  # else the provider's own error is the one to show
-            try:
-                catalog.require_allowed(provider, value)
-            except UnknownModelError as error:
-                problem = {"problem": error.problem}
-                raise PydanticCustomError("unknown_model", "{problem}", problem) from None
-        return value
-
-    def spec(self) -> AgentSpec:
-        """Return the plain spec."""
-        return AgentSpec(**self.model_dump())
-
-
-class GenerateResponse(_Body):
-    """A written agent. `warnings` are sentences: a retired model, say."""
-
-    status: Literal["success"] = "success"
-    message: str
-    code: str
-    filename: str
-    warnings: list[str] = []
 
 
 def _bounded(value: object, longest: int) -> str:
@@ -102,6 +73,49 @@ def _bounded(value: object, longest: int) -> str:
 
 def _check_code(value: object) -> str:
     return _bounded(value, CODE_MAX_BYTES)
+
+
+def _code_schema() -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "maxLength": CODE_MAX_BYTES, "title": "Code"})
+
+
+class GenerateRequest(AgentSpec):
+    """An agent to write; the model is checked against the catalog when it is written."""
+
+    base: Annotated[str, PlainValidator(_check_code), _code_schema()] | None = Field(
+        default=None,
+        description="An agent file edited by hand, whose hand-written parts are to stay.",
+    )
+
+    def spec(self) -> AgentSpec:
+        """Return the plain spec."""
+        return AgentSpec(**self.model_dump(exclude={"base"}))
+
+
+class CodeRequest(_Body):
+    """A Python file, to be read and never run."""
+
+    code: Annotated[str, PlainValidator(_check_code), _code_schema()]
+
+
+class HandWritten(_Body):
+    """A hand-written part of a file: lines counted from 1, both ends included."""
+
+    kind: Literal["added", "changed", "removed"]
+    first_line: int
+    last_line: int
+
+
+class GenerateResponse(_Body):
+    """A written agent. `warnings` are sentences: a retired model, say."""
+
+    status: Literal["success"] = "success"
+    message: str
+    code: str
+    filename: str
+    warnings: list[str] = []
+    kept: list[HandWritten] = []
+    """The hand-written parts of `base`, where they stand now."""
 
 
 def _check_task(value: object) -> str:
