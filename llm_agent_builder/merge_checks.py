@@ -6,6 +6,7 @@ import ast
 from collections import Counter
 
 from llm_agent_builder.errors import Conflict, MergeConflictError
+from llm_agent_builder.file_parts import names_of
 from llm_agent_builder.foreign_code import Source
 
 
@@ -19,7 +20,12 @@ def check_names(before: Source, after: Source) -> None:
     """
     had, has = _top_level(before.tree), _top_level(after.tree)
     conflicts = [
-        _conflict(after, node.lineno, f"{node.id} is gone with the changed fields; mend this first")
+        _conflict(
+            before,
+            after,
+            node.lineno,
+            f"{node.id} is gone with the changed fields",
+        )
         for node in ast.walk(after.tree)
         if isinstance(node, ast.Name)
         and isinstance(node.ctx, ast.Load)
@@ -27,26 +33,18 @@ def check_names(before: Source, after: Source) -> None:
         and not has[node.id]
     ]
     conflicts += [
-        _conflict(after, line, f"{name} is the name of something else too; give yours another")
+        _conflict(before, after, line, f"{name} is something else too; rename yours")
         for name, line in _twice(after.tree, had)
     ]
     if conflicts:
         raise MergeConflictError(conflicts)
 
 
-def _conflict(source: Source, line: int, reason: str) -> Conflict:
-    return Conflict(line, line, source.lines[line - 1], reason)
-
-
-def _defined(node: ast.stmt) -> list[str]:
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
-        case ast.Assign(targets=targets):
-            return [each.id for each in targets if isinstance(each, ast.Name)]
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return [name]
-    return []
+def _conflict(before: Source, after: Source, line: int, reason: str) -> Conflict:
+    """Return a conflict at a line of the merged file, as it stood in the file before it."""
+    text = after.lines[line - 1]
+    place = before.lines.index(text) + 1 if text in before.lines else 1
+    return Conflict(place, place, text, reason)
 
 
 def _imported(node: ast.stmt) -> list[str]:
@@ -56,7 +54,7 @@ def _imported(node: ast.stmt) -> list[str]:
 
 
 def _top_level(tree: ast.Module) -> Counter[str]:
-    return Counter(name for node in tree.body for name in (*_defined(node), *_imported(node)))
+    return Counter(name for node in tree.body for name in (*names_of(node), *_imported(node)))
 
 
 def _twice(tree: ast.Module, had: Counter[str]) -> list[tuple[str, int]]:
@@ -65,7 +63,7 @@ def _twice(tree: ast.Module, had: Counter[str]) -> list[tuple[str, int]]:
     seen: Counter[str] = Counter()
     found = []
     for node in tree.body:
-        for name in _defined(node):
+        for name in names_of(node):
             seen[name] += 1
             if seen[name] + (name in imported) > max(had[name], 1):
                 found.append((name, node.lineno))
