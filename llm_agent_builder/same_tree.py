@@ -31,12 +31,18 @@ def same_tree(found: ast.AST, expected: ast.AST, names: Mapping[str, str]) -> bo
             kind = type(other)
             if type(one) is not kind:
                 return False
-            left.extend((getattr(one, name), getattr(other, name)) for name in _FIELDS[kind])
+            # Most names and numbers are one object, which Python shares.
+            left += [
+                (value, wanted)
+                for field in _FIELDS[kind]
+                if (value := getattr(one, field)) is not (wanted := getattr(other, field))
+            ]
         elif not _same_value(one, other, names):
             return False
     return True
 
 
 def _same_value(one: object, other: object, names: Mapping[str, str]) -> bool:
-    same = type(one) is type(other) and one == other  # 1, 1.0 and True are equal, too
-    return same or (isinstance(one, str) and names.get(one) == other)
+    if type(one) is not type(other):  # 1, 1.0 and True are equal, too
+        return False
+    return one == other or (isinstance(one, str) and names.get(one) == other)
