@@ -3,6 +3,10 @@
 AgentBuilderError
 ├── SpecError (also a ValueError)      the values of an agent can't be used; names the field
 ├── UnknownModelError (a SpecError)    the provider doesn't offer that model
+├── CodeProblem (also a ValueError)    Python that a user wrote can't be used; names line and mend
+├── NotOursError                       a file can't be read back or imported; says why
+├── MergeConflictError                 a changed field meets a hand-written part; names the lines
+├── SchemaProblem (also a ValueError)  a JSON Schema can't be used; names the place in it and mend
 ├── TemplateError                      a template wrote something else than it should: a bug of ours
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
@@ -18,6 +22,9 @@ exception; "our machinery failed" is an exception and never an outcome that look
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class AgentBuilderError(Exception):
@@ -38,6 +45,57 @@ class SpecError(AgentBuilderError, ValueError):
 
 class UnknownModelError(SpecError):
     """The model is not one the provider offers; the message lists those that are."""
+
+
+class CodeProblem(AgentBuilderError, ValueError):  # noqa: N818 - of the user's code, not of ours
+    """Python that a user wrote can't be used; `str()` names the line and the mend.
+
+    `line` counts from 1; `message` is the rest.
+    """
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(f"line {line}: {message}")
+        self.line = line
+        self.message = message
+
+
+class NotOursError(AgentBuilderError):
+    """A file can't be read as what it was said to be; `str()` says why, without the file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Lines of a hand-edited file that a changed field would have to change too."""
+
+    first_line: int
+    last_line: int
+    text: str
+    reason: str
+    """Which part it is, and what to do."""
+
+
+class MergeConflictError(AgentBuilderError):
+    """Changed fields and hand-written parts of a file meet; nothing was changed.
+
+    `conflicts` names each place in the file, its lines counted from 1, with the lines as they are.
+    """
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        places = "; ".join(f"line {each.first_line}: {each.reason}" for each in conflicts)
+        super().__init__(f"changed fields meet hand-written parts ({places})")
+        self.conflicts = tuple(conflicts)
+
+
+class SchemaProblem(AgentBuilderError, ValueError):  # noqa: N818 - as CodeProblem
+    """A JSON Schema that a user gave can't be used; `str()` names the place in it and the mend.
+
+    `path` leads there: `properties.age.pattern`; empty for the whole.
+    """
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+        self.message = message
 
 
 class TemplateError(AgentBuilderError):

@@ -211,3 +211,10 @@ def _highest(
 
 def _steps_below(offer: _Offer, most: float) -> range:
     return range(bisect_left(offer.steps, most) + 1)
+
+
+def has_cache_price(provider: ProviderEnum, model: str, today: date) -> bool:
+    """Say whether the table has a price for reading what a request's beginning left in a cache."""
+    when = datetime.combine(today, time(12), UTC)
+    offers = (priced for _, priced in _priced(provider, model))
+    return any(priced.get_prices(when).cache_read_mtok is not None for priced in offers)

@@ -31,6 +31,8 @@ class Provider:
     """Environment variables that may hold the key, first match wins."""
     base_url_variable: str
     """Where a generated file looks for another base URL."""
+    own_key_variable: str | None
+    """Where a generated file looks for the key of a server of its user's own."""
     base_url_suffix: str
     """What such a base URL ends with, after the host: the Anthropic SDK adds /v1 by itself."""
     upstream: str
@@ -38,6 +40,18 @@ class Provider:
     api_path: str
     """The path of a model call."""
     default_model: str
+    parts: str = ""
+    """What the names of the template's parts begin with."""
+    retries_by_itself: bool = False
+    """Whether the SDK makes failed calls again."""
+    max_tokens_unstreamed: int | None = None
+    """Answers that may be longer have to come as a stream; None: there is no such bound."""
+    answer_requirements: tuple[str, ...] = ()
+    """What typed answers need beside the SDK, as PEP 508 writes it."""
+    mcp_requirements: tuple[str, ...] = ()
+    """What MCP servers need beside the SDK's own extra."""
+    choices: frozenset[str] = frozenset()
+    """Fields of a spec that only this provider's API knows."""
     without_base_url: str | None = None
     """What to tell whose own code doesn't come to the gateway; None: the SDK does so by itself."""
 
@@ -59,10 +73,17 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 sdk_requirement="anthropic>=2.12,<3",
                 key_variables=("ANTHROPIC_API_KEY",),
                 base_url_variable="ANTHROPIC_BASE_URL",
+                own_key_variable=None,
                 base_url_suffix="",
                 upstream="https://api.anthropic.com",
                 api_path="/v1/messages",
                 default_model="claude-sonnet-5-5",
+                parts="anthropic",
+                retries_by_itself=True,
+                # Its bound depends on the model, from here to 21,333: _constants.py of the SDK.
+                max_tokens_unstreamed=8192,
+                mcp_requirements=("mcp>=1.24,<2",),
+                choices=frozenset({"thinking", "effort", "cache_prompt"}),
             ),
             Provider(
                 id=ProviderEnum.HUGGINGFACE,
@@ -72,10 +93,13 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 sdk_requirement="huggingface_hub>=2.4,<3",
                 key_variables=("HUGGINGFACEHUB_API_TOKEN", "HF_TOKEN"),
                 base_url_variable="HF_BASE_URL",
+                own_key_variable="HF_API_KEY",
                 base_url_suffix="/v1",
                 upstream="https://router.huggingface.co",
                 api_path="/v1/chat/completions",
                 default_model="meta-llama/Llama-3.3-70B-Instruct",
+                parts="huggingface",
+                answer_requirements=("pydantic>=2.12,<3",),
                 without_base_url=(
                     "Hugging Face's SDK does not look for another address by itself: pass "
                     'base_url=os.environ.get("HF_BASE_URL") to InferenceClient, as generated '

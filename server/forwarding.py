@@ -235,11 +235,14 @@ def _settle(reservation: Reservation, call: Call, upstream: Upstream) -> None:
 
 
 def _upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMultiDict[str]:
-    """Drop the client's authentication and put the real key in, in the form the SDK used."""
+    """Drop the client's authentication and put the real key in, in the form the SDK used.
+
+    A server that needs no key gets none.
+    """
     headers = kept_headers(request.headers, _CLIENT_ONLY)
     if "x-api-key" in request.headers:
         headers["x-api-key"] = key.reveal()
-    else:
+    elif key.reveal():
         headers["Authorization"] = f"Bearer {key.reveal()}"
     headers["Accept-Encoding"] = _readable(request.headers.get("Accept-Encoding", ""))
     headers["Content-Length"] = str(size)

@@ -23,10 +23,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from llm_agent_builder import catalog
-from llm_agent_builder.errors import SpecError, UnknownModelError
+from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
+from llm_agent_builder.tool_needs import Need
 from server.backends import Backend, BackendChoice
 from server.cassette import parse_cassette
 from server.confine import MIB, Limits
@@ -45,11 +45,13 @@ from server.settings import Settings, destination
 
 __all__ = [
     "BudgetBody",
+    "CodeRequest",
     "ExecuteRequest",
     "ExecuteResponse",
     "GenerateRequest",
     "GenerateResponse",
     "GivenFile",
+    "HandWritten",
     "LimitsBody",
     "ProviderEnum",
     "RunAccepted",
@@ -82,36 +84,6 @@ def _with_fields(line: ErrorDetails, fields: Iterable[str]) -> InitErrorDetails:
     return InitErrorDetails(type=custom, loc=line["loc"], input=line["input"])
 
 
-class GenerateRequest(AgentSpec):
-    """An agent to write; the model is checked against the provider's allow-list."""
-
-    @field_validator("model")
-    @classmethod
-    def _check_allowed(cls, value: str, info: ValidationInfo) -> str:
-        provider = info.data.get("provider")
-        if provider is not None:  # else the provider's own error is the one to show
-            try:
-                catalog.require_allowed(provider, value)
-            except UnknownModelError as error:
-                problem = {"problem": error.problem}
-                raise PydanticCustomError("unknown_model", "{problem}", problem) from None
-        return value
-
-    def spec(self) -> AgentSpec:
-        """Return the plain spec."""
-        return AgentSpec(**self.model_dump())
-
-
-class GenerateResponse(_Body):
-    """A written agent. `warnings` are sentences: a retired model, say."""
-
-    status: Literal["success"] = "success"
-    message: str
-    code: str
-    filename: str
-    warnings: list[str] = []
-
-
 def _bounded(value: object, longest: int) -> str:
     if not isinstance(value, str):
         raise PydanticCustomError("string_type", "should be text")
@@ -124,6 +96,51 @@ def _bounded(value: object, longest: int) -> str:
 
 def _check_code(value: object) -> str:
     return _bounded(value, CODE_MAX_BYTES)
+
+
+def _code_schema() -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "maxLength": CODE_MAX_BYTES, "title": "Code"})
+
+
+class GenerateRequest(AgentSpec):
+    """An agent to write; the model is checked against the catalog when it is written."""
+
+    base: Annotated[str, PlainValidator(_check_code), _code_schema()] | None = Field(
+        default=None,
+        description="An agent file edited by hand, whose hand-written parts are to stay.",
+    )
+
+    def spec(self) -> AgentSpec:
+        """Return the plain spec."""
+        return AgentSpec(**self.model_dump(exclude={"base"}))
+
+
+class CodeRequest(_Body):
+    """A Python file, to be read and never run."""
+
+    code: Annotated[str, PlainValidator(_check_code), _code_schema()]
+
+
+class HandWritten(_Body):
+    """A hand-written part of a file: lines counted from 1, both ends included."""
+
+    kind: Literal["added", "changed", "removed"]
+    first_line: int
+    last_line: int
+
+
+class GenerateResponse(_Body):
+    """A written agent. `warnings` are sentences: a retired model, say."""
+
+    status: Literal["success"] = "success"
+    message: str
+    code: str
+    filename: str
+    warnings: list[str] = []
+    kept: list[HandWritten] = []
+    """The hand-written parts of `base`, where they stand now."""
+    needs: list[Need] = []
+    """What a run must be given for the agent's ready tools: files, or places to reach."""
 
 
 def _check_task(value: object) -> str:
@@ -334,6 +351,8 @@ class ExecuteResponse(_Body):
     """The recorded model calls, where that was asked for."""
     denied: str | None = None
     """What the sandbox refused last, and what to do."""
+    missing: list[str] = []
+    """What the agent's ready tools need and this run was not given."""
     files: list[TextFile | BinaryFile] = Field(
         description=(
             "Regular files that the program wrote or changed: "

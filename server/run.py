@@ -68,6 +68,8 @@ class Run:
     """How the first call that its recording has no answer to differs from what was recorded."""
     cassette: dict[str, Any] | None = None
     """The recorded model calls, once the run has ended."""
+    missing: tuple[str, ...] = ()
+    """What the agent's ready tools need and this run was not given, in words for people."""
     kept: int = 0
     """How many of the events are in the database."""
 

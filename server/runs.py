@@ -20,6 +20,7 @@ from llm_agent_builder.errors import (
     RunFileNotFoundError,
     RunNotFoundError,
 )
+from llm_agent_builder.tool_needs import missing_message, missing_of, needs_of
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
 from server.confine import Limits
@@ -261,7 +262,7 @@ class Runs:
 
         async def way_out(listener: socket.socket) -> Mapping[str, str]:
             grant = await self._gateway.open(
-                self._backends.policy(run.backend),
+                self._backends.policy(run.backend, run.code),
                 lambda call: self._model_call(run, call),
                 listener=listener,
                 on_event=lambda kind, data: self._gateway_event(run, kind, data),
@@ -276,6 +277,10 @@ class Runs:
 
         try:
             program = Program(run.code, run.task, run.limits, way_out, run.options.files)
+            missing = missing_of(
+                needs_of(run.code), files=run.options.files, hosts=run.options.egress
+            )
+            run.missing = tuple(missing_message(need) for need in missing)
             run.status = "running"
             run.trace = self._telemetry.run(run.id, run.backend)
             run.created = time.monotonic()
@@ -286,6 +291,8 @@ class Runs:
                 model_label=self._model_label(run.backend),
                 tier=self._sandbox.report.tier,
                 limits=asdict(run.limits),
+                granted={"files": sorted(run.options.files), "hosts": list(run.options.egress)},
+                missing=[asdict(need) | {"message": missing_message(need)} for need in missing],
             )
             last = await self._follow(run, program)
         finally:

@@ -1,0 +1,48 @@
+"""The names that generated files keep for themselves: no code of a user may take one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_DEFINED = (
+    "NAME MODEL BASE_URL MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING EFFORT STOP_SEQUENCES "
+    "MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly Tool schema_of "
+    "as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools find_token "
+    "parse_arguments explain show tell chat main run annotations"
+)
+
+FILE_NAMES = frozenset(_DEFINED.split())
+"""What the templates define: constants, functions, classes."""
+
+_FROM = {
+    "anthropic": "beta_tool",
+    "anthropic.lib.tools": "BetaAsyncFunctionTool BetaFunctionTool",
+    "anthropic.lib.tools.mcp": "async_mcp_tool",
+    "anthropic.types": "MessageParam",
+    "anthropic.types.beta": "BetaMessageParam",
+    "anyio": "sleep_forever",
+    "anyio.abc": "TaskStatus",
+    "anyio.from_thread": "start_blocking_portal",
+    "collections": "Counter",
+    "collections.abc": "Callable Iterable Iterator",
+    "contextlib": "AsyncExitStack contextmanager suppress",
+    "functools": "partial",
+    "huggingface_hub": (
+        "ChatCompletionOutput ChatCompletionStreamOutput InferenceClient MCPClient"
+    ),
+    "huggingface_hub.errors": "HfHubHTTPError",
+    "itertools": "islice",
+    "mcp": "ClientSession StdioServerParameters",
+    "mcp.client.stdio": "stdio_client",
+    "mcp.client.streamable_http": "streamable_http_client",
+    "pydantic": "BaseModel ConfigDict Field ValidationError",
+    "typing": "Any Final Literal NamedTuple get_args get_origin get_type_hints",
+}
+_MODULES = "anthropic argparse inspect json os sys time"
+
+FILE_IMPORTS: Mapping[str, str] = MappingProxyType(
+    {module: module for module in _MODULES.split()}
+    | {name: f"{module}.{name}" for module, names in _FROM.items() for name in names.split()}
+)
+"""What the templates import: a user's code may import the same, but nothing else by that name."""
