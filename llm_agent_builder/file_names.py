@@ -8,7 +8,7 @@ from types import MappingProxyType
 _DEFINED = (
     "NAME MODEL BASE_URL MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING EFFORT STOP_SEQUENCES "
     "MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly Tool schema_of "
-    "as_tool join_call use_tool connect mcp_tools find_token parse_arguments explain show "
+    "as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools find_token parse_arguments explain show "
     "tell_usage chat main run annotations"
 )
 
