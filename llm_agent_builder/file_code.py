@@ -14,14 +14,15 @@ from llm_agent_builder.answer_code import parse_answer
 from llm_agent_builder.code_imports import Import, read_imports, render_imports
 from llm_agent_builder.code_layout import global_names
 from llm_agent_builder.errors import CodeProblem
+from llm_agent_builder.file_names import FILE_NAMES
 from llm_agent_builder.file_parts import PartedFile, method, names_of
 from llm_agent_builder.foreign_code import plain
 from llm_agent_builder.tool_code import parse_tool
 from llm_agent_builder.user_code import parse_code
 
-# What the templates put around a user's code.
-_ABOVE = frozenset(["StoppedEarly", "Tool", "schema_of", "as_tool", "use_tool"])
-_BELOW = frozenset(["TOOLS", "connect", "mcp_tools", "find_token"])
+# What the templates put right below a user's code; the rest of theirs stands above it, or farther
+# below.
+_BELOW = frozenset({"ANSWER_SCHEMA", "TOOLS", "connect", "mcp_tools", "find_token"})
 
 
 @dataclass(slots=True)
@@ -88,17 +89,13 @@ class _Reader:
     def __init__(self, file: PartedFile) -> None:
         self.lines = [plain(line) for line in file.source.lines]
         body = file.source.tree.body
-        above = [place for place, node in enumerate(body) if names_of(node) & _ABOVE]
-        first = above[-1] + 1 if above else 0
-        below = (
-            place
-            for place, node in enumerate(body)
-            if place >= first and (names_of(node) & _BELOW or node is file.agent)
-        )
+        below = (n for n, node in enumerate(body) if names_of(node) & _BELOW or node is file.agent)
         last = next(below, len(body))
+        above = [n for n, node in enumerate(body[:last]) if names_of(node) & FILE_NAMES]
+        first = above[-1] + 1 if above else 0
         self.nodes = body[first:last]
-        self.end = _first_line(body[last]) if last < len(body) else len(self.lines)
         self.begin = body[first - 1].end_lineno or 0 if first else 0
+        self.end = _first_line(body[last]) if last < len(body) else len(self.lines)
         self.imports = list(_imports(body))
 
     def place_of(self, name: str) -> int | None:
