@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from llm_agent_builder.agent_file import own_base_url
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.file_code import read_code
 from llm_agent_builder.file_parts import PartedFile, method, names_of
@@ -78,6 +79,8 @@ def read_fields(file: PartedFile) -> FileFields:
     found.values |= {"tools": code.tools, "answer": code.answer}
     found.warnings += code.warnings
     found.values |= _signs(source.tree, agent)
+    if (base_url := own_base_url(source.tree)) is not None:
+        found.values["base_url"] = base_url
     return found
 
 

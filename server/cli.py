@@ -22,9 +22,11 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
+from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError, SpecError
-from server.backends import providers_in
+from server.backends import base_url_in, providers_in
+from server.catalog_refresh import LiveCatalog
 from server.cli_files import read_files, save_files
 from server.confine import MIB
 from server.doctor import doctor
@@ -42,7 +44,14 @@ __all__ = ["cli", "doctor", "main"]
 
 def main() -> None:
     """Run the command line."""
-    cli()
+    cli(obj=_catalog)
+
+
+def _catalog() -> Catalog:
+    """Return the catalog as the server had it last: with its settings, and the lists it kept."""
+    catalog = LiveCatalog(load_settings(), KeySource())
+    catalog.load()
+    return catalog.current()
 
 
 # ---------------------------------------------------------------- run
@@ -168,7 +177,9 @@ async def _run_once(
         _spending(settings) as kept,
     ):
         own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
-        async with open_rooms(own, KeySource(), CollectorRegistry(), spend_store=kept) as rooms:
+        async with open_rooms(
+            own, KeySource(), CollectorRegistry(), spend_store=kept, refresh=False
+        ) as rooms:
             limits = request.limits.limits()
             admitted = await rooms.runs.admit(
                 request.code, request.task, request.backend, limits, options
@@ -216,14 +227,15 @@ def _show_end(admitted: Run) -> int:
     if admitted.failure is not None:
         raise admitted.failure
     if used := admitted.result["usage"]:
-        click.echo(f"[{_used(used, admitted.result['cost_usd'], admitted.backend)}]", err=True)
+        is_paid = admitted.backend == "provider" and base_url_in(admitted.code) is None
+        click.echo(f"[{_used(used, admitted.result['cost_usd'], is_paid=is_paid)}]", err=True)
     if admitted.status == "success":
         return 0
     click.echo(f"[{admitted.status}: {admitted.result['reason']}]", err=True)
     return 1
 
 
-def _used(usage: dict[str, int], cost_usd: float | None, backend: str) -> str:
+def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> str:
     calls = usage["calls"]
     words = [f"{calls} model call{'' if calls == 1 else 's'}"]
     answered = usage["input_tokens"] or usage["unmetered_calls"]
@@ -231,7 +243,7 @@ def _used(usage: dict[str, int], cost_usd: float | None, backend: str) -> str:
         words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")
     if usage["unmetered_calls"]:
         words.append(f"{usage['unmetered_calls']} without a count")
-    if backend == "provider" and answered:
+    if is_paid and answered:
         words.append("price unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
     return "; ".join(words)
 
@@ -241,7 +253,8 @@ def _who(rooms: Rooms, admitted: Run) -> str:
         return "a recording"
     if admitted.backend == "local":
         return f"built-in model {rooms.local_model.label}"
-    return "your key"
+    base_url = base_url_in(admitted.code)
+    return f"your server {base_url}" if base_url else "your key"
 
 
 # ---------------------------------------------------------------- serve

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -35,7 +36,9 @@ from llm_agent_builder.errors import (
     SpecError,
     StoreError,
 )
+from llm_agent_builder.gallery import gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec_check import checked_spec
 from server.agent_files import add_agent_file_routes, regenerated
 from server.logs import configure_logs
 from server.models import (
@@ -56,6 +59,7 @@ from server.security import COOKIE, SecurityMiddleware, token_matches
 from server.settings import KeySource, Settings, load_settings
 from server.sse import event_stream
 from server.store import Store
+from server.upgrade_route import add_upgrade_route
 
 STATIC = Path(__file__).with_name("static")
 _log = logging.getLogger(__name__)
@@ -163,6 +167,7 @@ def _add_routes(app: FastAPI) -> None:
     app.get("/api/catalog")(get_catalog)
     app.post("/api/generate")(post_generate)
     add_agent_file_routes(app)
+    add_upgrade_route(app)
     app.post("/api/execute")(post_execute)
     app.post("/api/runs", status_code=202)(post_run)
     app.get("/api/runs")(get_runs)
@@ -185,14 +190,14 @@ def _add_page(app: FastAPI, static: Path) -> None:
         return Response("The page is not built. Run `make run`, or `make page`.\n", 503)
 
 
-async def get_catalog(request: Request) -> dict[str, Any]:
+async def get_catalog(request: Request) -> Response:
     """Return providers with their models, backends, what the sandbox is made of, and its bounds."""
     rooms = _rooms(request)
+    rooms.catalog.wake()
     local_reason = rooms.local_model.why_unavailable()
-    any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS)
+    any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS) or bool(rooms.settings.model_servers)
     names = " or ".join(provider.key_env for provider in PROVIDERS.values())
-    return {
-        "providers": [_provider_json(rooms, id_) for id_ in PROVIDERS],
+    content = {
         "backends": [
             {
                 "id": "provider",
@@ -209,19 +214,26 @@ async def get_catalog(request: Request) -> dict[str, Any]:
         ],
         "sandbox": asdict(rooms.sandbox.report),
         "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
+        "tools": [asdict(tool) for tool in gallery()],
     }
+    providers = ",".join(_provider_json(rooms, id_) for id_ in PROVIDERS)
+    text = f'{{"providers":[{providers}],{json.dumps(content)[1:]}'
+    return Response(text, media_type="application/json")
 
 
-def _provider_json(rooms: Rooms, id_: ProviderEnum) -> dict[str, Any]:
+def _provider_json(rooms: Rooms, id_: ProviderEnum) -> str:
+    # Hundreds of models are text already: written once, not for each page.
     provider = PROVIDERS[id_]
-    return {
+    content = {
         "id": provider.id,
         "label": provider.label,
         "key_env": provider.key_env,
         "key_configured": rooms.keys.key(id_) is not None,
         "default_model": provider.default_model,
-        "models": [asdict(model) for model in rooms.catalog.models(id_)],
+        "refreshed_at": rooms.catalog.refreshed_at(id_),
+        "refresh_note": rooms.catalog.refresh_note(id_),
     }
+    return f'{json.dumps(content)[:-1]},"models":{rooms.catalog.models_json(id_)}}}'
 
 
 async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
@@ -229,13 +241,15 @@ async def post_generate(request: Request, body: GenerateRequest) -> GenerateResp
 
     409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
     """
+    catalog = _rooms(request).catalog.current()
+    spec = checked_spec(body.spec(), catalog)
     kept: list[HandWritten] = []
     if body.base is None:
-        code = AgentBuilder().build(body.spec())
+        code = AgentBuilder().build(spec)
     else:
-        code, kept = await regenerated(body.base, body.spec())
+        code, kept = await regenerated(body.base, spec)
     filename = filename_for(body.name)
-    warning = _rooms(request).catalog.warning(body.provider, body.model)
+    warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
     return GenerateResponse(
         message=f"{filename} is written: {len(code.splitlines())} lines",
         code=code,
