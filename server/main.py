@@ -199,6 +199,7 @@ async def get_catalog(request: Request) -> dict[str, Any]:
         ],
         "sandbox": asdict(rooms.sandbox.report),
         "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
+        "egress": {"allowed": list(rooms.settings.egress_allow)},
     }
 
 

@@ -10,26 +10,36 @@ const FILE_KEY = 'llm-agent-builder.file';
 export function keptRun() {
   const run = load(RUN_KEY, 'tab');
   if (typeof run?.id !== 'string' || run.id === '') return null;
-  return { id: run.id, providerLabel: typeof run.providerLabel === 'string' ? run.providerLabel : '' };
+  const granted = { hosts: texts(run.granted?.hosts), files: texts(run.granted?.files) };
+  return { id: run.id, providerLabel: typeof run.providerLabel === 'string' ? run.providerLabel : '', granted };
 }
 
-export function keepRun({ id, providerLabel }) {
-  save(RUN_KEY, { id, providerLabel }, 'tab');
+export function keepRun({ id, providerLabel, granted }) {
+  save(RUN_KEY, { id, providerLabel, granted }, 'tab');
 }
 
 export function forgetRun() {
   forget(RUN_KEY, 'tab');
 }
 
+function texts(value) {
+  return Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
+}
+
+/** Stretches of lines: `{first_line, last_line, kind}`. */
+function stretches(value) {
+  const whole = (part) => Number.isInteger(part?.first_line) && Number.isInteger(part?.last_line);
+  return Array.isArray(value) ? value.filter(whole) : [];
+}
+
 /** The fingerprint holds the form's values, so the page still knows whether the file is up to date. */
 export function keptFile() {
   const file = load(FILE_KEY, 'tab');
-  const texts = [file?.code, file?.filename, file?.fingerprint];
-  if (!texts.every((text) => typeof text === 'string')) return null;
-  const warnings = Array.isArray(file.warnings) ? file.warnings.filter((text) => typeof text === 'string') : [];
-  return { code: file.code, filename: file.filename, warnings, fingerprint: file.fingerprint };
+  const { code, filename, fingerprint } = file ?? {};
+  if (![code, filename, fingerprint].every((text) => typeof text === 'string')) return null;
+  return { code, filename, warnings: texts(file.warnings), kept: stretches(file.kept), fingerprint };
 }
 
-export function keepFile({ code, filename, warnings, fingerprint }) {
-  save(FILE_KEY, { code, filename, warnings, fingerprint }, 'tab');
+export function keepFile({ code, filename, warnings, kept, fingerprint }) {
+  save(FILE_KEY, { code, filename, warnings, kept, fingerprint }, 'tab');
 }

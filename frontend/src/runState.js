@@ -1,5 +1,8 @@
 import { appendOutput, emptyOutput } from './output.js';
 
+/** What a run may reach beyond the model: hosts as HOST:PORT, and names of files. */
+export const nothingGranted = { hosts: [], files: [] };
+
 /**
  * A run as the page knows it. `status` is the server's own word, or one of the page's: `idle` before
  * any run, `restoring` until the one from before a reload is there, `lost` when its end can't be known.
@@ -10,6 +13,7 @@ export const idleRun = {
   id: null,
   restored: false,
   providerLabel: '',
+  granted: nothingGranted,
   backend: null,
   modelLabel: null,
   tier: null,
@@ -65,12 +69,13 @@ function startOf(run, { limits }, now) {
 }
 
 /** Where the page begins with a run that it takes up again; `ageMs` is how long ago that was made. */
-export function restoredRun({ id, providerLabel }, record, ageMs, now) {
+export function restoredRun({ id, providerLabel, granted = nothingGranted }, record, ageMs, now) {
   const active = isActive(record);
   return {
     ...idleRun,
     id,
     providerLabel,
+    granted,
     restored: true,
     // The end is shown when its event comes, together with all that came before it.
     status: active ? record.status : 'restoring',

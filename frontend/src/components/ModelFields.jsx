@@ -1,9 +1,11 @@
 import { Skeleton } from '@mantine/core';
+import { capabilityFacts } from '../capabilities.js';
 import { modelFacts } from '../format.js';
 import { lifecycleWarning, retiredLast } from '../lifecycle.js';
-import { fieldId } from '../useBuilder.js';
-import { WarningIcon } from './icons.jsx';
+import { fieldId } from '../paths.js';
+import { InfoIcon, WarningIcon } from './icons.jsx';
 import { ListSelect } from './ListSelect.jsx';
+import { Successors } from './Successors.jsx';
 
 function Lifecycle({ model }) {
   if (model.lifecycle === 'current') return null;
@@ -16,12 +18,14 @@ function Lifecycle({ model }) {
 
 function ModelOption({ model, checked }) {
   const facts = modelFacts(model);
+  const abilities = capabilityFacts(model);
   return (
     <span className="model-option" data-checked={checked}>
       <span className="model-option-name">
         {model.label} <Lifecycle model={model} />
       </span>
       {facts && <span className="model-option-facts">{facts}</span>}
+      {abilities && <span className="model-option-facts">{abilities}</span>}
     </span>
   );
 }
@@ -34,19 +38,37 @@ function filterModels({ options, search }) {
 
 function ModelDescription({ model }) {
   if (!model) return null;
-  const warning = lifecycleWarning(model);
   const facts = modelFacts(model);
   return (
     <>
       {model.label !== model.id && <span className="model-id">{model.id}</span>}
       {facts && <span className="model-facts">{facts}</span>}
-      {warning && (
-        <span className="field-warning">
-          <WarningIcon />
-          <span>{warning}</span>
-        </span>
-      )}
     </>
+  );
+}
+
+/** What is to be said about the chosen model: that it is going, and what a change of it took away. */
+function ModelNotes({ model, models, form, succession }) {
+  const warning = model && lifecycleWarning(model);
+  return (
+    <div role="status" className="model-notes">
+      {warning && (
+        <div className="field-warning" data-lifecycle={model.lifecycle}>
+          <WarningIcon />
+          <div>
+            <p>{warning}</p>
+            <Successors model={model} models={models} onMove={succession} />
+          </div>
+        </div>
+      )}
+      {form.note && (
+        <div className="field-note">
+          <InfoIcon />
+          <p>{form.note}</p>
+          <button type="button" className="link" onClick={form.dismissNote}>OK</button>
+        </div>
+      )}
+    </div>
   );
 }
 
@@ -75,7 +97,7 @@ function ModelSelect({ form, models, ready }) {
       filter={filterModels}
       nothingFoundMessage="No model of this provider matches."
       renderOption={({ option, checked }) => <ModelOption model={byId[option.value]} checked={checked} />}
-      onChange={(model) => form.change({ model })}
+      onChange={(model) => form.chooseModel(form.values.provider, model)}
     />
   );
 }
@@ -89,7 +111,7 @@ function FieldSkeleton({ label }) {
   );
 }
 
-export function ModelFields({ form, server, provider }) {
+export function ModelFields({ form, server, provider, succession }) {
   const { catalog } = server;
   if (!catalog && server.status === 'loading') {
     return (
@@ -103,24 +125,29 @@ export function ModelFields({ form, server, provider }) {
 
   function chooseProvider(id) {
     const chosen = providers.find((candidate) => candidate.id === id);
-    form.change({ provider: id, model: chosen.default_model });
+    form.chooseModel(id, chosen.default_model);
   }
 
+  const models = provider?.models ?? [];
+  const model = models.find(({ id }) => id === form.values.model) ?? null;
   return (
-    <div className="field-pair">
-      <ListSelect
-        id={fieldId('provider')}
-        label="Provider"
-        listLabel="Providers on offer"
-        className="field-provider"
-        disabled={!catalog}
-        placeholder={catalog ? 'Choose one' : 'Waiting…'}
-        data={providers.map(({ id, label }) => ({ value: id, label }))}
-        value={provider?.id ?? null}
-        error={form.errors.provider}
-        onChange={chooseProvider}
-      />
-      <ModelSelect form={form} models={retiredLast(provider?.models ?? [])} ready={Boolean(provider)} />
+    <div className="model-fields">
+      <div className="field-pair">
+        <ListSelect
+          id={fieldId('provider')}
+          label="Provider"
+          listLabel="Providers on offer"
+          className="field-provider"
+          disabled={!catalog}
+          placeholder={catalog ? 'Choose one' : 'Waiting…'}
+          data={providers.map(({ id, label }) => ({ value: id, label }))}
+          value={provider?.id ?? null}
+          error={form.errors.provider}
+          onChange={chooseProvider}
+        />
+        <ModelSelect form={form} models={retiredLast(models)} ready={Boolean(provider)} />
+      </div>
+      <ModelNotes model={model} models={models} form={form} succession={succession} />
     </div>
   );
 }

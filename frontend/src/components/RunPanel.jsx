@@ -16,6 +16,17 @@ function Backend({ run }) {
   );
 }
 
+/** What this run may reach beyond the model. */
+function Granted({ granted: { hosts, files } }) {
+  if (hosts.length === 0 && files.length === 0) return null;
+  const given = files.length > 3 ? `${files.slice(0, 3).join(', ')} and ${files.length - 3} more files` : files.join(', ');
+  return (
+    <p className="answered" data-testid="granted">
+      Granted for this run: {[given, hosts.join(', ')].filter(Boolean).join('; ')}
+    </p>
+  );
+}
+
 /** Only the agent knows why it stopped: a bound on its answer, or a refusal. Its own line says so. */
 function earlyNote(run) {
   const said = run.output.segments.some(({ stream }) => stream === 'stderr');
@@ -53,10 +64,10 @@ function Note({ run, offline }) {
   );
 }
 
-/** The sums of a run's model calls; a run without any has none. */
+/** The sums of a run's model calls. Those of a single call stand at the call itself. */
 function Totals({ exit, backend }) {
   const { usage } = exit;
-  if (!usage) return null;
+  if (!usage || usage.calls < 2) return null;
   const calls = <Fact name="Model calls" value={count(usage.calls)} />;
   const answered = usage.input_tokens > 0 || usage.unmetered_calls > 0;
   if (!answered) return calls;
@@ -121,6 +132,7 @@ export function RunPanel({ ref, run, offline, fullOutput }) {
       ) : (
         <>
           <Backend run={run} />
+          <Granted granted={run.granted} />
           <Note run={run} offline={offline} />
           {/* A new run starts with a fresh view, which follows its output again. */}
           <OutputView key={run.id} output={run.output} waiting={waiting} fullOutput={fullOutput} />

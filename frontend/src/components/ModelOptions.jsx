@@ -1,0 +1,85 @@
+import { Checkbox, Textarea, TextInput } from '@mantine/core';
+import { capabilitiesOf } from '../capabilities.js';
+import { DEFAULTS } from '../fields.js';
+import { count } from '../format.js';
+import { fieldId } from '../paths.js';
+import { summaries } from '../summaries.js';
+import { checkField, numberField, textField } from './fieldProps.js';
+import { ListSelect } from './ListSelect.jsx';
+import { Section } from './Section.jsx';
+
+const WORDS = {
+  adaptive: 'Adaptive: as much as the task needs',
+  disabled: 'Off',
+  low: 'Low',
+  medium: 'Medium',
+  high: 'High',
+  xhigh: 'Extra high',
+  max: 'Max',
+};
+
+/** A choice the model has; its own default stands first. */
+function Choice({ form, field, label, offered }) {
+  if (offered.length === 0) return null;
+  return (
+    <ListSelect
+      id={fieldId(field)}
+      label={label}
+      listLabel={`${label}: choices of this model`}
+      data={[{ value: '', label: 'The model’s own' }, ...offered.map((value) => ({ value, label: WORDS[value] ?? value }))]}
+      value={form.values[field]}
+      error={form.errors[field]}
+      onChange={(value) => form.change({ [field]: value ?? '' })}
+    />
+  );
+}
+
+function lacks(can) {
+  return [
+    can.thinking.length === 0 && 'thinking',
+    can.effort.length === 0 && 'effort',
+    !can.prompt_caching && 'prompt caching',
+  ].filter(Boolean);
+}
+
+export function ModelOptions({ form, model }) {
+  const can = capabilitiesOf(model);
+  const most = can.max_output_tokens;
+  const lacking = lacks(can);
+  const summary = summaries.options(form.values);
+  return (
+    <Section id="options" title="Model options" summary={summary} plain={summary === 'Defaults'} form={form}>
+      <div className="field-grid">
+        <TextInput
+          label="Max tokens"
+          description={most ? `Of one answer; this model gives ${count(most)}.` : 'Of one answer.'}
+          placeholder={count(Math.min(DEFAULTS.max_tokens, most ?? Infinity))}
+          {...numberField(form, 'max_tokens')}
+        />
+        <Choice form={form} field="thinking" label="Thinking" offered={can.thinking} />
+        <Choice form={form} field="effort" label="Effort" offered={can.effort} />
+      </div>
+      <Textarea
+        label="Stop sequences"
+        description="One a line; \n stands for a line break. The answer ends where one would come."
+        autosize
+        minRows={1}
+        maxRows={6}
+        classNames={{ input: 'mono' }}
+        {...textField(form, 'stop_sequences')}
+      />
+      {can.prompt_caching && (
+        <Checkbox
+          label="Cache the prompt"
+          description="A long system prompt is read again at a fraction of its price."
+          {...checkField(form, 'cache_prompt')}
+        />
+      )}
+      {model && lacking.length > 0 && <p className="section-text">{model.label} has no choice of {either(lacking)}.</p>}
+    </Section>
+  );
+}
+
+function either(words) {
+  return words.length === 1 ? words[0] : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}
