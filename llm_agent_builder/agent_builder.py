@@ -150,7 +150,7 @@ def _without_docstring(tree: ast.Module) -> ast.Module:
 
 @cache
 def _reference_shape(provider: ProviderEnum, stream: bool) -> str:
-    spec = AgentSpec(provider=provider, stream=stream, **_REFERENCE)
+    spec = make_spec({"provider": provider, "stream": stream, **_REFERENCE})
     return ast.dump(_without_docstring(ast.parse(_render(spec, _REFERENCE_CLASS, "agent.py"))))
 
 

@@ -174,3 +174,10 @@ def highest_cost(provider: ProviderEnum, model: str, usage: Usage, today: date) 
         ways += [Usage(tokens, usage.output_tokens, 0, tokens, hour) for hour in (0, tokens)]
     offers = _offers(provider, model, today)
     return max((offer.cost(way) for way in ways for offer in offers), default=None)
+
+
+def has_cache_price(provider: ProviderEnum, model: str, today: date) -> bool:
+    """Say whether the table has a price for reading what a request's beginning left in a cache."""
+    when = datetime.combine(today, time(12), UTC)
+    offers = (priced for _, priced in _priced(provider, model))
+    return any(priced.get_prices(when).cache_read_mtok is not None for priced in offers)

@@ -38,6 +38,8 @@ class Provider:
     api_path: str
     """The path of a model call."""
     default_model: str
+    choices: frozenset[str] = frozenset()
+    """Fields of a spec that only this provider's API knows."""
     without_base_url: str | None = None
     """What to tell whose own code doesn't come to the gateway; None: the SDK does so by itself."""
 
@@ -63,6 +65,7 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 upstream="https://api.anthropic.com",
                 api_path="/v1/messages",
                 default_model="claude-sonnet-5-5",
+                choices=frozenset({"thinking", "effort", "cache_prompt"}),
             ),
             Provider(
                 id=ProviderEnum.HUGGINGFACE,

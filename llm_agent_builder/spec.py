@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -13,81 +12,71 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
-    WithJsonSchema,
+    ValidationInfo,
+    field_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec_parts import CODE_MAX_BYTES, McpServer, ToolSpec, check_code
+from llm_agent_builder.spec_text import (
+    MODEL_MAX_CHARS,
+    NAME_MAX_CHARS,
+    TEXT_MAX_BYTES,
+    LongText,
+    ModelText,
+    NameText,
+    check_text,
+    fail,
+    text_schema,
+    utf8_length,
+)
 
-NAME_MAX_CHARS = 100
-MODEL_MAX_CHARS = 200
-TEXT_MAX_BYTES = 100 * 1024
-"""Limit of a prompt or a task, in UTF-8: even all of it escaped, the file can still be run."""
+__all__ = [
+    "CODE_MAX_BYTES",
+    "DEFAULT_MAX_TOKENS",
+    "DEFAULT_MAX_TURNS",
+    "DEFAULT_RETRIES",
+    "MODEL_MAX_CHARS",
+    "NAME_MAX_CHARS",
+    "TEXT_MAX_BYTES",
+    "AgentSpec",
+    "Effort",
+    "LongText",
+    "McpServer",
+    "ModelText",
+    "NameText",
+    "Thinking",
+    "ToolSpec",
+    "make_spec",
+    "spec_json_schema",
+    "utf8_length",
+]
 
+Thinking = Literal["adaptive", "disabled"]
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
 
-def _fail(code: str, message: str) -> PydanticCustomError:
-    # Braces would be read as placeholders by PydanticCustomError.
-    return PydanticCustomError(code, "{problem}", {"problem": message})
-
-
-def _require_text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _fail("string_type", "should be text")
-    if not value.strip():
-        raise _fail("blank", "must not be blank")
-    return value
-
-
-def utf8_length(text: str) -> int:
-    """Return the length of `text` in UTF-8; a lone surrogate counts as three bytes."""
-    return len(text.encode("utf-8", "surrogatepass"))
-
-
-def _check_text(value: object) -> str:
-    text = _require_text(value)
-    if (size := utf8_length(text)) > TEXT_MAX_BYTES:
-        raise _fail("too_long", f"is {size:,} bytes long; at most {TEXT_MAX_BYTES:,} are allowed")
-    return text
-
-
-def _check_line(value: object, longest: int) -> str:
-    line = _require_text(value)
-    if len(line) > longest:
-        raise _fail("too_long", f"is {len(line):,} characters long; at most {longest} are allowed")
-    for position, char in enumerate(line):
-        if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}:
-            raise _fail(
-                "not_one_line",
-                f"must be one line of printable text; found U+{ord(char):04X} "
-                f"at character {position + 1}",
-            )
-    return line
-
-
-def _check_name(value: object) -> str:
-    return _check_line(value, NAME_MAX_CHARS)
+DEFAULT_MAX_TOKENS = 4096
+DEFAULT_MAX_TURNS = 10
+DEFAULT_RETRIES = 2
+"""As many as Anthropic's SDK makes by itself."""
+_STOP_MAX_BYTES = 200
+_STOP_MAX_COUNT = 4  # as many as OpenAI-shaped servers take
 
 
-def _check_model(value: object) -> str:
-    return _check_line(value, MODEL_MAX_CHARS)
+def _check_stop(value: object) -> str:
+    return check_text(value, _STOP_MAX_BYTES)
 
 
-def _schema(kind: str, longest: int) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest, "title": kind})
-
-
-# Plain validators instead of `str`: pydantic's own refuses lone surrogates, which are legal in a
-# Python literal, and its messages don't say what to do.
-NameText = Annotated[str, PlainValidator(_check_name), _schema("Name", NAME_MAX_CHARS)]
-ModelText = Annotated[str, PlainValidator(_check_model), _schema("Model", MODEL_MAX_CHARS)]
-LongText = Annotated[str, PlainValidator(_check_text), _schema("Text", TEXT_MAX_BYTES)]
+_Stop = Annotated[str, PlainValidator(_check_stop), text_schema("Stop", _STOP_MAX_BYTES)]
 
 
 class AgentSpec(BaseModel):
     """One agent, as the form, the API, the command line and spec files give it.
 
-    Same spec, same bytes: nothing else enters a generated file.
+    Same spec, same bytes: nothing else enters a generated file. What may be left out gives, when
+    left out, the plain agent.
     """
 
     model_config = ConfigDict(
@@ -113,6 +102,124 @@ class AgentSpec(BaseModel):
     provider: ProviderEnum = Field(description="Whose API the agent calls.")
     model: ModelText = Field(description="The model's id, as the provider writes it.")
     stream: bool = Field(default=False, description="Show the answer as it is written.")
+    tools: tuple[ToolSpec, ...] = Field(
+        default=(), max_length=16, description="Python functions that the model may call."
+    )
+    answer: (
+        Annotated[str, PlainValidator(check_code), text_schema("Answer", CODE_MAX_BYTES)] | None
+    ) = Field(
+        default=None,
+        description="The answer's type, as Pydantic models (the last class) or as a JSON Schema.",
+    )
+    chat: bool = Field(default=False, description="Whether --chat holds a conversation.")
+    max_tokens: int = Field(
+        default=DEFAULT_MAX_TOKENS,
+        strict=True,
+        ge=1,
+        le=1_000_000,
+        description="Tokens of one answer, at most.",
+    )
+    thinking: Thinking | None = Field(
+        default=None, description="Whether the model thinks first; the model's own default if null."
+    )
+    effort: Effort | None = Field(
+        default=None, description="How thoroughly it works; the model's own default if null."
+    )
+    stop_sequences: tuple[_Stop, ...] = Field(
+        default=(), max_length=_STOP_MAX_COUNT, description="Texts at which an answer ends."
+    )
+    cache_prompt: bool = Field(
+        default=False, description="Whether the provider keeps the beginning of requests at hand."
+    )
+    mcp_servers: tuple[McpServer, ...] = Field(
+        default=(), max_length=8, description="MCP servers whose tools the model may call."
+    )
+    max_turns: int = Field(
+        default=DEFAULT_MAX_TURNS,
+        strict=True,
+        ge=1,
+        le=1000,
+        description="Model calls of one task, at most; for agents with tools.",
+    )
+    token_budget: int | None = Field(
+        default=None,
+        strict=True,
+        ge=1,
+        le=1_000_000_000,
+        description="Tokens of one task, in and out, at most; for agents with tools.",
+    )
+    timeout_s: float | None = Field(
+        default=None,
+        strict=True,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds that one model call may take; the SDK's own default if null.",
+    )
+    retries: int = Field(
+        default=DEFAULT_RETRIES,
+        strict=True,
+        ge=0,
+        le=10,
+        description="How often a failed call is made again.",
+    )
+    usage: bool = Field(
+        default=False, description="Tell the tokens used on standard error; --json for machines."
+    )
+
+    @field_validator("thinking", "effort", "cache_prompt")
+    @classmethod
+    def _check_offered(cls, value: Any, info: ValidationInfo) -> Any:
+        provider = info.data.get("provider")
+        if value and provider and info.field_name not in PROVIDERS[provider].choices:
+            label = PROVIDERS[provider].label
+            raise fail("not_offered", f"{label}'s API has no such choice; leave it out")
+        return value
+
+    @field_validator("answer")
+    @classmethod
+    def _check_whole(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("stream"):
+            raise fail(
+                "answer_stream",
+                "is printed when it is whole and valid; turn stream off, or leave the answer's "
+                "type out",
+            )
+        return value
+
+    @field_validator("stop_sequences")
+    @classmethod
+    def _check_stops(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise fail("stop_twice", "names a text twice")
+        if value and info.data.get("answer") is not None:
+            raise fail("stop_answer", "would cut a typed answer off; leave one of the two out")
+        return value
+
+    @field_validator("mcp_servers")
+    @classmethod
+    def _check_servers(cls, value: tuple[McpServer, ...]) -> tuple[McpServer, ...]:
+        if len({server.name for server in value}) < len(value):
+            raise fail("mcp_twice", "has two servers of one name")
+        return value
+
+    @field_validator("max_turns", "token_budget")
+    @classmethod
+    def _check_turns(cls, value: Any, info: ValidationInfo) -> Any:
+        default = cls.model_fields[str(info.field_name)].default
+        has_tools = info.data.get("tools", True) or info.data.get("mcp_servers", True)
+        if value != default and not has_tools:
+            raise fail(
+                "no_turns",
+                "is for agents with tools or MCP servers; without, a task is one call, which "
+                "max_tokens bounds: leave it out",
+            )
+        return value
+
+    @property
+    def uses_tools(self) -> bool:
+        """Whether a task may take several model calls."""
+        return bool(self.tools or self.mcp_servers)
 
 
 def make_spec(values: Mapping[str, Any]) -> AgentSpec:
@@ -137,9 +244,17 @@ def _explain(problem: ErrorDetails) -> tuple[str, str]:
     if problem["type"] == "missing":
         return field, "missing"
     if problem["type"] == "extra_forbidden":
-        close = get_close_matches(field, AgentSpec.model_fields, 1)
+        *path, name = map(str, problem["loc"])
+        close = get_close_matches(name, _fields_at(path), 1)
         return field, f"not a field; did you mean {close[0]}?" if close else "not a field"
     return field, problem["msg"]
+
+
+def _fields_at(path: list[str]) -> list[str]:
+    if not path:
+        return list(AgentSpec.model_fields)
+    parts: dict[str, type[BaseModel]] = {"tools": ToolSpec, "mcp_servers": McpServer}
+    return list(parts[path[0]].model_fields) if path[0] in parts else []
 
 
 def spec_json_schema() -> dict[str, Any]:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from llm_agent_builder import AgentSpec, ProviderEnum
+from llm_agent_builder import AgentSpec, ProviderEnum, SpecError
 from llm_agent_builder.spec import (
     MODEL_MAX_CHARS,
     NAME_MAX_CHARS,
     TEXT_MAX_BYTES,
+    make_spec,
     spec_json_schema,
     utf8_length,
 )
@@ -132,4 +133,80 @@ def test_the_examples_of_the_schema_are_specs() -> None:
     examples = spec_json_schema()["examples"]
     assert examples
     for example in examples:
-        assert AgentSpec.model_validate(example).model_dump(mode="json") == example
+        spec = AgentSpec.model_validate(example)
+        assert spec.model_dump(mode="json", exclude_unset=True) == example
+
+
+# --- the fields that may be left out
+
+STDIO = {"name": "files", "command": ["server", "--root", "."]}
+HTTP = {"name": "web", "url": "https://example.com/mcp"}
+MANY: dict[str, Any] = {
+    "chat": True,
+    "max_tokens": 30_000,
+    "thinking": "adaptive",
+    "effort": "high",
+    "stop_sequences": ["END", "\n\n."],
+    "cache_prompt": True,
+    "mcp_servers": [{**STDIO, "env": ["PATH", "TOKEN"]}, HTTP],
+    "max_turns": 3,
+    "token_budget": 10_000,
+    "timeout_s": 2.5,
+    "retries": 0,
+    "usage": True,
+}
+
+
+def test_all_choices_together_are_kept() -> None:
+    kept = make(**MANY).model_dump(mode="json")
+    assert {name: kept[name] for name in MANY if name != "mcp_servers"} == {
+        name: value for name, value in MANY.items() if name != "mcp_servers"
+    }
+    assert [server["name"] for server in kept["mcp_servers"]] == ["files", "web"]
+    assert len({make(**MANY), make(**MANY), make()}) == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "problem"),
+    [
+        ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
+        ({"max_tokens": "many"}, "max_tokens", "valid integer"),
+        ({"max_tokens": True}, "max_tokens", "valid integer"),
+        ({"max_tokens": 10**9}, "max_tokens", "less than or equal to 1000000"),
+        ({"thinking": "hard"}, "thinking", "'adaptive' or 'disabled'"),
+        ({"effort": "none"}, "effort", "'low', 'medium'"),
+        ({"provider": "huggingface", "thinking": "adaptive"}, "thinking", "Hugging Face's API"),
+        ({"provider": "huggingface", "effort": "low"}, "effort", "Hugging Face's API"),
+        ({"provider": "huggingface", "cache_prompt": True}, "cache_prompt", "Hugging Face's API"),
+        ({"stop_sequences": [" \n"]}, "stop_sequences.0", "must not be blank"),
+        ({"stop_sequences": ["a", "a"]}, "stop_sequences", "twice"),
+        ({"stop_sequences": list("abcde")}, "stop_sequences", "at most 4"),
+        ({"mcp_servers": [STDIO, STDIO]}, "mcp_servers", "two servers of one name"),
+        ({"mcp_servers": [{"name": "x"}]}, "mcp_servers.0", "either a command or a url"),
+        ({"mcp_servers": [STDIO | HTTP]}, "mcp_servers.0", "either a command or a url"),
+        ({"mcp_servers": [HTTP | {"env": ["X"]}]}, "mcp_servers.0", "env is for a command"),
+        ({"mcp_servers": [STDIO | {"env": ["X=1"]}]}, "mcp_servers.0.env.0", "without its value"),
+        ({"mcp_servers": [STDIO | {"env": ["X", "X"]}]}, "mcp_servers.0", "twice"),
+        ({"mcp_servers": [HTTP | {"url": "x"}]}, "mcp_servers.0.url", "https://example.com/mcp"),
+        ({"mcp_servers": [HTTP | {"url": "http://h:x/"}]}, "mcp_servers.0.url", "should be a URL"),
+        ({"mcp_servers": [HTTP | {"url": "http://u:p@h/"}]}, "mcp_servers.0.url", "password"),
+        ({"mcp_servers": [STDIO | {"name": "a b"}]}, "mcp_servers.0.name", "letters"),
+        ({"mcp_servers": [HTTP | {"uri": "x"}]}, "mcp_servers.0.uri", "did you mean url?"),
+        ({"max_turns": 5}, "max_turns", "leave it out"),
+        ({"token_budget": 5}, "token_budget", "leave it out"),
+        ({"timeout_s": 0}, "timeout_s", "greater than 0"),
+        ({"timeout_s": float("nan")}, "timeout_s", "finite number"),
+        ({"retries": 11}, "retries", "less than or equal to 10"),
+        ({"retires": 1}, "retires", "did you mean retries?"),
+        ({"tools": ["x"] * 17}, "tools", "at most 16"),
+        ({"tools": [{"code": " "}]}, "tools.0.code", "must not be blank"),
+        ({"tools": [7]}, "tools.0", "valid dictionary"),
+    ],
+)
+def test_a_choice_that_cannot_be_had_is_refused_at_its_field(
+    values: dict[str, Any], field: str, problem: str
+) -> None:
+    with pytest.raises(SpecError) as refused:
+        make_spec(GOOD | values)
+    assert refused.value.field == field
+    assert problem in refused.value.problem

@@ -1,0 +1,109 @@
+"""The parts of a spec that have fields of their own: tools and MCP servers."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+
+from llm_agent_builder.spec_text import check_line, check_text, fail, text_schema
+
+CODE_MAX_BYTES = 32 * 1024
+"""Limit of one tool's code or of the answer's, in UTF-8."""
+MCP_NAME_MAX_CHARS = 32
+ARGUMENT_MAX_CHARS = 1000
+
+
+def check_code(value: object) -> str:
+    """Return `value` if it is text that may be code."""
+    return check_text(value, CODE_MAX_BYTES)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ToolSpec(_Part):
+    """A tool: the source of one typed Python function with a docstring.
+
+    Also accepted: the source alone, and `{"gallery": "calculator"}` for a ready tool.
+    """
+
+    code: Annotated[str, PlainValidator(check_code), text_schema("Code", CODE_MAX_BYTES)] = Field(
+        description="Python: one public function with types and a docstring; its imports above it."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_source(cls, value: object) -> object:
+        return {"code": value} if isinstance(value, str) else value
+
+
+def _check_mcp_name(value: object) -> str:
+    name = check_line(value, MCP_NAME_MAX_CHARS)
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise fail("mcp_name", "may hold letters without accents, digits, - and _ only")
+    return name
+
+
+def _check_argument(value: object) -> str:
+    return check_line(value, ARGUMENT_MAX_CHARS)
+
+
+def _check_variable(value: object) -> str:
+    name = check_line(value, MCP_NAME_MAX_CHARS * 2)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise fail("variable", "should be the name of an environment variable, without its value")
+    return name
+
+
+def _check_url(value: object) -> str:
+    url = check_line(value, ARGUMENT_MAX_CHARS)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that isn't one, say
+        usable = None
+    if not usable or not url.isascii() or " " in url:
+        raise fail("url", "should be a URL such as https://example.com/mcp")
+    if parts.username is not None or parts.password is not None:
+        raise fail("url", "must not hold a user name or a password: the file would show them")
+    return url
+
+
+_Argument = Annotated[
+    str, PlainValidator(_check_argument), text_schema("Argument", ARGUMENT_MAX_CHARS)
+]
+_Variable = Annotated[
+    str, PlainValidator(_check_variable), text_schema("Variable", MCP_NAME_MAX_CHARS * 2)
+]
+_Url = Annotated[str, PlainValidator(_check_url), text_schema("Url", ARGUMENT_MAX_CHARS)]
+
+
+class McpServer(_Part):
+    """An MCP server whose tools the agent may use: a command (stdio) or a URL (streamable HTTP)."""
+
+    name: Annotated[
+        str, PlainValidator(_check_mcp_name), text_schema("Name", MCP_NAME_MAX_CHARS)
+    ] = Field(description="What messages call it.")
+    command: tuple[_Argument, ...] = Field(
+        default=(), max_length=64, description="The program to start, with its arguments."
+    )
+    url: _Url | None = Field(default=None, description="Where the server answers by HTTP.")
+    env: tuple[_Variable, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Names of environment variables that the program is given.",
+    )
+
+    @model_validator(mode="after")
+    def _check_way(self) -> McpServer:
+        if bool(self.command) == (self.url is not None):
+            raise fail("mcp_way", "needs either a command or a url")
+        if self.env and not self.command:
+            raise fail("mcp_env", "env is for a command; a server at a url has its own environment")
+        if len(set(self.env)) < len(self.env):
+            raise fail("mcp_env", "env names a variable twice")
+        return self

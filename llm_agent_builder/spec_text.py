@@ -1,0 +1,77 @@
+"""Checks of the values in a spec that stand alone: text, lines, names; each says what to do."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+NAME_MAX_CHARS = 100
+MODEL_MAX_CHARS = 200
+TEXT_MAX_BYTES = 100 * 1024
+"""Limit of a prompt or a task, in UTF-8: even all of it escaped, the file can still be run."""
+
+
+def fail(code: str, message: str) -> PydanticCustomError:
+    """Return the error to raise for a value; `message` is said to a user as it stands."""
+    # Braces would be read as placeholders by PydanticCustomError.
+    return PydanticCustomError(code, "{problem}", {"problem": message})
+
+
+def require_text(value: object) -> str:
+    """Return `value` if it is text and not blank."""
+    if not isinstance(value, str):
+        raise fail("string_type", "should be text")
+    if not value.strip():
+        raise fail("blank", "must not be blank")
+    return value
+
+
+def utf8_length(text: str) -> int:
+    """Return the length of `text` in UTF-8; a lone surrogate counts as three bytes."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def check_text(value: object, longest: int = TEXT_MAX_BYTES) -> str:
+    """Return `value` if it is text of at most `longest` bytes."""
+    text = require_text(value)
+    if (size := utf8_length(text)) > longest:
+        raise fail("too_long", f"is {size:,} bytes long; at most {longest:,} are allowed")
+    return text
+
+
+def check_line(value: object, longest: int) -> str:
+    """Return `value` if it is one line of at most `longest` characters."""
+    line = require_text(value)
+    if len(line) > longest:
+        raise fail("too_long", f"is {len(line):,} characters long; at most {longest} are allowed")
+    for position, char in enumerate(line):
+        if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}:
+            raise fail(
+                "not_one_line",
+                f"must be one line of printable text; found U+{ord(char):04X} "
+                f"at character {position + 1}",
+            )
+    return line
+
+
+def _check_name(value: object) -> str:
+    return check_line(value, NAME_MAX_CHARS)
+
+
+def _check_model(value: object) -> str:
+    return check_line(value, MODEL_MAX_CHARS)
+
+
+def text_schema(kind: str, longest: int) -> WithJsonSchema:
+    """Return the JSON Schema of a text of at most `longest` characters."""
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": longest, "title": kind})
+
+
+# Plain validators instead of `str`: pydantic's own refuses lone surrogates, which are legal in a
+# Python literal, and its messages don't say what to do.
+NameText = Annotated[str, PlainValidator(_check_name), text_schema("Name", NAME_MAX_CHARS)]
+ModelText = Annotated[str, PlainValidator(_check_model), text_schema("Model", MODEL_MAX_CHARS)]
+LongText = Annotated[str, PlainValidator(check_text), text_schema("Text", TEXT_MAX_BYTES)]
