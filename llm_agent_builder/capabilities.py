@@ -96,7 +96,7 @@ def _row(
     effort: tuple[str, ...],
     effort_without_thinking: tuple[str, ...] = (),
     *,
-    typed: bool = True,
+    typed: bool | None = True,
 ) -> ClaudeFamily:
     capabilities = Capabilities(
         output, thinking, effort, effort_without_thinking, typed, tools=True, prompt_caching=True
@@ -124,7 +124,9 @@ _ROWS: Sequence[ClaudeFamily] = (
     _row("claude-sonnet-4-5", "about-claude/models/overview", 64_000, _OFF, ()),
     _row("claude-3-5-haiku", "about-claude/model-deprecations", 8_192, _OFF, (), typed=False),
 )
-_PREVIEW = _row("claude-mythos-preview", "build-with-claude/effort", None, _ALWAYS, _NO_XHIGH)
+_PREVIEW = _row(
+    "claude-mythos-preview", "build-with-claude/effort", None, _ALWAYS, _NO_XHIGH, typed=None
+)
 # "The same capabilities, for chosen organisations": each Mythos beside its Fable.
 _MYTHOS = [
     replace(row, family=row.family.replace("fable", "mythos"), by_invitation=True)

@@ -1,271 +1,297 @@
-"""The models each provider offers: labels, lifecycle, context windows, prices; the allow-list.
+"""The catalog: the models each provider offers on a day, and which of them are allowed.
 
-Two sources and one short table. The ids and retirement dates of Anthropic's models are read from
-the installed SDK, prices and context windows from `genai-prices`; both are read as data, offline.
-`CURATED` adds what neither has. Everything is a function of the date that is passed in.
+It is made of what is known offline (`catalog_sources.py`), of what the providers answered when they
+were asked (`live_models.py`), and of what users add by setting (`extra_models.py`). The functions
+of this module are of the first alone; a `Catalog` is of all three.
 """
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from difflib import get_close_matches
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
+from typing import TypeVar
 
-from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelInfo, TieredPrices
-
+from llm_agent_builder.capabilities import Capabilities
+from llm_agent_builder.capabilities import capabilities as offline_capabilities
+from llm_agent_builder.catalog_sources import (
+    CURATED,
+    anthropic_label,
+    lifecycle,
+    sdk_model_ids,
+    sdk_retirements,
+    shipped_models,
+    table_context,
+    table_price,
+)
 from llm_agent_builder.errors import UnknownModelError
+from llm_agent_builder.extra_models import ExtraModel
+from llm_agent_builder.live_models import LiveList, LiveModel
+from llm_agent_builder.model_facts import Lifecycle, Model, Origin, Price
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.successors import successors
+
+__all__ = [
+    "CURATED",
+    "Capabilities",
+    "Catalog",
+    "Lifecycle",
+    "Model",
+    "Origin",
+    "Price",
+    "allowed_model_ids",
+    "capabilities",
+    "lifecycle_warning",
+    "models",
+    "require_allowed",
+    "sdk_model_ids",
+    "sdk_retirements",
+]
+
+_MOST_NAMED = 40
+"""As many allowed models are named in a refusal; Hugging Face serves more than a hundred."""
+_BY_SETTING = "AGENT_BUILDER_EXTRA_MODELS"
+
+Value = TypeVar("Value")
 
 
-class Lifecycle(StrEnum):
-    """Where a model is in its life, on the date the catalog was made for."""
+class Catalog:
+    """All models on one day. Made once, then only read."""
 
-    CURRENT = "current"
-    DEPRECATED = "deprecated"
-    """Its provider has named the day it ends."""
-    RETIRED = "retired"
-    """That day has come: calls to the provider fail."""
+    def __init__(
+        self, today: date, live: Sequence[LiveList] = (), extra: Sequence[ExtraModel] = ()
+    ) -> None:
+        self.today = today
+        self._models = {id_: _listed(id_, today, live, extra) for id_ in ProviderEnum}
+        self._by_id = {
+            id_: {model.id: model for model in listed} for id_, listed in self._models.items()
+        }
 
+    def models(self, provider: ProviderEnum) -> tuple[Model, ...]:
+        """Return the models of `provider`.
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars per million tokens, at the model's lowest tier."""
+        The user's own come first, then the newest and most used; those that end or have ended last.
+        """
+        return self._models[provider]
 
-    input_per_mtok: float
-    output_per_mtok: float
+    def find(self, provider: ProviderEnum, model_id: str) -> Model | None:
+        """Return one model, or None."""
+        return self._by_id[provider].get(model_id)
 
+    def capabilities(self, provider: ProviderEnum, model_id: str) -> Capabilities:
+        """Return what a model can do; of one that isn't listed, what can be known all the same."""
+        model = self.find(provider, model_id)
+        return model.capabilities if model else capabilities(provider, model_id, self.today)
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One model of one provider."""
+    def warning(self, provider: ProviderEnum, model_id: str) -> str | None:
+        """Return a sentence for a user about a model that ends, has ended or isn't served."""
+        model = self.find(provider, model_id)
+        if model is None or model.lifecycle is Lifecycle.CURRENT:
+            return model.note if model else None
+        if model.lifecycle is Lifecycle.RETIRED:
+            when = f" on {model.retires_on}" if model.retires_on else ""
+            return f"{model.id} was retired by its provider{when}: calls will fail"
+        ends = f": its provider retires it on {model.retires_on}" if model.retires_on else ""
+        return f"{model.id} is deprecated{ends}"
 
-    id: str
-    label: str
-    lifecycle: Lifecycle
-    retires_on: date | None
-    context_window: int | None
-    """Tokens; None where no source says."""
-    price: Price | None
-    """None where no source says, or where it depends on who serves the model."""
+    def require_allowed(self, provider: ProviderEnum, model_id: str) -> None:
+        """Check a pair against the allow-list: retired models stay on it, marked so.
 
+        Raises:
+            UnknownModelError: the provider doesn't offer that model; names who does, lists what is.
 
-@dataclass(frozen=True, slots=True)
-class CuratedModel:
-    """A model that the SDK doesn't list, with its source and the day it was checked."""
-
-    id: str
-    label: str
-    source: str
-    checked: date
-    context_window: int | None = None
-    retires_on: date | None = None
-
-
-_HUB = "https://huggingface.co/"
-_ROUTES = "genai-prices 0.2.3, Hugging Face routes"
-_CHECKED = date(2026, 11, 22)
-
-# Hugging Face: the two models the product was planned with, then the instruct models that the most
-# of its inference partners serve. How many: `scripts/huggingface_routes.py` counts them.
-CURATED: Mapping[ProviderEnum, Sequence[CuratedModel]] = {
-    ProviderEnum.ANTHROPIC: (
-        CuratedModel(
-            "claude-3-5-haiku-20241022",
-            "Claude Haiku 3.5 (2024-10-22)",
-            "https://platform.claude.com/docs/en/about-claude/model-deprecations",
-            _CHECKED,
-            retires_on=date(2026, 2, 19),
-        ),
-    ),
-    ProviderEnum.HUGGINGFACE: tuple(
-        CuratedModel(model_id, label, source, _CHECKED, context_window)
-        for model_id, label, source, context_window in (
-            ("meta-llama/Llama-3.3-70B-Instruct", "Llama 3.3 70B Instruct", _ROUTES, 131_072),
-            ("meta-llama/Llama-3.1-8B-Instruct", "Llama 3.1 8B Instruct", _ROUTES, 131_072),
-            ("openai/gpt-oss-120b", "gpt-oss 120B", _ROUTES, 131_072),
-            ("openai/gpt-oss-20b", "gpt-oss 20B", _ROUTES, 131_072),
-            ("Qwen/Qwen3-32B", "Qwen3 32B", _ROUTES, 40_960),
-            ("Qwen/Qwen3.8-27B", "Qwen3.8 27B", _ROUTES, 262_144),
-            ("Qwen/Qwen3-235B-A22B-Instruct-2507", "Qwen3 235B Instruct", _ROUTES, 262_144),
-            ("deepseek-ai/DeepSeek-V3-0324", "DeepSeek V3 (2025-03-24)", _ROUTES, 131_072),
-            ("zai-org/GLM-5.3", "GLM 5.3", _ROUTES, 1_048_576),
-            (
-                "meta-llama/Meta-Llama-3-8B-Instruct",
-                "Llama 3 8B Instruct",
-                _HUB + "meta-llama/Meta-Llama-3-8B-Instruct",
-                8_192,
-            ),
-            (
-                "mistralai/Mistral-7B-Instruct-v0.3",
-                "Mistral 7B Instruct v0.3",
-                _HUB + "mistralai/Mistral-7B-Instruct-v0.3",
-                32_768,
-            ),
+        """
+        if self.find(provider, model_id) is not None:
+            return
+        others = [p.label for p in PROVIDERS.values() if self.find(p.id, model_id)]
+        hint = f" (that one is offered by {others[0]})" if others else ""
+        raise UnknownModelError(
+            "model",
+            f"{model_id!r} is not a model of {PROVIDERS[provider].label}{hint}; "
+            f"{_allowed(model_id, list(self._by_id[provider]))}. "
+            f"{_BY_SETTING} adds others",
         )
-    ),
-}
 
 
-def _sdk_literal(file: str, name: str) -> ast.expr | None:
-    """Return the value assigned to `name` in a file of the installed Anthropic SDK.
-
-    Read, not imported: importing the SDK takes a second and runs its code in the server.
-    """
-    spec = find_spec(PROVIDERS[ProviderEnum.ANTHROPIC].sdk_module)
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent / file
-    if not path.is_file():
-        return None
-    for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name:
-            return node.value
-    return None
+def _allowed(model_id: str, ids: list[str]) -> str:
+    if len(ids) <= _MOST_NAMED:
+        return f"allowed are: {', '.join(ids)}"
+    named = dict.fromkeys([*get_close_matches(model_id, ids, 5), *ids])
+    return f"allowed are {len(ids)}, such as: {', '.join(list(named)[:_MOST_NAMED])}"
 
 
-@cache
-def sdk_model_ids() -> tuple[str, ...]:
-    """Return the model ids that the installed Anthropic SDK knows, newest first.
-
-    Source: the `Model` alias in `anthropic/types/model.py`.
-    """
-    value = _sdk_literal("types/model.py", "Model")
-    constants = ast.walk(value) if value else ()
-    return tuple(
-        node.value
-        for node in constants
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
+# ---------------------------------------------------------------- putting it together
 
 
-@cache
-def sdk_retirements() -> Mapping[str, date]:
-    """Return the retirement dates that the installed Anthropic SDK knows.
-
-    Source: `DEPRECATED_MODELS` in `anthropic/_data/deprecated_models.py`.
-    """
-    value = _sdk_literal("_data/deprecated_models.py", "DEPRECATED_MODELS")
-    if value is None:
-        return {}
-    return {model: _parse_long_date(text) for model, text in ast.literal_eval(value).items()}
-
-
-def _parse_long_date(text: str) -> date:
-    """Read the SDK's way of writing dates: "June 30th, 2026"."""
-    plain = re.sub(r"(\d+)(st|nd|rd|th)", r"\1", text)
-    return datetime.strptime(plain, "%B %d, %Y").replace(tzinfo=UTC).date()
-
-
-def _anthropic_label(model_id: str) -> str:
-    """Derive "Claude Haiku 4.5 (2025-10-01)" from `claude-haiku-4-5-20251001`."""
-    match = re.fullmatch(r"claude-([a-z]+)-([0-9-]+?|preview)(?:-(\d{4})(\d{2})(\d{2}))?", model_id)
-    if match is None:
-        return model_id
-    family, version, *snapshot = match.groups()
-    label = f"Claude {family.title()} {version.replace('-', '.')}"
-    return f"{label} ({'-'.join(snapshot)})" if all(snapshot) else label
+def _listed(
+    provider: ProviderEnum, today: date, live: Sequence[LiveList], extra: Sequence[ExtraModel]
+) -> tuple[Model, ...]:
+    found = {model.id: model for model in shipped_models(provider, today)}
+    theirs = [answer for answer in live if answer.provider is provider and not answer.base_url]
+    for answer in theirs:
+        found = _with_answer(found, answer, today)
+    mine: dict[str, Model] = {}
+    for answer in live:
+        if answer.provider is provider and answer.base_url:
+            mine |= {model.id: _own_model(model, answer) for model in answer.models}
+    for added in extra:
+        if added.provider is provider:
+            mine[added.id] = _added_model(added, mine.get(added.id) or found.get(added.id), today)
+    everything = [*mine.values(), *(model for model in found.values() if model.id not in mine)]
+    everything.sort(key=lambda model: list(Lifecycle).index(model.lifecycle))
+    return tuple(_with_successors(everything))
 
 
-def _lifecycle(retires_on: date | None, today: date) -> Lifecycle:
-    if retires_on is None:
-        return Lifecycle.CURRENT
-    return Lifecycle.RETIRED if retires_on <= today else Lifecycle.DEPRECATED
+def _with_successors(listed: Sequence[Model]) -> Iterable[Model]:
+    for model in listed:
+        ends = model.lifecycle is not Lifecycle.CURRENT or model.note is not None
+        ids = tuple(other.id for other in successors(model, listed)) if ends else ()
+        yield replace(model, successors=ids) if ids else model
 
 
-def _priced_model(provider: ProviderEnum, model_id: str) -> ModelInfo | None:
-    for priced in get_snapshot().providers:
-        if priced.id == provider.value:
-            return priced.find_model(model_id)
-    return None
+def _with_answer(found: dict[str, Model], answer: LiveList, today: date) -> dict[str, Model]:
+    """Return the models with what their provider said: it knows best, and it knows more."""
+    told = {model.id: model for model in answer.models}
+    known = {
+        id_: _merged(model, told[id_], answer, today) if id_ in told else _unserved(model, answer)
+        for id_, model in found.items()
+    }
+    new = {
+        id_: _merged(_blank(answer.provider, id_, today), model, answer, today)
+        for id_, model in told.items()
+        if id_ not in found and model.served
+    }
+    # Anthropic lists the newest first; of Hugging Face's the short list has the most used.
+    newest_first = answer.provider is ProviderEnum.ANTHROPIC
+    return new | known if newest_first else known | new
 
 
-def _price(model: ModelInfo | None, today: date) -> Price | None:
-    if model is None:
-        return None
-    prices = model.get_prices(datetime.combine(today, time(), UTC))
-    rates = [
-        float(rate.base if isinstance(rate, TieredPrices) else rate)
-        for rate in (prices.input_mtok, prices.output_mtok)
-        if rate is not None
-    ]
-    return Price(*rates) if len(rates) == 2 else None
+def _unserved(model: Model, answer: LiveList) -> Model:
+    if answer.provider is ProviderEnum.ANTHROPIC:
+        return model  # it lists what this key may call; others may call more
+    note = f"{model.id} is served by nobody at {answer.url} now: calls may fail"
+    return replace(model, note=note)
 
 
-def _entries(provider: ProviderEnum) -> Iterable[CuratedModel]:
-    if provider is ProviderEnum.ANTHROPIC:
-        retirements = sdk_retirements()
-        for model_id in sdk_model_ids():
-            yield CuratedModel(
-                model_id,
-                _anthropic_label(model_id),
-                "the installed anthropic SDK",
-                _CHECKED,
-                retires_on=retirements.get(model_id),
-            )
-    yield from CURATED[provider]
-
-
-def _model(provider: ProviderEnum, entry: CuratedModel, today: date) -> Model:
-    priced = _priced_model(provider, entry.id)
+def _blank(provider: ProviderEnum, model_id: str, today: date) -> Model:
     return Model(
-        id=entry.id,
-        label=entry.label,
-        lifecycle=_lifecycle(entry.retires_on, today),
-        retires_on=entry.retires_on,
-        context_window=entry.context_window or (priced.context_window if priced else None),
-        price=_price(priced, today),
+        id=model_id,
+        label=_label(provider, model_id),
+        lifecycle=Lifecycle.CURRENT,
+        retires_on=None,
+        context_window=table_context(provider, model_id),
+        price=table_price(provider, model_id, today),
+        capabilities=offline_capabilities(provider, model_id, today),
     )
 
 
-@cache
-def models(provider: ProviderEnum, today: date) -> tuple[Model, ...]:
-    """Return the models of `provider` as they stand on `today`.
+def _label(provider: ProviderEnum, model_id: str) -> str:
+    return anthropic_label(model_id) if provider is ProviderEnum.ANTHROPIC else model_id
 
-    The newest and most used come first, those that end or have ended last.
+
+def _merged(model: Model, told: LiveModel, answer: LiveList, today: date) -> Model:
+    if not told.served:
+        return _unserved(model, answer)
+    state, retires_on = _state(model, told, answer, today)
+    return replace(
+        model,
+        label=told.label or model.label,
+        lifecycle=state,
+        retires_on=retires_on,
+        context_window=told.context_window or model.context_window,
+        price=told.price or model.price,
+        capabilities=_merged_capabilities(model.capabilities, told),
+        origin=Origin.LIVE,
+        source=answer.url,
+        checked=answer.fetched_on,
+    )
+
+
+def _state(
+    model: Model, told: LiveModel, answer: LiveList, today: date
+) -> tuple[Lifecycle, date | None]:
+    """Return the lifecycle as told, and as the days since have made it.
+
+    A day that had passed when it was told is overdue, not past: the lifecycle is the signal.
     """
-    found = {entry.id: entry for entry in _entries(provider)}
-    listed = [_model(provider, entry, today) for entry in found.values()]
-    return tuple(sorted(listed, key=lambda model: list(Lifecycle).index(model.lifecycle)))
+    if told.lifecycle is None:
+        return model.lifecycle, model.retires_on
+    ends = told.retires_on
+    if ends is not None and answer.fetched_on < ends and told.lifecycle is not Lifecycle.RETIRED:
+        return lifecycle(ends, today), ends
+    return told.lifecycle, ends
+
+
+def _merged_capabilities(offline: Capabilities, told: LiveModel) -> Capabilities:
+    return replace(
+        offline,
+        max_output_tokens=_newer(told.max_output_tokens, offline.max_output_tokens),
+        thinking=_newer(told.thinking, offline.thinking),
+        effort=_newer(told.effort, offline.effort),
+        typed_answers=_newer(told.typed_answers, offline.typed_answers),
+        tools=_newer(told.tools, offline.tools),
+    )
+
+
+def _newer(told: Value | None, known: Value | None) -> Value | None:
+    return known if told is None else told
+
+
+def _own_model(told: LiveModel, answer: LiveList) -> Model:
+    blank = _blank(answer.provider, told.id, answer.fetched_on)
+    return replace(
+        blank,
+        context_window=told.context_window,
+        origin=Origin.SETTING,
+        source=answer.url,
+        checked=answer.fetched_on,
+        base_url=answer.base_url,
+    )
+
+
+def _added_model(added: ExtraModel, known: Model | None, today: date) -> Model:
+    model = known or replace(_blank(added.provider, added.id, today), source=_BY_SETTING)
+    return replace(
+        model,
+        label=added.label or model.label,
+        base_url=added.base_url or model.base_url,
+        origin=Origin.SETTING,
+        note=None if added.base_url else model.note,
+    )
+
+
+# ---------------------------------------------------------------- what is known offline
+
+
+@cache
+def offline_catalog(today: date) -> Catalog:
+    """Return the catalog that needs neither keys nor settings."""
+    return Catalog(today)
+
+
+def models(provider: ProviderEnum, today: date) -> tuple[Model, ...]:
+    """Return the models of `provider` as they stand on `today`, known offline."""
+    return offline_catalog(today).models(provider)
+
+
+def capabilities(provider: ProviderEnum, model: str, today: date) -> Capabilities:
+    """Return what a model can do, as it is known offline."""
+    return offline_capabilities(provider, model, today)
 
 
 @cache
 def allowed_model_ids(provider: ProviderEnum) -> tuple[str, ...]:
-    """Return the allow-list of `provider`: retired models stay on it, marked so in the catalog."""
-    return tuple(dict.fromkeys(entry.id for entry in _entries(provider)))
+    """Return the ids that are allowed without keys and settings."""
+    return tuple(model.id for model in shipped_models(provider, date.max))
 
 
 def require_allowed(provider: ProviderEnum, model_id: str) -> None:
-    """Check a pair against the allow-list.
-
-    Raises:
-        UnknownModelError: the provider doesn't offer that model; names who does, lists what is.
-
-    """
-    allowed = allowed_model_ids(provider)
-    if model_id in allowed:
-        return
-    others = [p.label for p in PROVIDERS.values() if model_id in allowed_model_ids(p.id)]
-    hint = f" (that one is offered by {others[0]})" if others else ""
-    raise UnknownModelError(
-        "model",
-        f"{model_id!r} is not a model of {PROVIDERS[provider].label}{hint}; "
-        f"allowed are: {', '.join(allowed)}",
-    )
+    """Check a pair against what is known offline; raises as `Catalog.require_allowed` does."""
+    offline_catalog(date.max).require_allowed(provider, model_id)
 
 
 def lifecycle_warning(provider: ProviderEnum, model_id: str, today: date) -> str | None:
     """Return a sentence for a user when the model is deprecated or retired, else None."""
-    for model in models(provider, today):
-        if model.id != model_id or model.retires_on is None:
-            continue
-        if model.lifecycle is Lifecycle.RETIRED:
-            return f"{model.id} was retired by its provider on {model.retires_on}: calls will fail"
-        return f"{model.id} is deprecated: its provider retires it on {model.retires_on}"
-    return None
+    return offline_catalog(today).warning(provider, model_id)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_agent_builder import PROVIDERS, ProviderEnum, SpecError, catalog
-from llm_agent_builder.catalog import CURATED, Lifecycle, Model, _price
+from llm_agent_builder.catalog import CURATED, Lifecycle, Model
+from llm_agent_builder.catalog_sources import whole_price
 from llm_agent_builder.errors import UnknownModelError
 from tests.llm_agent_builder.conftest import InstalledSdks
 from tests.llm_agent_builder.processes import run_python
@@ -95,6 +96,7 @@ def test_every_curated_entry_has_a_source_and_a_date() -> None:
     for entries in CURATED.values():
         for entry in entries:
             assert entry.source.strip()
+            assert entry.checked
             assert date(2026, 1, 1) <= entry.checked <= TODAY
             assert entry.id.isprintable()
 
@@ -203,7 +205,7 @@ def test_what_no_source_says_is_none_and_never_zero() -> None:
 @pytest.mark.parametrize("known", [{}, {"input_mtok": Decimal(3)}, {"output_mtok": Decimal(3)}])
 def test_half_a_price_is_no_price(known: dict[str, Decimal]) -> None:
     half = ModelInfo(id="m", match=ClauseEquals("m"), prices=ModelPrice(**known))
-    assert _price(half, TODAY) is None
+    assert whole_price(half, TODAY) is None
 
 
 def test_most_anthropic_models_have_a_price() -> None:

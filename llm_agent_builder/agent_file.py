@@ -1,0 +1,69 @@
+"""Reads an agent file without running it: whose SDK it uses, and the constants it sets."""
+
+from __future__ import annotations
+
+import ast
+
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+
+
+class AgentFileError(ValueError):
+    """A text is not an agent file of this builder; `str()` says why, as the end of a sentence."""
+
+
+def parse_agent(source: str | bytes) -> ast.Module:
+    """Return the file's tree.
+
+    Raises:
+        AgentFileError: it isn't Python.
+
+    """
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        raise AgentFileError(f"is not Python: {error}") from None
+    except (RecursionError, MemoryError):  # what the parser raises for a deep nest
+        raise AgentFileError("is not an agent of this builder: it is nested too deeply") from None
+
+
+def provider_of(tree: ast.Module) -> ProviderEnum:
+    """Return whose SDK the file imports.
+
+    Raises:
+        AgentFileError: nobody's.
+
+    """
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module or "")
+    for row in PROVIDERS.values():
+        if row.sdk_module in imported:
+            return row.id
+    names = " nor ".join(row.sdk_module for row in PROVIDERS.values())
+    raise AgentFileError(f"is not an agent of this builder: it imports neither {names}")
+
+
+def assigned(tree: ast.Module, name: str) -> list[ast.expr | None]:
+    """Return every value that the module's own statements give a name; None: not a plain one."""
+    found: list[ast.expr | None] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load):
+            found.append(None)
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
+                found[found.index(None)] = value
+            case ast.AnnAssign(target=ast.Name(id=target), value=value) if target == name and value:
+                found[found.index(None)] = value
+    return found
+
+
+def constant(tree: ast.Module, name: str) -> object:
+    """Return the value of a constant that is set once, by a literal; else None."""
+    values = assigned(tree, name)
+    if len(values) != 1 or not isinstance(values[0], ast.Constant):
+        return None
+    return values[0].value

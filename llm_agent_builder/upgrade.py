@@ -1,0 +1,196 @@
+"""Retirement help: moves an agent file to another model by changing one literal."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import io
+import tokenize
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from llm_agent_builder.agent_file import (
+    AgentFileError,
+    assigned,
+    constant,
+    parse_agent,
+    provider_of,
+)
+from llm_agent_builder.catalog import Catalog
+from llm_agent_builder.model_facts import Lifecycle, Model, Price
+from llm_agent_builder.providers import ProviderEnum
+
+_CONTEXT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """One model to move to, and the file when it has."""
+
+    id: str
+    label: str
+    price: Price | None
+    context_window: int | None
+    problems: tuple[str, ...]
+    """What else in the file that model would refuse, to be changed by hand."""
+    diff: str
+    """Unified; a \\ line says where the last line has no end."""
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What becomes of a file's model, and the ways on."""
+
+    provider: ProviderEnum
+    model: str
+    lifecycle: Lifecycle | None
+    """None: the catalog doesn't know the model."""
+    retires_on: date | None
+    note: str | None
+    successors: tuple[Successor, ...]
+
+
+def find_upgrade(
+    code: str, catalog: Catalog, *, filename: str = "agent.py", to: str | None = None
+) -> Upgrade:
+    """Return what the catalog says of a file's model, and the file moved to each successor.
+
+    `to` names the one model to move to, whatever becomes of the present one.
+
+    Raises:
+        AgentFileError: the file isn't one of ours, or its model isn't one plain literal.
+        UnknownModelError: `to` is not a model of the file's provider.
+
+    """
+    tree = parse_agent(code)
+    provider = provider_of(tree)
+    literal = _model_literal(tree, code)
+    present = catalog.find(provider, literal.value)
+    ids = present.successors if present else ()
+    if to is not None:
+        catalog.require_allowed(provider, to)
+        ids = (to,)
+    found = (catalog.find(provider, id_) for id_ in ids)
+    return Upgrade(
+        provider,
+        literal.value,
+        present.lifecycle if present else None,
+        present.retires_on if present else None,
+        catalog.warning(provider, literal.value),
+        tuple(_successor(tree, literal, model, filename) for model in found if model),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Literal:
+    """Where a file's model stands."""
+
+    code: str
+    value: str
+    start: int
+    end: int
+    """Both in characters of `code`."""
+
+    def replaced(self, value: str) -> str:
+        """Return the file with another value there, in the same quotes where they can stay."""
+        quote = self.code[self.end - 1]
+        plain = f"{quote}{value}{quote}"
+        written = plain if ast.literal_eval(_safe(plain)) == value else repr(value)
+        return self.code[: self.start] + written + self.code[self.end :]
+
+
+def _safe(literal: str) -> str:
+    """Return a literal that can be evaluated: the text itself, or one that equals nothing."""
+    try:
+        ast.literal_eval(literal)
+    except (SyntaxError, ValueError):
+        return "None"
+    return literal
+
+
+def _model_literal(tree: ast.Module, code: str) -> _Literal:
+    values = assigned(tree, "MODEL")
+    if not values:
+        raise AgentFileError("has no MODEL = ... line, so its model can't be told")
+    value = values[0]
+    if len(values) > 1:
+        raise AgentFileError("sets MODEL more than once: change it by hand")
+    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
+        raise AgentFileError('has a MODEL that is not a plain "..." literal: change it by hand')
+    start, end = _span(value, code)
+    if not _is_one_string(code[start:end]):
+        raise AgentFileError("has a MODEL put together from pieces: change it by hand")
+    return _Literal(code, value.value, start, end)
+
+
+def _span(node: ast.expr, code: str) -> tuple[int, int]:
+    """Return where a node stands in characters; the parser counts lines, then bytes of UTF-8."""
+    # As the parser parts lines: not at form feeds and the like, as str.splitlines would.
+    starts = [0]
+    for line in io.StringIO(code, newline=""):
+        starts.append(starts[-1] + len(line))
+
+    def position(line: int, column: int) -> int:
+        text = code[starts[line - 1] : starts[min(line, len(starts) - 1)]]
+        return starts[line - 1] + len(text.encode()[:column].decode())
+
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return (
+        position(node.lineno, node.col_offset),
+        position(node.end_lineno, node.end_col_offset),
+    )
+
+
+def _is_one_string(text: str) -> bool:
+    """Say whether a text is one string token: no pieces, no brackets, no f-string."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    kinds = [token.type for token in tokens if token.type not in _LAYOUT]
+    return kinds == [tokenize.STRING]
+
+
+_LAYOUT = {tokenize.NEWLINE, tokenize.NL, tokenize.ENDMARKER}
+
+
+def _successor(tree: ast.Module, literal: _Literal, model: Model, filename: str) -> Successor:
+    code = literal.replaced(model.id)
+    return Successor(
+        model.id,
+        model.label,
+        model.price,
+        model.context_window,
+        tuple(_problems(tree, model)),
+        unified_diff(literal.code, code, filename),
+        code,
+    )
+
+
+def _problems(tree: ast.Module, model: Model) -> Sequence[str]:
+    """Return which of the file's other choices the model would refuse."""
+    max_tokens, thinking, effort = (
+        constant(tree, name) for name in ("MAX_TOKENS", "THINKING", "EFFORT")
+    )
+    found = model.capabilities.problems(
+        max_tokens=max_tokens if isinstance(max_tokens, int) else None,
+        thinking=thinking if isinstance(thinking, str) else None,
+        effort=effort if isinstance(effort, str) else None,
+    )
+    return [f"{name.upper()} {problem}" for name, problem in found.items()]
+
+
+def unified_diff(before: str, after: str, filename: str) -> str:
+    """Return the difference as `patch` and `git apply` read it."""
+    old, new = (_lines(text) for text in (before, after))
+    shown = difflib.unified_diff(old, new, f"a/{filename}", f"b/{filename}", n=_CONTEXT)
+    ending = "\\ No newline at end of file\n"
+    return "".join(line if line.endswith("\n") else f"{line}\n{ending}" for line in shown)
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
