@@ -1,13 +1,22 @@
 import { count } from './format.js';
 
-/** What a model can do, from the catalog. `null` there means: not known, so it is not refused here. */
-const NONE = { max_output_tokens: null, thinking: [], effort: [], typed_answers: null, tools: null, prompt_caching: false };
+/** What a model can do, from the catalog. Of what nobody says, nothing is offered and nothing refused. */
+const NONE = { max_output_tokens: null, typed_answers: null, tools: null, prompt_caching: false };
 
 export function capabilitiesOf(model) {
-  return { ...NONE, ...model?.capabilities };
+  const { thinking, effort, effort_without_thinking: calmEffort, ...rest } = model?.capabilities ?? {};
+  return { ...NONE, ...rest, thinking: thinking ?? [], effort: effort ?? [], calmEffort: calmEffort ?? effort ?? [] };
 }
 
-/** "can call tools · typed answers · 64,000 tokens out": what to know at a glance; null when unknown. */
+/** The choices of `field`; the one that is set is always among them, so that it can be seen and changed. */
+export function offered(field, values, model, known) {
+  const can = capabilitiesOf(model);
+  const wanting = field === 'effort' && values.thinking && values.thinking !== 'adaptive' ? can.calmEffort : can[field];
+  const choices = wanting.filter((value) => value in known);
+  return values[field] && !choices.includes(values[field]) ? [...choices, values[field]] : choices;
+}
+
+/** "tools, typed answers, thinking": what to know at a glance; null when nobody says. */
 export function capabilityFacts(model) {
   const can = capabilitiesOf(model);
   const facts = [

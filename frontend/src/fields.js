@@ -125,6 +125,13 @@ const CONVERSIONS = {
 
 const PLAIN = new Set(['name', 'prompt', 'task', 'provider', 'model', 'stream']);
 
+/** Whether a task may take several model calls; only then the server takes bounds of them. */
+export function takesTurns({ tools, mcp_servers: servers }) {
+  return tools.length > 0 || servers.length > 0;
+}
+
+const OF_TURNS = new Set(['max_turns', 'token_budget']);
+
 function isEmpty(value) {
   return value === false || value === null || (isText(value) && value.trim() === '') || (Array.isArray(value) && value.length === 0);
 }
@@ -133,6 +140,7 @@ function isEmpty(value) {
 export function toSpec(values) {
   const spec = {};
   for (const field of FIELDS) {
+    if (OF_TURNS.has(field) && !takesTurns(values)) continue;
     if (PLAIN.has(field)) spec[field] = values[field];
     else if (!isEmpty(values[field])) spec[field] = (CONVERSIONS[field] ?? ((value) => value))(values[field]);
   }

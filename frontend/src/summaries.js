@@ -1,3 +1,4 @@
+import { takesTurns } from './fields.js';
 import { count } from './format.js';
 import { answerName, toolName } from './toolCode.js';
 
@@ -37,8 +38,8 @@ export const summaries = {
     const parts = [
       values.chat && 'chat',
       values.usage && 'usage line',
-      values.max_turns.trim() && `${amount(values.max_turns)} turns`,
-      values.token_budget.trim() && `${amount(values.token_budget)} tokens`,
+      takesTurns(values) && values.max_turns.trim() && `${amount(values.max_turns)} turns`,
+      takesTurns(values) && values.token_budget.trim() && `${amount(values.token_budget)} tokens`,
       values.timeout_s.trim() && `${amount(values.timeout_s)} s`,
       values.retries.trim() && `${amount(values.retries)} retries`,
     ].filter(Boolean);

@@ -3,7 +3,7 @@ import { backendChoices, effectiveBackend, explainBackend, resolveBackend } from
 import { lifecycleWarning, retiredLast } from '../src/lifecycle.js';
 import { contextSize, count, dollars, modelFacts, seconds, UNKNOWN } from '../src/format.js';
 import { describeProblem } from '../src/problems.js';
-import { fingerprint, restoreDraft, starter, withCatalog } from '../src/useAgentForm.js';
+import { fingerprint, restoreDraft, starter, withCatalog } from '../src/fields.js';
 
 const anthropic = {
   id: 'anthropic', label: 'Anthropic', key_env: 'ANTHROPIC_API_KEY', key_configured: false,

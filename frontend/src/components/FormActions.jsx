@@ -60,14 +60,11 @@ export function FormActions({ builder, server, backend, provider, waiting }) {
         <TestButton builder={builder} testable={testable} />
       </div>
       <p className="form-hint">
-        {text ?? (
-          <>
-            <span className="runs-on">{nameBackend(backend, provider)}</span>
-            <span className="shortcut">
-              <kbd>{isMac ? '⌘' : 'Ctrl'}</kbd> <kbd>Enter</kbd> tests from anywhere on the page.
-            </span>
-          </>
-        )}
+        <span>{text ?? nameBackend(backend, provider)}</span>
+        <span className="shortcut">
+          <span className="sr-only">Shortcut from anywhere on the page: </span>
+          <kbd>{isMac ? '⌘' : 'Ctrl'}</kbd> <kbd>Enter</kbd>
+        </span>
       </p>
     </div>
   );

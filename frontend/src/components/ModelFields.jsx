@@ -26,6 +26,7 @@ function ModelOption({ model, checked }) {
       </span>
       {facts && <span className="model-option-facts">{facts}</span>}
       {abilities && <span className="model-option-facts">{abilities}</span>}
+      {model.note && <span className="model-option-facts">{model.note}</span>}
     </span>
   );
 }
@@ -53,12 +54,12 @@ function ModelNotes({ model, models, form, succession }) {
   return (
     <div role="status" className="model-notes">
       {warning && (
-        <div className="field-warning" data-lifecycle={model.lifecycle}>
-          <WarningIcon />
-          <div>
+        <div className="succession" data-lifecycle={model.lifecycle}>
+          <div className="field-warning">
+            <WarningIcon />
             <p>{warning}</p>
-            <Successors model={model} models={models} onMove={succession} />
           </div>
+          <Successors model={model} models={models} onMove={succession} />
         </div>
       )}
       {form.note && (

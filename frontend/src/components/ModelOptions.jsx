@@ -1,5 +1,5 @@
 import { Checkbox, Textarea, TextInput } from '@mantine/core';
-import { capabilitiesOf } from '../capabilities.js';
+import { capabilitiesOf, offered } from '../capabilities.js';
 import { DEFAULTS } from '../fields.js';
 import { count } from '../format.js';
 import { fieldId } from '../paths.js';
@@ -8,25 +8,19 @@ import { checkField, numberField, textField } from './fieldProps.js';
 import { ListSelect } from './ListSelect.jsx';
 import { Section } from './Section.jsx';
 
-const WORDS = {
-  adaptive: 'Adaptive: as much as the task needs',
-  disabled: 'Off',
-  low: 'Low',
-  medium: 'Medium',
-  high: 'High',
-  xhigh: 'Extra high',
-  max: 'Max',
-};
+const THINKING = { adaptive: 'Adaptive', disabled: 'Off' };
+const EFFORT = { low: 'Low', medium: 'Medium', high: 'High', xhigh: 'Extra high', max: 'Max' };
 
 /** A choice the model has; its own default stands first. */
-function Choice({ form, field, label, offered }) {
-  if (offered.length === 0) return null;
+function Choice({ form, model, field, label, words }) {
+  const choices = offered(field, form.values, model, words);
+  if (choices.length === 0) return null;
   return (
     <ListSelect
       id={fieldId(field)}
       label={label}
       listLabel={`${label}: choices of this model`}
-      data={[{ value: '', label: 'The model’s own' }, ...offered.map((value) => ({ value, label: WORDS[value] ?? value }))]}
+      data={[{ value: '', label: 'The model’s own' }, ...choices.map((value) => ({ value, label: words[value] ?? value }))]}
       value={form.values[field]}
       error={form.errors[field]}
       onChange={(value) => form.change({ [field]: value ?? '' })}
@@ -56,8 +50,8 @@ export function ModelOptions({ form, model }) {
           placeholder={count(Math.min(DEFAULTS.max_tokens, most ?? Infinity))}
           {...numberField(form, 'max_tokens')}
         />
-        <Choice form={form} field="thinking" label="Thinking" offered={can.thinking} />
-        <Choice form={form} field="effort" label="Effort" offered={can.effort} />
+        <Choice form={form} model={model} field="thinking" label="Thinking" words={THINKING} />
+        <Choice form={form} model={model} field="effort" label="Effort" words={EFFORT} />
       </div>
       <Textarea
         label="Stop sequences"
@@ -68,7 +62,7 @@ export function ModelOptions({ form, model }) {
         classNames={{ input: 'mono' }}
         {...textField(form, 'stop_sequences')}
       />
-      {can.prompt_caching && (
+      {(can.prompt_caching || form.values.cache_prompt) && (
         <Checkbox
           label="Cache the prompt"
           description="A long system prompt is read again at a fraction of its price."
