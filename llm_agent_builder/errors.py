@@ -3,6 +3,7 @@
 AgentBuilderError
 ├── SpecError (also a ValueError)      the values of an agent can't be used; names the field
 ├── UnknownModelError (a SpecError)    the provider doesn't offer that model
+├── CodeProblem (also a ValueError)    Python that a user wrote can't be used; names line and mend
 ├── TemplateError                      a template wrote something else than it should: a bug of ours
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
@@ -38,6 +39,18 @@ class SpecError(AgentBuilderError, ValueError):
 
 class UnknownModelError(SpecError):
     """The model is not one the provider offers; the message lists those that are."""
+
+
+class CodeProblem(AgentBuilderError, ValueError):  # noqa: N818 - of the user's code, not of ours
+    """Python that a user wrote can't be used; `str()` names the line and the mend.
+
+    `line` counts from 1; `message` is the rest.
+    """
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(f"line {line}: {message}")
+        self.line = line
+        self.message = message
 
 
 class TemplateError(AgentBuilderError):

@@ -1,0 +1,151 @@
+"""JSON Schema of a tool's parameters, from its annotations and its docstring.
+
+The same as the Anthropic SDK's `beta_tool` derives at run time, without the titles it adds.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from llm_agent_builder.errors import CodeProblem
+
+Schema = dict[str, Any]
+
+UNDERSTOOD = (
+    "str, int, float, bool, list[...], dict[str, ...], Literal[...], and these with | None or a "
+    "default"
+)
+_SIMPLE = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_SIMPLE |= {"None": "null", "list": "array", "dict": "object"}
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+}
+_SECTION = re.compile(r"(Args|Arguments|Parameters|Params|Returns|Raises|Yields|Examples?):\s*")
+_ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.*)")
+
+
+class Types:
+    """Reads annotations; `paths` says where each imported name comes from."""
+
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        self.paths = paths
+
+    def schema(self, node: ast.expr) -> Schema:
+        """Return the JSON Schema of values that an annotation allows.
+
+        Raises:
+            CodeProblem: none can be derived; says which types are understood.
+
+        """
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            return _any_of([self.schema(node.left), self.schema(node.right)])
+        if isinstance(node, ast.Constant) and node.value is None:
+            return {"type": "null"}
+        if isinstance(node, ast.Name) and node.id in _SIMPLE:
+            return self._simple(node)
+        if isinstance(node, ast.Subscript):
+            return self._subscript(node)
+        raise self._unknown(node)
+
+    def _simple(self, node: ast.Name) -> Schema:
+        if node.id in {"list", "dict"}:
+            inner = "str" if node.id == "list" else "str, str"
+            message = f"{node.id} doesn't say of what; write for example {node.id}[{inner}]"
+            raise CodeProblem(node.lineno, message)
+        return {"type": _SIMPLE[node.id]}
+
+    def _subscript(self, node: ast.Subscript) -> Schema:
+        inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        match self._path(node.value), inner:
+            case "list", [of]:
+                return {"type": "array", "items": self.schema(of)}
+            case "dict", [ast.Name(id="str"), of]:
+                return {"type": "object", "additionalProperties": self.schema(of)}
+            case "typing.Literal", _:
+                return self._literal(node, inner)
+            case "typing.Optional", [of]:
+                return _any_of([self.schema(of), {"type": "null"}])
+            case "typing.Union", _:
+                return _any_of([self.schema(each) for each in inner])
+        raise self._unknown(node)
+
+    def _path(self, node: ast.expr) -> str:
+        """Return what a name stands for: `list`, `typing.Literal`."""
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            return f"{self.paths.get(node.value.id)}.{node.attr}"
+        return self.paths.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+
+    def _literal(self, node: ast.Subscript, inner: list[ast.expr]) -> Schema:
+        values = [each.value for each in inner if isinstance(each, ast.Constant)]
+        kinds = {type(value) for value in values}
+        if len(values) < len(inner) or not kinds <= {str, int, bool} or len(kinds) != 1:
+            message = "Literal is understood of values of one kind: texts, whole numbers or truths"
+            raise CodeProblem(node.lineno, message)
+        kind = next(name for name, type_ in _KINDS.items() if type_ in kinds)
+        only = {"const": values[0]} if len(values) == 1 else {"enum": list(dict.fromkeys(values))}
+        return {**only, "type": kind}
+
+    def _unknown(self, node: ast.expr) -> CodeProblem:
+        written = _short(ast.unparse(node))
+        return CodeProblem(node.lineno, f"the type {written} is not understood; use {UNDERSTOOD}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _any_of(schemas: list[Schema]) -> Schema:
+    flat: list[Schema] = []
+    for schema in schemas:
+        flat += [each for each in schema.get("anyOf", [schema]) if each not in flat]
+    return flat[0] if len(flat) == 1 else {"anyOf": flat}
+
+
+def fits(value: object, schema: Schema) -> bool:
+    """Say whether a parameter's default is one of the values that its type allows."""
+    if "anyOf" in schema:
+        return any(fits(value, each) for each in schema["anyOf"])
+    kind = _KINDS.get(schema["type"], ())
+    if isinstance(value, bool) and kind not in {bool}:
+        return False
+    allowed = schema.get("enum", [schema["const"]] if "const" in schema else [value])
+    return isinstance(value, kind) and value in allowed
+
+
+def read_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """Return what a docstring says of its function, and of each parameter.
+
+    Parameters stand under `Args:`, one `name: what it is` each, further lines indented.
+    """
+    about: list[str] = []
+    parameters: dict[str, list[str]] = {}
+    section, current = "", ""
+    for line in inspect.cleandoc(text).split("\n"):
+        if found := _SECTION.fullmatch(line):
+            section, current = found[1], ""
+        elif not section:
+            about.append(line)
+        elif section in {"Args", "Arguments", "Parameters", "Params"}:
+            current = _argument(line, current, parameters)
+    said = {name: " ".join(filter(None, words)) for name, words in parameters.items()}
+    return "\n".join(about).strip(), said
+
+
+def _argument(line: str, current: str, parameters: dict[str, list[str]]) -> str:
+    """Take in a line below `Args:`; return whose line the next one may go on."""
+    entry = _ENTRY.fullmatch(line.strip())
+    indent = len(line) - len(line.lstrip())
+    if entry and (not current or indent <= 4):
+        parameters[entry[1]] = [entry[2]]
+        return entry[1]
+    if current:
+        parameters[current].append(line.strip())
+    return current
