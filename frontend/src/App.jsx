@@ -77,6 +77,7 @@ export function App() {
         <CodePanel
           ref={codeRef}
           file={file}
+          base={form.base}
           stale={builder.stale}
           generating={builder.generating}
           actions={{ generate, writeAnew: builder.writeAnew, keepFile }}

@@ -31,7 +31,8 @@ function useOpened() {
       return next;
     });
   }, []);
-  return { opened, setOpen };
+  const closeAll = useCallback(() => setOpened(NOTHING), []);
+  return { opened, setOpen, closeAll };
 }
 
 /** The sections and entries that have to be open for these errors to be seen. */
@@ -63,7 +64,7 @@ export function useAgentForm(catalog) {
   const [undo, setUndo] = useState(null);
   const [edition, setEdition] = useState(0);
   const [note, setNote] = useState(null);
-  const { opened, setOpen } = useOpened();
+  const { opened, setOpen, closeAll } = useOpened();
   const values = useMemo(() => withCatalog(typed, catalog), [typed, catalog]);
   useKept(typed, base);
 
@@ -82,8 +83,9 @@ export function useAgentForm(catalog) {
       setErrors({});
       setNote(null);
       setEdition((n) => n + 1);
+      closeAll();
     },
-    [typed, base],
+    [typed, base, closeAll],
   );
 
   const reset = useCallback(() => replace(starter, { undo: 'Undo reset' }), [replace]);

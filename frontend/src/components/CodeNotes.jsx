@@ -62,7 +62,7 @@ export function ConflictNote({ conflicts, onShow, onKeepFile, onWriteAnew }) {
     <Note tone="bad">
       <div className="conflict">
         <p>
-          <strong>The form and your own lines disagree</strong>, line <Places parts={conflicts} onShow={onShow} /> Nothing was written.
+          <strong>The form and your own lines disagree</strong>, line <Places parts={conflicts} onShow={onShow} />. Nothing was written.
         </p>
         <ul>
           {conflicts.map((conflict, index) => (

@@ -71,8 +71,9 @@ function EmptyCode({ generating }) {
 const NONE = [];
 const toned = (parts, tone) => parts.map((part) => ({ ...part, tone }));
 
-function Notes({ file, stale, generating, actions, onShow }) {
-  const { kept = NONE, conflicts = NONE, warnings = NONE } = file;
+function Notes({ file, hand, stale, generating, actions, onShow }) {
+  const { warnings = NONE } = file;
+  const { kept, conflicts } = hand;
   if (conflicts.length > 0) {
     return <ConflictNote conflicts={conflicts} onShow={onShow} onKeepFile={actions.keepFile} onWriteAnew={actions.writeAnew} />;
   }
@@ -91,11 +92,17 @@ function Notes({ file, stale, generating, actions, onShow }) {
   );
 }
 
+/** The hand-written parts of the file, as long as the form builds upon that file. */
+function handWritten(file, base) {
+  const onto = file !== null && file.code === base;
+  return { kept: (onto && file.kept) || NONE, conflicts: (onto && file.conflicts) || NONE };
+}
+
 /** `actions`: `generate`, `writeAnew` (from the form alone), `keepFile` (the form as the file has it). */
-export function CodePanel({ ref, file, stale, generating, actions }) {
+export function CodePanel({ ref, file, base, stale, generating, actions }) {
   const view = useRef(null);
-  const { kept = NONE, conflicts = NONE } = file ?? {};
-  const marks = conflicts.length > 0 ? toned(conflicts, 'bad') : toned(kept, 'kept');
+  const hand = handWritten(file, base);
+  const marks = hand.conflicts.length > 0 ? toned(hand.conflicts, 'bad') : toned(hand.kept, 'kept');
   return (
     <section ref={ref} className="panel code-panel" aria-label="Generated code" aria-busy={generating}>
       <div className="panel-head">
@@ -105,7 +112,14 @@ export function CodePanel({ ref, file, stale, generating, actions }) {
       </div>
       <div role="status" className="notes">
         {file && (
-          <Notes file={file} stale={stale} generating={generating} actions={actions} onShow={(line) => view.current.show(line)} />
+          <Notes
+            file={file}
+            hand={hand}
+            stale={stale}
+            generating={generating}
+            actions={actions}
+            onShow={(line) => view.current.show(line)}
+          />
         )}
       </div>
       {file ? (

@@ -78,7 +78,7 @@ export function FilesField({ given, tools, gallery }) {
         </ul>
       )}
       {needy.length > 0 && (
-        <p className="files-note">{needy.join(', ')}: a test has only the files given here, beside agent.py.</p>
+        <p className="files-note">{needy.join(', ')} may need files: a test has only those given here, beside agent.py.</p>
       )}
       <div role="alert" className="files-problem">{problem}</div>
     </div>

@@ -57,7 +57,7 @@ function Report({ report: { name, rows }, onClose }) {
   const carried = rows.filter((row) => row.carried);
   const left = rows.filter((row) => !row.carried);
   return (
-    <Card tone={left.length > 0 ? 'caution' : 'good'} icon={<InfoIcon />} title={`Imported from ${name}`} onClose={onClose}>
+    <Card tone="quiet" icon={<InfoIcon />} title={`Imported from ${name}`} onClose={onClose}>
       <p>{`${count(carried.length)} carried over, ${count(left.length)} not.`}</p>
       <div className="report" role="group" aria-label="Report of the import" tabIndex={0}>
         <ul>

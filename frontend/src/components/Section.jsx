@@ -5,7 +5,7 @@ export function Section({ id, title, summary, plain, form, children }) {
   const open = form.opened.has(id);
   const body = `section-${id}`;
   return (
-    <section className="section" aria-labelledby={`${body}-title`} data-open={open || undefined}>
+    <div className="section">
       <h3 className="section-heading">
         <button
           type="button"
@@ -15,12 +15,12 @@ export function Section({ id, title, summary, plain, form, children }) {
           onClick={() => form.setOpen([id], !open)}
         >
           <ChevronIcon />
-          <span className="section-name" id={`${body}-title`}>{title}</span>
+          <span className="section-name">{title}</span>
           <span className="section-summary" data-plain={plain || undefined}>{summary}</span>
         </button>
       </h3>
       <div id={body} className="section-body" hidden={!open}>{open && children}</div>
-    </section>
+    </div>
   );
 }
 
