@@ -246,13 +246,15 @@ def test_shortcut_before_the_server_has_answered_is_kept_and_said(
     page: Page, site: Serving
 ) -> None:
     held: list[Route] = []
-    page.route("**/api/catalog", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/catalog", hold, times=1)
     open_page(page, site)
     page.get_by_label("Example task").press("Control+Enter")
     expect(page.get_by_text("Tests as soon as the server has answered.")).to_be_visible()
-    page.unroute("**/api/catalog")
-    for route in held:
-        route.continue_()
+    held[0].continue_()
     expect_status(page, "success")
 
 

@@ -46,7 +46,7 @@ export function ModelOptions({ form, model }) {
       <div className="field-grid">
         <TextInput
           label="Max tokens"
-          description={most ? `Of one answer; this model gives ${count(most)}.` : 'Of one answer.'}
+          description={most ? `Of one answer: at most ${count(most)}.` : 'Of one answer.'}
           placeholder={count(Math.min(DEFAULTS.max_tokens, most ?? Infinity))}
           {...numberField(form, 'max_tokens')}
         />
