@@ -11,7 +11,7 @@ class AgentFileError(ValueError):
     """A text is not an agent file of this builder; `str()` says why, as the end of a sentence."""
 
 
-def parse_agent(source: str | bytes) -> ast.Module:
+def parse_agent(source: str | bytes, filename: str = "agent.py") -> ast.Module:
     """Return the file's tree.
 
     Raises:
@@ -19,7 +19,7 @@ def parse_agent(source: str | bytes) -> ast.Module:
 
     """
     try:
-        return ast.parse(source)
+        return ast.parse(source, filename)
     except (SyntaxError, ValueError) as error:
         raise AgentFileError(f"is not Python: {error}") from None
     except (RecursionError, MemoryError):  # what the parser raises for a deep nest
@@ -67,3 +67,19 @@ def constant(tree: ast.Module, name: str) -> object:
     if len(values) != 1 or not isinstance(values[0], ast.Constant):
         return None
     return values[0].value
+
+
+def own_base_url(tree: ast.Module) -> str | None:
+    """Return the address that a Hugging Face agent calls, where it isn't the router's.
+
+    As the template writes it: the last choice of BASE_URL, after the environment's.
+    """
+    values = assigned(tree, "BASE_URL")
+    value = values[0] if len(values) == 1 else None
+    if isinstance(value, ast.BoolOp) and isinstance(value.op, ast.Or):
+        value = value.values[-1]
+    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
+        return None
+    router = PROVIDERS[ProviderEnum.HUGGINGFACE]
+    is_router = value.value == router.upstream + router.base_url_suffix
+    return None if is_router else value.value

@@ -29,7 +29,7 @@ from llm_agent_builder.catalog_sources import (
 from llm_agent_builder.errors import UnknownModelError
 from llm_agent_builder.extra_models import ExtraModel
 from llm_agent_builder.live_models import LiveList, LiveModel
-from llm_agent_builder.model_facts import Lifecycle, Model, Origin, Price
+from llm_agent_builder.model_facts import EXTRA_MODELS, Lifecycle, Model, Origin, Price
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.successors import successors
 
@@ -52,7 +52,6 @@ __all__ = [
 
 _MOST_NAMED = 40
 """As many allowed models are named in a refusal; Hugging Face serves more than a hundred."""
-_BY_SETTING = "AGENT_BUILDER_EXTRA_MODELS"
 
 Value = TypeVar("Value")
 
@@ -111,7 +110,7 @@ class Catalog:
             "model",
             f"{model_id!r} is not a model of {PROVIDERS[provider].label}{hint}; "
             f"{_allowed(model_id, list(self._by_id[provider]))}. "
-            f"{_BY_SETTING} adds others",
+            f"{EXTRA_MODELS} adds others",
         )
 
 
@@ -252,7 +251,7 @@ def _own_model(told: LiveModel, answer: LiveList) -> Model:
 
 
 def _added_model(added: ExtraModel, known: Model | None, today: date) -> Model:
-    model = known or replace(_blank(added.provider, added.id, today), source=_BY_SETTING)
+    model = known or replace(_blank(added.provider, added.id, today), source=EXTRA_MODELS)
     return replace(
         model,
         label=added.label or model.label,

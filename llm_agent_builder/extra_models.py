@@ -57,11 +57,12 @@ def check_base_url(text: str) -> str:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise ValueError(f"{url[:80]!r} is not a URL: {error}") from None
+        raise ValueError(f"a base URL can't be read: {error}") from None
+    # What is refused isn't shown: it may hold a password.
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{url[:80]!r} is not a base URL: it starts with http:// or https://")
+        raise ValueError("a base URL starts with http:// or https:// and names a host")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"{parts.hostname}: a base URL has neither a password nor ? nor #")
+        raise ValueError("a base URL has neither a password nor ? nor #")
     url = url.removesuffix("/chat/completions")
     return url if url.endswith("/v1") else f"{url}/v1"
 

@@ -7,8 +7,10 @@ from datetime import date
 from enum import StrEnum
 
 from llm_agent_builder.capabilities import Capabilities
+from llm_agent_builder.spec_text import MODEL_MAX_CHARS
 
-MODEL_MAX_CHARS = 200
+EXTRA_MODELS = "AGENT_BUILDER_EXTRA_MODELS"
+"""The setting by which users add models; the server and the command line read it."""
 
 
 class Lifecycle(StrEnum):

@@ -33,6 +33,7 @@ def successors(model: Model, listed: Sequence[Model]) -> tuple[Model, ...]:
         other
         for other in listed
         if other.lifecycle is Lifecycle.CURRENT
+        and other.note is None
         and other.base_url == model.base_url
         and not _is_snapshot(other, listed)
         and not (_by_invitation(other) and line_of(other.id) != line)

@@ -1,14 +1,20 @@
-"""Which model answers a run: the provider's, with the server's key, or the built-in local one."""
+"""Which model answers a run: the provider's, with the server's key, or the built-in local one.
+
+A file with an address of its own (BASE_URL) is answered by that server, if the settings list it:
+with that server's key, or none. Never with the provider's.
+"""
 
 from __future__ import annotations
 
 import ast
 from typing import Literal
 
+from llm_agent_builder.agent_file import AgentFileError, own_base_url, parse_agent
 from llm_agent_builder.errors import BackendUnavailableError
+from llm_agent_builder.extra_models import Endpoint, check_base_url
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.local_model import LocalModel, prepare_request
-from server.settings import KeySource, Settings
+from server.settings import PREFIX, KeySource, Settings, server_key
 from server.upstreams import Policy, Upstream
 
 BackendChoice = Literal["auto", "provider", "local"]
@@ -39,6 +45,20 @@ def base_url_hint(code: str) -> str | None:
     return None
 
 
+def base_url_in(code: str) -> str | None:
+    """Return the address that an agent calls, where it isn't its provider's; in its usual form."""
+    if "BASE_URL" not in code:
+        return None
+    try:
+        base_url = own_base_url(parse_agent(code))
+    except AgentFileError:
+        return None
+    try:
+        return base_url and check_base_url(base_url)
+    except ValueError:
+        return base_url
+
+
 class Backends:
     """Resolves a choice of backend, and routes a run's calls by it."""
 
@@ -46,6 +66,8 @@ class Backends:
         self._settings = settings
         self._keys = keys
         self._local = local_model
+        added = [Endpoint(m.base_url) for m in settings.extra_models if m.base_url]
+        self._servers = {server.base_url: server for server in (*added, *settings.model_servers)}
 
     def resolve(self, choice: BackendChoice, code: str) -> Backend:
         """Return the backend for a run of `code`.
@@ -56,17 +78,18 @@ class Backends:
             BackendUnavailableError: "provider" was asked for and a key is missing; names it.
 
         """
-        missing = [id_ for id_ in sorted(providers_in(code)) if self._keys.key(id_) is None]
         if choice == "local":
             return "local"
-        if choice == "provider":
-            if missing:
-                raise BackendUnavailableError(self._no_key(missing[0]))
-            return "provider"
-        return "provider" if providers_in(code) and not missing else "local"
+        base_url = base_url_in(code)
+        used = sorted(providers_in(code))
+        problems = [problem for id_ in used if (problem := self._problem(id_, base_url))]
+        if choice == "provider" and problems:
+            raise BackendUnavailableError(problems[0])
+        return "provider" if choice == "provider" or (used and not problems) else "local"
 
-    def policy(self, backend: Backend) -> Policy:
+    def policy(self, backend: Backend, code: str = "") -> Policy:
         """Return the routing of one run's calls. A key is looked up anew for each call."""
+        base_url = base_url_in(code)
 
         async def route(provider: ProviderEnum) -> Upstream:
             if backend == "local":
@@ -74,17 +97,43 @@ class Backends:
                 return Upstream(
                     "local", endpoint.base_url, endpoint.key, prepare_request, self._local.label
                 )
-            key = self._keys.key(provider)
-            if key is None:
-                raise BackendUnavailableError(self._no_key(provider))
-            return Upstream("provider", self._settings.upstream(provider), key)
+            return self._upstream(provider, base_url)
 
         return route
+
+    def _upstream(self, provider: ProviderEnum, base_url: str | None) -> Upstream:
+        if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
+            key = self._keys.key(provider)
+            if key is not None:
+                return Upstream("provider", self._settings.upstream(provider), key)
+        elif server := self._servers.get(base_url):
+            key = server_key(server, self._keys)
+            if key is not None:
+                root = base_url.removesuffix(PROVIDERS[provider].base_url_suffix)
+                return Upstream("provider", root, key, is_own=True)
+        raise BackendUnavailableError(self._problem(provider, base_url) or "")
+
+    def _problem(self, provider: ProviderEnum, base_url: str | None) -> str | None:
+        """Return why calls to a provider can't go out and how to mend that, or None."""
+        if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
+            return None if self._keys.key(provider) else self._no_key(provider)
+        server = self._servers.get(base_url)
+        if server is None:
+            return (
+                f"This agent calls {base_url}: list that address in {PREFIX}MODEL_SERVERS to have "
+                "it tested here, or run with the local model."
+            )
+        if server_key(server, self._keys) is None:
+            return (
+                f"{base_url} needs a key: set {server.key_variable}, as {PREFIX}MODEL_SERVERS says."
+            )
+        return None
 
     def secrets(self) -> list[str]:
         """Return every key there is: what must not be in a recording."""
         keys = [self._keys.key(id_) for id_ in PROVIDERS]
-        return [key.reveal() for key in keys if key is not None]
+        keys += [server_key(server, self._keys) for server in self._servers.values()]
+        return [key.reveal() for key in keys if key is not None and key.reveal()]
 
     def _no_key(self, provider: ProviderEnum) -> str:
         name = PROVIDERS[provider].key_env

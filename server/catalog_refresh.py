@@ -1,17 +1,39 @@
 """The live half of the catalog: keeps it true while the server runs.
 
-First form: a model's lifecycle depends on the date, so the catalog is made anew each day. Asking
-the providers themselves, with a disk cache, comes behind the same interface.
+Where a key is there, its provider is asked which models it offers: in the background, every few
+hours and as soon as a key appears. Until then, and whenever that fails, the last answer holds, and
+before there was one, what ships.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
 
-from llm_agent_builder import catalog
-from llm_agent_builder.catalog import Model
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.catalog import Catalog
+from llm_agent_builder.live_models import LiveList, read_page
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from server.list_cache import CacheError, KeptList, ListCache
+from server.model_lists import ListFailedError, Source, fetch_list
+from server.settings import KeySource, Secret, Settings, server_key
+from server.upstreams import Pools
+
+_LOOK_EVERY_S = 30.0
+"""How often keys are looked for, and lists that are due; asking for the catalog looks at once."""
+_FIRST_RETRY_S = 60.0
+_LAST_RETRY_S = 3600.0
+_PATIENCE_S = 30.0
+_CONNECT_S = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 def today_utc() -> date:
@@ -19,16 +41,179 @@ def today_utc() -> date:
     return datetime.now(UTC).date()
 
 
+@dataclass(slots=True)
+class _State:
+    """What is known of one source."""
+
+    source: Source
+    key: Callable[[], Secret | None]
+    """Returns the key, an empty one where none is needed, or None where one is missing."""
+    answer: LiveList | None = None
+    fetched_at: float | None = None
+    note: str | None = None
+    failures: int = 0
+    due_at: float = 0.0
+    """On the monotonic clock."""
+    asked_with: Secret | None = None
+
+
 class LiveCatalog:
     """The catalog as it stands now."""
 
-    def __init__(self, today: Callable[[], date] = today_utc) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: KeySource,
+        today: Callable[[], date] = today_utc,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        patience: float = _PATIENCE_S,
+    ) -> None:
+        self._settings = settings
         self._today = today
+        self._environ = environ
+        self._patience = patience
+        self._cache = ListCache(settings.data_dir / "model_lists")
+        self._states = [*_providers(settings, keys), *_own_servers(settings, keys)]
+        self._wake = asyncio.Event()
+        self._catalog: Catalog | None = None
+        self._json: dict[ProviderEnum, list[dict[str, Any]]] = {}
 
-    def models(self, provider: ProviderEnum) -> tuple[Model, ...]:
-        """Return the models of `provider` as they stand today."""
-        return catalog.models(provider, self._today())
+    # ------------------------------------------------------------ reading
 
-    def warning(self, provider: ProviderEnum, model_id: str) -> str | None:
-        """Return a sentence about a deprecated or retired model, else None."""
-        return catalog.lifecycle_warning(provider, model_id, self._today())
+    def current(self) -> Catalog:
+        """Return the catalog of today."""
+        today = self._today()
+        if self._catalog is None or self._catalog.today != today:
+            live = [state.answer for state in self._states if state.answer is not None]
+            self._catalog = Catalog(today, live, self._settings.extra_models)
+            self._json = {}
+        return self._catalog
+
+    def models_json(self, provider: ProviderEnum) -> list[dict[str, Any]]:
+        """Return the models of `provider` as the API shows them; made once, not for each page."""
+        models = self.current().models(provider)
+        if provider not in self._json:
+            self._json[provider] = [_plain(asdict(model)) for model in models]
+        return self._json[provider]
+
+    def refreshed_at(self, provider: ProviderEnum) -> float | None:
+        """Return when the provider last answered, in seconds since the epoch, or None."""
+        times = [state.fetched_at for state in self._of(provider) if state.fetched_at is not None]
+        return max(times, default=None)
+
+    def refresh_note(self, provider: ProviderEnum) -> str | None:
+        """Return what went wrong when the provider was last asked, or None."""
+        return "; ".join(state.note for state in self._of(provider) if state.note) or None
+
+    def _of(self, provider: ProviderEnum) -> list[_State]:
+        return [state for state in self._states if state.source.provider is provider]
+
+    # ------------------------------------------------------------ asking
+
+    def load(self) -> None:
+        """Take up what was kept by an earlier server. Reads files."""
+        for state in self._states:
+            try:
+                kept = self._cache.read(state.source)
+            except CacheError as error:
+                state.note = f"what was kept of {state.source.host}'s list is not used: {error}"
+                _log.warning("%s", state.note)
+                continue
+            if kept is not None:
+                self._take(state, kept)
+
+    def wake(self) -> None:
+        """Have keys looked for now: somebody looks at the catalog."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Ask whoever is due, again and again. Never ends by itself."""
+        if not self._settings.refresh_hours:
+            return
+        while True:
+            try:
+                await self.refresh_due()
+            except Exception:  # the catalog that there is stays; the next look may do better
+                _log.exception("the list of models was not refreshed")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def refresh_due(self) -> None:
+        """Ask every source whose time has come; return when all have answered or failed."""
+        due = [(state, key) for state in self._states if (key := _due(state)) is not None]
+        if not due:
+            return
+        pools = Pools(self._environ, _CONNECT_S)
+        try:
+            await asyncio.to_thread(pools.start)
+            await asyncio.gather(*(self._refresh(pools, state, key) for state, key in due))
+        finally:
+            await pools.close()
+
+    async def _refresh(self, pools: Pools, state: _State, key: Secret) -> None:
+        state.asked_with = key
+        try:
+            pages = await fetch_list(pools, state.source, key, self._patience)
+        except ListFailedError as error:
+            state.failures += 1
+            wait = min(_FIRST_RETRY_S * 2 ** (state.failures - 1), _LAST_RETRY_S)
+            state.due_at = time.monotonic() + wait
+            state.note = str(error)
+            _log.warning("the list of models was not refreshed: %s", error)
+            return
+        state.failures, state.note = 0, None
+        state.due_at = time.monotonic() + self._settings.refresh_hours * 3600
+        kept = KeptList(time.time(), pages)
+        self._take(state, kept)
+        try:
+            await asyncio.to_thread(self._cache.write, state.source, kept)
+        except CacheError as error:
+            state.note = f"{state.source.host}'s list could not be kept: {error}"
+            _log.warning("%s", state.note)
+
+    def _take(self, state: _State, kept: KeptList) -> None:
+        source = state.source
+        models = [model for page in kept.pages for model in read_page(source.provider, page)]
+        fetched_on = datetime.fromtimestamp(kept.fetched_at, UTC).date()
+        state.fetched_at = kept.fetched_at
+        state.answer = LiveList(source.provider, source.url, fetched_on, models, source.base_url)
+        self._catalog = None
+
+
+def _due(state: _State) -> Secret | None:
+    """Return the key to ask with if it is time to, else None; a new key is always a reason."""
+    key = state.key()
+    if key is None:
+        return None
+    is_new = state.asked_with is None or key.reveal() != state.asked_with.reveal()
+    return key if is_new or time.monotonic() >= state.due_at else None
+
+
+def _providers(settings: Settings, keys: KeySource) -> list[_State]:
+    return [
+        _State(
+            Source(provider, f"{settings.upstream(provider)}/v1/models"),
+            partial(keys.key, provider),
+        )
+        for provider in PROVIDERS
+    ]
+
+
+def _own_servers(settings: Settings, keys: KeySource) -> list[_State]:
+    return [
+        _State(
+            Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url),
+            partial(server_key, server, keys),
+        )
+        for server in settings.model_servers
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with its dates as text."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value.isoformat() if isinstance(value, date) else value

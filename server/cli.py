@@ -22,9 +22,11 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
+from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError, SpecError
 from server.backends import providers_in
+from server.catalog_refresh import LiveCatalog
 from server.cli_files import read_files, save_files
 from server.confine import MIB
 from server.doctor import doctor
@@ -42,7 +44,14 @@ __all__ = ["cli", "doctor", "main"]
 
 def main() -> None:
     """Run the command line."""
-    cli()
+    cli(obj=_catalog)
+
+
+def _catalog() -> Catalog:
+    """Return the catalog as the server had it last: with its settings, and the lists it kept."""
+    catalog = LiveCatalog(load_settings(), KeySource())
+    catalog.load()
+    return catalog.current()
 
 
 # ---------------------------------------------------------------- run
@@ -168,7 +177,9 @@ async def _run_once(
         _spending(settings) as kept,
     ):
         own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
-        async with open_rooms(own, KeySource(), CollectorRegistry(), spend_store=kept) as rooms:
+        async with open_rooms(
+            own, KeySource(), CollectorRegistry(), spend_store=kept, refresh=False
+        ) as rooms:
             limits = request.limits.limits()
             admitted = await rooms.runs.admit(
                 request.code, request.task, request.backend, limits, options

@@ -213,7 +213,10 @@ def _settle(reservation: Reservation, call: Call, upstream: Upstream) -> None:
 
 
 def _upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMultiDict[str]:
-    """Drop the client's authentication and put the real key in, in the form the SDK used."""
+    """Drop the client's authentication and put the real key in, in the form the SDK used.
+
+    A server that needs no key gets none.
+    """
     named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
     dropped = _CLIENT_ONLY | named
     headers = CIMultiDict(
@@ -221,7 +224,7 @@ def _upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMul
     )
     if "x-api-key" in request.headers:
         headers["x-api-key"] = key.reveal()
-    else:
+    elif key.reveal():
         headers["Authorization"] = f"Bearer {key.reveal()}"
     offered = {
         part.partition(";")[0].strip().lower()

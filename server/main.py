@@ -175,13 +175,14 @@ def _add_page(app: FastAPI, static: Path) -> None:
         return Response("The page is not built. Run `make run`, or `make page`.\n", 503)
 
 
-async def get_catalog(request: Request) -> dict[str, Any]:
+async def get_catalog(request: Request) -> JSONResponse:
     """Return providers with their models, backends, what the sandbox is made of, and its bounds."""
     rooms = _rooms(request)
+    rooms.catalog.wake()
     local_reason = rooms.local_model.why_unavailable()
     any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS)
     names = " or ".join(provider.key_env for provider in PROVIDERS.values())
-    return {
+    content = {
         "providers": [_provider_json(rooms, id_) for id_ in PROVIDERS],
         "backends": [
             {
@@ -201,6 +202,7 @@ async def get_catalog(request: Request) -> dict[str, Any]:
         "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
         "egress": {"allowed": list(rooms.settings.egress_allow)},
     }
+    return JSONResponse(content)  # made plain already: FastAPI would walk it all again
 
 
 def _provider_json(rooms: Rooms, id_: ProviderEnum) -> dict[str, Any]:
@@ -211,15 +213,19 @@ def _provider_json(rooms: Rooms, id_: ProviderEnum) -> dict[str, Any]:
         "key_env": provider.key_env,
         "key_configured": rooms.keys.key(id_) is not None,
         "default_model": provider.default_model,
-        "models": [asdict(model) for model in rooms.catalog.models(id_)],
+        "refreshed_at": rooms.catalog.refreshed_at(id_),
+        "refresh_note": rooms.catalog.refresh_note(id_),
+        "models": rooms.catalog.models_json(id_),
     }
 
 
 async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
     """Write an agent file."""
+    catalog = _rooms(request).catalog.current()
+    catalog.require_allowed(body.provider, body.model)
     code = AgentBuilder().build(body.spec())
     filename = filename_for(body.name)
-    warning = _rooms(request).catalog.warning(body.provider, body.model)
+    warning = catalog.warning(body.provider, body.model)
     return GenerateResponse(
         message=f"{filename} is written: {len(code.splitlines())} lines",
         code=code,

@@ -20,8 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from llm_agent_builder import catalog
-from llm_agent_builder.errors import SpecError, UnknownModelError
+from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from server.backends import Backend, BackendChoice
@@ -61,19 +60,7 @@ class _Body(BaseModel):
 
 
 class GenerateRequest(AgentSpec):
-    """An agent to write; the model is checked against the provider's allow-list."""
-
-    @field_validator("model")
-    @classmethod
-    def _check_allowed(cls, value: str, info: ValidationInfo) -> str:
-        provider = info.data.get("provider")
-        if provider is not None:  # else the provider's own error is the one to show
-            try:
-                catalog.require_allowed(provider, value)
-            except UnknownModelError as error:
-                problem = {"problem": error.problem}
-                raise PydanticCustomError("unknown_model", "{problem}", problem) from None
-        return value
+    """An agent to write; the model is checked against the catalog when it is written."""
 
     def spec(self) -> AgentSpec:
         """Return the plain spec."""

@@ -53,10 +53,12 @@ async def open_rooms(
     registry: CollectorRegistry,
     *,
     spend_store: Store | None = None,
+    refresh: bool = True,
 ) -> AsyncIterator[Rooms]:
     """Build the rooms, and leave nothing of them behind.
 
-    `spend_store` is where the day's spending is kept, if not beside the runs.
+    `spend_store` is where the day's spending is kept, if not beside the runs. With `refresh`, the
+    providers are asked for their models in the background.
 
     Raises:
         StoreError: the data folder or the database can't be used.
@@ -91,6 +93,8 @@ async def open_rooms(
     telemetry = Telemetry.from_environment(os.environ)
     gateway = Gateway()
     await gateway.start()
+    catalog = LiveCatalog(settings, keys)
+    await asyncio.to_thread(catalog.load)
     await asyncio.to_thread(_warm_up_sandbox, sandbox)
     runs = Runs(
         sandbox=sandbox,
@@ -108,12 +112,15 @@ async def open_rooms(
     await runs.start()
     bookkeeping = asyncio.create_task(_keep_books(daily))
     warm_up = asyncio.create_task(_warm_up(local_model, keys))
+    background = [bookkeeping, warm_up]
+    if refresh:
+        background.append(asyncio.create_task(catalog.run()))
     try:
-        yield Rooms(settings, keys, LiveCatalog(), local_model, sandbox, store, gateway, runs)
+        yield Rooms(settings, keys, catalog, local_model, sandbox, store, gateway, runs)
     finally:
-        warm_up.cancel()
-        bookkeeping.cancel()
-        await asyncio.gather(warm_up, bookkeeping, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await runs.close()
         await _write_down(daily)
         await asyncio.to_thread(telemetry.close)

@@ -334,7 +334,7 @@ class Runs:
 
         async def way_out(listener: socket.socket) -> Mapping[str, str]:
             grant = await self._gateway.open(
-                self._backends.policy(run.backend),
+                self._backends.policy(run.backend, run.code),
                 lambda call: self._model_call(run, call),
                 listener=listener,
                 on_event=lambda kind, data: self._gateway_event(run, kind, data),

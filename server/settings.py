@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_agent_builder.errors import SettingsError
+from llm_agent_builder.extra_models import Endpoint, ExtraModel, parse_endpoints, parse_models
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 
 PREFIX = "AGENT_BUILDER_"
@@ -155,6 +156,22 @@ class Settings(BaseSettings):
     daily_budget_calls: int | None = Field(
         default=None, ge=0, description="Calls to providers that all runs may make on one day."
     )
+    extra_models: Annotated[tuple[ExtraModel, ...], NoDecode] = Field(
+        default=(),
+        description="Models to list besides those that are known, comma separated: "
+        "PROVIDER:MODEL-ID[=LABEL][@BASE-URL].",
+    )
+    model_servers: Annotated[tuple[Endpoint, ...], NoDecode] = Field(
+        default=(),
+        description="Servers of your own (Ollama, vLLM, llama.cpp, Inference Endpoints), comma "
+        "separated: BASE-URL, then perhaps the variable that holds its key.",
+    )
+    refresh_hours: float = Field(
+        default=6,
+        ge=0,
+        le=24 * 365,
+        description="Hours after which providers with a key are asked for their models; 0: never.",
+    )
     egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="HOST:PORT, comma separated, that a run may ask to reach (default: none).",
@@ -166,6 +183,16 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(host.strip().lower() for host in value.split(",") if host.strip())
         return value
+
+    @field_validator("extra_models", mode="before")
+    @classmethod
+    def _read_models(cls, value: object) -> object:
+        return parse_models(value) if isinstance(value, str) else value
+
+    @field_validator("model_servers", mode="before")
+    @classmethod
+    def _read_servers(cls, value: object) -> object:
+        return parse_endpoints(value) if isinstance(value, str) else value
 
     @field_validator("egress_allow", mode="before")
     @classmethod
@@ -219,11 +246,14 @@ class KeySource:
 
     def key(self, provider: ProviderEnum) -> Secret | None:
         """Return the key of `provider`, or None where there is none."""
-        from_file = self._read_file()
-        for name in PROVIDERS[provider].key_variables:
-            for value in (self._environ.get(name), from_file.get(name)):
-                if value and value.strip():
-                    return Secret(value.strip())
+        found = (self.variable(name) for name in PROVIDERS[provider].key_variables)
+        return next((key for key in found if key is not None), None)
+
+    def variable(self, name: str) -> Secret | None:
+        """Return what a variable holds, or None where it holds nothing."""
+        for value in (self._environ.get(name), self._read_file().get(name)):
+            if value and value.strip():
+                return Secret(value.strip())
         return None
 
     def _read_file(self) -> Mapping[str, str | None]:
@@ -239,3 +269,8 @@ class KeySource:
             _log.warning("can't read %s: %s", self._env_file, type(error).__name__)
             self._from_file, self._stamp = {}, None
         return self._from_file
+
+
+def server_key(server: Endpoint, keys: KeySource) -> Secret | None:
+    """Return the key for a server of the user's own: empty where it needs none, None if missing."""
+    return keys.variable(server.key_variable) if server.key_variable else Secret("")

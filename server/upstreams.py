@@ -16,7 +16,7 @@ from yarl import URL
 
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import ProviderEnum
-from server.settings import Secret
+from server.settings import LOOPBACK_HOSTS, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,13 @@ class Upstream:
     """Changes the request's body; only the local model needs that."""
     model: str | None = None
     """What answers, where it isn't the model that is asked for."""
+    is_own: bool = False
+    """Whether it is a server of the user's own: no call has a price."""
 
     @property
     def is_free(self) -> bool:
         """Whether nobody asks money for it."""
-        return self.backend != "provider"
+        return self.is_own or self.backend != "provider"
 
 
 Policy = Callable[[ProviderEnum], Awaitable[Upstream]]
@@ -152,8 +154,11 @@ class Pools:
 def _proxy_for(url: URL) -> tuple[URL | None, aiohttp.BasicAuth | None]:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for an address.
 
-    Once for a pool: with `trust_env`, aiohttp would ask a thread anew for each call.
+    Once for a pool: with `trust_env`, aiohttp would ask a thread anew for each call. What is on
+    this machine is never asked for through a proxy.
     """
+    if url.host in LOOPBACK_HOSTS:
+        return None, None
     try:
         return get_env_proxy_for_url(url)
     except LookupError:

@@ -66,6 +66,7 @@ def bare_environment(folder: Path, **more: str) -> dict[str, str]:
         "HOME": str(folder),
         "LANG": "C.UTF-8",
         "AGENT_BUILDER_DATA_DIR": str(folder / "data"),
+        "AGENT_BUILDER_REFRESH_HOURS": "0",  # scripted providers are asked for runs alone
         **more,
     }
 

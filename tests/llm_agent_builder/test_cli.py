@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import random
 import re
+import subprocess
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from llm_agent_builder import PROVIDERS, AgentBuilder, AgentSpec, ProviderEnum, catalog
-from llm_agent_builder import cli as cli_module
+from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli import cli
 from tests.llm_agent_builder.processes import Done, run_python
 
@@ -35,17 +37,18 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def invoke(*arguments: str | Path) -> Result:
+def invoke(*arguments: str | Path, today: date | None = None) -> Result:
     """Run a command in this process; what it does to files and streams is the same."""
-    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    catalog = None if today is None else lambda: Catalog(today)
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments], obj=catalog)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
     return result
 
 
-def in_process(*arguments: str, folder: Path) -> Done:
+def in_process(*arguments: str, folder: Path, environ: dict[str, str] | None = None) -> Done:
     """Run a command as a process of its own."""
     program = "from llm_agent_builder.cli import cli; cli(prog_name='agents')"
-    return run_python("-c", program, *arguments, home=folder, cwd=folder)
+    return run_python("-c", program, *arguments, home=folder, cwd=folder, **(environ or {}))
 
 
 def source_of(**values: Any) -> str:
@@ -285,15 +288,17 @@ def test_models_as_json_is_json_alone(tmp_path: Path) -> None:
     assert retired["lifecycle"] == "retired"
     assert retired["retires_on"] == "2026-02-19"
     assert all(model["price"] is None for model in told["huggingface"])
-    assert set(retired) == {*("id", "label", "lifecycle", "retires_on", "context_window", "price")}
+    assert retired["successors"][0] == "claude-haiku-5-5"
+    assert retired["capabilities"]["max_output_tokens"] == 8192
+    assert (retired["origin"], retired["checked"]) == ("shipped", "2026-11-22")
 
 
 # --- check
 
 
-def check(tmp_path: Path, source: str | bytes) -> Result:
+def check(tmp_path: Path, source: str | bytes, *options: str, today: date | None = None) -> Result:
     (tmp_path / "agent.py").write_bytes(source if isinstance(source, bytes) else source.encode())
-    return invoke("check", "agent.py")
+    return invoke("check", "agent.py", *options, today=today)
 
 
 @pytest.mark.parametrize("provider", list(ProviderEnum))
@@ -312,13 +317,19 @@ def test_check_does_not_run_the_file(tmp_path: Path) -> None:
     assert not (tmp_path / "proof").exists()
 
 
-def test_check_as_a_process_exits_1_and_says_why_on_standard_error(tmp_path: Path) -> None:
+def test_check_as_a_process_names_successors_and_writes_the_change_as_a_diff(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "old.py").write_text(greeter(RETIRED))
     done = in_process("check", "old.py", folder=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        f"old.py: {RETIRED} was retired by its provider on 2026-02-19: calls will fail\n"
-    )
+    assert done.returncode == 1
+    offer, *listed, reason = done.stderr.splitlines()
+    assert offer == "move it with --fix, or --fix --to MODEL:"
+    assert listed[0] == "  claude-haiku-5-5   1,000,000 tokens, $0.1 / $0.5 per Mtok"
+    assert reason == f"old.py: {RETIRED} was retired by its provider on 2026-02-19: calls will fail"
+    assert (tmp_path / "old.py").read_text() == greeter(RETIRED)
+    subprocess.run(["git", "apply", "-"], input=done.stdout, text=True, cwd=tmp_path, check=True)
+    assert (tmp_path / "old.py").read_text() == greeter("claude-haiku-5-5")
 
 
 @pytest.mark.parametrize(
@@ -329,13 +340,85 @@ def test_check_as_a_process_exits_1_and_says_why_on_standard_error(tmp_path: Pat
     ],
 )
 def test_check_fails_only_from_the_day_the_model_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, today: date, exit_code: int, said: str
+    tmp_path: Path, today: date, exit_code: int, said: str
 ) -> None:
-    monkeypatch.setattr(cli_module, "_today", lambda: today)
-    result = check(tmp_path, greeter(RETIRED))
+    result = check(tmp_path, greeter(RETIRED), today=today)
     assert result.exit_code == exit_code
-    assert result.stdout == ("agent.py: ok\n" if exit_code == 0 else "")
+    assert result.stdout.endswith("agent.py: ok\n") == (exit_code == 0)
+    assert '\n+MODEL = "claude-haiku-5-5"\n' in result.stdout
     assert re.search(said, result.stderr)
+
+
+def test_fix_changes_the_one_line_and_keeps_everything_else(tmp_path: Path) -> None:
+    before = codecs.BOM_UTF8 + greeter(RETIRED).replace("\n", "\r\n").encode() + b"# mine: \xc3\xbc"
+    (tmp_path / "real.py").write_bytes(before)
+    (tmp_path / "real.py").chmod(0o750)
+    (tmp_path / "agent.py").symlink_to("real.py")
+    result = invoke("check", "agent.py", "--fix")
+    assert (result.exit_code, result.stderr) == (0, "agent.py: moved to claude-haiku-5-5\n")
+    assert result.stdout.endswith("agent.py: ok\n")
+    assert (tmp_path / "real.py").read_bytes() == before.replace(
+        RETIRED.encode(), b"claude-haiku-5-5"
+    )
+    assert (tmp_path / "real.py").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "agent.py").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["agent.py", "real.py"]
+
+
+def test_fix_moves_to_the_model_asked_for(tmp_path: Path) -> None:
+    result = check(tmp_path, greeter(), "--fix", "--to", "claude-opus-5-5")
+    assert result.exit_code == 0
+    assert (tmp_path / "agent.py").read_text() == greeter("claude-opus-5-5")
+
+
+def test_without_fix_a_model_asked_for_is_only_shown(tmp_path: Path) -> None:
+    result = check(tmp_path, greeter(), "--to", "claude-opus-5-5")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert '\n+MODEL = "claude-opus-5-5"\n' in result.stdout
+    assert (tmp_path / "agent.py").read_text() == greeter()
+
+
+def test_fix_leaves_a_file_whose_model_is_current(tmp_path: Path) -> None:
+    result = check(tmp_path, greeter(), "--fix")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "agent.py: ok\n", "")
+    assert (tmp_path / "agent.py").read_text() == greeter()
+
+
+def test_a_model_to_move_to_that_is_not_allowed_is_wrong_usage(tmp_path: Path) -> None:
+    result = check(tmp_path, greeter(RETIRED), "--fix", "--to", "claude-99")
+    assert result.exit_code == 2
+    assert "'claude-99' is not a model of Anthropic" in result.stderr
+    assert (tmp_path / "agent.py").read_text() == greeter(RETIRED)
+
+
+def test_what_the_new_model_would_refuse_is_said(tmp_path: Path) -> None:
+    source = greeter(RETIRED).replace("MAX_TOKENS = 4096", "MAX_TOKENS = 200_000")
+    result = check(tmp_path, source, "--fix")
+    assert "MAX_TOKENS is 200,000; the model writes 128,000" in result.stderr
+
+
+# --- models that are added
+
+
+def test_models_of_the_setting_are_listed_and_can_be_generated(tmp_path: Path) -> None:
+    extra = "anthropic:claude-next=Claude Next\nhuggingface:llama3.2:3b@http://localhost:11434"
+    environ = {"AGENT_BUILDER_EXTRA_MODELS": extra}
+    done = in_process("models", folder=tmp_path, environ=environ)
+    assert done.stdout.splitlines()[1].split() == ["claude-next", "added", "by", "setting"]
+    assert "llama3.2:3b " in done.stdout
+    assert "at http://localhost:11434/v1" in done.stdout
+    options = ("--model", "claude-next", "-o", "-")
+    written = in_process("generate", *GREETER, *options, folder=tmp_path, environ=environ)
+    assert (written.returncode, written.stdout) == (0, greeter("claude-next"))
+
+
+def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
+    environ = {"AGENT_BUILDER_EXTRA_MODELS": "claude-next"}
+    done = in_process("models", folder=tmp_path, environ=environ)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(
+        "Error: AGENT_BUILDER_EXTRA_MODELS: 'claude-next' is not PROVIDER"
+    )
 
 
 @pytest.mark.parametrize(
@@ -345,7 +428,9 @@ def test_check_fails_only_from_the_day_the_model_ends(
         ("", "is not an agent of this builder"),
         ("import anthropic_extras\n", "is not an agent of this builder"),
         ("import anthropic\n", "has no MODEL = ... line"),
-        ("import anthropic\nMODEL = f'{x}'\n", "has no MODEL = ... line"),
+        ("import anthropic\nMODEL = f'{x}'\n", 'has a MODEL that is not a plain "..." literal'),
+        (b"import anthropic\nMODEL = 'a'\n# coding: latin-1", "no class with a run(task) method"),
+        (b"# coding: latin-1\nimport anthropic\n# \xff", "is not written in UTF-8"),
         (greeter("claude-99"), "'claude-99' is not a model of Anthropic; allowed are: claude-"),
         (greeter("claude-99").replace("def run(", "def walk("), "no class with a run(task) method"),
         (greeter().replace("def run(", "def walk("), "has no class with a run(task) method"),
