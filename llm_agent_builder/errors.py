@@ -4,6 +4,8 @@ AgentBuilderError
 ├── SpecError (also a ValueError)      the values of an agent can't be used; names the field
 ├── UnknownModelError (a SpecError)    the provider doesn't offer that model
 ├── CodeProblem (also a ValueError)    Python that a user wrote can't be used; names line and mend
+├── NotOursError                       a file can't be read back or imported; says why
+├── MergeConflictError                 a changed field meets a hand-written part; names the lines
 ├── TemplateError                      a template wrote something else than it should: a bug of ours
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
@@ -19,6 +21,9 @@ exception; "our machinery failed" is an exception and never an outcome that look
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class AgentBuilderError(Exception):
@@ -51,6 +56,33 @@ class CodeProblem(AgentBuilderError, ValueError):  # noqa: N818 - of the user's 
         super().__init__(f"line {line}: {message}")
         self.line = line
         self.message = message
+
+
+class NotOursError(AgentBuilderError):
+    """A file can't be read as what it was said to be; `str()` says why, without the file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Lines of a hand-edited file that a changed field would have to change too."""
+
+    first_line: int
+    last_line: int
+    text: str
+    reason: str
+    """Which part it is, and what to do."""
+
+
+class MergeConflictError(AgentBuilderError):
+    """Changed fields and hand-written parts of a file meet; nothing was changed.
+
+    `conflicts` names each place in the file, its lines counted from 1, with the lines as they are.
+    """
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        places = "; ".join(f"line {each.first_line}: {each.reason}" for each in conflicts)
+        super().__init__(f"changed fields meet hand-written parts ({places})")
+        self.conflicts = tuple(conflicts)
 
 
 class TemplateError(AgentBuilderError):

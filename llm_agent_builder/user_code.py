@@ -27,7 +27,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # scripts and emoji need them; no identifier may hold one
 _SCRIPT_BLOCK = re.compile(r"(?m)^# ///")
 # Python's filters of warnings are the process's: one thread at a time may set them aside.
-_WARNINGS = threading.Lock()
+WARNINGS = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def parse_code(source: str) -> Parsed:
 
     """
     text = _plain_text(source)
-    with _WARNINGS, warnings.catch_warnings(record=True) as heard:
+    with WARNINGS, warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
             tree = ast.parse(text, _FILE, feature_version=_OLDEST)

@@ -26,6 +26,8 @@ from llm_agent_builder.errors import (
     AgentBuilderError,
     BackendUnavailableError,
     MachineryError,
+    MergeConflictError,
+    NotOursError,
     QueueFullError,
     RunFileNotFoundError,
     RunNotFoundError,
@@ -34,12 +36,14 @@ from llm_agent_builder.errors import (
     StoreError,
 )
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from server.agent_files import add_agent_file_routes, regenerated
 from server.logs import configure_logs
 from server.models import (
     ExecuteRequest,
     ExecuteResponse,
     GenerateRequest,
     GenerateResponse,
+    HandWritten,
     RunAccepted,
     SessionRequest,
     returned_file,
@@ -111,6 +115,8 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (RunNotFoundError, 404, "run_not_found"),
     (RunFileNotFoundError, 404, "file_not_found"),
     (SpecError, 422, "invalid_request"),
+    (NotOursError, 422, "not_ours"),
+    (MergeConflictError, 409, "conflict"),
     (BackendUnavailableError, 409, "backend_unavailable"),
     (SandboxUnavailableError, 503, "sandbox_unavailable"),
     (StoreError, 503, "store_unavailable"),
@@ -133,7 +139,10 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
             if isinstance(error, QueueFullError):
                 headers["Retry-After"] = str(max(1, round(error.retry_after)))
             shown = _at_field(error) if isinstance(error, SpecError) else str(error)
-            return JSONResponse({"detail": shown, "code": code}, status, headers)
+            body: dict[str, Any] = {"detail": shown, "code": code}
+            if isinstance(error, MergeConflictError):
+                body["conflicts"] = [asdict(conflict) for conflict in error.conflicts]
+            return JSONResponse(body, status, headers)
     _log.error("unexpected error", exc_info=error, extra={"path": request.url.path})
     return JSONResponse({"detail": "the server failed; its log says why", "code": "bug"}, 500)
 
@@ -153,6 +162,7 @@ def _rooms(request: Request) -> Rooms:
 def _add_routes(app: FastAPI) -> None:
     app.get("/api/catalog")(get_catalog)
     app.post("/api/generate")(post_generate)
+    add_agent_file_routes(app)
     app.post("/api/execute")(post_execute)
     app.post("/api/runs", status_code=202)(post_run)
     app.get("/api/runs")(get_runs)
@@ -220,10 +230,17 @@ def _provider_json(rooms: Rooms, id_: ProviderEnum) -> dict[str, Any]:
 
 
 async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
-    """Write an agent file."""
+    """Write an agent file; with `base`, change the fields of a hand-edited one.
+
+    409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
+    """
     catalog = _rooms(request).catalog.current()
     catalog.require_allowed(body.provider, body.model)
-    code = AgentBuilder().build(body.spec())
+    kept: list[HandWritten] = []
+    if body.base is None:
+        code = AgentBuilder().build(body.spec())
+    else:
+        code, kept = await regenerated(body.base, body.spec())
     filename = filename_for(body.name)
     warning = catalog.warning(body.provider, body.model)
     return GenerateResponse(
@@ -231,6 +248,7 @@ async def post_generate(request: Request, body: GenerateRequest) -> GenerateResp
         code=code,
         filename=filename,
         warnings=[warning] if warning else [],
+        kept=kept,
     )
 
 

@@ -41,11 +41,13 @@ from server.settings import Settings, destination
 
 __all__ = [
     "BudgetBody",
+    "CodeRequest",
     "ExecuteRequest",
     "ExecuteResponse",
     "GenerateRequest",
     "GenerateResponse",
     "GivenFile",
+    "HandWritten",
     "LimitsBody",
     "ProviderEnum",
     "RunAccepted",
@@ -57,24 +59,6 @@ CODE_MAX_BYTES = 1024 * 1024
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GenerateRequest(AgentSpec):
-    """An agent to write; the model is checked against the catalog when it is written."""
-
-    def spec(self) -> AgentSpec:
-        """Return the plain spec."""
-        return AgentSpec(**self.model_dump())
-
-
-class GenerateResponse(_Body):
-    """A written agent. `warnings` are sentences: a retired model, say."""
-
-    status: Literal["success"] = "success"
-    message: str
-    code: str
-    filename: str
-    warnings: list[str] = []
 
 
 def _bounded(value: object, longest: int) -> str:
@@ -89,6 +73,49 @@ def _bounded(value: object, longest: int) -> str:
 
 def _check_code(value: object) -> str:
     return _bounded(value, CODE_MAX_BYTES)
+
+
+def _code_schema() -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "maxLength": CODE_MAX_BYTES, "title": "Code"})
+
+
+class GenerateRequest(AgentSpec):
+    """An agent to write; the model is checked against the catalog when it is written."""
+
+    base: Annotated[str, PlainValidator(_check_code), _code_schema()] | None = Field(
+        default=None,
+        description="An agent file edited by hand, whose hand-written parts are to stay.",
+    )
+
+    def spec(self) -> AgentSpec:
+        """Return the plain spec."""
+        return AgentSpec(**self.model_dump(exclude={"base"}))
+
+
+class CodeRequest(_Body):
+    """A Python file, to be read and never run."""
+
+    code: Annotated[str, PlainValidator(_check_code), _code_schema()]
+
+
+class HandWritten(_Body):
+    """A hand-written part of a file: lines counted from 1, both ends included."""
+
+    kind: Literal["added", "changed", "removed"]
+    first_line: int
+    last_line: int
+
+
+class GenerateResponse(_Body):
+    """A written agent. `warnings` are sentences: a retired model, say."""
+
+    status: Literal["success"] = "success"
+    message: str
+    code: str
+    filename: str
+    warnings: list[str] = []
+    kept: list[HandWritten] = []
+    """The hand-written parts of `base`, where they stand now."""
 
 
 def _check_task(value: object) -> str:

@@ -1,0 +1,72 @@
+"""What a merged file must not do: use a name that is gone, or give one name to two things."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+from llm_agent_builder.errors import Conflict, MergeConflictError
+from llm_agent_builder.foreign_code import Source
+
+
+def check_names(before: Source, after: Source) -> None:
+    """Check the names of a merged file against those of the file before it.
+
+    Raises:
+        MergeConflictError: hand-written lines use what the changed fields took out, or a name that
+            they brought is taken.
+
+    """
+    had, has = _top_level(before.tree), _top_level(after.tree)
+    conflicts = [
+        _conflict(after, node.lineno, f"{node.id} is gone with the changed fields; mend this first")
+        for node in ast.walk(after.tree)
+        if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Load)
+        and had[node.id]
+        and not has[node.id]
+    ]
+    conflicts += [
+        _conflict(after, line, f"{name} is the name of something else too; give yours another")
+        for name, line in _twice(after.tree, had)
+    ]
+    if conflicts:
+        raise MergeConflictError(conflicts)
+
+
+def _conflict(source: Source, line: int, reason: str) -> Conflict:
+    return Conflict(line, line, source.lines[line - 1], reason)
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=targets):
+            return [each.id for each in targets if isinstance(each, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+    return []
+
+
+def _imported(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
+    return []
+
+
+def _top_level(tree: ast.Module) -> Counter[str]:
+    return Counter(name for node in tree.body for name in (*_defined(node), *_imported(node)))
+
+
+def _twice(tree: ast.Module, had: Counter[str]) -> list[tuple[str, int]]:
+    """Return names that are now defined twice and were not before; imports may repeat."""
+    imported = {name for node in tree.body for name in _imported(node)}
+    seen: Counter[str] = Counter()
+    found = []
+    for node in tree.body:
+        for name in _defined(node):
+            seen[name] += 1
+            if seen[name] + (name in imported) > max(had[name], 1):
+                found.append((name, node.lineno))
+    return found

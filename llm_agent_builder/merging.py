@@ -1,0 +1,194 @@
+"""Regenerating a file that somebody edited: only what changed fields change is changed.
+
+Three files: what the old spec gives (the base), the edited file (ours), what the new spec gives
+(theirs). They are merged part by part, so that what was added beside a part is in nobody's way. The
+result is read back: it must say exactly what the new spec says, or nothing is changed.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from llm_agent_builder.agent_builder import AgentBuilder, class_name_for, filename_for
+from llm_agent_builder.errors import Conflict, MergeConflictError, NotOursError
+from llm_agent_builder.file_parts import Part, PartedFile, part_file
+from llm_agent_builder.foreign_code import read_source
+from llm_agent_builder.line_merge import merge_lines
+from llm_agent_builder.literal_values import NotLiteralError, literal_value
+from llm_agent_builder.merge_checks import check_names
+from llm_agent_builder.reading import Reading, read_agent
+from llm_agent_builder.renaming import rename_class, rename_file
+from llm_agent_builder.spec import AgentSpec
+from llm_agent_builder.value_spans import own_ends, replace_value
+
+
+@dataclass(frozen=True, slots=True)
+class Regenerated:
+    """An edited file with changed fields."""
+
+    code: str
+    reading: Reading
+    """What it says now, its hand-written parts included."""
+
+
+def regenerate(text: str, spec: AgentSpec) -> Regenerated:
+    """Return the edited file `text` with the fields of `spec`; all that is hand-written stays.
+
+    Raises:
+        NotOursError: the text is no agent file of this builder.
+        MergeConflictError: a changed field meets a hand-written part; names all places.
+
+    """
+    before = read_agent(text)
+    if before.spec == spec:
+        return Regenerated(text, before)
+    ours = _renamed(before.file, before.spec, spec)
+    base = _renamed(part_file(read_source(AgentBuilder().build(before.spec))), before.spec, spec)
+    theirs = part_file(read_source(AgentBuilder().build(spec)))
+    merge = _Merge(ours, base, theirs)
+    code = merge.run()
+    if merge.conflicts:
+        raise MergeConflictError(sorted(merge.conflicts, key=lambda each: each.first_line))
+    return Regenerated(code, _verified(code, spec, before))
+
+
+def _renamed(file: PartedFile, old: AgentSpec, new: AgentSpec) -> PartedFile:
+    """Return the file under its new name, where its class and docstring had the old one's."""
+    source, agent = file.source, file.agent
+    assert agent is not None
+    name = class_name_for(new.name)
+    if agent.name == class_name_for(old.name) != name:
+        source = rename_class(source, agent, name)
+    source = rename_file(source, filename_for(old.name), filename_for(new.name))
+    return file if source is file.source else part_file(source)
+
+
+def _verified(code: str, spec: AgentSpec, before: Reading) -> Reading:
+    """Read the merged file: it must say what was asked for, and lack nothing that it uses."""
+    try:
+        after = read_agent(code)
+    except NotOursError as error:
+        raise MergeConflictError(
+            [_whole(before, f"together they would give a file that {error}")]
+        ) from None
+    if after.spec != spec:
+        differing = [
+            name
+            for name in AgentSpec.model_fields
+            if getattr(after.spec, name) != getattr(spec, name)
+        ]
+        reason = f"{', '.join(differing)} would not be what was asked for; change it in the code"
+        raise MergeConflictError([_whole(before, reason)])
+    check_names(before.file.source, after.file.source)
+    return after
+
+
+def _whole(before: Reading, reason: str) -> Conflict:
+    """Return a conflict with the first hand-written part, as no line is known to be the one."""
+    if not before.edits:
+        return Conflict(1, 1, before.file.source.lines[0], reason)
+    first = before.edits[0]
+    return Conflict(first.first_line, first.last_line, first.text, reason)
+
+
+class _Merge:
+    """One merge: what was decided so far, and what could not be."""
+
+    def __init__(self, ours: PartedFile, base: PartedFile, theirs: PartedFile) -> None:
+        self.ours, self.base_source, self.theirs_file = ours, base.source, theirs
+        self.base = {part.key: part for part in base.parts}
+        self.theirs = {part.key: part for part in theirs.parts}
+        self.conflicts: list[Conflict] = []
+        self.newline = ours.source.newline
+
+    def run(self) -> str:
+        """Return the merged file."""
+        order = [part.key for part in self.ours.parts]
+        texts = {part.key: self._merged(part) for part in self.ours.parts}
+        for position, part in enumerate(self.theirs_file.parts):
+            if part.key not in texts and self._is_wanted(part):
+                before = [each.key for each in self.theirs_file.parts[:position]]
+                at = max((order.index(key) for key in before if key in texts), default=-1)
+                order.insert(at + 1, part.key)
+                texts[part.key] = own_ends("".join(part.lines), self.newline)
+        return self.ours.source.mark + self._joined([texts[key] for key in order])
+
+    def _is_wanted(self, part: Part) -> bool:
+        """Say whether a part that ours lacks is new, rather than taken out by hand."""
+        original = self.base.get(part.key)
+        if original is not None and original.lines != part.lines:
+            line = "".join(original.lines).strip().partition("\n")[0]
+            reason = f"the changed fields change a part that was taken out by hand: {line}"
+            self.conflicts.append(Conflict(1, 1, self.ours.source.lines[0], reason))
+        return original is None
+
+    def _joined(self, texts: list[str]) -> str:
+        """Join parts; one that ended the file without a line end gets one if more follows."""
+        filled = [text for text in texts if text]
+        ended = [
+            text if text.endswith(("\n", "\r")) else text + self.newline for text in filled[:-1]
+        ]
+        return "".join([*ended, *filled[-1:]])
+
+    def _merged(self, part: Part) -> str:
+        original, wanted = self.base.get(part.key), self.theirs.get(part.key)
+        given = "".join(self.ours.given(part))
+        if original is None:
+            if wanted is not None and _words(wanted) != _words(part):
+                self._clash(part, "the changed fields need this name; give yours another")
+            return given
+        if wanted is None:
+            if original.lines == part.lines:
+                return ""
+            self._clash(part, "the changed fields take this part out; take your lines out first")
+            return given
+        if wanted.lines in (original.lines, part.lines):
+            return given
+        if original.lines == part.lines:
+            return own_ends("".join(wanted.lines), self.newline)
+        return self._both(part, original, wanted)
+
+    def _both(self, part: Part, original: Part, wanted: Part) -> str:
+        value = part.value
+        if value is not None and original.value is not None and wanted.value is not None:
+            return self._value(part, value, original.value, wanted.value)
+        merged, clashes = merge_lines(original.lines, part.lines, wanted.lines)
+        for clash in clashes:
+            self._clash(part, "the changed fields change the same lines", clash.start, clash.end)
+        given = self.ours.given(part)
+        return "".join(
+            given[line] if isinstance(line, int) else own_ends(line, self.newline)
+            for line in merged
+        )
+
+    def _value(self, part: Part, value: ast.expr, old: ast.expr, new: ast.expr) -> str:
+        """Put the new value where the old one stands, and leave all around it."""
+        text = None
+        if _same(value, old):
+            code = own_ends(self.theirs_file.source.segment(new), self.newline)
+            text = replace_value(self.ours.source, part.first, part.end, value, code)
+        if text is None:
+            name = part.key.removeprefix("= ")
+            self._clash(part, f"{name} is not a plain value here; change it in the code")
+            return "".join(self.ours.given(part))
+        return text
+
+    def _clash(self, part: Part, reason: str, start: int = 0, end: int | None = None) -> None:
+        last = len(part.lines) if end is None else max(end, start + 1)
+        while end is None and start < last - 1 and not part.lines[start].strip():
+            start += 1
+        text = "".join(part.lines[start:last])
+        first, last = part.first + start + 1, part.first + last
+        self.conflicts.append(Conflict(first, last, text, reason))
+
+
+def _words(part: Part) -> list[str]:
+    return "".join(part.lines).split()
+
+
+def _same(one: ast.expr, other: ast.expr) -> bool:
+    try:
+        return literal_value(one) == literal_value(other)
+    except NotLiteralError:
+        return False

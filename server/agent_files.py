@@ -1,0 +1,70 @@
+"""Routes that read agent files: back to a spec, with changed fields, and the spec's schema."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import FastAPI, Response
+
+from llm_agent_builder.merging import regenerate
+from llm_agent_builder.reading import read_agent
+from llm_agent_builder.spec import AgentSpec, spec_json_schema
+from server.models import CodeRequest, HandWritten
+
+__all__ = ["add_agent_file_routes", "regenerated"]
+
+
+def add_agent_file_routes(app: FastAPI) -> None:
+    """Add the routes."""
+    app.post("/api/read", response_class=Response)(post_read)
+    app.get("/api/spec-schema")(get_spec_schema)
+
+
+async def post_read(body: CodeRequest) -> Response:
+    """Return the spec that an agent file has, and its hand-written parts; the file is not run.
+
+    `{spec, exact, edits: [{kind, first_line, last_line, text}], warnings}`: lines count from 1,
+    both ends included; those removed are named by the line they stood in front of.
+    """
+    return await asyncio.to_thread(_read, body.code)
+
+
+def _read(code: str) -> Response:
+    reading = read_agent(code)
+    return _json(
+        {
+            "spec": reading.spec.model_dump(mode="python"),
+            "exact": reading.exact,
+            "edits": [asdict(edit) for edit in reading.edits],
+            "warnings": reading.warnings,
+        }
+    )
+
+
+def _json(content: dict[str, Any]) -> Response:
+    # All of it escaped: a text of a spec may hold lone surrogates, which UTF-8 does not know.
+    return Response(json.dumps(content), media_type="application/json")
+
+
+async def get_spec_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a spec, for editors and other programs."""
+    return spec_json_schema()
+
+
+async def regenerated(base: str, spec: AgentSpec) -> tuple[str, list[HandWritten]]:
+    """Return a hand-edited file with the fields of `spec`, and its hand-written parts.
+
+    Raises:
+        NotOursError: `base` is no agent file.
+        MergeConflictError: a changed field meets a hand-written part.
+
+    """
+    made = await asyncio.to_thread(regenerate, base, spec)
+    kept = [
+        HandWritten(kind=edit.kind, first_line=edit.first_line, last_line=edit.last_line)
+        for edit in made.reading.edits
+    ]
+    return made.code, kept
