@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from llm_agent_builder.code_imports import (
     Import,
+    import_block,
     is_future_annotations,
     read_imports,
     render_imports,
@@ -70,7 +71,7 @@ class Layout:
             return self.body
         defines = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         blank = "\n\n" if self.rest and isinstance(self.rest[0], defines) else "\n"
-        return "\n".join(self.statements) + "\n" + blank + self.body
+        return import_block(self.statements) + blank + self.body
 
 
 def split_code(parsed: Parsed) -> Layout:

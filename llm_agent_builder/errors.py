@@ -6,6 +6,7 @@ AgentBuilderError
 ├── CodeProblem (also a ValueError)    Python that a user wrote can't be used; names line and mend
 ├── NotOursError                       a file can't be read back or imported; says why
 ├── MergeConflictError                 a changed field meets a hand-written part; names the lines
+├── SchemaProblem (also a ValueError)  a JSON Schema can't be used; names the place in it and mend
 ├── TemplateError                      a template wrote something else than it should: a bug of ours
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
@@ -83,6 +84,18 @@ class MergeConflictError(AgentBuilderError):
         places = "; ".join(f"line {each.first_line}: {each.reason}" for each in conflicts)
         super().__init__(f"changed fields meet hand-written parts ({places})")
         self.conflicts = tuple(conflicts)
+
+
+class SchemaProblem(AgentBuilderError, ValueError):  # noqa: N818 - as CodeProblem
+    """A JSON Schema that a user gave can't be used; `str()` names the place in it and the mend.
+
+    `path` leads there: `properties.age.pattern`; empty for the whole.
+    """
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+        self.message = message
 
 
 class TemplateError(AgentBuilderError):

@@ -7,8 +7,9 @@ from types import MappingProxyType
 
 _DEFINED = (
     "NAME MODEL BASE_URL MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING EFFORT STOP_SEQUENCES "
-    "CACHE_PROMPT MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS STREAM ANSWER "
-    "StoppedEarly find_token parse_task main run chat annotations"
+    "MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly Tool schema_of "
+    "as_tool join_call use_tool connect mcp_tools find_token parse_arguments explain show "
+    "tell_usage chat main run annotations"
 )
 
 FILE_NAMES = frozenset(_DEFINED.split())

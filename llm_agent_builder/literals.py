@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+_LINE_MAX = 88
 _SHORT_ASCII = 60
 _SHORT_OTHER = 30  # a character may be two columns wide
 
@@ -17,6 +20,34 @@ def python_literal(text: str) -> str:
     if _is_plain_and_short(text):
         return f'"{text}"'
     return f'"""\\\n{_block(text)}"""'
+
+
+def line_literal(text: str) -> str:
+    """Return a Python string literal of one line whose value is `text`, as ruff would quote it."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    escaped = (f"\\{char}" if char == quote else _escape_in_line(char) for char in text)
+    return f"{quote}{''.join(escaped)}{quote}"
+
+
+def _escape_in_line(char: str) -> str:
+    return "\\n" if char == "\n" else _escape(char)
+
+
+def doc_literal(text: str, indent: str) -> str:
+    """Return a docstring that says `text`, its further lines indented, as ruff would leave it.
+
+    White space at the ends of lines is not kept; that at their begin is, beyond the indentation.
+    """
+    lines = ["".join(map(_escape, line.rstrip())) for line in text.split("\n")]
+    block = f"\n{indent}".join(lines).replace('"""', '\\"\\"\\"')
+    block = "\n".join(line.rstrip() for line in block.split("\n"))
+    if block.startswith('"'):
+        block = f"\\{block}"
+    if "\n" in block:
+        return f'"""{block}\n{indent}"""'
+    if block.endswith('"') and not block.endswith('\\"'):  # it would run into the closing ones
+        block = f'{block[:-1]}\\"'
+    return f'"""{block}"""'
 
 
 def _is_plain_and_short(text: str) -> bool:
@@ -48,3 +79,36 @@ def _escape(char: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def wrapped(head: str, items: Sequence[str], tail: str) -> str:
+    """Return `head`, items and `tail` on one line, or where that is too long, an item a line.
+
+    As `ruff format` leaves it: its lines are 88 columns wide, and a comma behind the last item
+    keeps items on lines of their own.
+    """
+    line = head + ", ".join(items) + tail
+    if _width(line) <= _LINE_MAX or not items:
+        return line
+    indent = " " * (len(head) - len(head.lstrip()))
+    return "\n".join([head, *(f"{indent}    {item}," for item in items), indent + tail])
+
+
+def _width(line: str) -> int:
+    """Return the columns of a line at most: what isn't ASCII may be two wide."""
+    return sum(1 if char < "\x7f" else 2 for char in line)
+
+
+def list_literal(head: str, values: Iterable[str], tail: str = "]") -> str:
+    """Return a Python list of strings behind `head`, which ends with its bracket."""
+    return wrapped(head, [line_literal(value) for value in values], tail)
+
+
+def number_value(value: float) -> float:
+    """Return a number as files write it: whole ones without a fraction."""
+    return int(value) if value == int(value) else value
+
+
+def number_literal(value: float) -> str:
+    """Return a Python number."""
+    return repr(number_value(value))

@@ -38,6 +38,16 @@ class Provider:
     api_path: str
     """The path of a model call."""
     default_model: str
+    parts: str = ""
+    """What the names of the template's parts begin with."""
+    retries_by_itself: bool = False
+    """Whether the SDK makes failed calls again."""
+    max_tokens_unstreamed: int | None = None
+    """Answers that may be longer have to come as a stream; None: there is no such bound."""
+    answer_requirements: tuple[str, ...] = ()
+    """What typed answers need beside the SDK, as PEP 508 writes it."""
+    mcp_requirements: tuple[str, ...] = ()
+    """What MCP servers need beside the SDK's own extra."""
     choices: frozenset[str] = frozenset()
     """Fields of a spec that only this provider's API knows."""
     without_base_url: str | None = None
@@ -65,6 +75,11 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 upstream="https://api.anthropic.com",
                 api_path="/v1/messages",
                 default_model="claude-sonnet-5-5",
+                parts="anthropic",
+                retries_by_itself=True,
+                # Its bound depends on the model, from here to 21,333: _constants.py of the SDK.
+                max_tokens_unstreamed=8192,
+                mcp_requirements=("mcp>=1.24,<2",),
                 choices=frozenset({"thinking", "effort", "cache_prompt"}),
             ),
             Provider(
@@ -79,6 +94,8 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 upstream="https://router.huggingface.co",
                 api_path="/v1/chat/completions",
                 default_model="meta-llama/Llama-3.3-70B-Instruct",
+                parts="huggingface",
+                answer_requirements=("pydantic>=2.12,<3",),
                 without_base_url=(
                     "Hugging Face's SDK does not look for another address by itself: pass "
                     'base_url=os.environ.get("HF_BASE_URL") to InferenceClient, as generated '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -14,12 +14,14 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, InitErrorDetails
 
+from llm_agent_builder.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.spec_parts import CODE_MAX_BYTES, McpServer, ToolSpec, check_code
+from llm_agent_builder.spec_parts import McpServer, ToolSpec, check_answer, code_clash
 from llm_agent_builder.spec_text import (
     MODEL_MAX_CHARS,
     NAME_MAX_CHARS,
@@ -32,6 +34,8 @@ from llm_agent_builder.spec_text import (
     text_schema,
     utf8_length,
 )
+from llm_agent_builder.tool_code import ToolCode, parse_tool
+from llm_agent_builder.user_code import CODE_MAX_BYTES
 
 __all__ = [
     "CODE_MAX_BYTES",
@@ -106,7 +110,7 @@ class AgentSpec(BaseModel):
         default=(), max_length=16, description="Python functions that the model may call."
     )
     answer: (
-        Annotated[str, PlainValidator(check_code), text_schema("Answer", CODE_MAX_BYTES)] | None
+        Annotated[str, PlainValidator(check_answer), text_schema("Answer", CODE_MAX_BYTES)] | None
     ) = Field(
         default=None,
         description="The answer's type, as Pydantic models (the last class) or as a JSON Schema.",
@@ -215,6 +219,26 @@ class AgentSpec(BaseModel):
                 "max_tokens bounds: leave it out",
             )
         return value
+
+    @property
+    def tool_codes(self) -> tuple[ToolCode, ...]:
+        """The tools' code, read."""
+        return tuple(parse_tool(tool.code) for tool in self.tools)
+
+    @property
+    def answer_code(self) -> AnswerCode | None:
+        """The code of the answer's type, read."""
+        return None if self.answer is None else parse_answer(self.answer)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        clash = code_clash(self.tool_codes, self.answer_code)
+        if clash is None:
+            return self
+        position, problem = clash
+        place = ("tools", position, "code") if position < len(self.tools) else ("answer",)
+        error = InitErrorDetails(type=fail("clash", problem), loc=place, input=None)
+        raise ValidationError.from_exception_data("AgentSpec", [error])
 
     @property
     def uses_tools(self) -> bool:

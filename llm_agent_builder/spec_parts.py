@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from llm_agent_builder.spec_text import check_line, check_text, fail, text_schema
+from llm_agent_builder.answer_code import AnswerCode, parse_answer
+from llm_agent_builder.code_layout import first_clash
+from llm_agent_builder.errors import CodeProblem, SchemaProblem
+from llm_agent_builder.spec_text import check_line, fail, require_text, text_schema
+from llm_agent_builder.tool_code import ToolCode, parse_tool
+from llm_agent_builder.user_code import CODE_MAX_BYTES
 
-CODE_MAX_BYTES = 32 * 1024
-"""Limit of one tool's code or of the answer's, in UTF-8."""
 MCP_NAME_MAX_CHARS = 32
 ARGUMENT_MAX_CHARS = 1000
 
 
-def check_code(value: object) -> str:
-    """Return `value` if it is text that may be code."""
-    return check_text(value, CODE_MAX_BYTES)
+def _check_tool(value: object) -> str:
+    try:
+        return parse_tool(require_text(value)).source
+    except CodeProblem as problem:
+        raise fail("code", str(problem)) from None
+
+
+def check_answer(value: object) -> str:
+    """Return the canonical source of an answer's type, given as such, or as a JSON Schema.
+
+    The schema may be a mapping, or its JSON text.
+    """
+    try:
+        return parse_answer(_read_answer(value)).source
+    except (CodeProblem, SchemaProblem) as problem:
+        raise fail("code", str(problem)) from None
+
+
+def _read_answer(value: object) -> str | Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    text = require_text(value)
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise fail("json", f"is neither Python nor JSON: {error}") from None
+    assert isinstance(schema, dict)  # it begins with a brace
+    return schema
+
+
+def code_clash(tools: Sequence[ToolCode], answer: AnswerCode | None) -> tuple[int, str] | None:
+    """Return which code takes a name that another has, and why; the answer's comes last."""
+    codes = [each.names for each in tools] + ([answer.names] if answer else [])
+    clash = first_clash(codes)
+    return (clash[0], str(clash[1])) if clash else None
 
 
 class _Part(BaseModel):
@@ -31,7 +70,7 @@ class ToolSpec(_Part):
     Also accepted: the source alone, and `{"gallery": "calculator"}` for a ready tool.
     """
 
-    code: Annotated[str, PlainValidator(check_code), text_schema("Code", CODE_MAX_BYTES)] = Field(
+    code: Annotated[str, PlainValidator(_check_tool), text_schema("Code", CODE_MAX_BYTES)] = Field(
         description="Python: one public function with types and a docstring; its imports above it."
     )
 

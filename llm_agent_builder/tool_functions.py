@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from llm_agent_builder.errors import CodeProblem
 from llm_agent_builder.tool_schema import Schema, Types, fits, read_docstring
-from llm_agent_builder.user_code import is_constant_name
+from llm_agent_builder.user_code import is_constant_name, refuse_surrogates
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -149,6 +149,8 @@ def read_tool(function: ast.FunctionDef, types: Types) -> tuple[str, Schema]:
             "model reads that"
         )
         raise CodeProblem(function.lineno, message)
+    refuse_surrogates(function.body[0])
+    refuse_surrogates(function.args)
     _check_return(function)
     return description, _input_schema(function, types, said)
 

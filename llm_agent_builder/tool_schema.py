@@ -35,6 +35,8 @@ _ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.*)")
 class Types:
     """Reads annotations; `paths` says where each imported name comes from."""
 
+    understood = UNDERSTOOD
+
     def __init__(self, paths: Mapping[str, str]) -> None:
         self.paths = paths
 
@@ -46,14 +48,16 @@ class Types:
 
         """
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            return _any_of([self.schema(node.left), self.schema(node.right)])
-        if isinstance(node, ast.Constant) and node.value is None:
+            if is_none(node.left) and is_none(node.right):  # Python itself can't add these
+                raise CodeProblem(node.lineno, "None | None is just None; write that")
+            return any_of([self.schema(node.left), self.schema(node.right)])
+        if is_none(node):
             return {"type": "null"}
         if isinstance(node, ast.Name) and node.id in _SIMPLE:
             return self._simple(node)
         if isinstance(node, ast.Subscript):
             return self._subscript(node)
-        raise self._unknown(node)
+        raise self.unknown(node)
 
     def _simple(self, node: ast.Name) -> Schema:
         if node.id in {"list", "dict"}:
@@ -64,26 +68,27 @@ class Types:
 
     def _subscript(self, node: ast.Subscript) -> Schema:
         inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        match self._path(node.value), inner:
+        match self.path(node.value), inner:
             case "list", [of]:
                 return {"type": "array", "items": self.schema(of)}
             case "dict", [ast.Name(id="str"), of]:
                 return {"type": "object", "additionalProperties": self.schema(of)}
             case "typing.Literal", _:
-                return self._literal(node, inner)
+                return self.literal(node, inner)
             case "typing.Optional", [of]:
-                return _any_of([self.schema(of), {"type": "null"}])
-            case "typing.Union", _:
-                return _any_of([self.schema(each) for each in inner])
-        raise self._unknown(node)
+                return any_of([self.schema(of), {"type": "null"}])
+            case "typing.Union", [_, *_]:
+                return any_of([self.schema(each) for each in inner])
+        raise self.unknown(node)
 
-    def _path(self, node: ast.expr) -> str:
+    def path(self, node: ast.expr) -> str:
         """Return what a name stands for: `list`, `typing.Literal`."""
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             return f"{self.paths.get(node.value.id)}.{node.attr}"
         return self.paths.get(node.id, node.id) if isinstance(node, ast.Name) else ""
 
-    def _literal(self, node: ast.Subscript, inner: list[ast.expr]) -> Schema:
+    def literal(self, node: ast.Subscript, inner: list[ast.expr]) -> Schema:
+        """Return the schema of `Literal[...]`."""
         values = [each.value for each in inner if isinstance(each, ast.Constant)]
         kinds = {type(value) for value in values}
         if len(values) < len(inner) or not kinds <= {str, int, bool} or len(kinds) != 1:
@@ -93,16 +98,25 @@ class Types:
         only = {"const": values[0]} if len(values) == 1 else {"enum": list(dict.fromkeys(values))}
         return {**only, "type": kind}
 
-    def _unknown(self, node: ast.expr) -> CodeProblem:
+    def unknown(self, node: ast.expr) -> CodeProblem:
+        """Return what to say of a type that isn't understood."""
         written = _short(ast.unparse(node))
-        return CodeProblem(node.lineno, f"the type {written} is not understood; use {UNDERSTOOD}")
+        return CodeProblem(
+            node.lineno, f"the type {written} is not understood; use {self.understood}"
+        )
+
+
+def is_none(node: ast.expr) -> bool:
+    """Say whether an expression is the literal None."""
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _any_of(schemas: list[Schema]) -> Schema:
+def any_of(schemas: list[Schema]) -> Schema:
+    """Return the schema of a union, flat and each member once."""
     flat: list[Schema] = []
     for schema in schemas:
         flat += [each for each in schema.get("anyOf", [schema]) if each not in flat]
@@ -113,6 +127,8 @@ def fits(value: object, schema: Schema) -> bool:
     """Say whether a parameter's default is one of the values that its type allows."""
     if "anyOf" in schema:
         return any(fits(value, each) for each in schema["anyOf"])
+    if schema["type"] == "literal":
+        return any(value == each and type(value) is type(each) for each in schema["enum"])
     kind = _KINDS.get(schema["type"], ())
     if isinstance(value, bool) and kind not in {bool}:
         return False

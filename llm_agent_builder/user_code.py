@@ -148,6 +148,25 @@ def _summed(size: int, jumps: int, nodes: Iterator[ast.AST] | list[ast.stmt]) ->
     return size, jumps
 
 
+def has_surrogates(text: str) -> bool:
+    """Say whether a text holds half a character, which can't be sent anywhere."""
+    return any("\ud800" <= char <= "\udfff" for char in text) if not text.isascii() else False
+
+
+def refuse_surrogates(node: ast.AST) -> None:
+    """Refuse code that would have to be sent to a model but can't be.
+
+    Raises:
+        CodeProblem: a text in it holds half a character, written as an escape.
+
+    """
+    for part in ast.walk(node):
+        value = part.value if isinstance(part, ast.Constant) else None
+        if isinstance(value, str) and has_surrogates(value):
+            message = "half a character (\\ud800 to \\udfff) can't be sent; write the whole one"
+            raise CodeProblem(getattr(part, "lineno", 1), message)
+
+
 def is_constant_name(name: str) -> bool:
     """Say whether a name is written as constants are: MAX_BYTES, _LIMIT."""
     return re.fullmatch(r"_*[A-Z][A-Z0-9_]*", name) is not None

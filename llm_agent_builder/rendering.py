@@ -1,0 +1,152 @@
+"""From a spec to text: the templates get its features, and its values as Python literals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from llm_agent_builder.code_imports import import_block
+from llm_agent_builder.features import Features
+from llm_agent_builder.literals import (
+    line_literal,
+    list_literal,
+    number_literal,
+    python_literal,
+    wrapped,
+)
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec import AgentSpec, McpServer
+
+
+@dataclass(frozen=True, slots=True)
+class FileCode:
+    """A user's code as it stands in a file, and the names that the file calls it by."""
+
+    imports: tuple[tuple[str, ...], ...] = ()
+    bodies: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    answer: str = ""
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("llm_agent_builder"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - Python is rendered, not HTML; values pass python_literal
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["literal"] = python_literal
+    environment.filters["number"] = number_literal
+    environment.filters["wrapped"] = lambda parts: wrapped(*parts)
+    return environment
+
+
+def render(
+    spec: AgentSpec, features: Features, code: FileCode, class_name: str, filename: str
+) -> str:
+    """Return the text of an agent file. The caller checks its shape."""
+    provider = PROVIDERS[features.provider]
+    context = {
+        **_flags(features),
+        **_requirements(features),
+        **_phrases(features, code),
+        "name": spec.name,
+        "prompt": spec.prompt,
+        "task": spec.task,
+        "model": spec.model,
+        "max_tokens": spec.max_tokens,
+        "thinking_value": spec.thinking,
+        "effort_value": spec.effort,
+        "stops": list_literal("STOP_SEQUENCES = [", spec.stop_sequences),
+        "servers": _servers_literal(spec.mcp_servers),
+        "max_turns_value": spec.max_turns,
+        "token_budget_value": spec.token_budget,
+        "timeout_value": spec.timeout_s,
+        "retries_value": spec.retries,
+        "base_url": provider.upstream + provider.base_url_suffix,
+        "class_name": class_name,
+        "filename": filename,
+        "bodies": [body.rstrip("\n") for body in code.bodies],
+    }
+    own = _environment().get_template(f"{provider.parts}_imports.py.j2").render(context)
+    context["imports"] = import_block(own.splitlines(), *code.imports)
+    return _environment().get_template(provider.template).render(context)
+
+
+@cache
+def _flags(features: Features) -> Mapping[str, Any]:
+    derived = ("mcp", "loops", "replies", "counts", "explains")
+    names = [field.name for field in fields(Features)]
+    return {name: getattr(features, name) for name in (*names, *derived)}
+
+
+@cache
+def _requirements(features: Features) -> Mapping[str, str]:
+    provider = PROVIDERS[features.provider]
+    sdk = provider.sdk_requirement
+    needs = [sdk.replace(">", "[mcp]>", 1), *provider.mcp_requirements] if features.mcp else [sdk]
+    needs += provider.answer_requirements if features.answer else ()
+    quoted = [line_literal(need) for need in needs]
+    return {"requirements": f"[{', '.join(quoted)}]", "pip_arguments": " ".join(quoted)}
+
+
+def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
+    """Return what the templates say in several places, put together once."""
+    anthropic = features.provider is ProviderEnum.ANTHROPIC
+    beta = "Beta" if features.loops else ""
+    message_type = f"{beta}MessageParam" if anthropic else "Any"
+    user = '{"role": "user", "content": task}'
+    system = '{"role": "system", "content": SYSTEM_PROMPT}'
+    first = f"[{user}]" if anthropic else "messages"
+    given = [
+        "messages",
+        *(["tools"] if features.mcp else []),
+        *(["on_text"] if features.stream else []),
+    ]
+    tool_type = "BetaFunctionTool[Any]" if anthropic else "Tool"
+    types = {"messages": f"messages: list[{message_type}]", "tools": f"tools: list[{tool_type}]"}
+    types["on_text"] = "on_text: Callable[[str], object] | None = None"
+    client = [] if anthropic else ["base_url=BASE_URL", "api_key=find_token()"]
+    client += ["max_retries=RETRIES"] if anthropic and features.retries_shown else []
+    client += ["timeout=TIMEOUT_S"] if features.timeout_s else []
+    return {
+        "answer_type": code.answer,
+        "returns": code.answer or "str",
+        "tool_calls": tool_calls(features, code),
+        "message_type": message_type,
+        "first_messages": first,
+        "chat_start": "[]" if anthropic else f"[{system}]",
+        "given": given,
+        "parameters": [types[name] for name in given],
+        "on_text_parameter": types["on_text"],
+        "client_arguments": client,
+    }
+
+
+def tool_calls(features: Features, code: FileCode) -> list[str]:
+    """Return the items of a file's TOOLS."""
+    anthropic = features.provider is ProviderEnum.ANTHROPIC
+    return [f"{'anthropic.beta_tool' if anthropic else 'as_tool'}({name})" for name in code.tools]
+
+
+def _servers_literal(servers: Sequence[McpServer]) -> str:
+    if not servers:
+        return "[]"
+    return "[\n" + "".join(map(_server_literal, servers)) + "]"
+
+
+def _server_literal(server: McpServer) -> str:
+    lines = [f'        "name": {line_literal(server.name)},']
+    if server.url is None:
+        lines.append(list_literal('        "command": [', server.command, "]") + ",")
+        lines.append(list_literal('        "env": [', server.env, "]") + ",")
+    else:
+        lines.append(f'        "url": {line_literal(server.url)},')
+    return "\n".join(["    {", *lines, "    },"]) + "\n"
