@@ -11,7 +11,7 @@ function Places({ parts, onShow }) {
   return (
     <span className="places">
       {parts.map((part, index) => (
-        <button key={index} type="button" className="place" aria-label={`Show line ${part.first_line}`} onClick={() => onShow(part.first_line)}>
+        <button key={index} type="button" className="place" aria-label={`Line ${lineText(part)}`} onClick={() => onShow(part.first_line)}>
           {lineText(part)}
         </button>
       ))}
