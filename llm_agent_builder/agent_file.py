@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import ast
 
+from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-
-
-class AgentFileError(ValueError):
-    """A text is not an agent file of this builder; `str()` says why, as the end of a sentence."""
-
-
-def parse_agent(source: str | bytes, filename: str = "agent.py") -> ast.Module:
-    """Return the file's tree.
-
-    Raises:
-        AgentFileError: it isn't Python.
-
-    """
-    try:
-        return ast.parse(source, filename)
-    except (SyntaxError, ValueError) as error:
-        raise AgentFileError(f"is not Python: {error}") from None
-    except (RecursionError, MemoryError):  # what the parser raises for a deep nest
-        raise AgentFileError("is not an agent of this builder: it is nested too deeply") from None
 
 
 def provider_of(tree: ast.Module) -> ProviderEnum:
     """Return whose SDK the file imports.
 
     Raises:
-        AgentFileError: nobody's.
+        NotOursError: nobody's.
 
     """
     imported = set()
@@ -43,7 +25,7 @@ def provider_of(tree: ast.Module) -> ProviderEnum:
         if row.sdk_module in imported:
             return row.id
     names = " nor ".join(row.sdk_module for row in PROVIDERS.values())
-    raise AgentFileError(f"is not an agent of this builder: it imports neither {names}")
+    raise NotOursError(f"is not an agent of this builder: it imports neither {names}")
 
 
 def assigned(tree: ast.Module, name: str) -> list[ast.expr | None]:

@@ -13,11 +13,11 @@ from typing import Any
 
 from llm_agent_builder.answer_classes import NOT_FIELDS, PATHS, is_bound, is_length
 from llm_agent_builder.answer_types import (
-    LINE_MAX,
     Type,
     annotated,
     docstring,
     field_line,
+    fits_line,
     list_of,
     literal_of,
     type_room,
@@ -217,7 +217,7 @@ class _Writer:
 
     def shortened(self, of: Type, room: int, hint: str) -> Type:
         """Return a type of at most `room` columns where it can be, its long parts given names."""
-        if len(of.text) <= room and of.text.isascii():
+        if fits_line(of.text, room):
             return of
         if of.list_of is not None:
             shorter = list_of(self.shortened(of.list_of, max(room - 6, 30), hint))
@@ -231,7 +231,7 @@ class _Writer:
         name = self._class_name(hint)
         self.used |= of.uses
         line = f"{name} = {of.text}"
-        if len(line) > LINE_MAX or not line.isascii():
+        if not fits_line(line):
             lines = of.lines
             if of.union_of:
                 lines = ("Union[", *(f"    {part.text}," for part in of.union_of), "]")

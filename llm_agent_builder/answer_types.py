@@ -43,6 +43,15 @@ def literal(value: object) -> str:
     return line_literal(value) if isinstance(value, str) else repr(value)
 
 
+def fits_line(text: str, room: int = LINE_MAX) -> bool:
+    """Say whether a text fits into `room` columns, were all beyond ASCII two columns wide."""
+    return _columns(text) <= room
+
+
+def _columns(text: str) -> int:
+    return len(text) + sum(not char.isascii() for char in text)
+
+
 def list_of(of: Type) -> Type:
     """Return `list[of]`."""
     return Type(f"list[{of.text}]", {"type": "array"}, of.uses, list_of=of)
@@ -92,7 +101,7 @@ def field_call(notes: Notes, indent: str, room: int) -> str:
     """Return a call of `Field`, on one line where it fits into `room` columns."""
     given = [f"{name}={literal(value)}" for name, value in notes.items()]
     line = f"Field({', '.join(given)})"
-    if len(line) <= room and line.isascii():  # other characters may be two columns wide
+    if fits_line(line, room):
         return line
     return "Field(\n" + "".join(f"{indent}    {each},\n" for each in given) + f"{indent})"
 
@@ -104,9 +113,9 @@ def field_line(name: str, type_text: str, notes: Notes) -> str:
         return line
     if notes.keys() == {"default"}:
         short = f"{line} = {literal(notes['default'])}"
-        if len(short) <= LINE_MAX and short.isascii():
+        if fits_line(short, LINE_MAX):
             return short
-    return f"{line} = {field_call(notes, '    ', LINE_MAX - len(line) - 3)}"
+    return f"{line} = {field_call(notes, '    ', LINE_MAX - _columns(line) - 3)}"
 
 
 def type_room(name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import click
 import yaml
 
 from llm_agent_builder.agent_builder import AgentBuilder, filename_for
-from llm_agent_builder.agent_file import AgentFileError, constant, parse_agent
+from llm_agent_builder.agent_file import constant
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli_base import Group, current_catalog
 from llm_agent_builder.cli_models import check, models
@@ -112,8 +113,8 @@ def _target(output: Path | None, name: str) -> Path:
 def example_task(source: str) -> str | None:
     """Return the EXAMPLE_TASK of an agent file, if it has one; the file is read, never run."""
     try:
-        task = constant(parse_agent(source), "EXAMPLE_TASK")
-    except AgentFileError:
+        task = constant(ast.parse(source), "EXAMPLE_TASK")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return task if isinstance(task, str) else None
 

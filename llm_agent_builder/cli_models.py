@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import codecs
 import json
 import sys
 import tempfile
@@ -12,14 +11,11 @@ from pathlib import Path
 
 import click
 
-from llm_agent_builder.agent_file import (
-    AgentFileError,
-    own_base_url,
-    parse_agent,
-)
+from llm_agent_builder.agent_file import own_base_url
 from llm_agent_builder.catalog import Catalog, Lifecycle
 from llm_agent_builder.cli_base import Command, current_catalog
-from llm_agent_builder.errors import SpecError
+from llm_agent_builder.errors import NotOursError, SpecError
+from llm_agent_builder.foreign_code import read_source
 from llm_agent_builder.model_facts import Model, Origin, Price
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.upgrade import Successor, Upgrade, find_upgrade
@@ -86,14 +82,15 @@ def check(file: Path, fix: bool, target: str | None) -> None:
     catalog = current_catalog()
     try:
         content = _read(file)
-        tree = parse_agent(content, file.name)
-        upgrade = find_upgrade(_text(content), catalog, filename=file.name, to=target)
-    except AgentFileError as error:
+        text = _text(content)
+        upgrade = find_upgrade(text, catalog, filename=file.name, to=target)
+    except NotOursError as error:
         click.echo(f"{file}: {error}", err=True)
         sys.exit(1)
+    tree = read_source(text).tree
     problems = [] if _has_run(tree) else ["has no class with a run(task) method"]
     if fix and upgrade.successors:
-        _apply(file, content, upgrade.successors[0])
+        _apply(file, upgrade.successors[0])
     else:
         problems += _findings(file, tree, upgrade, catalog)
         _offer(upgrade, asked=target is not None)
@@ -109,19 +106,19 @@ def _read(file: Path) -> bytes:
         with file.open("rb") as opened:
             content = opened.read(_FILE_MAX_BYTES + 1)
     except OSError as error:
-        raise AgentFileError(f"can't be read: {error.strerror}") from None
+        raise NotOursError(f"can't be read: {error.strerror}") from None
     if len(content) > _FILE_MAX_BYTES:
         reason = f"it has more than {_FILE_MAX_BYTES:,} bytes"
-        raise AgentFileError(f"is not an agent of this builder: {reason}")
+        raise NotOursError(f"is not an agent of this builder: {reason}")
     return content
 
 
 def _text(content: bytes) -> str:
     # Text between the same bytes and back: no line end is translated, no BOM lost.
     try:
-        return content.removeprefix(codecs.BOM_UTF8).decode()
+        return content.decode()
     except UnicodeDecodeError:
-        raise AgentFileError("is not written in UTF-8: convert it first") from None
+        raise NotOursError("is not written in UTF-8: convert it first") from None
 
 
 def _has_run(tree: ast.Module) -> bool:
@@ -169,9 +166,8 @@ def _warn(successor: Successor) -> None:
         click.echo(f"    {problem}", err=True)
 
 
-def _apply(file: Path, content: bytes, successor: Successor) -> None:
-    bom = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
-    _replace(file, bom + successor.code.encode())
+def _apply(file: Path, successor: Successor) -> None:
+    _replace(file, successor.code.encode())
     click.echo(successor.diff, nl=False)
     click.echo(f"{file}: moved to {successor.id}", err=True)
     _warn(successor)

@@ -52,11 +52,6 @@ class Features:
         """Whether it counts tokens."""
         return self.usage or self.token_budget
 
-    @property
-    def explains(self) -> bool:
-        """Whether errors are put into words in more than one place, or in a longer way."""
-        return self.chat or self.mcp
-
 
 def features_of(spec: AgentSpec) -> Features:
     """Return the parts that the file of `spec` has."""

@@ -38,16 +38,18 @@ def doc_literal(text: str, indent: str) -> str:
 
     White space at the ends of lines is not kept; that at their begin is, beyond the indentation.
     """
-    lines = ["".join(map(_escape, line.rstrip())) for line in text.split("\n")]
-    block = f"\n{indent}".join(lines).replace('"""', '\\"\\"\\"')
-    block = "\n".join(line.rstrip() for line in block.split("\n"))
-    if block.startswith('"'):
-        block = f"\\{block}"
-    if "\n" in block:
-        return f'"""{block}\n{indent}"""'
-    if block.endswith('"') and not block.endswith('\\"'):  # it would run into the closing ones
-        block = f'{block[:-1]}\\"'
-    return f'"""{block}"""'
+    plain = "\n".join(line.rstrip() for line in text.split("\n"))
+    pieces: list[str] = []
+    for position, char in enumerate(plain):
+        if char == "\n":
+            pieces.append(char if plain[position + 1 : position + 2] == "\n" else f"\n{indent}")
+        elif char == '"' and (position in {0, len(plain) - 1} or pieces[-2:] == ['"', '"']):
+            pieces.append('\\"')  # it would run into the quotes around, or end them
+        else:
+            pieces.append(_escape(char))
+    block = "".join(pieces)
+    closing = f"\n{indent}" if "\n" in plain else ""
+    return f'"""{block}{closing}"""'
 
 
 def _is_plain_and_short(text: str) -> bool:

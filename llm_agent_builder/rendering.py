@@ -82,7 +82,7 @@ def render(
 
 @cache
 def _flags(features: Features) -> Mapping[str, Any]:
-    derived = ("mcp", "loops", "replies", "counts", "explains")
+    derived = ("mcp", "loops", "replies", "counts")
     names = [field.name for field in fields(Features)]
     return {name: getattr(features, name) for name in (*names, *derived)}
 
@@ -102,17 +102,7 @@ def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
     anthropic = features.provider is ProviderEnum.ANTHROPIC
     beta = "Beta" if features.loops else ""
     message_type = f"{beta}MessageParam" if anthropic else "Any"
-    user = '{"role": "user", "content": task}'
-    system = '{"role": "system", "content": SYSTEM_PROMPT}'
-    first = f"[{user}]" if anthropic else "messages"
-    given = [
-        "messages",
-        *(["tools"] if features.mcp else []),
-        *(["on_text"] if features.stream else []),
-    ]
-    tool_type = "BetaFunctionTool[Any]" if anthropic else "Tool"
-    types = {"messages": f"messages: list[{message_type}]", "tools": f"tools: list[{tool_type}]"}
-    types["on_text"] = "on_text: Callable[[str], object] | None = None"
+    on_text = "on_text: Callable[[str], object] | None = None"
     client = [] if anthropic else ["base_url=BASE_URL", "api_key=find_token()"]
     client += ["max_retries=RETRIES"] if anthropic and features.retries_shown else []
     client += ["timeout=TIMEOUT_S"] if features.timeout_s else []
@@ -120,12 +110,12 @@ def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
         "answer_type": code.answer,
         "returns": code.answer or "str",
         "tool_calls": tool_calls(features, code),
+        "tool_type": "BetaFunctionTool[Any]" if anthropic else "Tool",
         "message_type": message_type,
-        "first_messages": first,
-        "chat_start": "[]" if anthropic else f"[{system}]",
-        "given": given,
-        "parameters": [types[name] for name in given],
-        "on_text_parameter": types["on_text"],
+        "first_messages": '[{"role": "user", "content": task}]' if anthropic else "messages",
+        "given": ["messages", "on_text"] if features.stream else ["messages"],
+        "parameters": [f"messages: list[{message_type}]", *[on_text] * features.stream],
+        "on_text_parameter": on_text,
         "client_arguments": client,
     }
 

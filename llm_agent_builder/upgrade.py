@@ -10,14 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from llm_agent_builder.agent_file import (
-    AgentFileError,
-    assigned,
-    constant,
-    parse_agent,
-    provider_of,
-)
+from llm_agent_builder.agent_file import assigned, constant, provider_of
 from llm_agent_builder.catalog import Catalog
+from llm_agent_builder.errors import NotOursError
+from llm_agent_builder.foreign_code import Source, at_byte, read_source
 from llm_agent_builder.model_facts import Lifecycle, Model, Price
 from llm_agent_builder.providers import ProviderEnum
 
@@ -60,13 +56,13 @@ def find_upgrade(
     `to` names the one model to move to, whatever becomes of the present one.
 
     Raises:
-        AgentFileError: the file isn't one of ours, or its model isn't one plain literal.
+        NotOursError: the file isn't one of ours, or its model isn't one plain literal.
         UnknownModelError: `to` is not a model of the file's provider.
 
     """
-    tree = parse_agent(code)
-    provider = provider_of(tree)
-    literal = _model_literal(tree, code)
+    source = read_source(code)
+    provider = provider_of(source.tree)
+    literal = _model_literal(source)
     present = catalog.find(provider, literal.value)
     ids = present.successors if present else ()
     if to is not None:
@@ -79,69 +75,54 @@ def find_upgrade(
         present.lifecycle if present else None,
         present.retires_on if present else None,
         catalog.warning(provider, literal.value),
-        tuple(_successor(tree, literal, model, filename) for model in found if model),
+        tuple(_successor(source, literal, model, filename) for model in found if model),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Literal:
-    """Where a file's model stands."""
+    """A file's model, and the text around it."""
 
-    code: str
+    before: str
+    written: str
+    after: str
     value: str
-    start: int
-    end: int
-    """Both in characters of `code`."""
 
     def replaced(self, value: str) -> str:
         """Return the file with another value there, in the same quotes where they can stay."""
-        quote = self.code[self.end - 1]
+        quote = self.written[-1]
         plain = f"{quote}{value}{quote}"
-        written = plain if ast.literal_eval(_safe(plain)) == value else repr(value)
-        return self.code[: self.start] + written + self.code[self.end :]
+        return self.before + (plain if _means(plain, value) else repr(value)) + self.after
 
 
-def _safe(literal: str) -> str:
-    """Return a literal that can be evaluated: the text itself, or one that equals nothing."""
+def _means(literal: str, value: str) -> bool:
     try:
-        ast.literal_eval(literal)
+        return bool(ast.literal_eval(literal) == value)
     except (SyntaxError, ValueError):
-        return "None"
+        return False
+
+
+def _model_literal(source: Source) -> _Literal:
+    values = assigned(source.tree, "MODEL")
+    if not values:
+        raise NotOursError("has no MODEL = ... line, so its model can't be told")
+    node = values[0]
+    if len(values) > 1:
+        raise NotOursError("sets MODEL more than once: change it by hand")
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        raise NotOursError('has a MODEL that is not a plain "..." literal: change it by hand')
+    before = _text_before(source, node.lineno, node.col_offset)
+    end = _text_before(source, node.end_lineno or node.lineno, node.end_col_offset or 0)
+    whole = source.mark + "".join(source.lines)
+    literal = _Literal(before, end[len(before) :], whole[len(end) :], node.value)
+    if not _is_one_string(literal.written):
+        raise NotOursError("has a MODEL put together from pieces: change it by hand")
     return literal
 
 
-def _model_literal(tree: ast.Module, code: str) -> _Literal:
-    values = assigned(tree, "MODEL")
-    if not values:
-        raise AgentFileError("has no MODEL = ... line, so its model can't be told")
-    value = values[0]
-    if len(values) > 1:
-        raise AgentFileError("sets MODEL more than once: change it by hand")
-    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
-        raise AgentFileError('has a MODEL that is not a plain "..." literal: change it by hand')
-    start, end = _span(value, code)
-    if not _is_one_string(code[start:end]):
-        raise AgentFileError("has a MODEL put together from pieces: change it by hand")
-    return _Literal(code, value.value, start, end)
-
-
-def _span(node: ast.expr, code: str) -> tuple[int, int]:
-    """Return where a node stands in characters; the parser counts lines, then bytes of UTF-8."""
-    # As the parser parts lines: not at form feeds and the like, as str.splitlines would.
-    starts = [0]
-    for line in io.StringIO(code, newline=""):
-        starts.append(starts[-1] + len(line))
-
-    def position(line: int, column: int) -> int:
-        text = code[starts[line - 1] : starts[min(line, len(starts) - 1)]]
-        return starts[line - 1] + len(text.encode()[:column].decode())
-
-    assert node.end_lineno is not None
-    assert node.end_col_offset is not None
-    return (
-        position(node.lineno, node.col_offset),
-        position(node.end_lineno, node.end_col_offset),
-    )
+def _text_before(source: Source, line: int, column: int) -> str:
+    above = "".join(source.lines[: line - 1])
+    return source.mark + above + at_byte(source.lines[line - 1], column)[0]
 
 
 def _is_one_string(text: str) -> bool:
@@ -157,15 +138,16 @@ def _is_one_string(text: str) -> bool:
 _LAYOUT = {tokenize.NEWLINE, tokenize.NL, tokenize.ENDMARKER}
 
 
-def _successor(tree: ast.Module, literal: _Literal, model: Model, filename: str) -> Successor:
+def _successor(source: Source, literal: _Literal, model: Model, filename: str) -> Successor:
     code = literal.replaced(model.id)
+    before = literal.before + literal.written + literal.after
     return Successor(
         model.id,
         model.label,
         model.price,
         model.context_window,
-        tuple(_problems(tree, model)),
-        unified_diff(literal.code, code, filename),
+        tuple(_problems(source.tree, model)),
+        unified_diff(before, code, filename),
         code,
     )
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 from typing import Literal
 
-from llm_agent_builder.agent_file import AgentFileError, own_base_url, parse_agent
-from llm_agent_builder.errors import BackendUnavailableError
+from llm_agent_builder.agent_file import own_base_url
+from llm_agent_builder.errors import BackendUnavailableError, NotOursError
 from llm_agent_builder.extra_models import Endpoint, check_base_url
+from llm_agent_builder.foreign_code import read_source
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.local_model import LocalModel, prepare_request
 from server.settings import PREFIX, KeySource, Settings, server_key
@@ -50,8 +51,8 @@ def base_url_in(code: str) -> str | None:
     if "BASE_URL" not in code:
         return None
     try:
-        base_url = own_base_url(parse_agent(code))
-    except AgentFileError:
+        base_url = own_base_url(read_source(code).tree)
+    except NotOursError:
         return None
     try:
         return base_url and check_base_url(base_url)

@@ -56,6 +56,7 @@ from server.security import COOKIE, SecurityMiddleware, token_matches
 from server.settings import KeySource, Settings, load_settings
 from server.sse import event_stream
 from server.store import Store
+from server.upgrade_route import add_upgrade_route
 
 STATIC = Path(__file__).with_name("static")
 _log = logging.getLogger(__name__)
@@ -163,6 +164,7 @@ def _add_routes(app: FastAPI) -> None:
     app.get("/api/catalog")(get_catalog)
     app.post("/api/generate")(post_generate)
     add_agent_file_routes(app)
+    add_upgrade_route(app)
     app.post("/api/execute")(post_execute)
     app.post("/api/runs", status_code=202)(post_run)
     app.get("/api/runs")(get_runs)
