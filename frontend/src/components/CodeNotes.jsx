@@ -56,6 +56,11 @@ export function KeptNote({ parts, onShow, onDrop }) {
   );
 }
 
+function sentence(text) {
+  const start = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(start) ? start : `${start}.`;
+}
+
 /** A field that was changed meets a line that was written by hand: the user says which one holds. */
 export function ConflictNote({ conflicts, onShow, onKeepFile, onWriteAnew }) {
   return (
@@ -66,7 +71,10 @@ export function ConflictNote({ conflicts, onShow, onKeepFile, onWriteAnew }) {
         </p>
         <ul>
           {conflicts.map((conflict, index) => (
-            <li key={index}><code>{conflict.text}</code></li>
+            <li key={index}>
+              <code>{conflict.text}</code>
+              {conflict.reason && <span className="conflict-reason">{sentence(conflict.reason)}</span>}
+            </li>
           ))}
         </ul>
         <p>Change these lines in the file and open it again, or choose what holds:</p>

@@ -1,7 +1,7 @@
 import { Skeleton } from '@mantine/core';
 import { capabilityFacts } from '../capabilities.js';
 import { modelFacts } from '../format.js';
-import { lifecycleWarning, retiredLast } from '../lifecycle.js';
+import { lifecycleWarning, retiredLast, staleList } from '../lifecycle.js';
 import { fieldId } from '../paths.js';
 import { InfoIcon, WarningIcon } from './icons.jsx';
 import { ListSelect } from './ListSelect.jsx';
@@ -49,7 +49,8 @@ function ModelDescription({ model }) {
 }
 
 /** What is to be said about the chosen model: that it is going, and what a change of it took away. */
-function ModelNotes({ model, models, form, succession }) {
+function ModelNotes({ provider, model, form, succession }) {
+  const old = staleList(provider);
   const warning = model && lifecycleWarning(model);
   return (
     <div role="status" className="model-notes">
@@ -59,9 +60,10 @@ function ModelNotes({ model, models, form, succession }) {
             <WarningIcon />
             <p>{warning}</p>
           </div>
-          <Successors model={model} models={models} onMove={succession} />
+          <Successors model={model} models={provider.models} onMove={succession} />
         </div>
       )}
+      {old && <p className="section-text">{old}</p>}
       {form.note && (
         <div className="field-note">
           <InfoIcon />
@@ -148,7 +150,7 @@ export function ModelFields({ form, server, provider, succession }) {
         />
         <ModelSelect form={form} models={retiredLast(models)} ready={Boolean(provider)} />
       </div>
-      <ModelNotes model={model} models={models} form={form} succession={succession} />
+      <ModelNotes provider={provider} model={model} form={form} succession={succession} />
     </div>
   );
 }
