@@ -15,6 +15,7 @@ from llm_agent_builder.agent_file import constant
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli_base import Group, current_catalog
 from llm_agent_builder.cli_models import check, models
+from llm_agent_builder.cli_tools import tools
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec import AgentSpec, make_spec
 
@@ -121,3 +122,4 @@ def example_task(source: str) -> str | None:
 
 cli.add_command(models)
 cli.add_command(check)
+cli.add_command(tools)

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validat
 
 from llm_agent_builder.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.code_layout import first_clash
-from llm_agent_builder.errors import CodeProblem, SchemaProblem
+from llm_agent_builder.errors import CodeProblem, SchemaProblem, SpecError
+from llm_agent_builder.gallery import gallery_tool
 from llm_agent_builder.spec_text import check_line, fail, require_text, text_schema
 from llm_agent_builder.tool_code import ToolCode, parse_tool
 from llm_agent_builder.user_code import CODE_MAX_BYTES
@@ -60,6 +61,13 @@ def code_clash(tools: Sequence[ToolCode], answer: AnswerCode | None) -> tuple[in
     return (clash[0], str(clash[1])) if clash else None
 
 
+def _gallery_code(id_: object) -> str:
+    try:
+        return gallery_tool(str(id_)).code
+    except SpecError as error:
+        raise fail("gallery", error.problem) from None
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,6 +85,8 @@ class ToolSpec(_Part):
     @model_validator(mode="before")
     @classmethod
     def _accept_source(cls, value: object) -> object:
+        if isinstance(value, Mapping) and value.keys() == {"gallery"}:
+            return {"code": _gallery_code(value["gallery"])}
         return {"code": value} if isinstance(value, str) else value
 
 

@@ -35,6 +35,7 @@ from llm_agent_builder.errors import (
     SpecError,
     StoreError,
 )
+from llm_agent_builder.gallery import gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.agent_files import add_agent_file_routes, regenerated
 from server.logs import configure_logs
@@ -213,6 +214,7 @@ async def get_catalog(request: Request) -> JSONResponse:
         "sandbox": asdict(rooms.sandbox.report),
         "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
         "egress": {"allowed": list(rooms.settings.egress_allow)},
+        "tools": [asdict(tool) for tool in gallery()],
     }
     return JSONResponse(content)  # made plain already: FastAPI would walk it all again
 

@@ -13,6 +13,7 @@ import pytest
 from llm_agent_builder.code_layout import first_clash
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.gallery import gallery, gallery_tool
+from llm_agent_builder.spec import make_spec
 from llm_agent_builder.tool_code import parse_tool
 from tests.llm_agent_builder.calling import call
 from tests.llm_agent_builder.processes import run_python
@@ -231,3 +232,11 @@ def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> No
     (answer,) = call("query_sqlite", "SELECT 1", home=tmp_path)
     assert answer == "FileNotFoundError: there is no database data.sqlite3"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spec_may_name_a_ready_tool_in_place_of_its_source() -> None:
+    values = {"name": "A", "prompt": "b", "task": "c", "provider": "anthropic", "model": "m"}
+    spec = make_spec(values | {"tools": [{"gallery": "calculator"}]})
+    assert spec.tools[0].code == gallery_tool("calculator").code
+    with pytest.raises(SpecError, match=r"^tools\.0: no ready tool is called 'abacus'; there are"):
+        make_spec(values | {"tools": [{"gallery": "abacus"}]})
