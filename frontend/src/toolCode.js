@@ -1,12 +1,12 @@
 /** What the page reads off a tool's source; the server is the one that parses it. Pure. */
 
-export const NEW_TOOL = `def word_count(text: str) -> int:
+export const NEW_TOOL = `def word_count(text: str) -> str:
     """Count the words of a text.
 
     Args:
-        text: the text to count in.
+        text: The text to count in.
     """
-    return len(text.split())
+    return str(len(text.split()))
 `;
 
 export const NEW_ANSWER = `from pydantic import BaseModel, Field

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { capabilityFacts, fitToModel, missingAbilities, offered } from '../src/capabilities.js';
 import { starter } from '../src/fields.js';
+import { vagueTools, wantedHosts } from '../src/hosts.js';
 import { lineOf, NEW_TOOL, toolName, toolsThatNeed, toolSummary } from '../src/toolCode.js';
 
 const able = {
@@ -69,4 +70,25 @@ describe('a tool’s source', () => {
   it('is marked at the line an error speaks of', () => {
     expect([lineOf('Line 12: no docstring'), lineOf('at line 3, column 4'), lineOf('no line'), lineOf(undefined)]).toEqual([12, 3, null, null]);
   });
+});
+
+it('finds the hosts that tools and MCP servers ask for, each once', () => {
+  const values = {
+    tools: [
+      { code: 'FETCH_HOSTS = ("Example.com", "b.example")\n\n\ndef fetch_url(url: str) -> str: ...' },
+      { code: 'import httpx\n\n\ndef other(url: str) -> str: ...' },
+    ],
+    mcp_servers: [
+      { kind: 'url', name: 'docs', url: 'http://mcp.example/x' },
+      { kind: 'url', name: '', url: 'https://b.example' },
+      { kind: 'url', name: 'half', url: 'https:/' },
+      { kind: 'command', name: 'c', url: 'https://never.example' },
+    ],
+  };
+  expect(wantedHosts(values)).toEqual([
+    { host: 'example.com:443', by: 'fetch_url' },
+    { host: 'b.example:443', by: 'fetch_url' },
+    { host: 'mcp.example:80', by: 'docs' },
+  ]);
+  expect(vagueTools(values, [])).toEqual(['other']);
 });

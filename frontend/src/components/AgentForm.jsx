@@ -88,7 +88,7 @@ export function AgentForm({ form, server, provider, backends, given, hosts, open
         <Sections key={`sections-${form.edition}`} form={form} model={model} gallery={gallery} />
         <BackendChoice {...backends} provider={provider} />
         <FilesField given={given} tools={form.values.tools} gallery={gallery} />
-        <HostsField hosts={hosts} tools={form.values.tools} gallery={gallery} known={Boolean(server.catalog)} />
+        <HostsField hosts={hosts} values={form.values} gallery={gallery} known={Boolean(server.catalog)} />
       </div>
       <FormActions builder={builder} server={server} backend={backend} provider={provider} waiting={waiting} />
     </form>

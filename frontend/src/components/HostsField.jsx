@@ -1,36 +1,57 @@
-import { toolsThatNeed } from '../toolCode.js';
+import { vagueTools, wantedHosts } from '../hosts.js';
 
-function names(tools) {
-  return tools.length === 1 ? tools[0] : `${tools.slice(0, -1).join(', ')} and ${tools.at(-1)}`;
-}
+const list = (words) => (words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`);
 
-function note(needy, allowed) {
-  const asks = needy.length > 0 ? `${names(needy)} may need the network. ` : '';
-  if (allowed.length > 0) return `${asks}A test reaches only what is ticked here.`;
-  return `${asks}This server allows a test no host, so such a call is refused in it; the file itself is free where you run it. Whoever runs the server can allow hosts with AGENT_BUILDER_EGRESS_ALLOW.`;
-}
-
-/** The hosts a test may reach. Shown where there is something to choose, or a tool that asks for one. */
-export function HostsField({ hosts, tools, gallery, known }) {
-  const { allowed, granted, toggle } = hosts;
-  const needy = toolsThatNeed('hosts', tools, gallery);
-  if (!known || (allowed.length === 0 && needy.length === 0)) return null;
+function Host({ host, by, checked, onChange }) {
   return (
-    <fieldset className="hosts" aria-describedby="hosts-note">
+    <li>
+      <label className="host">
+        <input type="checkbox" checked={checked} onChange={(event) => onChange(event.currentTarget.checked)} />
+        <span className="host-name">{host}</span>
+        {by && <span className="tag">asked for by {by}</span>}
+      </label>
+    </li>
+  );
+}
+
+/** What a test is kept from, why, and who can change that. */
+function Refused({ refused }) {
+  if (refused.length === 0) return null;
+  const names = list(refused.map(({ host, by }) => `${host} (${by})`));
+  return (
+    <p className="files-note">
+      Not allowed on this server: {names}. In a test such a call is refused; where you run the file yourself it is not. Whoever
+      runs the server can allow a host with <code>AGENT_BUILDER_EGRESS_ALLOW</code>.
+    </p>
+  );
+}
+
+function note(allowed, vague) {
+  const asks = vague.length > 0 ? `${list(vague)} may need the network. ` : '';
+  if (allowed.length > 0) return `${asks}A test reaches only what is ticked here.`;
+  return asks && `${asks}This server allows a test no host.`;
+}
+
+/** The hosts a test may reach. Shown where there is something to choose, or something asks for one. */
+export function HostsField({ hosts, values, gallery, known }) {
+  const { allowed, granted, toggle } = hosts;
+  const wanted = wantedHosts(values);
+  const vague = vagueTools(values, gallery);
+  if (!known || (allowed.length === 0 && wanted.length === 0 && vague.length === 0)) return null;
+  const text = note(allowed, vague);
+  const askedBy = (host) => wanted.find((other) => other.host === host)?.by;
+  return (
+    <fieldset className="hosts">
       <legend>Hosts</legend>
       {allowed.length > 0 && (
         <ul className="host-list">
           {allowed.map((host) => (
-            <li key={host}>
-              <label className="host">
-                <input type="checkbox" checked={granted.includes(host)} onChange={(event) => toggle(host, event.currentTarget.checked)} />
-                <span>{host}</span>
-              </label>
-            </li>
+            <Host key={host} host={host} by={askedBy(host)} checked={granted.includes(host)} onChange={(on) => toggle(host, on)} />
           ))}
         </ul>
       )}
-      <p className="files-note" id="hosts-note">{note(needy, allowed)}</p>
+      {text && <p className="files-note">{text}</p>}
+      <Refused refused={wanted.filter(({ host }) => !allowed.includes(host))} />
     </fieldset>
   );
 }

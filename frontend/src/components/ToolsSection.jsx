@@ -80,7 +80,7 @@ export function ToolsSection({ form, gallery, missing }) {
 
   return (
     <Section id="tools" title="Tools" summary={summaries.tools(form.values)} plain={entries.length === 0} form={form}>
-      <p className="section-text">Python functions that the model may call. They stand in the file as they are here.</p>
+      <p className="section-text">Python functions that the model may call; they answer in text, and stand in the file as they are here.</p>
       <Missing text={missing} />
       {entries.length === 0 && <SectionError id={fieldId('tools')} text={errorAt(form.errors, 'tools')} />}
       {entries.length > 0 && <SectionError id={fieldId('tools')} text={form.errors.tools} />}
