@@ -18,6 +18,7 @@ from llm_agent_builder.cli_models import check, models
 from llm_agent_builder.cli_tools import tools
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec import AgentSpec, make_spec
+from llm_agent_builder.spec_check import checked_spec
 
 _PROVIDER = click.Choice([provider.value for provider in ProviderEnum])
 
@@ -54,9 +55,7 @@ def _make_spec(values: dict[str, Any], catalog: Catalog) -> AgentSpec:
     provider = values.get("provider")
     if "model" not in values and isinstance(provider, str) and provider in PROVIDERS:
         values["model"] = PROVIDERS[ProviderEnum(provider)].default_model
-    spec = make_spec(values)
-    catalog.require_allowed(spec.provider, spec.model)
-    return spec
+    return checked_spec(make_spec(values), catalog)
 
 
 @cli.command()
@@ -65,6 +64,9 @@ def _make_spec(values: dict[str, Any], catalog: Catalog) -> AgentSpec:
 @click.option("--task", help="The example task: what the file does when given none.")
 @click.option("--provider", type=_PROVIDER, help="Whose API it calls (default: anthropic).")
 @click.option("--model", help="The model's id (default: the provider's default model).")
+@click.option(
+    "--base-url", help="A server of your own that answers, such as http://localhost:11434/v1."
+)
 @click.option("--stream/--no-stream", default=None, help="Show the answer as it is written.")
 @click.option(
     "--spec",
@@ -88,7 +90,7 @@ def generate(spec_file: Path | None, output: Path | None, force: bool, **options
     catalog = current_catalog()
     spec = _make_spec(values, catalog)
     source = AgentBuilder().build(spec)
-    warning = catalog.warning(spec.provider, spec.model)
+    warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
     if warning:
         click.echo(f"warning: {warning}", err=True)
     if str(output) == "-":

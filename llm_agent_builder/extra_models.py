@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from llm_agent_builder.base_urls import check_base_url
 from llm_agent_builder.model_facts import is_line
 from llm_agent_builder.providers import ProviderEnum
 
 MAX_EXTRA = 200
-_URL_MAX_CHARS = 500
 _SEPARATOR = re.compile(r"[,\r\n]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _MODEL_SYNTAX = "PROVIDER:MODEL-ID[=LABEL][@BASE-URL]"
@@ -41,30 +40,6 @@ class Endpoint:
     base_url: str
     key_variable: str | None = None
     """The environment variable that holds its key; None: it gets none."""
-
-
-def check_base_url(text: str) -> str:
-    """Return a base URL in the form that ends with /v1, as the SDK completes it by itself.
-
-    Raises:
-        ValueError: it isn't one that a file may hold: http or https, no password, no query.
-
-    """
-    url = text.strip().rstrip("/")
-    if not is_line(url, _URL_MAX_CHARS) or " " in url:
-        raise ValueError(f"a base URL is one line of at most {_URL_MAX_CHARS} characters")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"a base URL can't be read: {error}") from None
-    # What is refused isn't shown: it may hold a password.
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("a base URL starts with http:// or https:// and names a host")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("a base URL has neither a password nor ? nor #")
-    url = url.removesuffix("/chat/completions")
-    return url if url.endswith("/v1") else f"{url}/v1"
 
 
 def _parts(text: str) -> list[str]:

@@ -13,6 +13,8 @@ class Features:
     """The parts of a file. Two specs with equal features give files of one shape."""
 
     provider: ProviderEnum
+    own_server: bool
+    """It is answered by a server of its user's own."""
     stream: bool
     """The answer is shown as it comes."""
     streams: bool
@@ -59,6 +61,7 @@ def features_of(spec: AgentSpec) -> Features:
     most = provider.max_tokens_unstreamed
     return Features(
         provider=spec.provider,
+        own_server=spec.base_url is not None,
         stream=spec.stream,
         streams=spec.stream or (most is not None and spec.max_tokens > most),
         tools=bool(spec.tools),

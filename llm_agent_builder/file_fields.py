@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from llm_agent_builder.agent_file import own_base_url
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.file_parts import PartedFile, method
 from llm_agent_builder.foreign_code import Source
@@ -71,6 +72,8 @@ def read_fields(file: PartedFile) -> FileFields:
         if name in CONSTANTS:
             _read_constant(found, name, node, stored[name])
     found.values |= _signs(source.tree, agent)
+    if (base_url := own_base_url(source.tree)) is not None:
+        found.values["base_url"] = base_url
     return found
 
 

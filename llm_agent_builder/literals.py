@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-_LINE_MAX = 88
+LINE_MAX = 88
 _SHORT_ASCII = 60
 _SHORT_OTHER = 30  # a character may be two columns wide
 
@@ -90,7 +90,7 @@ def wrapped(head: str, items: Sequence[str], tail: str) -> str:
     keeps items on lines of their own.
     """
     line = head + ", ".join(items) + tail
-    if _width(line) <= _LINE_MAX or not items:
+    if _width(line) <= LINE_MAX or not items:
         return line
     indent = " " * (len(head) - len(head.lstrip()))
     return "\n".join([head, *(f"{indent}    {item}," for item in items), indent + tail])

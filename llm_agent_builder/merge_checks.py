@@ -19,7 +19,12 @@ def check_names(before: Source, after: Source) -> None:
     """
     had, has = _top_level(before.tree), _top_level(after.tree)
     conflicts = [
-        _conflict(after, node.lineno, f"{node.id} is gone with the changed fields; mend this first")
+        _conflict(
+            before,
+            after,
+            node.lineno,
+            f"{node.id} is gone with the changed fields",
+        )
         for node in ast.walk(after.tree)
         if isinstance(node, ast.Name)
         and isinstance(node.ctx, ast.Load)
@@ -27,15 +32,18 @@ def check_names(before: Source, after: Source) -> None:
         and not has[node.id]
     ]
     conflicts += [
-        _conflict(after, line, f"{name} is the name of something else too; give yours another")
+        _conflict(before, after, line, f"{name} is something else too; rename yours")
         for name, line in _twice(after.tree, had)
     ]
     if conflicts:
         raise MergeConflictError(conflicts)
 
 
-def _conflict(source: Source, line: int, reason: str) -> Conflict:
-    return Conflict(line, line, source.lines[line - 1], reason)
+def _conflict(before: Source, after: Source, line: int, reason: str) -> Conflict:
+    """Return a conflict at a line of the merged file, as it stood in the file before it."""
+    text = after.lines[line - 1]
+    place = before.lines.index(text) + 1 if text in before.lines else 1
+    return Conflict(place, place, text, reason)
 
 
 def _defined(node: ast.stmt) -> list[str]:

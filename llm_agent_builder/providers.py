@@ -31,6 +31,8 @@ class Provider:
     """Environment variables that may hold the key, first match wins."""
     base_url_variable: str
     """Where a generated file looks for another base URL."""
+    own_key_variable: str | None
+    """Where a generated file looks for the key of a server of its user's own."""
     base_url_suffix: str
     """What such a base URL ends with, after the host: the Anthropic SDK adds /v1 by itself."""
     upstream: str
@@ -71,6 +73,7 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 sdk_requirement="anthropic>=2.12,<3",
                 key_variables=("ANTHROPIC_API_KEY",),
                 base_url_variable="ANTHROPIC_BASE_URL",
+                own_key_variable=None,
                 base_url_suffix="",
                 upstream="https://api.anthropic.com",
                 api_path="/v1/messages",
@@ -90,6 +93,7 @@ PROVIDERS: Mapping[ProviderEnum, Provider] = MappingProxyType(
                 sdk_requirement="huggingface_hub>=2.4,<3",
                 key_variables=("HUGGINGFACEHUB_API_TOKEN", "HF_TOKEN"),
                 base_url_variable="HF_BASE_URL",
+                own_key_variable="HF_API_KEY",
                 base_url_suffix="/v1",
                 upstream="https://router.huggingface.co",
                 api_path="/v1/chat/completions",

@@ -6,6 +6,7 @@ import ast
 import re
 import unicodedata
 from dataclasses import replace
+from itertools import takewhile
 
 from llm_agent_builder.errors import Conflict, MergeConflictError
 from llm_agent_builder.foreign_code import Source, at_byte, read_source
@@ -60,11 +61,11 @@ def _with_words(source: Source, places: list[tuple[int, int]], old: str, new: st
     lines = list(source.lines)
     for line, column in sorted(places, reverse=True):
         before, after = at_byte(lines[line - 1], column)
-        word = re.match(r"\w+", after)
+        word = "".join(takewhile(lambda char: f"a{char}".isidentifier(), after))
         # Python takes other spellings of a letter for the same name.
-        if word is None or unicodedata.normalize("NFKC", word[0]) != old:
+        if unicodedata.normalize("NFKC", word) != old:
             raise _taken(source, line, old)
-        lines[line - 1] = before + new + after[word.end() :]
+        lines[line - 1] = before + new + after[len(word) :]
     return read_source(source.mark + "".join(lines))
 
 

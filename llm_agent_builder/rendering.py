@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from llm_agent_builder.code_imports import import_block
 from llm_agent_builder.features import Features
 from llm_agent_builder.literals import (
+    LINE_MAX,
     line_literal,
     list_literal,
     number_literal,
@@ -70,7 +71,8 @@ def render(
         "token_budget_value": spec.token_budget,
         "timeout_value": spec.timeout_s,
         "retries_value": spec.retries,
-        "base_url": provider.upstream + provider.base_url_suffix,
+        "base_url_line": _base_url_line(base_url_of(spec)),
+        "own_key_variable": provider.own_key_variable,
         "class_name": class_name,
         "filename": filename,
         "bodies": [body.rstrip("\n") for body in code.bodies],
@@ -78,6 +80,22 @@ def render(
     own = _environment().get_template(f"{provider.parts}_imports.py.j2").render(context)
     context["imports"] = import_block(own.splitlines(), *code.imports)
     return _environment().get_template(provider.template).render(context)
+
+
+def base_url_of(spec: AgentSpec) -> str:
+    """Return the address that an agent calls where the environment names no other."""
+    provider = PROVIDERS[spec.provider]
+    return spec.base_url or provider.upstream + provider.base_url_suffix
+
+
+def _base_url_line(base_url: str) -> str:
+    variable = f'os.environ.get("{PROVIDERS[ProviderEnum.HUGGINGFACE].base_url_variable}")'
+    choices = f"{variable} or {line_literal(base_url)}"
+    if len(choices) <= LINE_MAX - len("BASE_URL = "):
+        return f"BASE_URL = {choices}"
+    if len(choices) > LINE_MAX - 4:
+        choices = choices.replace(" or ", "\n    or ", 1)
+    return f"BASE_URL = (\n    {choices}\n)"
 
 
 @cache

@@ -17,7 +17,7 @@ from typing import Any
 from llm_agent_builder.errors import TemplateError
 from llm_agent_builder.features import Features
 from llm_agent_builder.literals import number_value
-from llm_agent_builder.rendering import FileCode, render, tool_calls
+from llm_agent_builder.rendering import FileCode, base_url_of, render, tool_calls
 from llm_agent_builder.spec import AgentSpec, McpServer
 
 _BLANK = "_blank"
@@ -91,6 +91,7 @@ def _reference_spec(features: Features) -> AgentSpec:
         model="reference model",
         prompt="reference prompt",
         task="reference task",
+        base_url="http://reference/v1" if features.own_server else None,
         provider=features.provider,
         thinking="adaptive",
         effort="low",
@@ -156,6 +157,9 @@ def _shape(tree: ast.Module, made: Made) -> tuple[str, str]:
         if name == "TOOLS" and isinstance(value, ast.List):
             if [ast.dump(item) for item in value.elts] == tools:
                 value.elts.clear()
+        elif name == "BASE_URL" and isinstance(value, ast.BoolOp):
+            if _is(value.values[-1], base_url_of(made.spec)):
+                value.values[-1] = ast.Constant(_BLANK)
         elif name in values and _is(value, values[name]):
             node.value = ast.Constant(_BLANK)  # type: ignore[attr-defined]
     _rename(tree, {made.class_name: _CLASS, made.code.answer: _ANSWER})

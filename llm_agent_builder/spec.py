@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from llm_agent_builder.answer_code import AnswerCode, parse_answer
+from llm_agent_builder.base_urls import URL_MAX_CHARS, check_base_url
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_parts import McpServer, ToolSpec, check_answer, code_clash
@@ -73,6 +74,13 @@ def _check_stop(value: object) -> str:
     return check_text(value, _STOP_MAX_BYTES)
 
 
+def _check_url(value: object) -> str:
+    try:
+        return check_base_url(check_text(value))
+    except ValueError as error:
+        raise fail("base_url", str(error)) from None
+
+
 _Stop = Annotated[str, PlainValidator(_check_stop), text_schema("Stop", _STOP_MAX_BYTES)]
 
 
@@ -105,6 +113,13 @@ class AgentSpec(BaseModel):
     task: LongText = Field(description="The example task: what the file does when given none.")
     provider: ProviderEnum = Field(description="Whose API the agent calls.")
     model: ModelText = Field(description="The model's id, as the provider writes it.")
+    base_url: Annotated[str, PlainValidator(_check_url), text_schema("Base URL", URL_MAX_CHARS)] | (
+        None
+    ) = Field(
+        default=None,
+        description="Where the model is served: a server of your own (Ollama, vLLM, llama.cpp, "
+        "Inference Endpoints); the provider's own API if null.",
+    )
     stream: bool = Field(default=False, description="Show the answer as it is written.")
     tools: tuple[ToolSpec, ...] = Field(
         default=(), max_length=16, description="Python functions that the model may call."
@@ -170,6 +185,13 @@ class AgentSpec(BaseModel):
     usage: bool = Field(
         default=False, description="Tell the tokens used on standard error; --json for machines."
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_server(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("provider") is ProviderEnum.ANTHROPIC:
+            raise fail("base_url", "is for huggingface agents, whose SDK speaks OpenAI's protocol")
+        return value
 
     @field_validator("thinking", "effort", "cache_prompt")
     @classmethod

@@ -10,8 +10,9 @@ import ast
 from typing import Literal
 
 from llm_agent_builder.agent_file import own_base_url
+from llm_agent_builder.base_urls import check_base_url
 from llm_agent_builder.errors import BackendUnavailableError, NotOursError
-from llm_agent_builder.extra_models import Endpoint, check_base_url
+from llm_agent_builder.extra_models import Endpoint
 from llm_agent_builder.foreign_code import read_source
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.local_model import LocalModel, prepare_request

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import time
@@ -16,7 +17,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Any
 
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.live_models import LiveList, read_page
@@ -57,6 +57,14 @@ class _State:
     asked_with: Secret | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A catalog, and its models as the API shows them: as text, for there are hundreds."""
+
+    catalog: Catalog
+    models: Mapping[ProviderEnum, str]
+
+
 class LiveCatalog:
     """The catalog as it stands now."""
 
@@ -76,26 +84,27 @@ class LiveCatalog:
         self._cache = ListCache(settings.data_dir / "model_lists")
         self._states = [*_providers(settings, keys), *_own_servers(settings, keys)]
         self._wake = asyncio.Event()
-        self._catalog: Catalog | None = None
-        self._json: dict[ProviderEnum, list[dict[str, Any]]] = {}
+        self._made: _Made | None = None
 
     # ------------------------------------------------------------ reading
 
     def current(self) -> Catalog:
         """Return the catalog of today."""
-        today = self._today()
-        if self._catalog is None or self._catalog.today != today:
-            live = [state.answer for state in self._states if state.answer is not None]
-            self._catalog = Catalog(today, live, self._settings.extra_models)
-            self._json = {}
-        return self._catalog
+        return self._today_made().catalog
 
-    def models_json(self, provider: ProviderEnum) -> list[dict[str, Any]]:
-        """Return the models of `provider` as the API shows them; made once, not for each page."""
-        models = self.current().models(provider)
-        if provider not in self._json:
-            self._json[provider] = [_plain(asdict(model)) for model in models]
-        return self._json[provider]
+    def models_json(self, provider: ProviderEnum) -> str:
+        """Return the models of `provider` as JSON."""
+        return self._today_made().models[provider]
+
+    def _today_made(self) -> _Made:
+        if self._made is None or self._made.catalog.today != self._today():
+            self._made = self._make()
+        return self._made
+
+    def _make(self) -> _Made:
+        live = [state.answer for state in self._states if state.answer is not None]
+        catalog = Catalog(self._today(), live, self._settings.extra_models)
+        return _Made(catalog, {id_: _models_json(catalog, id_) for id_ in ProviderEnum})
 
     def refreshed_at(self, provider: ProviderEnum) -> float | None:
         """Return when the provider last answered, in seconds since the epoch, or None."""
@@ -122,6 +131,7 @@ class LiveCatalog:
                 continue
             if kept is not None:
                 self._take(state, kept)
+        self._made = self._make()
 
     def wake(self) -> None:
         """Have keys looked for now: somebody looks at the catalog."""
@@ -168,6 +178,7 @@ class LiveCatalog:
         state.due_at = time.monotonic() + self._settings.refresh_hours * 3600
         kept = KeptList(time.time(), pages)
         self._take(state, kept)
+        self._made = await asyncio.to_thread(self._make)  # runs go on meanwhile
         try:
             await asyncio.to_thread(self._cache.write, state.source, kept)
         except CacheError as error:
@@ -180,7 +191,6 @@ class LiveCatalog:
         fetched_on = datetime.fromtimestamp(kept.fetched_at, UTC).date()
         state.fetched_at = kept.fetched_at
         state.answer = LiveList(source.provider, source.url, fetched_on, models, source.base_url)
-        self._catalog = None
 
 
 def _due(state: _State) -> Secret | None:
@@ -212,8 +222,6 @@ def _own_servers(settings: Settings, keys: KeySource) -> list[_State]:
     ]
 
 
-def _plain(value: Any) -> Any:
-    """Return a value with its dates as text."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return value.isoformat() if isinstance(value, date) else value
+def _models_json(catalog: Catalog, provider: ProviderEnum) -> str:
+    plain = [asdict(model) for model in catalog.models(provider)]
+    return json.dumps(plain, separators=(",", ":"), default=date.isoformat)

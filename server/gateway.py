@@ -84,8 +84,9 @@ class Grant:
         for provider in PROVIDERS.values():
             base = f"http://127.0.0.1:{self.port}{provider.base_url_suffix}"
             variables[provider.base_url_variable] = base
-            for name in provider.key_variables:
-                variables[name] = self.token.reveal()
+            for name in (*provider.key_variables, provider.own_key_variable):
+                if name is not None:
+                    variables[name] = self.token.reveal()
         if self.egress.granted:
             variables |= proxy_environment(self.port, self.token)
         return variables | self.trace.environment()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ from llm_agent_builder.errors import (
 )
 from llm_agent_builder.gallery import gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec_check import checked_spec
 from server.agent_files import add_agent_file_routes, regenerated
 from server.logs import configure_logs
 from server.models import (
@@ -188,15 +190,14 @@ def _add_page(app: FastAPI, static: Path) -> None:
         return Response("The page is not built. Run `make run`, or `make page`.\n", 503)
 
 
-async def get_catalog(request: Request) -> JSONResponse:
+async def get_catalog(request: Request) -> Response:
     """Return providers with their models, backends, what the sandbox is made of, and its bounds."""
     rooms = _rooms(request)
     rooms.catalog.wake()
     local_reason = rooms.local_model.why_unavailable()
-    any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS)
+    any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS) or bool(rooms.settings.model_servers)
     names = " or ".join(provider.key_env for provider in PROVIDERS.values())
     content = {
-        "providers": [_provider_json(rooms, id_) for id_ in PROVIDERS],
         "backends": [
             {
                 "id": "provider",
@@ -216,12 +217,15 @@ async def get_catalog(request: Request) -> JSONResponse:
         "egress": {"allowed": list(rooms.settings.egress_allow)},
         "tools": [asdict(tool) for tool in gallery()],
     }
-    return JSONResponse(content)  # made plain already: FastAPI would walk it all again
+    providers = ",".join(_provider_json(rooms, id_) for id_ in PROVIDERS)
+    text = f'{{"providers":[{providers}],{json.dumps(content)[1:]}'
+    return Response(text, media_type="application/json")
 
 
-def _provider_json(rooms: Rooms, id_: ProviderEnum) -> dict[str, Any]:
+def _provider_json(rooms: Rooms, id_: ProviderEnum) -> str:
+    # Hundreds of models are text already: written once, not for each page.
     provider = PROVIDERS[id_]
-    return {
+    content = {
         "id": provider.id,
         "label": provider.label,
         "key_env": provider.key_env,
@@ -229,8 +233,8 @@ def _provider_json(rooms: Rooms, id_: ProviderEnum) -> dict[str, Any]:
         "default_model": provider.default_model,
         "refreshed_at": rooms.catalog.refreshed_at(id_),
         "refresh_note": rooms.catalog.refresh_note(id_),
-        "models": rooms.catalog.models_json(id_),
     }
+    return f'{json.dumps(content)[:-1]},"models":{rooms.catalog.models_json(id_)}}}'
 
 
 async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
@@ -239,14 +243,14 @@ async def post_generate(request: Request, body: GenerateRequest) -> GenerateResp
     409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
     """
     catalog = _rooms(request).catalog.current()
-    catalog.require_allowed(body.provider, body.model)
+    spec = checked_spec(body.spec(), catalog)
     kept: list[HandWritten] = []
     if body.base is None:
-        code = AgentBuilder().build(body.spec())
+        code = AgentBuilder().build(spec)
     else:
-        code, kept = await regenerated(body.base, body.spec())
+        code, kept = await regenerated(body.base, spec)
     filename = filename_for(body.name)
-    warning = catalog.warning(body.provider, body.model)
+    warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
     return GenerateResponse(
         message=f"{filename} is written: {len(code.splitlines())} lines",
         code=code,

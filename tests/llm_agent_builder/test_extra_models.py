@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from llm_agent_builder import ProviderEnum
+from llm_agent_builder.base_urls import check_base_url
 from llm_agent_builder.extra_models import (
     MAX_EXTRA,
     Endpoint,
     ExtraModel,
-    check_base_url,
     parse_endpoints,
     parse_models,
 )

@@ -1,0 +1,31 @@
+"""Base URLs of servers that speak OpenAI's protocol, in one form."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+URL_MAX_CHARS = 500
+
+
+def check_base_url(text: str) -> str:
+    """Return a base URL in the form that ends with /v1, as the SDK completes it by itself.
+
+    Raises:
+        ValueError: it isn't one that a file may hold: http or https, no password, no query.
+
+    """
+    url = text.strip().rstrip("/")
+    if not 0 < len(url) <= URL_MAX_CHARS or not url.isprintable() or not url.isascii():
+        raise ValueError(f"a base URL is one line of at most {URL_MAX_CHARS} plain characters")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"a base URL can't be read: {error}") from None
+    # What is refused isn't shown: it may hold a password.
+    if parts.scheme not in {"http", "https"} or not parts.hostname or " " in url:
+        raise ValueError("a base URL starts with http:// or https:// and names a host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("a base URL has neither a password nor ? nor #")
+    url = url.removesuffix("/chat/completions")
+    return url if url.endswith("/v1") else f"{url}/v1"
