@@ -176,6 +176,11 @@ def first_clash(codes: Sequence[Sequence[Name]]) -> tuple[int, CodeProblem] | No
     return None
 
 
+def global_names(parsed: Parsed) -> set[str]:
+    """Return the names that a source looks for at the level of its module, annotations included."""
+    return _global_uses(parsed.scopes) | _in_annotations(parsed.tree)
+
+
 def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
     yield table
     for child in table.get_children():

@@ -11,7 +11,8 @@ from typing import Any
 
 from llm_agent_builder.agent_file import own_base_url
 from llm_agent_builder.errors import NotOursError
-from llm_agent_builder.file_parts import PartedFile, method
+from llm_agent_builder.file_code import read_code
+from llm_agent_builder.file_parts import PartedFile, method, names_of
 from llm_agent_builder.foreign_code import Source
 from llm_agent_builder.literal_values import NotLiteralError, literal_value
 from llm_agent_builder.providers import PROVIDERS, Provider
@@ -30,6 +31,7 @@ CONSTANTS: Mapping[str, str] = MappingProxyType(
         "TOKEN_BUDGET": "token_budget",
         "TIMEOUT_S": "timeout_s",
         "RETRIES": "retries",
+        "MCP_SERVERS": "mcp_servers",
     }
 )
 """The constants of an agent file, and the field that each of them holds."""
@@ -71,6 +73,11 @@ def read_fields(file: PartedFile) -> FileFields:
     for name, node in constants.items():
         if name in CONSTANTS:
             _read_constant(found, name, node, stored[name])
+    if "RETRIES" not in constants and not provider.retries_by_itself:
+        found.values["retries"] = 0
+    code = read_code(file)
+    found.values |= {"tools": code.tools, "answer": code.answer}
+    found.warnings += code.warnings
     found.values |= _signs(source.tree, agent)
     if (base_url := own_base_url(source.tree)) is not None:
         found.values["base_url"] = base_url
@@ -149,4 +156,23 @@ def _signs(tree: ast.Module, agent: ast.ClassDef) -> dict[str, Any]:
     run = method(agent, "run")
     assert run is not None
     arguments = {each.arg for each in (*run.args.args, *run.args.kwonlyargs)}
-    return {"stream": "on_text" in arguments}
+    defined = {name for node in tree.body for name in names_of(node)}
+    return {
+        "stream": "on_text" in arguments,
+        "chat": "chat" in defined,
+        "cache_prompt": any(
+            isinstance(node, ast.keyword) and node.arg == "cache_control"
+            for node in ast.walk(agent)
+        ),
+        "usage": any(_is_option(node, "--json") for node in ast.walk(tree)),
+    }
+
+
+def _is_option(node: ast.AST, name: str) -> bool:
+    """Say whether a node adds an option to the command line."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="add_argument"), args=[ast.Constant(value=given), *_]
+        ):
+            return given == name
+    return False

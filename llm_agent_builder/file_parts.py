@@ -45,14 +45,35 @@ class _Cut:
     node: ast.stmt | None = None
 
 
-def agent_class(tree: ast.Module, preferred: str = "") -> ast.ClassDef | None:
-    """Return the class with a `run` method; of several the one of that name, else the last."""
+def names_of(node: ast.stmt) -> set[str]:
+    """Return the names that a statement defines: functions, classes, constants."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Assign(targets=targets):
+            return {each.id for each in targets if isinstance(each, ast.Name)}
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return {name}
+    return set()
+
+
+def _agent_class(tree: ast.Module) -> ast.ClassDef | None:
+    """Return the class with a `run` method; of several the one that main() makes, else the last."""
+    preferred = {
+        node.value.func.id
+        for function in tree.body
+        if names_of(function) == {"main"}
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+    }
     found = [
         node
         for node in tree.body
         if isinstance(node, ast.ClassDef) and method(node, "run") is not None
     ]
-    named = [node for node in found if node.name == preferred]
+    named = [node for node in found if node.name in preferred]
     best = named or found
     return best[-1] if best else None
 
@@ -78,9 +99,9 @@ class PartedFile:
         return self.source.lines[part.first : part.end]
 
 
-def part_file(source: Source, preferred: str = "") -> PartedFile:
-    """Part a file; its agent is the class of the preferred name, where there are several."""
-    agent = agent_class(source.tree, preferred)
+def part_file(source: Source) -> PartedFile:
+    """Part a file, the members of its agent's class included."""
+    agent = _agent_class(source.tree)
     return PartedFile(source, agent, _split(source, agent))
 
 

@@ -6,6 +6,7 @@ import ast
 from collections import Counter
 
 from llm_agent_builder.errors import Conflict, MergeConflictError
+from llm_agent_builder.file_parts import names_of
 from llm_agent_builder.foreign_code import Source
 
 
@@ -46,17 +47,6 @@ def _conflict(before: Source, after: Source, line: int, reason: str) -> Conflict
     return Conflict(place, place, text, reason)
 
 
-def _defined(node: ast.stmt) -> list[str]:
-    match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
-        case ast.Assign(targets=targets):
-            return [each.id for each in targets if isinstance(each, ast.Name)]
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return [name]
-    return []
-
-
 def _imported(node: ast.stmt) -> list[str]:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
@@ -64,7 +54,7 @@ def _imported(node: ast.stmt) -> list[str]:
 
 
 def _top_level(tree: ast.Module) -> Counter[str]:
-    return Counter(name for node in tree.body for name in (*_defined(node), *_imported(node)))
+    return Counter(name for node in tree.body for name in (*names_of(node), *_imported(node)))
 
 
 def _twice(tree: ast.Module, had: Counter[str]) -> list[tuple[str, int]]:
@@ -73,7 +63,7 @@ def _twice(tree: ast.Module, had: Counter[str]) -> list[tuple[str, int]]:
     seen: Counter[str] = Counter()
     found = []
     for node in tree.body:
-        for name in _defined(node):
+        for name in names_of(node):
             seen[name] += 1
             if seen[name] + (name in imported) > max(had[name], 1):
                 found.append((name, node.lineno))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from llm_agent_builder.agent_builder import AgentBuilder, class_name_for, filename_for
+from llm_agent_builder.agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.errors import Conflict, MergeConflictError, NotOursError
 from llm_agent_builder.file_parts import Part, PartedFile, part_file
 from llm_agent_builder.foreign_code import read_source
@@ -43,9 +43,10 @@ def regenerate(text: str, spec: AgentSpec) -> Regenerated:
     before = read_agent(text)
     if before.spec == spec:
         return Regenerated(text, before)
-    ours = _renamed(before.file, before.spec, spec)
-    base = _renamed(part_file(read_source(AgentBuilder().build(before.spec))), before.spec, spec)
+    base = part_file(read_source(AgentBuilder().build(before.spec)))
     theirs = part_file(read_source(AgentBuilder().build(spec)))
+    names = _Names(base, theirs, filename_for(before.spec.name), filename_for(spec.name))
+    ours, base = names.renamed(before.file), names.renamed(base)
     merge = _Merge(ours, base, theirs)
     code = merge.run()
     if merge.conflicts:
@@ -53,15 +54,22 @@ def regenerate(text: str, spec: AgentSpec) -> Regenerated:
     return Regenerated(code, _verified(code, spec, before))
 
 
-def _renamed(file: PartedFile, old: AgentSpec, new: AgentSpec) -> PartedFile:
-    """Return the file under its new name, where its class and docstring had the old one's."""
-    source, agent = file.source, file.agent
-    assert agent is not None
-    name = class_name_for(new.name)
-    if agent.name == class_name_for(old.name) != name:
-        source = rename_class(source, agent, name)
-    source = rename_file(source, filename_for(old.name), filename_for(new.name))
-    return file if source is file.source else part_file(source)
+class _Names:
+    """What the agent's class and file were called, and what they shall be called."""
+
+    def __init__(self, base: PartedFile, theirs: PartedFile, old_file: str, new_file: str) -> None:
+        assert base.agent is not None
+        assert theirs.agent is not None
+        self.old, self.new = base.agent.name, theirs.agent.name
+        self.old_file, self.new_file = old_file, new_file
+
+    def renamed(self, file: PartedFile) -> PartedFile:
+        """Return a file under the new names, where it has the old ones."""
+        source, agent = file.source, file.agent
+        if agent is not None and agent.name == self.old != self.new:
+            source = rename_class(source, agent, self.new)
+        source = rename_file(source, self.old_file, self.new_file)
+        return file if source is file.source else part_file(source)
 
 
 def _verified(code: str, spec: AgentSpec, before: Reading) -> Reading:
