@@ -18,6 +18,7 @@ export const starter = {
   stream: false,
   tools: [],
   answer: '',
+  base_url: '',
   max_tokens: '',
   thinking: '',
   effort: '',
@@ -80,9 +81,24 @@ export function restoreDraft(draft) {
   return { ...values, tools: restoreTools(draft?.tools), mcp_servers: restoreServers(draft?.mcp_servers) };
 }
 
+/** The provider whose SDK speaks the protocol that servers of one's own have: spec.py. */
+export const OWN_SERVER_PROVIDER = 'huggingface';
+
+/** Whether the model is one at a server of the user's own, of which the catalog knows nothing. */
+export function atOwnServer({ provider, base_url: address }) {
+  return provider === OWN_SERVER_PROVIDER && address.trim() !== '';
+}
+
+/** A model that the catalog has at its address needs none: the server puts that in by itself. */
+export function withoutKnownAddress(values, catalog) {
+  const provider = catalog.providers.find(({ id }) => id === values.provider);
+  const known = provider?.models.some(({ id, base_url: address }) => id === values.model && address === values.base_url);
+  return known ? { ...values, base_url: '' } : values;
+}
+
 /** Fills in the provider and model that are missing, or that this server doesn't offer. */
 export function withCatalog(values, catalog) {
-  if (!catalog) return values;
+  if (!catalog || (atOwnServer(values) && values.model !== null)) return values;
   const provider = catalog.providers.find(({ id }) => id === values.provider) ?? catalog.providers[0];
   if (!provider) return values;
   const offered = provider.models.some(({ id }) => id === values.model);
@@ -119,6 +135,7 @@ const CONVERSIONS = {
   ...Object.fromEntries(NUMBERS.map((field) => [field, toNumber])),
   tools: (tools) => tools.map(({ code }) => ({ code })),
   answer: toAnswer,
+  base_url: (address) => address.trim(),
   stop_sequences: decodeLines,
   mcp_servers: (servers) => servers.map(toServer),
 };

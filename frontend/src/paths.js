@@ -5,6 +5,7 @@ import { FIELDS } from './fields.js';
 const SECTIONS = {
   tools: 'tools',
   answer: 'answer',
+  base_url: 'options',
   max_tokens: 'options',
   thinking: 'options',
   effort: 'options',

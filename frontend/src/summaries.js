@@ -23,8 +23,9 @@ export const summaries = {
     return answerName(answer) ?? (answer.trimStart().startsWith('{') ? 'JSON Schema' : 'Set');
   },
 
-  options({ max_tokens: tokens, thinking, effort, stop_sequences: stops, cache_prompt: caching }) {
+  options({ base_url: address, max_tokens: tokens, thinking, effort, stop_sequences: stops, cache_prompt: caching }) {
     const parts = [
+      address.trim() && 'own server',
       tokens.trim() && `${amount(tokens)} tokens`,
       thinking && `thinking ${thinking}`,
       effort && `effort ${effort}`,

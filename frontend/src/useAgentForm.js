@@ -103,7 +103,7 @@ export function useAgentForm(catalog) {
   const chooseModel = useCallback(
     (provider, model) => {
       const { changed, note: said } = fitToModel(values, find(catalog, provider, model));
-      change({ provider, model, ...changed });
+      change({ provider, model, base_url: '', ...changed });
       setNote(said);
     },
     [values, catalog, change],

@@ -1,6 +1,6 @@
 import { useCallback, useState } from 'react';
 import * as api from './api.js';
-import { fingerprint, fromSpec, starter } from './fields.js';
+import { atOwnServer, fingerprint, fromSpec, starter, withoutKnownAddress } from './fields.js';
 import { sizeText } from './files.js';
 import { describeProblem } from './problems.js';
 
@@ -21,10 +21,10 @@ async function readText(chosen) {
 }
 
 /** A model that this server doesn't offer is replaced in the form: say so, and how to have it. */
-function modelWarning(spec, catalog) {
-  const provider = catalog.providers.find(({ id }) => id === spec.provider);
-  if (!provider || provider.models.some(({ id }) => id === spec.model)) return [];
-  return [`This server does not offer the file’s model, ${spec.model}: the form has ${provider.default_model} in its place.`];
+function modelWarning(values, catalog) {
+  const provider = catalog.providers.find(({ id }) => id === values.provider);
+  if (!provider || atOwnServer(values) || provider.models.some(({ id }) => id === values.model)) return [];
+  return [`This server does not offer the file’s model, ${values.model}: the form has ${provider.default_model} in its place.`];
 }
 
 const isOurs = (error) => error.code !== 'not_ours';
@@ -53,9 +53,9 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
       setState({ ...nothing, reading: true });
       try {
         const { spec, exact, edits, warnings } = await api.readAgent(code);
-        const read = fromSpec(spec);
+        const read = withoutKnownAddress(fromSpec(spec), catalog);
         replace(read, { base: exact ? null : code, undo: 'Undo open' });
-        const said = [...warnings, ...modelWarning(spec, catalog)];
+        const said = [...warnings, ...modelWarning(read, catalog)];
         show({ code, filename: name, warnings: said, kept: edits, fingerprint: fingerprint(read) });
         setState({ ...nothing, opened: { name, edits: edits.length } });
         return true;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { joinCommand, splitCommand } from '../src/commandLine.js';
-import { FIELDS, fingerprint, fromSpec, newServer, newTool, restoreDraft, starter, toSpec } from '../src/fields.js';
+import { FIELDS, fingerprint, fromSpec, newServer, newTool, restoreDraft, starter, toSpec, withCatalog, withoutKnownAddress } from '../src/fields.js';
 import { candidates, errorAt, inOrder, knownErrors, sectionsWith, withoutErrors } from '../src/paths.js';
 import { decodeLines, encodeLines } from '../src/stopLines.js';
 import { summaries } from '../src/summaries.js';
@@ -9,6 +9,7 @@ const full = {
   name: 'Helper', prompt: 'p', task: 't', provider: 'anthropic', model: 'm1', stream: true,
   tools: [{ code: 'def a(x: int) -> int:\n    """A."""\n    return x\n' }],
   answer: 'class City(BaseModel):\n    name: str\n',
+  base_url: 'http://127.0.0.1:11434/v1',
   max_tokens: 8000, thinking: 'adaptive', effort: 'high', stop_sequences: ['END', '\n\n', 'a\\n'], cache_prompt: true,
   chat: true, usage: true, max_turns: 5, token_budget: 9000, timeout_s: 2.5, retries: 0,
   mcp_servers: [
@@ -47,6 +48,16 @@ describe('the form and the spec', () => {
     for (const field of FIELDS.filter((name) => name !== 'tools')) {
       expect(fingerprint({ ...base, [field]: other[field] }), field).not.toBe(fingerprint(base));
     }
+  });
+
+  it('leave the model of a server of one’s own alone, and what the catalog knows to the server', () => {
+    const models = [{ id: 'known', base_url: 'http://own/v1' }];
+    const catalog = { providers: [{ id: 'huggingface', default_model: 'known', models }] };
+    const own = { ...starter, provider: 'huggingface', model: 'mine', base_url: 'http://own/v1' };
+    expect(withCatalog(own, catalog).model).toBe('mine');
+    expect(withCatalog({ ...own, base_url: ' ' }, catalog).model).toBe('known');
+    expect(withoutKnownAddress(own, catalog).base_url).toBe('http://own/v1');
+    expect(withoutKnownAddress({ ...own, model: 'known' }, catalog).base_url).toBe('');
   });
 
   it('take nothing from a draft that is not of its kind', () => {
@@ -98,7 +109,7 @@ it('sums a section up in one line', () => {
   expect(of(fromSpec(full))).toEqual({
     tools: 'a',
     answer: 'City',
-    options: '8,000 tokens, thinking adaptive, effort high and 2 more',
+    options: 'own server, 8,000 tokens, thinking adaptive and 3 more',
     conversation: 'chat, usage line, 5 turns and 3 more',
     mcp: 'docs, files',
   });

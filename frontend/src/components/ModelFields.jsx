@@ -1,9 +1,11 @@
-import { Skeleton } from '@mantine/core';
+import { Skeleton, TextInput } from '@mantine/core';
 import { capabilityFacts } from '../capabilities.js';
+import { atOwnServer } from '../fields.js';
 import { modelFacts } from '../format.js';
 import { lifecycleWarning, retiredLast, staleList } from '../lifecycle.js';
 import { fieldId } from '../paths.js';
 import { InfoIcon, WarningIcon } from './icons.jsx';
+import { textField } from './fieldProps.js';
 import { ListSelect } from './ListSelect.jsx';
 import { Successors } from './Successors.jsx';
 
@@ -44,6 +46,7 @@ function ModelDescription({ model }) {
     <>
       {model.label !== model.id && <span className="model-id">{model.id}</span>}
       {facts && <span className="model-facts">{facts}</span>}
+      {model.base_url && <span className="model-facts">At {model.base_url}</span>}
     </>
   );
 }
@@ -105,6 +108,21 @@ function ModelSelect({ form, models, ready }) {
   );
 }
 
+/** What a server of the user's own has, only its owner knows. */
+function OwnModel({ form }) {
+  return (
+    <div className="field-model">
+      <TextInput
+        label="Model"
+        inputWrapperOrder={['label', 'input', 'description', 'error']}
+        classNames={{ root: 'list-select' }}
+        description={`As ${form.values.base_url.trim()} names it`}
+        {...textField(form, 'model')}
+      />
+    </div>
+  );
+}
+
 function FieldSkeleton({ label }) {
   return (
     <div>
@@ -148,7 +166,11 @@ export function ModelFields({ form, server, provider, succession }) {
           error={form.errors.provider}
           onChange={chooseProvider}
         />
-        <ModelSelect form={form} models={retiredLast(models)} ready={Boolean(provider)} />
+        {atOwnServer(form.values) ? (
+          <OwnModel form={form} />
+        ) : (
+          <ModelSelect form={form} models={retiredLast(models)} ready={Boolean(provider)} />
+        )}
       </div>
       <ModelNotes provider={provider} model={model} form={form} succession={succession} />
     </div>

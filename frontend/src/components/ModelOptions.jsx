@@ -1,6 +1,6 @@
 import { Checkbox, Textarea, TextInput } from '@mantine/core';
 import { capabilitiesOf, offered } from '../capabilities.js';
-import { DEFAULTS } from '../fields.js';
+import { DEFAULTS, OWN_SERVER_PROVIDER } from '../fields.js';
 import { count } from '../format.js';
 import { fieldId } from '../paths.js';
 import { summaries } from '../summaries.js';
@@ -24,6 +24,20 @@ function Choice({ form, model, field, label, words }) {
       value={form.values[field]}
       error={form.errors[field]}
       onChange={(value) => form.change({ [field]: value ?? '' })}
+    />
+  );
+}
+
+/** Anything that speaks OpenAI's protocol; the model is then named freely. */
+function OwnServer({ form }) {
+  if (form.values.provider !== OWN_SERVER_PROVIDER) return null;
+  return (
+    <TextInput
+      label="Server of your own"
+      description="Ollama, vLLM, llama.cpp or an Inference Endpoint: the agent calls it instead of Hugging Face."
+      placeholder="http://127.0.0.1:11434/v1"
+      classNames={{ input: 'mono' }}
+      {...textField(form, 'base_url')}
     />
   );
 }
@@ -69,6 +83,7 @@ export function ModelOptions({ form, model }) {
           {...checkField(form, 'cache_prompt')}
         />
       )}
+      <OwnServer form={form} />
       {model && lacking.length > 0 && <p className="section-text">{model.label} has no choice of {either(lacking)}.</p>}
     </Section>
   );
