@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useState } from 'react';
+import { flushSync } from 'react-dom';
 import * as api from './api.js';
 import { fingerprint, toSpec } from './fields.js';
 import { toBody } from './files.js';
@@ -10,11 +11,7 @@ import { useRun } from './useRun.js';
 
 function focusFirst(errors) {
   const [first] = inOrder(errors);
-  // After the messages are on the page, so that a screen reader reads field and message together.
-  requestAnimationFrame(() => {
-    const ids = candidates(first);
-    ids.map((id) => document.getElementById(id)).find(Boolean)?.focus();
-  });
+  candidates(first).map((id) => document.getElementById(id)).find(Boolean)?.focus();
 }
 
 /** The file of a run from before a reload, where the browser kept no more than the run's id. */
@@ -71,7 +68,9 @@ export function useBuilder({ form, server, provider, backend, given, granted }) 
       if (error.code === 'conflict') return setProblem(testing ? SETTLE : null);
       const known = knownErrors(error.fields ?? {});
       if (Object.keys(known).length === 0) return setProblem(describeProblem(error));
-      showErrors(known);
+      // On the page at once: the field may be in a section that opens only now, and a screen reader
+      // should read field and message together.
+      flushSync(() => showErrors(known));
       // The result still shows the run before: say that this test did not come to be one.
       if (testing) setProblem({ title: 'Nothing was run', text: 'Mend the marked field, then test again.' });
       return focusFirst(known);

@@ -12,11 +12,14 @@ const NEEDS = { files: 'reads files', hosts: 'reaches the network' };
 function GalleryEntry({ entry, onAdd }) {
   return (
     <li className="gallery-entry">
-      <button type="button" className="gallery-add" aria-label={`Add ${entry.label}`} onClick={onAdd}>
+      <button type="button" className="gallery-add" onClick={onAdd}>
         <PlusIcon />
         <span className="entry-text">
           <span className="gallery-name">
-            {entry.label}
+            <span>
+              <span className="sr-only">Add </span>
+              {entry.label}
+            </span>
             {NEEDS[entry.needs] && <span className="tag">{NEEDS[entry.needs]}</span>}
           </span>
           <span className="entry-note">{entry.description}</span>
