@@ -11,7 +11,10 @@ import { useRun } from './useRun.js';
 
 function focusFirst(errors) {
   const [first] = inOrder(errors);
-  candidates(first).map((id) => document.getElementById(id)).find(Boolean)?.focus();
+  const field = candidates(first).map((id) => document.getElementById(id)).find(Boolean);
+  field?.focus({ preventScroll: true });
+  // With its message, which stands below it.
+  field?.closest('.code-field, .mantine-InputWrapper-root')?.scrollIntoView({ block: 'nearest' });
 }
 
 /** The file of a run from before a reload, where the browser kept no more than the run's id. */

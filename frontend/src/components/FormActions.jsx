@@ -61,10 +61,12 @@ export function FormActions({ builder, server, backend, provider, waiting }) {
       </div>
       <p className="form-hint">
         <span>{text ?? nameBackend(backend, provider)}</span>
-        <span className="shortcut">
-          <span className="sr-only">Shortcut from anywhere on the page: </span>
-          <kbd>{isMac ? '⌘' : 'Ctrl'}</kbd> <kbd>Enter</kbd>
-        </span>
+        {text === null && (
+          <span className="shortcut">
+            <span className="sr-only">Shortcut from anywhere on the page: </span>
+            <kbd>{isMac ? '⌘' : 'Ctrl'}</kbd> <kbd>Enter</kbd>
+          </span>
+        )}
       </p>
     </div>
   );

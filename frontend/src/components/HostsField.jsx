@@ -17,11 +17,12 @@ function Host({ host, by, checked, onChange }) {
 /** What a test is kept from, why, and who can change that. */
 function Refused({ refused }) {
   if (refused.length === 0) return null;
-  const names = list(refused.map(({ host, by }) => `${host} (${by})`));
+  const askers = list([...new Set(refused.map(({ by }) => by))]);
   return (
     <p className="files-note">
-      Not allowed on this server: {names}. In a test such a call is refused; where you run the file yourself it is not. Whoever
-      runs the server can allow a host with <code>AGENT_BUILDER_EGRESS_ALLOW</code>.
+      Not allowed on this server: {list(refused.map(({ host }) => host))}, asked for by {askers}. In a test such a call is
+      refused; where you run the file yourself it is not. Whoever runs the server can allow a host with{' '}
+      <code>AGENT_BUILDER_EGRESS_ALLOW</code>.
     </p>
   );
 }
