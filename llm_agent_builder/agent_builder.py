@@ -12,10 +12,10 @@ from llm_agent_builder.shape import Made, check_shape
 from llm_agent_builder.spec import AgentSpec, make_spec
 from llm_agent_builder.tool_code import ToolCode
 
-__all__ = ["AgentBuilder", "class_name_for", "filename_for"]
+__all__ = ["AgentBuilder", "class_name_for", "file_code", "filename_for"]
 
 
-def _file_code(spec: AgentSpec) -> tuple[FileCode, frozenset[str]]:
+def file_code(spec: AgentSpec) -> tuple[FileCode, frozenset[str]]:
     """Return a spec's code as its file has it, and the names that the code defines."""
     tools, answer = spec.tool_codes, spec.answer_code
     parts: list[AnswerCode | ToolCode] = [*([answer] if answer else []), *tools]
@@ -63,7 +63,7 @@ class AgentBuilder:
             TemplateError: a template is broken (a bug); no file is better than a wrong one.
 
         """
-        code, taken = _file_code(spec)
+        code, taken = file_code(spec)
         features = features_of(spec)
         class_name, filename = class_name_for(spec.name, taken), filename_for(spec.name)
         source = render(spec, features, code, class_name, filename)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from llm_agent_builder.agent_file import assigned, constant, provider_of
+from llm_agent_builder.agent_file import assigned, constant, own_base_url, provider_of
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.foreign_code import Source, at_byte, read_source
@@ -63,7 +63,8 @@ def find_upgrade(
     source = read_source(code)
     provider = provider_of(source.tree)
     literal = _model_literal(source)
-    present = catalog.find(provider, literal.value)
+    is_own = own_base_url(source.tree) is not None  # what that serves only its owner knows
+    present = None if is_own else catalog.find(provider, literal.value)
     ids = present.successors if present else ()
     if to is not None:
         catalog.require_allowed(provider, to)
@@ -74,7 +75,7 @@ def find_upgrade(
         literal.value,
         present.lifecycle if present else None,
         present.retires_on if present else None,
-        catalog.warning(provider, literal.value),
+        catalog.warning(provider, literal.value) if present else None,
         tuple(_successor(source, literal, model, filename) for model in found if model),
     )
 

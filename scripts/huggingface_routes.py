@@ -1,7 +1,7 @@
 """Count how many of Hugging Face's inference partners serve each model, most first.
 
-The source of the curated list in `llm_agent_builder/catalog.py`: the routes that the installed
-genai-prices knows.
+The source of the curated list in `llm_agent_builder/catalog_sources.py`: the routes that the
+installed genai-prices knows.
 """
 
 from __future__ import annotations

@@ -11,12 +11,37 @@ from pathlib import Path
 import click
 from pydantic_core import PydanticUndefined
 
-from llm_agent_builder.providers import PROVIDERS
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.cli import cli
 from server.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "made by `make docs`; edit the code, not this"
+
+
+OWN_KEY = PROVIDERS[ProviderEnum.HUGGINGFACE].own_key_variable
+OWN_MODELS = f"""\
+## Models of your own
+
+A server that speaks OpenAI's protocol needs one line. Its models are listed by themselves, and a
+Hugging Face agent of one of them calls that server:
+
+```sh
+{PREFIX}MODEL_SERVERS=http://localhost:11434/v1             # Ollama: no key
+{PREFIX}MODEL_SERVERS="http://localhost:8000/v1 VLLM_KEY"   # the key is in VLLM_KEY
+```
+
+It gets the key of the variable named, or none; never your Hugging Face token. In the sandbox an
+agent reaches only servers listed here. On your machine its file looks for the server's key in
+`{OWN_KEY}`. A server's model takes the place of a hosted one of the same id.
+
+`{PREFIX}EXTRA_MODELS` adds single models, for the command line too:
+
+```sh
+{PREFIX}EXTRA_MODELS="anthropic:claude-new=Claude New"
+{PREFIX}EXTRA_MODELS="huggingface:qwen3:4b@http://localhost:11434/v1"
+```
+"""
 
 
 def default_of(name: str) -> str:
@@ -50,6 +75,9 @@ def settings_page() -> str:
             "| --- | --- | --- |",
             *rows,
             *keys,
+            "",
+            OWN_MODELS,
+            "## Further variables",
             "",
             "`HTTPS_PROXY` and `NO_PROXY` are honoured on the way to the providers;",
             "`OTEL_EXPORTER_OTLP_ENDPOINT` has traces sent (with the extra `[otel]`).",

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError, SpecError
-from server.backends import providers_in
+from server.backends import base_url_in, providers_in
 from server.catalog_refresh import LiveCatalog
 from server.cli_files import read_files, save_files
 from server.confine import MIB
@@ -216,6 +216,9 @@ async def _show(rooms: Rooms, admitted: Run) -> int:
             stream = sys.stdout if data["stream"] == "stdout" else sys.stderr
             stream.write(data["text"])
             stream.flush()
+        elif kind == "started":
+            for need in data["missing"]:
+                click.echo(f"[{need['message']}]", err=True)
         elif kind == "limit":
             click.echo(f"[reached: {data['message']}]", err=True)
         elif kind == "denied":
@@ -227,14 +230,15 @@ def _show_end(admitted: Run) -> int:
     if admitted.failure is not None:
         raise admitted.failure
     if used := admitted.result["usage"]:
-        click.echo(f"[{_used(used, admitted.result['cost_usd'], admitted.backend)}]", err=True)
+        is_paid = admitted.backend == "provider" and base_url_in(admitted.code) is None
+        click.echo(f"[{_used(used, admitted.result['cost_usd'], is_paid=is_paid)}]", err=True)
     if admitted.status == "success":
         return 0
     click.echo(f"[{admitted.status}: {admitted.result['reason']}]", err=True)
     return 1
 
 
-def _used(usage: dict[str, int], cost_usd: float | None, backend: str) -> str:
+def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> str:
     calls = usage["calls"]
     words = [f"{calls} model call{'' if calls == 1 else 's'}"]
     answered = usage["input_tokens"] or usage["unmetered_calls"]
@@ -242,7 +246,7 @@ def _used(usage: dict[str, int], cost_usd: float | None, backend: str) -> str:
         words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")
     if usage["unmetered_calls"]:
         words.append(f"{usage['unmetered_calls']} without a count")
-    if backend == "provider" and answered:
+    if is_paid and answered:
         words.append("price unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
     return "; ".join(words)
 
@@ -252,7 +256,8 @@ def _who(rooms: Rooms, admitted: Run) -> str:
         return "a recording"
     if admitted.backend == "local":
         return f"built-in model {rooms.local_model.label}"
-    return "your key"
+    base_url = base_url_in(admitted.code)
+    return f"your server {base_url}" if base_url else "your key"
 
 
 # ---------------------------------------------------------------- serve

@@ -16,8 +16,8 @@ def pairwise(
 ) -> list[Row]:
     """Return rows, each with one choice of each name, so that every pair that may be is in one.
 
-    Greedy: a row begins with a pair that is missing, and takes what covers the most others. `allowed`
-    judges whole rows. The same arguments give the same rows.
+    Greedy: a row begins with a pair that is missing, and takes what covers the most others.
+    `allowed` judges whole rows. The same arguments give the same rows.
     """
     rng = random.Random(seed)
     names = list(choices)
@@ -71,7 +71,7 @@ def _best_choice(
     missing: Mapping[_Pair, None],
     rng: random.Random,
 ) -> int:
-    """Return mostly what covers the most missing pairs, sometimes anything: some rows may not be."""
+    """Return mostly what covers the most missing pairs, sometimes anything, as some may not be."""
     order = list(choices)
 
     def covers(index: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,10 +44,15 @@ class Received:
 
 
 class ScriptedUpstream:
-    """An HTTP server on a free loopback port. It answers with `replies`, first in first out."""
+    """An HTTP server on a free loopback port. It answers with `replies`, first in first out.
+
+    Agents that share one have a path of their own before the provider's, `/NAME/v1/...`, and get
+    `scripts[NAME]`.
+    """
 
     def __init__(self) -> None:
         self.replies: deque[Reply] = deque()
+        self.scripts: defaultdict[str, deque[Reply]] = defaultdict(deque)
         self.received: list[Received] = []
         self.sent_at: list[float] = []
         """When each chunk was about to leave, by `time.monotonic()`."""
@@ -101,7 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         upstream.received.append(Received(self.path, headers, body))
         try:
-            self._send(upstream.replies.popleft(), upstream)
+            script = upstream.scripts.get(self.path.split("/")[1], upstream.replies)
+            self._send(script.popleft(), upstream)
         except ConnectionError:  # the agent is gone, as some tests want it
             self.close_connection = True
 
@@ -124,9 +130,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def failure(status: int, message: str) -> Reply:
-    """Return an error that suits both providers' shapes, and that no SDK tries again."""
+    """Return an error that suits both providers' shapes, and that no SDK makes anew."""
     error = {"type": "error", "error": {"type": "scripted_error", "message": message}}
-    return Reply((json.dumps(error).encode(),), status, headers={"x-should-retry": "false"})
+    headers = {"x-should-retry": "false", "retry-after": "0"}
+    return Reply((json.dumps(error).encode(),), status, headers=headers)
 
 
 def answer(
@@ -155,6 +162,71 @@ def answer(
     return Reply(chunks, content_type=kind, gated=gated, cut=cut)
 
 
+def tool_call(
+    provider: ProviderEnum,
+    name: str,
+    arguments: str,
+    *,
+    stream: bool,
+    text: str = "",
+    stop: str | None = None,
+) -> Reply:
+    """Return an answer that calls a tool with `arguments`, a JSON text that comes in two pieces."""
+    if provider is ProviderEnum.ANTHROPIC:
+        make = _tool_use_stream if stream else _tool_use
+        ending = stop or "tool_use"
+    else:
+        make = _tool_calls_stream if stream else _tool_calls
+        ending = stop or "tool_calls"
+    kind = "text/event-stream" if stream else "application/json"
+    return Reply(make(name, arguments, text, ending), content_type=kind)
+
+
+def _tool_use(name: str, arguments: str, text: str, stop: str) -> list[bytes]:
+    content: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
+    use = {"type": "tool_use", "id": "toolu_1", "name": name, "input": json.loads(arguments)}
+    return [json.dumps(_message_object([*content, use], stop)).encode()]
+
+
+def _tool_use_stream(name: str, arguments: str, text: str, stop: str) -> list[bytes]:
+    start, *_ = _messages_stream([text], None)
+    start += _event("content_block_stop", {"index": 0})
+    block = {"type": "tool_use", "id": "toolu_1", "name": name, "input": {}}
+    start += _event("content_block_start", {"index": 1, "content_block": block})
+    half = len(arguments) // 2
+    deltas = [
+        _event(
+            "content_block_delta",
+            {"index": 1, "delta": {"type": "input_json_delta", "partial_json": part}},
+        )
+        for part in (arguments[:half], arguments[half:])
+    ]
+    delta = {"stop_reason": stop, "stop_sequence": None}
+    end = _event("content_block_stop", {"index": 1})
+    end += _event("message_delta", {"delta": delta, "usage": {"output_tokens": 5}})
+    return [start, *deltas, end + _event("message_stop", {})]
+
+
+def _tool_calls(name: str, arguments: str, text: str, stop: str) -> list[bytes]:
+    call = {"id": "call_1", "type": "function"}
+    calls = [call | {"function": {"name": name, "arguments": arguments}}]
+    message = {"role": "assistant", "content": text or None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": stop}
+    completion = _completion_object("chat.completion", [choice])
+    completion["usage"] = _CHAT_USAGE
+    return [json.dumps(completion).encode()]
+
+
+def _tool_calls_stream(name: str, arguments: str, text: str, stop: str) -> list[bytes]:
+    half = len(arguments) // 2
+    call = {"index": 0, "id": "call_1", "type": "function"}
+    first = call | {"function": {"name": name, "arguments": arguments[:half]}}
+    second = call | {"function": {"name": None, "arguments": arguments[half:]}}
+    chunks = [_delta({"role": "assistant", "content": text}, None)]
+    chunks += [_delta({"tool_calls": [part]}, None) for part in (first, second)]
+    return [*chunks, _delta({}, stop) + _CHAT_END]
+
+
 def stream_error(provider: ProviderEnum, pieces: Sequence[str], message: str) -> Reply:
     """Return a streamed answer that ends in an error event."""
     if provider is ProviderEnum.ANTHROPIC:
@@ -170,7 +242,7 @@ def _message(pieces: Sequence[str], stop: str | None) -> list[bytes]:
     return [json.dumps(_message_object([{"type": "text", "text": "".join(pieces)}], stop)).encode()]
 
 
-def _message_object(content: list[dict[str, str]], stop: str | None) -> dict[str, Any]:
+def _message_object(content: list[dict[str, Any]], stop: str | None) -> dict[str, Any]:
     return {
         "id": "msg_1",
         "type": "message",
@@ -208,7 +280,7 @@ def _completion(pieces: Sequence[str], stop: str | None) -> list[bytes]:
     message = {"role": "assistant", "content": "".join(pieces)}
     choice = {"index": 0, "message": message, "finish_reason": stop}
     completion = _completion_object("chat.completion", [choice])
-    completion["usage"] = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+    completion["usage"] = _CHAT_USAGE
     return [json.dumps(completion).encode()]
 
 
@@ -219,17 +291,19 @@ def _completion_object(kind: str, choices: list[dict[str, Any]]) -> dict[str, An
 def _completion_stream(pieces: Sequence[str], stop: str | None) -> list[bytes]:
     chunks = [_delta({"role": "assistant", "content": piece}, None) for piece in pieces]
     end = _delta({}, stop) if stop else b""
-    # As with usage asked for: the last chunk has no choices.
-    return [*chunks, end + _data(_completion_object("chat.completion.chunk", [])) + _DONE]
+    return [*chunks, end + _CHAT_END]
 
 
-_DONE = b"data: [DONE]\n\n"
-
-
-def _delta(delta: dict[str, str], finish: str | None) -> bytes:
+def _delta(delta: dict[str, Any], finish: str | None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     return _data(_completion_object("chat.completion.chunk", [choice]))
 
 
 def _data(value: Mapping[str, object]) -> bytes:
     return f"data: {json.dumps(value)}\n\n".encode()
+
+
+_CHAT_USAGE = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+# As with usage asked for: the last chunk has no choices.
+_LAST_CHUNK = _completion_object("chat.completion.chunk", []) | {"usage": _CHAT_USAGE}
+_CHAT_END = _data(_LAST_CHUNK) + b"data: [DONE]\n\n"

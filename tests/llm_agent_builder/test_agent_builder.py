@@ -25,8 +25,10 @@ from llm_agent_builder import (
     class_name_for,
     filename_for,
 )
-from llm_agent_builder.agent_builder import _check_shape
+from llm_agent_builder.agent_builder import file_code
 from llm_agent_builder.errors import TemplateError
+from llm_agent_builder.features import features_of
+from llm_agent_builder.shape import Made, check_shape
 from llm_agent_builder.spec import NAME_MAX_CHARS, TEXT_MAX_BYTES
 from tests.llm_agent_builder.conftest import InstalledSdks
 from tests.llm_agent_builder.processes import run_python
@@ -51,6 +53,12 @@ def constants_of(source: str) -> dict[str, object]:
             assert target.id not in found
             found[target.id] = node.value.value
     return found
+
+
+def check(source: str, spec: AgentSpec) -> None:
+    code, taken = file_code(spec)
+    names = class_name_for(spec.name, taken), filename_for(spec.name)
+    check_shape(Made(source, spec, features_of(spec), code, *names))
 
 
 class _Mask(ast.NodeTransformer):
@@ -357,7 +365,7 @@ def test_a_value_pasted_into_source_passes_only_as_the_very_same_program(
     good = build(spec)
     source = good.replace('"Other words."', f'"Other words.{pasted}"')
     try:
-        _check_shape(source, spec, class_name_for(spec.name))
+        check(source, spec)
     except TemplateError:
         assert pasted != ""
     else:
@@ -390,7 +398,7 @@ def test_a_file_of_another_shape_is_refused(
     source = build(spec)
     assert old in source
     with pytest.raises(TemplateError, match="rendered file"):
-        _check_shape(source.replace(old, new, 1), spec, class_name_for(spec.name))
+        check(source.replace(old, new, 1), spec)
 
 
 @pytest.mark.parametrize(

@@ -352,11 +352,13 @@ def test_a_refusal_of_the_provider_is_one_line_that_says_why(
     tmp_path: Path,
 ) -> None:
     agent = write_agent(tmp_path, provider, base_url=upstream.url, stream=stream)
-    upstream.replies.append(failure(status, "scripted\nrefusal"))
+    # Hugging Face's SDK doesn't try again: the file itself does where the server is busy.
+    calls = 3 if provider is HUGGINGFACE and status != 401 else 1
+    upstream.replies.extend([failure(status, "scripted\nrefusal")] * calls)
     done = agent.run("--task", "x")
     assert (done.returncode, done.stdout) == (1, "")
     assert_one_line(done.stderr, kind, str(status), "refusal")
-    assert len(upstream.received) == 1
+    assert len(upstream.received) == calls
 
 
 @pytest.mark.parametrize("provider", PROVIDER_CASES)

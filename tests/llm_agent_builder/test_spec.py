@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -141,6 +142,16 @@ def test_the_examples_of_the_schema_are_specs() -> None:
 
 STDIO = {"name": "files", "command": ["server", "--root", "."]}
 HTTP = {"name": "web", "url": "https://example.com/mcp"}
+TOOL = '''def shout(text: str) -> str:
+    """Say it louder."""
+    return text.upper()
+'''
+ANSWER = """from pydantic import BaseModel
+
+
+class Verdict(BaseModel):
+    good: bool
+"""
 MANY: dict[str, Any] = {
     "chat": True,
     "max_tokens": 30_000,
@@ -198,9 +209,17 @@ def test_all_choices_together_are_kept() -> None:
         ({"timeout_s": float("nan")}, "timeout_s", "finite number"),
         ({"retries": 11}, "retries", "less than or equal to 10"),
         ({"retires": 1}, "retires", "did you mean retries?"),
-        ({"tools": ["x"] * 17}, "tools", "at most 16"),
+        ({"tools": [TOOL] * 17}, "tools", "at most 16"),
         ({"tools": [{"code": " "}]}, "tools.0.code", "must not be blank"),
         ({"tools": [7]}, "tools.0", "valid dictionary"),
+        ({"tools": [TOOL, "def f(: pass"]}, "tools.1.code", "line 1: is not Python"),
+        ({"tools": [TOOL, TOOL]}, "tools.1.code", "shout is in the file already"),
+        ({"tools": [TOOL], "answer": ANSWER.replace("Verdict", "shout")}, "answer", "shout is"),
+        ({"answer": "class Verdict: pass"}, "answer", "line 1: "),
+        ({"answer": {"type": "object", "propertys": {}}}, "answer", "properties"),
+        ({"answer": "{"}, "answer", "neither Python nor JSON"),
+        ({"answer": ANSWER, "stream": True}, "answer", "turn stream off"),
+        ({"answer": ANSWER, "stop_sequences": ["x"]}, "stop_sequences", "cut a typed answer off"),
     ],
 )
 def test_a_choice_that_cannot_be_had_is_refused_at_its_field(
@@ -210,3 +229,25 @@ def test_a_choice_that_cannot_be_had_is_refused_at_its_field(
         make_spec(GOOD | values)
     assert refused.value.field == field
     assert problem in refused.value.problem
+
+
+def test_code_is_kept_in_its_canonical_form_however_it_is_given() -> None:
+    plain = make(tools=[TOOL], answer=ANSWER)
+    assert plain.tools[0].code == TOOL
+    loose = "\n\n" + TOOL.replace("\n", "\r\n") + "\n\n"
+    assert make(tools=[{"code": loose}], answer="\n" + ANSWER) == plain
+    assert AgentSpec.model_validate(plain.model_dump()) == plain
+
+
+def test_an_answers_type_may_be_a_json_schema_as_mapping_or_as_text() -> None:
+    schema = {
+        "title": "Verdict",
+        "type": "object",
+        "properties": {"good": {"type": "boolean"}},
+        "required": ["good"],
+        "additionalProperties": False,
+    }
+    made = make(answer=schema)
+    assert made.answer_code is not None
+    assert made.answer_code.class_name == "Verdict"
+    assert make(answer=json.dumps(schema)) == made

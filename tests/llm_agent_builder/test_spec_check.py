@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_agent_builder import AgentBuilder, AgentSpec, SpecError
 from llm_agent_builder.agent_file import own_base_url
@@ -38,14 +40,14 @@ def own(**values: Any) -> AgentSpec:
 
 
 def test_what_the_model_does_passes_as_it_is() -> None:
-    for given in (
+    for asked in (
         spec(),
         spec(max_tokens=128_000, thinking="adaptive", effort="max"),
         spec(model="claude-haiku-5-5", thinking="disabled", effort="high"),
         spec(tools=[TOOL]),
         spec(provider="huggingface", model="openai/gpt-oss-20b", tools=[TOOL]),
     ):
-        assert checked_spec(given, CATALOG) is given
+        assert checked_spec(asked, CATALOG) is asked
 
 
 @pytest.mark.parametrize(
@@ -78,9 +80,9 @@ def test_what_the_model_does_not_do_is_said_at_its_field(
 def test_a_model_that_calls_no_tools_gets_none() -> None:
     told = LiveModel("org/plain", tools=False, typed_answers=False)
     live = LiveList(ProviderEnum.HUGGINGFACE, "https://x.example/v1/models", TODAY, [told])
-    given = spec(provider="huggingface", model="org/plain", tools=[TOOL])
+    asked = spec(provider="huggingface", model="org/plain", tools=[TOOL])
     with pytest.raises(SpecError, match="tools: the model can't call tools"):
-        checked_spec(given, Catalog(TODAY, [live]))
+        checked_spec(asked, Catalog(TODAY, [live]))
 
 
 def test_a_model_that_is_not_offered_is_refused_unless_it_is_ones_own() -> None:
@@ -91,8 +93,8 @@ def test_a_model_that_is_not_offered_is_refused_unless_it_is_ones_own() -> None:
 
 def test_a_model_of_ones_own_server_gets_its_address_from_the_catalog() -> None:
     catalog = Catalog(TODAY, extra=parse_models(f"huggingface:llama3.2:3b@{OLLAMA}"))
-    given = spec(provider="huggingface", model="llama3.2:3b")
-    assert checked_spec(given, catalog) == own()
+    asked = spec(provider="huggingface", model="llama3.2:3b")
+    assert checked_spec(asked, catalog) == own()
 
 
 @pytest.mark.parametrize("url", ["localhost:11434", "http://u:pw@h", 3, "", "http://h/v1?x=1"])
@@ -115,11 +117,11 @@ def test_only_hugging_face_agents_have_a_server_of_ones_own() -> None:
 def test_the_file_calls_that_server_and_reads_back_as_it_was(
     url: str, stream: bool, tmp_path: Path
 ) -> None:
-    given = spec(provider="huggingface", model="m", base_url=url, stream=stream)
-    source = AgentBuilder().build(given)
-    assert own_base_url(ast.parse(source)) == given.base_url
+    asked = spec(provider="huggingface", model="m", base_url=url, stream=stream)
+    source = AgentBuilder().build(asked)
+    assert own_base_url(ast.parse(source)) == asked.base_url
     reading = read_agent(source)
-    assert (reading.spec, reading.exact) == (given, True)
+    assert (reading.spec, reading.exact) == (asked, True)
     (tmp_path / "a.py").write_text(source)
     for command in (("check",), ("format", "--check")):
         ruff = [sys.executable, "-m", "ruff", *command, "--isolated", str(tmp_path)]
@@ -131,3 +133,13 @@ def test_the_providers_own_api_is_nobodys_own_server() -> None:
     source = AgentBuilder().build(spec(provider="huggingface", model="openai/gpt-oss-20b"))
     assert own_base_url(ast.parse(source)) is None
     assert read_agent(source).spec.base_url is None
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80))
+def test_whatever_an_address_holds_it_stays_a_literal(path: str) -> None:
+    try:
+        asked = spec(provider="huggingface", model="m", base_url=f"http://host/{path}")
+    except SpecError:
+        return
+    source = AgentBuilder().build(asked)  # which compares the file's shape with its reference
+    assert own_base_url(ast.parse(source)) == asked.base_url

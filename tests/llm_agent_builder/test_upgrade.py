@@ -15,6 +15,7 @@ from llm_agent_builder import AgentBuilder, ProviderEnum
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.errors import NotOursError, UnknownModelError
 from llm_agent_builder.extra_models import ExtraModel
+from llm_agent_builder.live_models import LiveList, LiveModel
 from llm_agent_builder.model_facts import Lifecycle
 from llm_agent_builder.upgrade import Upgrade, find_upgrade
 
@@ -122,6 +123,21 @@ def test_an_unknown_model_is_known_to_be_unknown() -> None:
     found = upgrade(code)
     assert (found.lifecycle, found.successors, found.note) == (None, (), None)
     assert upgrade(code, to=NEW).successors[0].code == code.replace("claude-of-mine", NEW)
+
+
+def test_a_file_of_ones_own_server_has_no_successors() -> None:
+    plain = AgentBuilder().build_agent("A", "b", "c", "org/old", provider="huggingface")
+    live = LiveList(
+        ProviderEnum.HUGGINGFACE,
+        "https://x.example/v1/models",
+        TODAY,
+        [LiveModel("org/old", lifecycle=Lifecycle.RETIRED), LiveModel("org/new")],
+    )
+    catalog = Catalog(TODAY, [live])
+    assert [found.id for found in find_upgrade(plain, catalog).successors][:1] == ["org/new"]
+    own = plain.replace("https://router.huggingface.co/v1", "http://localhost:8000/v1")
+    found = find_upgrade(own, catalog)
+    assert (found.lifecycle, found.note, found.successors) == (None, None, ())
 
 
 def test_a_model_that_nobody_offers_is_not_moved_to() -> None:

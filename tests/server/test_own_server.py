@@ -14,7 +14,8 @@ import pytest
 from llm_agent_builder.errors import BackendUnavailableError
 from llm_agent_builder.providers import ProviderEnum
 from server.backends import Backends, base_url_in
-from server.local_model import LocalModel
+from server.catalog_refresh import LiveCatalog
+from server.local_model import LABEL, LocalModel
 from server.settings import KeySource, load_settings
 from server.upstreams import Upstream
 from tests.server.api import SPEC, execute
@@ -145,3 +146,29 @@ def test_calls_go_to_the_listed_server_and_other_providers_calls_do_not() -> Non
 )
 def test_the_address_is_read_from_the_file(code: str, expected: str | None) -> None:
     assert base_url_in(code) == expected
+
+
+def test_llama_cpps_own_server_is_one_too(tmp_path: Path) -> None:
+    """The engine of the built-in model is a real server of that kind, with a key."""
+
+    async def ask() -> LiveCatalog:
+        model = LocalModel(log_file=tmp_path / "log")
+        endpoint = await model.endpoint()
+        settings = load_settings(
+            data_dir=tmp_path, model_servers=f"{endpoint.base_url} LLAMA_KEY", refresh_hours=1
+        )
+        keys = KeySource({"LLAMA_KEY": endpoint.key.reveal()}, tmp_path / "none")
+        try:
+            catalog = LiveCatalog(settings, keys, environ={})
+            await catalog.refresh_due()
+            return catalog
+        finally:
+            await model.close()
+
+    catalog = asyncio.run(ask())
+    assert catalog.refresh_note(ProviderEnum.HUGGINGFACE) is None
+    first = catalog.current().models(ProviderEnum.HUGGINGFACE)[0]
+    assert first.base_url is not None
+    assert first.base_url.startswith("http://127.0.0.1:")
+    assert (first.id, first.origin) == (LABEL, "setting")
+    assert first.context_window
