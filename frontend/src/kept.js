@@ -10,12 +10,11 @@ const FILE_KEY = 'llm-agent-builder.file';
 export function keptRun() {
   const run = load(RUN_KEY, 'tab');
   if (typeof run?.id !== 'string' || run.id === '') return null;
-  const granted = { hosts: texts(run.granted?.hosts), files: texts(run.granted?.files) };
-  return { id: run.id, providerLabel: typeof run.providerLabel === 'string' ? run.providerLabel : '', granted };
+  return { id: run.id, providerLabel: typeof run.providerLabel === 'string' ? run.providerLabel : '' };
 }
 
-export function keepRun({ id, providerLabel, granted }) {
-  save(RUN_KEY, { id, providerLabel, granted }, 'tab');
+export function keepRun({ id, providerLabel }) {
+  save(RUN_KEY, { id, providerLabel }, 'tab');
 }
 
 export function forgetRun() {

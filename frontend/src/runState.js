@@ -1,7 +1,7 @@
 import { appendOutput, emptyOutput } from './output.js';
 
 /** What a run may reach beyond the model: hosts as HOST:PORT, and names of files. */
-export const nothingGranted = { hosts: [], files: [] };
+const nothingGranted = { hosts: [], files: [] };
 
 /**
  * A run as the page knows it. `status` is the server's own word, or one of the page's: `idle` before
@@ -14,6 +14,8 @@ export const idleRun = {
   restored: false,
   providerLabel: '',
   granted: nothingGranted,
+  /** What the agent's tools need and were not given: sentences of the server's. */
+  missing: [],
   backend: null,
   modelLabel: null,
   tier: null,
@@ -69,13 +71,12 @@ function startOf(run, { limits }, now) {
 }
 
 /** Where the page begins with a run that it takes up again; `ageMs` is how long ago that was made. */
-export function restoredRun({ id, providerLabel, granted = nothingGranted }, record, ageMs, now) {
+export function restoredRun({ id, providerLabel }, record, ageMs, now) {
   const active = isActive(record);
   return {
     ...idleRun,
     id,
     providerLabel,
-    granted,
     restored: true,
     // The end is shown when its event comes, together with all that came before it.
     status: active ? record.status : 'restoring',
@@ -91,6 +92,8 @@ const transitions = {
     modelLabel: event.model_label ?? null,
     tier: event.tier ?? null,
     limits: event.limits ?? null,
+    granted: event.granted ?? nothingGranted,
+    missing: (event.missing ?? []).map(({ message }) => message),
     startedAt: startOf(run, event, now),
   }),
   model_call: (run, event) => ({ ...run, calls: [...run.calls, event] }),

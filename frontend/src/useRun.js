@@ -2,7 +2,7 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import * as api from './api.js';
 import { followRun } from './followRun.js';
 import { forgetRun, keepRun, keptRun } from './kept.js';
-import { applyEvents, idleRun, isActive, nothingGranted, restoredRun } from './runState.js';
+import { applyEvents, idleRun, isActive, restoredRun } from './runState.js';
 
 /** Collects events and hands them over once a frame, so that a talkative run never redraws per event. */
 function createBatcher(deliver) {
@@ -27,13 +27,9 @@ function createBatcher(deliver) {
   };
 }
 
-function grantedTo({ files, egress }) {
-  return { hosts: egress, files: files.map(({ name }) => name) };
-}
-
 /** What a run's callbacks may touch while it is the one on the page. */
 function newRun(providerLabel) {
-  return { id: null, providerLabel, granted: nothingGranted, abort: new AbortController(), stopWanted: false, text: [] };
+  return { id: null, providerLabel, abort: new AbortController(), stopWanted: false, text: [] };
 }
 
 /**
@@ -108,10 +104,8 @@ export function useRun() {
         const program = await prepare();
         if (!program || mine.stopWanted) return;
         mine.id = (await api.createRun(program)).id;
-        mine.granted = grantedTo(program);
         keepRun(mine);
-        const { id, granted, stopWanted: stopping } = mine;
-        show(mine, { ...idleRun, status: 'queued', id, providerLabel, granted, stopping });
+        show(mine, { ...idleRun, status: 'queued', id: mine.id, providerLabel, stopping: mine.stopWanted });
       } finally {
         coming.current = null;
         setStarting(false);
@@ -126,7 +120,7 @@ export function useRun() {
   const resume = useCallback(async () => {
     const kept = keptRun();
     if (!kept || live.current || coming.current) return null;
-    const mine = { ...newRun(kept.providerLabel), id: kept.id, granted: kept.granted };
+    const mine = { ...newRun(kept.providerLabel), id: kept.id };
     show(mine);
     try {
       const record = await api.getRun(kept.id, mine.abort.signal);

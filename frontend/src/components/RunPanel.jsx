@@ -1,7 +1,7 @@
 import { answeredBy, LOCAL_BOUND } from '../backends.js';
 import { costText, count, seconds, UNKNOWN } from '../format.js';
 import { isActive, statusTone, stoppedEarly } from '../runState.js';
-import { ShieldIcon, WarningIcon } from './icons.jsx';
+import { InfoIcon, ShieldIcon, WarningIcon } from './icons.jsx';
 import { Fact, ModelCalls } from './ModelCalls.jsx';
 import { OutputView } from './OutputView.jsx';
 import { RunFiles } from './RunFiles.jsx';
@@ -24,6 +24,21 @@ function Granted({ granted: { hosts, files } }) {
     <p className="answered" data-testid="granted">
       Granted for this run: {[given, hosts.join(', ')].filter(Boolean).join('; ')}
     </p>
+  );
+}
+
+/** What its tools will lack: said while the run is going, and not only once they have failed. */
+function Missing({ missing }) {
+  if (missing.length === 0) return null;
+  return (
+    <div className="note" data-tone="quiet" data-testid="missing">
+      <InfoIcon />
+      <ul>
+        {missing.map((message) => (
+          <li key={message}>{sentence(message)}.</li>
+        ))}
+      </ul>
+    </div>
   );
 }
 
@@ -133,6 +148,7 @@ export function RunPanel({ ref, run, offline, fullOutput }) {
         <>
           <Backend run={run} />
           <Granted granted={run.granted} />
+          <Missing missing={run.missing} />
           <Note run={run} offline={offline} />
           {/* A new run starts with a fresh view, which follows its output again. */}
           <OutputView key={run.id} output={run.output} waiting={waiting} fullOutput={fullOutput} />
