@@ -29,6 +29,11 @@ function modelWarning(values, catalog) {
 
 const isOurs = (error) => error.code !== 'not_ours';
 
+const OPENAI_AGENTS = /^\s*(from|import)\s+agents\b/m;
+
+/** The server says of a file it can't use what it is, or has: "is not Python: ...". */
+const aboutFile = (message) => `It ${message}${/[.!?]$/.test(message) ? '' : '.'}`;
+
 /**
  * Opens an agent file: its values go into the form, its hand-written parts are kept, and one that is
  * not ours is offered to be imported. `show` puts a file on the page.
@@ -40,7 +45,7 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
   const fail = useCallback(
     (name, error) => {
       if (error.code === 'offline') reportOffline(error);
-      const said = Object.values(error.fields ?? {})[0] ?? error.message;
+      const said = Object.values(error.fields ?? {})[0] ?? aboutFile(error.message);
       const problem = error.status === 422 ? { title: `${name} was not opened`, text: said } : describeProblem(error);
       setState({ ...nothing, problem });
     },
@@ -61,7 +66,7 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
         return true;
       } catch (error) {
         if (isOurs(error)) fail(name, error);
-        else setState({ ...nothing, foreign: { name, code, why: error.message } });
+        else setState({ ...nothing, foreign: { name, code, why: aboutFile(error.message), importable: OPENAI_AGENTS.test(code) } });
         return false;
       }
     },

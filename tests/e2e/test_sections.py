@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.test_page import SHOTS, axe, choose, expect_status, fill, open_page, spoil
+from tests.e2e.test_page import SHOTS, axe, choose, fill, open_page
 from tests.serving import ServerFactory, Serving
 
 SECTIONS = ("Tools", "Typed answer", "Model options", "Conversation and limits", "MCP servers")
@@ -38,7 +38,9 @@ def test_sections_say_what_is_set_and_reach_the_file(page: Page, site: Serving) 
     section(page, "Tools").click()
     page.get_by_role("button", name="Add Calculator").click()
     expect(page.get_by_role("button", name=re.compile("^calculator"))).to_be_focused()
-    write_tool(page, 'def double(x: int) -> str:\n    """Double a number."""\n    return str(2 * x)\n')
+    write_tool(
+        page, 'def double(x: int) -> str:\n    """Double a number."""\n    return str(2 * x)\n'
+    )
     page.get_by_role("button", name="Move double up").click()
     expect(page.get_by_role("button", name="Move double up")).to_be_focused()
     expect(section(page, "Tools")).to_contain_text("double, calculator")
@@ -116,18 +118,25 @@ def test_option_that_another_model_lacks_is_taken_out_with_a_note(
     expect(page.get_by_test_id("code")).to_contain_text("MAX_TOKENS = 8192")
 
 
-def test_hosts_are_asked_for_and_what_was_granted_is_said(page: Page, serve: ServerFactory) -> None:
-    server = serve(AGENT_BUILDER_EGRESS_ALLOW="api.example.com:443,files.example.org:443")
+def test_hosts_are_asked_for_and_the_run_says_what_it_has_and_what_it_lacks(
+    page: Page, serve: ServerFactory
+) -> None:
+    server = serve(AGENT_BUILDER_EGRESS_ALLOW="api.example.com:443,example.com:443")
     open_page(page, server)
     fill(page)
-    spoil(page, "print('ran')")
-    page.get_by_label("api.example.com:443").check()
+    section(page, "Tools").click()
+    page.get_by_role("button", name="Add Fetch").click()
+    hosts = page.get_by_role("group", name="Hosts")
+    expect(hosts.get_by_role("listitem").filter(has_text="asked for by fetch_url")).to_have_count(1)
+    expect(hosts).to_contain_text("Not allowed on this server: www.example.com:443")
+    page.get_by_label("example.com:443 asked for by fetch_url").check()
     page.get_by_role("button", name="Test Agent").click()
-    expect_status(page, "success")
     granted = page.get_by_test_id("granted")
-    expect(granted).to_have_text("Granted for this run: api.example.com:443")
+    expect(granted).to_have_text("Granted for this run: example.com:443")
+    missing = page.get_by_test_id("missing")
+    expect(missing).to_contain_text("fetch_url can't reach www.example.com:443 in this run")
     page.reload()
-    expect(granted).to_have_text("Granted for this run: api.example.com:443")
+    expect(granted).to_have_text("Granted for this run: example.com:443")
 
 
 def test_tool_that_needs_what_no_test_gets_is_told_of(page: Page, site: Serving) -> None:

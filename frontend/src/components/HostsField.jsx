@@ -8,7 +8,7 @@ function Host({ host, by, checked, onChange }) {
       <label className="host">
         <input type="checkbox" checked={checked} onChange={(event) => onChange(event.currentTarget.checked)} />
         <span className="host-name">{host}</span>
-        {by && <span className="tag">asked for by {by}</span>}
+        {by && <span className="tag"> asked for by {by}</span>}
       </label>
     </li>
   );

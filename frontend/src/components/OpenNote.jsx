@@ -30,10 +30,14 @@ function Opened({ opened: { name, edits }, onClose }) {
 function Foreign({ opener }) {
   const { foreign, importForeign, dismiss } = opener;
   return (
-    <Card tone="caution" icon={<WarningIcon />} title={`${foreign.name} is not an agent of this builder`} onClose={dismiss}>
+    <Card tone="caution" icon={<WarningIcon />} title={`${foreign.name} was not opened`} onClose={dismiss}>
       <p>{foreign.why}</p>
-      <p>Nothing was changed. If it uses OpenAI’s Agents SDK, what can be carried over can be imported.</p>
-      <button type="button" className="link" onClick={importForeign}>Import what can be carried over</button>
+      {foreign.importable && (
+        <>
+          <p>It uses OpenAI’s Agents SDK: what can be carried over can be imported.</p>
+          <button type="button" className="link" onClick={importForeign}>Import what can be carried over</button>
+        </>
+      )}
     </Card>
   );
 }

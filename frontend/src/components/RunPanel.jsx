@@ -35,7 +35,7 @@ function Missing({ missing }) {
       <InfoIcon />
       <ul>
         {missing.map((message) => (
-          <li key={message}>{sentence(message)}.</li>
+          <li key={message}>{message}.</li>
         ))}
       </ul>
     </div>
