@@ -15,9 +15,8 @@ function readDraft() {
 /** Keeps the draft: for the next visit, and so that a reload brings back this tab's, not the newest one. */
 function useKept(typed, base) {
   useEffect(() => {
-    const draft = { ...typed, base };
-    save(DRAFT_KEY, draft);
-    save(DRAFT_KEY, draft, 'tab');
+    save(DRAFT_KEY, typed);
+    save(DRAFT_KEY, { ...typed, base }, 'tab'); // an opened file is this tab's
   }, [typed, base]);
 }
 

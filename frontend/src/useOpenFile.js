@@ -14,7 +14,7 @@ async function readText(chosen) {
     return { problem: { title: `${chosen.name} is too long`, text } };
   }
   try {
-    return { code: new TextDecoder('utf-8', { fatal: true }).decode(await chosen.arrayBuffer()) };
+    return { code: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await chosen.arrayBuffer()) };
   } catch {
     return { problem: { title: `${chosen.name} can’t be read`, text: 'An agent is a Python file: text in UTF-8.' } };
   }

@@ -34,11 +34,12 @@ function OpenButton({ opener, ready }) {
   );
 }
 
-function FormHead({ form, opener, ready }) {
+function FormHead({ form, opener, ready, dropping }) {
   return (
     <div className="panel-head">
       <h2 className="panel-title" id="form-title">Agent</h2>
-      <div className="panel-links">
+      {dropping && <span className="drop-hint">Drop the agent file to open it</span>}
+      <div className="panel-links" hidden={dropping}>
         <OpenButton opener={opener} ready={ready} />
         {form.undo ? (
           <button type="button" className="link" onClick={form.undo.run}>{form.undo.label}</button>
@@ -75,7 +76,7 @@ export function AgentForm({ form, server, provider, backends, given, hosts, open
 
   return (
     <form className="panel form" aria-labelledby="form-title" onSubmit={submit} noValidate data-dropping={dropping || undefined}>
-      <FormHead form={form} opener={opener} ready={Boolean(server.catalog)} />
+      <FormHead form={form} opener={opener} ready={Boolean(server.catalog)} dropping={dropping} />
       <div className="form-fields">
         <OpenNote opener={opener} />
         <Fragment key={form.edition}>

@@ -87,8 +87,8 @@ export function McpSection({ form, missing }) {
   return (
     <Section id="mcp" title="MCP servers" summary={summaries.mcp(form.values)} plain={entries.length === 0} form={form}>
       <p className="section-text">
-        Servers whose tools the model may call. The file starts or reaches them where it runs; the sandbox of a test has no
-        such programs in it, and reaches only hosts that were granted.
+        Servers whose tools the model may call. A test in the sandbox has only Python, the files given and the hosts granted;
+        where you run the file there is no such bound.
       </p>
       <Missing text={missing} />
       <SectionError id={fieldId('mcp_servers')} text={form.errors.mcp_servers} />
