@@ -227,6 +227,7 @@ async def get_catalog(request: Request) -> Response:
         ],
         "sandbox": asdict(rooms.sandbox.report),
         "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
+        "egress": {"allowed": list(rooms.settings.egress_allow)},
         "tools": [asdict(tool) for tool in gallery()],
     }
     providers = ",".join(_provider_json(rooms, id_) for id_ in PROVIDERS)

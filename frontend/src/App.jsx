@@ -1,4 +1,3 @@
-import { useHotkeys } from '@mantine/hooks';
 import { useEffect, useRef, useState } from 'react';
 import { backendChoices, effectiveBackend, resolveBackend } from './backends.js';
 import { AgentForm } from './components/AgentForm.jsx';
@@ -10,25 +9,39 @@ import { TokenDialog } from './components/TokenDialog.jsx';
 import { reveal } from './reveal.js';
 import { useAgentForm } from './useAgentForm.js';
 import { useBuilder } from './useBuilder.js';
+import { useDropFile } from './useDropFile.js';
+import { useEagerTest } from './useEagerTest.js';
 import { useFiles } from './useFiles.js';
+import { useHosts } from './useHosts.js';
+import { useOpenFile } from './useOpenFile.js';
 import { useServer } from './useServer.js';
+import { useSuccession } from './useSuccession.js';
 
-export function App() {
-  const server = useServer();
-  const form = useAgentForm(server.catalog);
+/** What a test runs on, from what the page shows of it. */
+function useBackend(catalog, provider) {
   const [wanted, setWanted] = useState('auto');
-
-  const { catalog } = server;
-  const provider = catalog?.providers.find(({ id }) => id === form.values.provider) ?? null;
   const choices = backendChoices(catalog, provider);
   const chosen = effectiveBackend(choices, wanted);
   const runnable = provider && catalog.sandbox.available !== false;
-  const backend = runnable ? resolveBackend(choices, chosen) : null;
+  return { backends: { choices, chosen, choose: setWanted }, backend: runnable ? resolveBackend(choices, chosen) : null };
+}
 
+export function App() {
+  const server = useServer();
+  const { catalog } = server;
+  const form = useAgentForm(catalog);
+  const provider = catalog?.providers.find(({ id }) => id === form.values.provider) ?? null;
+  const { backends, backend } = useBackend(catalog, provider);
   const given = useFiles(catalog?.files);
-  const builder = useBuilder({ form, server, provider, backend, files: given.files });
-  const { run } = builder.runner;
+  const hosts = useHosts(catalog);
+  const builder = useBuilder({ form, server, provider, backend, given: given.files, granted: hosts.granted });
+  const { file, show, runner } = builder;
+  const opener = useOpenFile({ form, catalog, show, reportOffline: server.reportOffline });
+  const succession = useSuccession({ form, builder });
+  const waiting = useEagerTest({ server, builder, backend });
+  const dropping = useDropFile(opener.open);
 
+  const { run } = runner;
   const codeRef = useRef(null);
   const resultRef = useRef(null);
   useEffect(() => {
@@ -39,7 +52,7 @@ export function App() {
     if (await builder.generate()) reveal(codeRef.current);
   }
 
-  useHotkeys([['mod+Enter', builder.test]], []);
+  const keepFile = () => opener.openText(file.filename, file.code);
 
   return (
     <div className="app">
@@ -50,25 +63,26 @@ export function App() {
           form={form}
           server={server}
           provider={provider}
-          backends={{ choices, chosen, choose: setWanted }}
+          backends={backends}
           given={given}
+          hosts={hosts}
+          opener={opener}
+          dropping={dropping}
           builder={builder}
+          succession={succession}
           onGenerate={generate}
+          waiting={waiting}
           backend={backend}
         />
         <CodePanel
           ref={codeRef}
-          file={builder.generated}
+          file={file}
+          base={form.base}
           stale={builder.stale}
           generating={builder.generating}
-          onRegenerate={generate}
+          actions={{ generate, writeAnew: builder.writeAnew, keepFile }}
         />
-        <RunPanel
-          ref={resultRef}
-          run={run}
-          offline={server.status === 'offline'}
-          fullOutput={builder.runner.fullOutput}
-        />
+        <RunPanel ref={resultRef} run={run} offline={server.status === 'offline'} fullOutput={runner.fullOutput} />
       </main>
       <TokenDialog />
     </div>

@@ -3,14 +3,15 @@
  *
  *   code        the server's own code, or `offline`, `aborted`
  *   status      the HTTP status, 0 when there was no answer
- *   fields      for a 422: {field: message}
+ *   fields      for a 422: {path: message}, with paths such as `tools.0.code`
  *   retryAfter  seconds, when the server said so
+ *   conflicts   for a 409 of generate: hand-written parts that a changed field meets
  */
 export class ApiError extends Error {
-  constructor(message, { code = 'unknown', status = 0, fields = {}, retryAfter = null } = {}) {
+  constructor(message, { code = 'unknown', status = 0, fields = {}, retryAfter = null, conflicts = [] } = {}) {
     super(message);
     this.name = 'ApiError';
-    Object.assign(this, { code, status, fields, retryAfter });
+    Object.assign(this, { code, status, fields, retryAfter, conflicts });
   }
 }
 
@@ -25,18 +26,20 @@ export function onTokenRequired(ask) {
 }
 
 function readableMessage(text) {
-  if (/at least 1 character|^Field required/.test(text)) return 'Fill this in.';
+  if (/at least 1 character|^Field required|^missing$/.test(text)) return 'Fill this in.';
+  if (/valid integer/.test(text)) return 'Give a whole number.';
+  if (/valid number/.test(text)) return 'Give a number.';
   const message = String(text).replace(/^(Value|Assertion) error, /, '');
   return message.charAt(0).toUpperCase() + message.slice(1);
 }
 
-/** Turns FastAPI's list of `{loc, msg}` into one message per field; the first one wins. */
+/** Turns FastAPI's list of `{loc, msg}` into one message per path; the first one wins. */
 export function fieldMessages(detail) {
   const fields = {};
   if (!Array.isArray(detail)) return fields;
   for (const { loc = [], msg } of detail) {
     const path = loc[0] === 'body' ? loc.slice(1) : loc;
-    const field = path.length > 0 ? String(path[0]) : 'body';
+    const field = path.length > 0 ? path.join('.') : 'body';
     fields[field] ??= readableMessage(msg);
   }
   return fields;
@@ -59,6 +62,7 @@ async function readError(response) {
     status,
     fields,
     retryAfter: Number.isFinite(retryAfter) ? retryAfter : null,
+    conflicts: Array.isArray(body?.conflicts) ? body.conflicts : [],
   });
 }
 
@@ -105,12 +109,29 @@ export function getCatalog(signal, { quiet = false } = {}) {
   return json(request('/api/catalog', { signal, quiet }));
 }
 
-export function generate(values, signal) {
-  return json(request('/api/generate', withJson('POST', values, signal)));
+/** `base`: the text of a file edited by hand, whose own parts are to be kept. */
+export function generate(spec, base = null) {
+  return json(request('/api/generate', withJson('POST', base === null ? spec : { ...spec, base })));
 }
 
-export function createRun({ code, task, backend, files }) {
-  return json(request('/api/runs', withJson('POST', { code, task, backend, files })));
+/** Reads an agent file back: `{spec, exact, edits, warnings}`; 422 `not_ours` when it is another program. */
+export function readAgent(code) {
+  return json(request('/api/read', withJson('POST', { code })));
+}
+
+/** Takes over what can be carried from OpenAI's Agents SDK: `{spec, report}`. */
+export function importAgent(code) {
+  return json(request('/api/import', withJson('POST', { code })));
+}
+
+/** The models to move to, each with the changed code and the diff: `{lifecycle, successors}`. */
+export function findUpgrades(code) {
+  return json(request('/api/upgrade', withJson('POST', { code })));
+}
+
+/** `egress`: the hosts, as HOST:PORT, that this run may reach. */
+export function createRun({ code, task, backend, files, egress }) {
+  return json(request('/api/runs', withJson('POST', { code, task, backend, files, egress })));
 }
 
 /** Where a file that a run left is downloaded. */

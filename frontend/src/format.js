@@ -43,6 +43,14 @@ export function modelFacts({ context_window: contextWindow, price }) {
   return facts.join(' · ') || null;
 }
 
+/** The same where there is little room: "1M context · $2.00 / $10.00". */
+export function shortFacts({ context_window: contextWindow, price }) {
+  const size = contextSize(contextWindow);
+  const known = typeof price?.input_per_mtok === 'number' && typeof price?.output_per_mtok === 'number';
+  const facts = [size && `${size} context`, known && `${dollars(price.input_per_mtok)} / ${dollars(price.output_per_mtok)}`];
+  return facts.filter(Boolean).join(' · ') || null;
+}
+
 export function kib(chars) {
   return `${count(Math.max(1, Math.round(chars / 1024)))} KiB`;
 }

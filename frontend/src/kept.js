@@ -21,15 +21,24 @@ export function forgetRun() {
   forget(RUN_KEY, 'tab');
 }
 
+function texts(value) {
+  return Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
+}
+
+/** Stretches of lines: `{first_line, last_line, kind}`. */
+function stretches(value) {
+  const whole = (part) => Number.isInteger(part?.first_line) && Number.isInteger(part?.last_line);
+  return Array.isArray(value) ? value.filter(whole) : [];
+}
+
 /** The fingerprint holds the form's values, so the page still knows whether the file is up to date. */
 export function keptFile() {
   const file = load(FILE_KEY, 'tab');
-  const texts = [file?.code, file?.filename, file?.fingerprint];
-  if (!texts.every((text) => typeof text === 'string')) return null;
-  const warnings = Array.isArray(file.warnings) ? file.warnings.filter((text) => typeof text === 'string') : [];
-  return { code: file.code, filename: file.filename, warnings, fingerprint: file.fingerprint };
+  const { code, filename, fingerprint } = file ?? {};
+  if (![code, filename, fingerprint].every((text) => typeof text === 'string')) return null;
+  return { code, filename, warnings: texts(file.warnings), kept: stretches(file.kept), fingerprint };
 }
 
-export function keepFile({ code, filename, warnings, fingerprint }) {
-  save(FILE_KEY, { code, filename, warnings, fingerprint }, 'tab');
+export function keepFile({ code, filename, warnings, kept, fingerprint }) {
+  save(FILE_KEY, { code, filename, warnings, kept, fingerprint }, 'tab');
 }

@@ -15,3 +15,17 @@ export function lifecycleWarning({ lifecycle, retires_on: date }) {
   }
   return null;
 }
+
+/** When the provider was last asked for its models, in the reader's own time; null before that. */
+export function listedAt({ refreshed_at: seconds }) {
+  if (typeof seconds !== 'number') return null;
+  return new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+}
+
+/** Why the list of models may be out of date; null when nothing went wrong. */
+export function staleList(provider) {
+  if (!provider?.refresh_note) return null;
+  const from = listedAt(provider);
+  const shown = from ? `the list is from ${from}` : 'the list is the one that ships with the builder';
+  return `New models could not be looked up (${provider.refresh_note}); ${shown}.`;
+}

@@ -2,9 +2,12 @@ import './styles/mantine.css';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/form.css';
+import './styles/sections.css';
+import './styles/editor.css';
 import './styles/code.css';
 import './styles/run.css';
 import './styles/files.css';
+import './styles/notes.css';
 
 import { MantineProvider } from '@mantine/core';
 import { StrictMode } from 'react';

@@ -1,5 +1,8 @@
 import { appendOutput, emptyOutput } from './output.js';
 
+/** What a run may reach beyond the model: hosts as HOST:PORT, and names of files. */
+const nothingGranted = { hosts: [], files: [] };
+
 /**
  * A run as the page knows it. `status` is the server's own word, or one of the page's: `idle` before
  * any run, `restoring` until the one from before a reload is there, `lost` when its end can't be known.
@@ -10,6 +13,9 @@ export const idleRun = {
   id: null,
   restored: false,
   providerLabel: '',
+  granted: nothingGranted,
+  /** What the agent's tools need and were not given: sentences of the server's. */
+  missing: [],
   backend: null,
   modelLabel: null,
   tier: null,
@@ -86,6 +92,8 @@ const transitions = {
     modelLabel: event.model_label ?? null,
     tier: event.tier ?? null,
     limits: event.limits ?? null,
+    granted: event.granted ?? nothingGranted,
+    missing: (event.missing ?? []).map(({ message }) => message),
     startedAt: startOf(run, event, now),
   }),
   model_call: (run, event) => ({ ...run, calls: [...run.calls, event] }),

@@ -1,77 +1,136 @@
 import { useCallback, useEffect, useMemo, useState } from 'react';
+import { fitToModel } from './capabilities.js';
+import { restoreDraft, starter, withCatalog } from './fields.js';
+import { sectionsWith, withoutErrors } from './paths.js';
 import { load, save } from './storage.js';
 
 const DRAFT_KEY = 'llm-agent-builder.draft';
+const NOTHING = new Set();
 
-/** A newcomer can press Test Agent at once. Provider and model come from the catalog. */
-export const starter = {
-  name: 'Geographer',
-  prompt: 'You are a helpful assistant.',
-  task: 'What is the capital of France?',
-  provider: null,
-  model: null,
-  stream: false,
-};
-
-/** Field by field, so that a draft of another version or one edited by hand can't break the page. */
-export function restoreDraft(draft) {
-  const values = { ...starter };
-  for (const field of ['name', 'prompt', 'task', 'provider', 'model']) {
-    if (typeof draft?.[field] === 'string') values[field] = draft[field];
-  }
-  if (typeof draft?.stream === 'boolean') values.stream = draft.stream;
-  return values;
+function readDraft() {
+  const draft = load(DRAFT_KEY, 'tab') ?? load(DRAFT_KEY);
+  return { values: restoreDraft(draft), base: typeof draft?.base === 'string' ? draft.base : null };
 }
 
-/** Fills in the provider and model that are missing, or that this server doesn't offer. */
-export function withCatalog(values, catalog) {
-  if (!catalog) return values;
-  const provider = catalog.providers.find(({ id }) => id === values.provider) ?? catalog.providers[0];
-  if (!provider) return values;
-  const offered = provider.models.some(({ id }) => id === values.model);
-  return { ...values, provider: provider.id, model: offered ? values.model : provider.default_model };
+/** Keeps the draft: for the next visit, and so that a reload brings back this tab's, not the newest one. */
+function useKept(typed, base) {
+  useEffect(() => {
+    save(DRAFT_KEY, typed);
+    save(DRAFT_KEY, { ...typed, base }, 'tab'); // an opened file is this tab's
+  }, [typed, base]);
 }
 
-/** Two forms that would give the same file have the same fingerprint. */
-export function fingerprint({ name, prompt, task, provider, model, stream }) {
-  return JSON.stringify([name, prompt, task, provider, model, stream]);
+/** What is unfolded: the ids of sections, and of entries of their lists. */
+function useOpened() {
+  const [opened, setOpened] = useState(NOTHING);
+  const setOpen = useCallback((ids, open) => {
+    setOpened((now) => {
+      const next = new Set(now);
+      for (const id of ids) next[open ? 'add' : 'delete'](id);
+      return next;
+    });
+  }, []);
+  const closeAll = useCallback(() => setOpened(NOTHING), []);
+  return { opened, setOpen, closeAll };
+}
+
+/** The sections and entries that have to be open for these errors to be seen. */
+function toOpen(errors, values) {
+  const entries = Object.keys(errors).map((path) => {
+    const [field, index] = path.split('.');
+    const entry = field === 'tools' ? values.tools[Number(index)] : null;
+    return entry ? `tool-${entry.key}` : null;
+  });
+  return [...sectionsWith(errors), ...entries.filter(Boolean)];
+}
+
+function find(catalog, providerId, modelId) {
+  const provider = catalog?.providers.find(({ id }) => id === providerId);
+  return provider?.models.find(({ id }) => id === modelId) ?? null;
 }
 
 /**
  * The form's values as typed, the messages beside its fields, and the draft kept in the browser.
+ * `base` is the text of an opened file whose hand-written parts are to be kept, or null.
  * `edition` counts the times that all values were replaced at once: fields made anew with it have no
  * history of their own, which the browser's undo would otherwise play back onto the wrong text.
  */
 export function useAgentForm(catalog) {
-  const [typed, setTyped] = useState(() => restoreDraft(load(DRAFT_KEY, 'tab') ?? load(DRAFT_KEY)));
+  const [draft] = useState(readDraft);
+  const [typed, setTyped] = useState(draft.values);
+  const [base, setBase] = useState(draft.base);
   const [errors, setErrors] = useState({});
   const [undo, setUndo] = useState(null);
   const [edition, setEdition] = useState(0);
+  const [note, setNote] = useState(null);
+  const { opened, setOpen, closeAll } = useOpened();
   const values = useMemo(() => withCatalog(typed, catalog), [typed, catalog]);
+  useKept(typed, base);
 
-  useEffect(() => {
-    save(DRAFT_KEY, typed); // for the next visit
-    save(DRAFT_KEY, typed, 'tab'); // so that a reload brings back this tab's, not the newest one
-  }, [typed]);
-
-  const change = useCallback((changed) => {
+  /** `paths`: what was changed, where that is less than whole fields. */
+  const change = useCallback((changed, paths = Object.keys(changed)) => {
     setTyped((now) => ({ ...now, ...changed }));
-    setErrors((now) => Object.fromEntries(Object.entries(now).filter(([field]) => !(field in changed))));
+    setErrors((now) => withoutErrors(now, paths));
     setUndo(null);
   }, []);
 
-  const reset = useCallback(() => {
-    setUndo(typed);
-    setTyped(starter);
-    setErrors({});
-    setEdition((n) => n + 1);
-  }, [typed]);
+  const replace = useCallback(
+    (next, { base: nextBase = null, undo: label }) => {
+      setUndo({ label, typed, base });
+      setTyped(next);
+      setBase(nextBase);
+      setErrors({});
+      setNote(null);
+      setEdition((n) => n + 1);
+      closeAll();
+    },
+    [typed, base, closeAll],
+  );
 
-  const undoReset = useCallback(() => {
-    setTyped(undo);
+  const reset = useCallback(() => replace(starter, { undo: 'Undo reset' }), [replace]);
+
+  const takeBack = useCallback(() => {
+    setTyped(undo.typed);
+    setBase(undo.base);
     setUndo(null);
+    setErrors({});
+    setNote(null);
     setEdition((n) => n + 1);
   }, [undo]);
 
-  return { values, errors, setErrors, change, reset, undoReset: undo ? undoReset : null, edition };
+  /** Options that the new model doesn't have go, and `note` says so. */
+  const chooseModel = useCallback(
+    (provider, model) => {
+      const { changed, note: said } = fitToModel(values, find(catalog, provider, model));
+      change({ provider, model, base_url: '', ...changed });
+      setNote(said);
+    },
+    [values, catalog, change],
+  );
+
+  const showErrors = useCallback(
+    (found) => {
+      setErrors(found);
+      setOpen(toOpen(found, values), true);
+    },
+    [values, setOpen],
+  );
+
+  return {
+    values,
+    base,
+    setBase,
+    errors,
+    showErrors,
+    change,
+    replace,
+    reset,
+    undo: undo && { label: undo.label, run: takeBack },
+    edition,
+    note,
+    dismissNote: useCallback(() => setNote(null), []),
+    chooseModel,
+    opened,
+    setOpen,
+  };
 }

@@ -1,42 +1,52 @@
 import { useCallback, useEffect, useState } from 'react';
+import { flushSync } from 'react-dom';
 import * as api from './api.js';
+import { fingerprint, toSpec } from './fields.js';
 import { toBody } from './files.js';
 import { keepFile, keptFile } from './kept.js';
+import { candidates, inOrder, knownErrors } from './paths.js';
 import { describeProblem } from './problems.js';
-import { fingerprint } from './useAgentForm.js';
 import { isActive } from './runState.js';
 import { useRun } from './useRun.js';
 
-const FIELDS = ['name', 'prompt', 'task', 'provider', 'model', 'stream'];
-
-export function fieldId(field) {
-  return `field-${field}`;
-}
-
-function focusFirst(fields) {
-  const first = FIELDS.find((field) => field in fields);
-  // After the messages are on the page, so that a screen reader reads field and message together.
-  requestAnimationFrame(() => document.getElementById(fieldId(first))?.focus());
+function focusFirst(errors) {
+  const [first] = inOrder(errors);
+  const field = candidates(first).map((id) => document.getElementById(id)).find(Boolean);
+  field?.focus({ preventScroll: true });
+  // With its message, which stands below it.
+  field?.closest('.code-field, .mantine-InputWrapper-root')?.scrollIntoView({ block: 'nearest' });
 }
 
 /** The file of a run from before a reload, where the browser kept no more than the run's id. */
 function fileOfRun({ code }) {
-  return { code, filename: 'agent.py', warnings: [], fingerprint: null };
+  return { code, filename: 'agent.py', warnings: [], kept: [], fingerprint: null };
 }
 
+/** The file on the page. Every new one is kept for a reload. */
+function useFile() {
+  const [file, setFile] = useState(keptFile);
+  const show = useCallback((next) => {
+    setFile(next);
+    keepFile(next);
+  }, []);
+  return { file, setFile, show };
+}
+
+const SETTLE = { title: 'Nothing was run', text: 'Settle what the form and the hand-written parts disagree on first: see the code.' };
+
 /** The two things the page does, Generate and Test Agent, and what came of them. */
-export function useBuilder({ form, server, provider, backend, files }) {
-  const [generated, setGenerated] = useState(keptFile);
+export function useBuilder({ form, server, provider, backend, given, granted }) {
+  const { file, setFile, show } = useFile();
   const [generating, setGenerating] = useState(false);
   const [problem, setProblem] = useState(null);
   const runner = useRun();
-  const { values, setErrors } = form;
+  const { values, base, setBase, showErrors } = form;
   const { reportOffline, refresh } = server;
   const { run, starting, launch, resume } = runner;
 
   const present = fingerprint(values);
   // Before the catalog is there the form lacks its model: that is no change of the user's.
-  const stale = generated !== null && server.catalog !== null && generated.fingerprint !== present;
+  const stale = file !== null && server.catalog !== null && file.fingerprint !== present;
   const running = starting || isActive(run);
   const busy = generating || running;
 
@@ -44,10 +54,10 @@ export function useBuilder({ form, server, provider, backend, files }) {
   useEffect(() => {
     if (!ready) return;
     resume().then(
-      (record) => record && setGenerated((now) => now ?? fileOfRun(record)),
+      (record) => record && setFile((now) => now ?? fileOfRun(record)),
       (error) => error.code === 'offline' && reportOffline(error),
     );
-  }, [ready, resume, reportOffline]);
+  }, [ready, resume, reportOffline, setFile]);
 
   // A run takes a while; what the page says about keys may have changed meanwhile.
   useEffect(() => {
@@ -58,32 +68,41 @@ export function useBuilder({ form, server, provider, backend, files }) {
     (error, testing) => {
       if (error.code === 'offline') reportOffline(error);
       if (error.code === 'backend_unavailable') refresh();
-      const known = Object.fromEntries(Object.entries(error.fields ?? {}).filter(([field]) => FIELDS.includes(field)));
+      if (error.code === 'conflict') return setProblem(testing ? SETTLE : null);
+      const known = knownErrors(error.fields ?? {});
       if (Object.keys(known).length === 0) return setProblem(describeProblem(error));
-      setErrors(known);
+      // On the page at once: the field may be in a section that opens only now, and a screen reader
+      // should read field and message together.
+      flushSync(() => showErrors(known));
       // The result still shows the run before: say that this test did not come to be one.
       if (testing) setProblem({ title: 'Nothing was run', text: 'Mend the marked field, then test again.' });
       return focusFirst(known);
     },
-    [reportOffline, refresh, setErrors],
+    [reportOffline, refresh, showErrors],
   );
 
   /** Resolves to the generated file, or null when it failed and the page says why. */
-  const write = useCallback(async (testing) => {
-    setGenerating(true);
-    setErrors({});
-    try {
-      const file = { ...(await api.generate(values)), fingerprint: present };
-      setGenerated(file);
-      keepFile(file);
-      return file;
-    } catch (error) {
-      fail(error, testing);
-      return null;
-    } finally {
-      setGenerating(false);
-    }
-  }, [values, present, fail, setErrors]);
+  const write = useCallback(
+    async (testing, onto = base) => {
+      setGenerating(true);
+      showErrors({});
+      try {
+        const answer = await api.generate(toSpec(values), onto);
+        const kept = answer.kept ?? [];
+        const written = { ...answer, kept, fingerprint: present };
+        show(written);
+        setBase(kept.length > 0 ? answer.code : null);
+        return written;
+      } catch (error) {
+        if (error.code === 'conflict') setFile((now) => ({ ...(now ?? fileOfRun({})), code: onto, kept: [], conflicts: error.conflicts }));
+        fail(error, testing);
+        return null;
+      } finally {
+        setGenerating(false);
+      }
+    },
+    [values, base, setBase, present, fail, show, setFile, showErrors],
+  );
 
   const generate = useCallback(async () => {
     if (busy || !provider) return null;
@@ -91,21 +110,43 @@ export function useBuilder({ form, server, provider, backend, files }) {
     return write(false);
   }, [busy, provider, write]);
 
+  /** From the form alone: what was written by hand goes. */
+  const writeAnew = useCallback(async () => {
+    if (busy || !provider) return null;
+    setProblem(null);
+    return write(false, null);
+  }, [busy, provider, write]);
+
   const test = useCallback(async () => {
     if (busy || !backend) return;
     setProblem(null);
     const prepare = async () => {
-      const file = generated && !stale ? generated : await write(true);
-      return file && { code: file.code, task: values.task, backend, files: toBody(files) };
+      const program = file && !stale ? file : await write(true);
+      return program && { code: program.code, task: values.task, backend, files: toBody(given), egress: granted };
     };
     try {
       await launch(prepare, provider?.label ?? '');
     } catch (error) {
       fail(error, true);
     }
-  }, [busy, backend, generated, stale, write, values.task, files, launch, provider, fail]);
+  }, [busy, backend, file, stale, write, values.task, given, granted, launch, provider, fail]);
 
   const dismissProblem = useCallback(() => setProblem(null), []);
 
-  return { generated, generating, stale, running, problem, dismissProblem, generate, test, runner };
+  return {
+    file,
+    show,
+    stale,
+    generating,
+    running,
+    busy,
+    problem,
+    setProblem,
+    dismissProblem,
+    fail,
+    generate,
+    writeAnew,
+    test,
+    runner,
+  };
 }

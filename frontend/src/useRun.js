@@ -92,7 +92,7 @@ export function useRun() {
   }, []);
 
   /**
-   * Starts what `prepare` resolves to, `{code, task, backend}`; null means that there is nothing to
+   * Starts what `prepare` resolves to, `{code, task, backend, files, egress}`; null means that there is nothing to
    * start. Throws an ApiError when the server does not take it.
    */
   const launch = useCallback(

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { backendChoices, effectiveBackend, explainBackend, resolveBackend } from '../src/backends.js';
-import { lifecycleWarning, retiredLast } from '../src/lifecycle.js';
+import { lifecycleWarning, listedAt, retiredLast, staleList } from '../src/lifecycle.js';
 import { contextSize, count, dollars, modelFacts, seconds, UNKNOWN } from '../src/format.js';
 import { describeProblem } from '../src/problems.js';
-import { fingerprint, restoreDraft, starter, withCatalog } from '../src/useAgentForm.js';
+import { fingerprint, restoreDraft, starter, withCatalog } from '../src/fields.js';
 
 const anthropic = {
   id: 'anthropic', label: 'Anthropic', key_env: 'ANTHROPIC_API_KEY', key_configured: false,
@@ -109,4 +109,10 @@ it('says what to do about an error', () => {
   expect(describeProblem({ code: 'backend_unavailable', status: 409, message: 'No key' }).text).toBe('No key.');
   expect(describeProblem({ status: 429, message: 'Full', retryAfter: 6.2 }).text).toBe('Full. Try again in 7 seconds.');
   expect(describeProblem({ status: 418, message: '' }).text).toMatch(/look at the log/);
+});
+
+it('says of which time the list of models is, and only then', () => {
+  expect([listedAt({ refreshed_at: null }), staleList({ refresh_note: null, refreshed_at: 5 }), staleList(null)]).toEqual([null, null, null]);
+  expect(staleList({ refresh_note: 'timed out', refreshed_at: null })).toMatch(/\(timed out\); the list is the one that ships/);
+  expect(staleList({ refresh_note: 'timed out', refreshed_at: 1_795_000_000 })).toMatch(/the list is from .*2026/);
 });

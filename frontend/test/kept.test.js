@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { forgetRun, keepFile, keepRun, keptFile, keptRun } from '../src/kept.js';
 
-const file = { code: 'print()\n', filename: 'a.py', warnings: ['old'], fingerprint: '[]' };
+const file = { code: 'print()\n', filename: 'a.py', warnings: ['old'], kept: [{ first_line: 1, last_line: 2, kind: 'added' }], fingerprint: '[]' };
+const run = { id: 'r1', providerLabel: 'Anthropic' };
 let area;
 
 beforeEach(() => {
@@ -17,9 +18,9 @@ afterEach(() => vi.unstubAllGlobals());
 
 it('brings back the run and the file', () => {
   expect([keptRun(), keptFile()]).toEqual([null, null]);
-  keepRun({ id: 'r1', providerLabel: 'Anthropic', abort: {} });
+  keepRun({ ...run, abort: {} });
   keepFile({ ...file, message: 'written' });
-  expect([keptRun(), keptFile()]).toEqual([{ id: 'r1', providerLabel: 'Anthropic' }, file]);
+  expect([keptRun(), keptFile()]).toEqual([run, file]);
   forgetRun();
   expect(keptRun()).toBeNull();
 });
@@ -37,6 +38,6 @@ it('takes nothing that is not of its kind, and lives without storage', () => {
   for (const key of ['llm-agent-builder.run', 'llm-agent-builder.file']) area.set(key, '{"id": 7, "code": null}');
   expect([keptRun(), keptFile()]).toEqual([null, null]);
   vi.stubGlobal('window', {});
-  keepRun({ id: 'r1', providerLabel: '' });
+  keepRun(run);
   expect(keptRun()).toBeNull();
 });

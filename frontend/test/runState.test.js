@@ -8,6 +8,14 @@ function ended(...events) {
 }
 
 describe('a run', () => {
+  it('takes what it was granted, and what its tools lack, from `started`', () => {
+    const granted = { hosts: ['a.example:443'], files: ['data.csv'] };
+    const missing = [{ tool: 'query_sqlite', kind: 'files', names: ['data.db'], message: 'query_sqlite finds no data.db' }];
+    const run = applyEvents(idleRun, [{ type: 'started', backend: 'local', granted, missing }], 0);
+    expect(run).toMatchObject({ granted, missing: ['query_sqlite finds no data.db'] });
+    expect(running).toMatchObject({ granted: { hosts: [], files: [] }, missing: [] });
+  });
+
   it('takes backend and start from `started`', () => {
     expect(running).toMatchObject({ status: 'running', backend: 'local', tier: 'strong', startedAt: 5 });
   });

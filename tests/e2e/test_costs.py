@@ -6,9 +6,9 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_page import SHOTS, expect_status, fill, open_page
+from tests.e2e.test_page import SHOTS, expect_status, fill, open_page, spoil
 from tests.serving import ServerFactory
-from tests.upstream import Answer, message_events, scripted
+from tests.upstream import Answer, message, message_events, scripted
 
 KEY = "canary-key-" + "42"
 STREAM = Answer(
@@ -16,6 +16,18 @@ STREAM = Answer(
     chunks=message_events("The capital of France ", "is Paris."),
     pause=0.05,
 )
+
+TWO_CALLS = """
+import anthropic
+
+client = anthropic.Anthropic()
+for _ in range(2):
+    client.messages.create(
+        model="claude-sonnet-5-5",
+        max_tokens=9,
+        messages=[{"role": "user", "content": "yes?"}],
+    )
+"""
 
 
 def photograph(page: Page, name: str) -> None:
@@ -43,9 +55,24 @@ def test_calls_and_the_run_show_tokens_cost_and_first_token(
         expect(call).to_contain_text(re.compile(text))
     expect(call).to_contain_text(re.compile(r"Prices: genai-prices [\d.]+ \(\d{4}-\d\d-\d\d\)"))
     summary = page.locator(".summary")
-    expect(summary).to_contain_text(re.compile(r"Model calls\s*1"))
-    expect(summary).to_contain_text(re.compile(r"Cost\s*\$0\.0000"))
+    expect(summary).to_contain_text("Duration")
+    for text in ("Model calls", "Tokens in", "Cost"):
+        expect(summary).not_to_contain_text(text)  # they stand at the only call already
     photograph(page, "costs")
+
+
+def test_sums_are_shown_where_there_are_several_calls(page: Page, serve: ServerFactory) -> None:
+    answer = Answer(headers={"Content-Type": "application/json"}, body=message("yes"))
+    with scripted(lambda _: answer) as upstream:
+        server = serve(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
+        open_page(page, server)
+        fill(page)
+        spoil(page, TWO_CALLS)
+        page.get_by_role("button", name="Test Agent").click()
+        expect_status(page, "success")
+    summary = page.locator(".summary")
+    for text in (r"Model calls\s*2", r"Tokens in\s*\d", r"Cost\s*\$0\.0"):
+        expect(summary).to_contain_text(re.compile(text))
 
 
 def test_run_that_a_budget_ended_says_which(page: Page, serve: ServerFactory) -> None:

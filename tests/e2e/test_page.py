@@ -134,7 +134,7 @@ def test_retired_model_warns_and_still_generates(page: Page, site: Serving) -> N
     open_page(page, site)
     fill(page)
     choose(page, "Model", "Claude Haiku 3.5")
-    expect(page.get_by_text("2026-02-19").first).to_be_visible()
+    expect(page.get_by_text("Retired by its provider on 2026-02-19")).to_be_visible()
     page.get_by_role("button", name="Generate", exact=True).click()
     expect(page.get_by_test_id("code")).to_contain_text("claude-3-5-haiku-20241022")
 
@@ -239,6 +239,22 @@ def test_the_whole_job_can_be_done_by_keyboard(page: Page, site: Serving) -> Non
     fill(page)
     page.get_by_label("Example task").focus()
     page.keyboard.press("Control+Enter")
+    expect_status(page, "success")
+
+
+def test_shortcut_before_the_server_has_answered_is_kept_and_said(
+    page: Page, site: Serving
+) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/catalog", hold, times=1)
+    open_page(page, site)
+    page.get_by_label("Example task").press("Control+Enter")
+    expect(page.get_by_text("Tests as soon as the server has answered.")).to_be_visible()
+    held[0].continue_()
     expect_status(page, "success")
 
 

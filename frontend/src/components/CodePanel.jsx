@@ -1,8 +1,9 @@
 import { Button, Skeleton } from '@mantine/core';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { copyText, saveFile } from '../clipboard.js';
+import { ConflictNote, DiffNote, KeptNote, Note, StaleNote } from './CodeNotes.jsx';
 import { CodeView } from './CodeView.jsx';
-import { CheckIcon, CopyIcon, DownloadIcon, WarningIcon } from './icons.jsx';
+import { CheckIcon, CopyIcon, DownloadIcon } from './icons.jsx';
 
 const SHOWN_MS = 2000;
 
@@ -49,22 +50,6 @@ function FileActions({ file }) {
   );
 }
 
-function StaleNote({ file, onRegenerate, generating }) {
-  return (
-    <div className="note" data-tone="caution">
-      <WarningIcon />
-      <p>
-        {file.fingerprint === null
-          ? 'This is what the last run ran. The form may have changed since.'
-          : 'The form has changed since this was generated.'}
-      </p>
-      <Button size="compact-xs" variant="default" loading={generating} onClick={onRegenerate}>
-        Regenerate
-      </Button>
-    </div>
-  );
-}
-
 function EmptyCode({ generating }) {
   if (generating) {
     return (
@@ -83,7 +68,41 @@ function EmptyCode({ generating }) {
   );
 }
 
-export function CodePanel({ ref, file, stale, generating, onRegenerate }) {
+const NONE = [];
+const toned = (parts, tone) => parts.map((part) => ({ ...part, tone }));
+
+function Notes({ file, hand, stale, generating, actions, onShow }) {
+  const { warnings = NONE } = file;
+  const { kept, conflicts } = hand;
+  if (conflicts.length > 0) {
+    return <ConflictNote conflicts={conflicts} onShow={onShow} onKeepFile={actions.keepFile} onWriteAnew={actions.writeAnew} />;
+  }
+  return (
+    <>
+      {stale && <StaleNote file={file} onRegenerate={actions.generate} generating={generating} />}
+      {kept.length > 0 && <KeptNote parts={kept} onShow={onShow} onDrop={actions.writeAnew} />}
+      {file.diff && <DiffNote diff={file.diff} />}
+      {warnings.map((warning) => (
+        <Note key={warning}>
+          <p>{warning}</p>
+        </Note>
+      ))}
+      {!stale && <span className="sr-only">{file.message}</span>}
+    </>
+  );
+}
+
+/** The hand-written parts of the file, as long as the form builds upon that file. */
+function handWritten(file, base) {
+  const onto = file !== null && file.code === base;
+  return { kept: (onto && file.kept) || NONE, conflicts: (onto && file.conflicts) || NONE };
+}
+
+/** `actions`: `generate`, `writeAnew` (from the form alone), `keepFile` (the form as the file has it). */
+export function CodePanel({ ref, file, base, stale, generating, actions }) {
+  const view = useRef(null);
+  const hand = handWritten(file, base);
+  const marks = hand.conflicts.length > 0 ? toned(hand.conflicts, 'bad') : toned(hand.kept, 'kept');
   return (
     <section ref={ref} className="panel code-panel" aria-label="Generated code" aria-busy={generating}>
       <div className="panel-head">
@@ -92,16 +111,22 @@ export function CodePanel({ ref, file, stale, generating, onRegenerate }) {
         {file && <FileActions file={file} />}
       </div>
       <div role="status" className="notes">
-        {file && stale && <StaleNote file={file} onRegenerate={onRegenerate} generating={generating} />}
-        {file?.warnings?.map((warning) => (
-          <div className="note" data-tone="caution" key={warning}>
-            <WarningIcon />
-            <p>{warning}</p>
-          </div>
-        ))}
-        {file && !stale && <span className="sr-only">{file.message}</span>}
+        {file && (
+          <Notes
+            file={file}
+            hand={hand}
+            stale={stale}
+            generating={generating}
+            actions={actions}
+            onShow={(line) => view.current.show(line)}
+          />
+        )}
       </div>
-      {file ? <CodeView code={file.code} filename={file.filename} /> : <EmptyCode generating={generating} />}
+      {file ? (
+        <CodeView ref={view} code={file.code} filename={file.filename} marks={marks} />
+      ) : (
+        <EmptyCode generating={generating} />
+      )}
     </section>
   );
 }

@@ -1,5 +1,6 @@
 import { useRef, useState } from 'react';
 import { sizeText, usageText } from '../files.js';
+import { toolsThatNeed } from '../toolCode.js';
 import { CrossIcon } from './icons.jsx';
 
 function GivenFile({ file, onRemove }) {
@@ -40,7 +41,7 @@ function useDrop(onFiles) {
 }
 
 /** Files that the agent finds in its folder. One quiet line until some are given. */
-export function FilesField({ given }) {
+export function FilesField({ given, tools, gallery }) {
   const { files, problem, bounds, add, remove } = given;
   const input = useRef(null);
   const button = useRef(null);
@@ -58,6 +59,7 @@ export function FilesField({ given }) {
   }
 
   const note = files.length > 0 ? usageText(files, bounds) : `At most ${bounds.max_count}, ${sizeText(bounds.max_bytes)} in all.`;
+  const needy = files.length === 0 ? toolsThatNeed('files', tools, gallery) : [];
   return (
     <div className="files" role="group" aria-labelledby="files-title" data-over={over || undefined} {...handlers}>
       <div className="files-head">
@@ -74,6 +76,9 @@ export function FilesField({ given }) {
             <GivenFile key={file.name} file={file} onRemove={() => removeFile(file.name)} />
           ))}
         </ul>
+      )}
+      {needy.length > 0 && (
+        <p className="files-note">{needy.join(', ')} may need files: a test has only those given here, beside agent.py.</p>
       )}
       <div role="alert" className="files-problem">{problem}</div>
     </div>

@@ -32,12 +32,13 @@ function TestButton({ builder, testable }) {
   );
 }
 
-function hint({ testable, catalog, builder }) {
+function hint({ testable, catalog, builder, waiting }) {
   const { run, starting } = builder.runner;
   if (run.stopping) return 'Stopping…';
   if (starting) return 'Starting…';
   if (run.status === 'queued') return 'Waiting for a free place in the sandbox.';
   if (run.status === 'running') return 'Running in the sandbox.';
+  if (waiting) return 'Tests as soon as the server has answered.';
   if (!catalog) return 'Waiting for the server.';
   const { sandbox } = catalog;
   if (sandbox.available === false) return `Testing is off on this server: ${sandbox.reason ?? 'no sandbox'}`;
@@ -45,10 +46,10 @@ function hint({ testable, catalog, builder }) {
   return null;
 }
 
-export function FormActions({ builder, server, backend, provider }) {
+export function FormActions({ builder, server, backend, provider, waiting }) {
   const { running } = builder;
   const testable = backend !== null;
-  const text = hint({ testable, catalog: server.catalog, builder });
+  const text = hint({ testable, catalog: server.catalog, builder, waiting });
   return (
     <div className="form-actions">
       <Problem problem={builder.problem} onClose={builder.dismissProblem} />
@@ -59,13 +60,12 @@ export function FormActions({ builder, server, backend, provider }) {
         <TestButton builder={builder} testable={testable} />
       </div>
       <p className="form-hint">
-        {text ?? (
-          <>
-            <span className="runs-on">{nameBackend(backend, provider)}</span>
-            <span className="shortcut">
-              <kbd>{isMac ? '⌘' : 'Ctrl'}</kbd> <kbd>Enter</kbd> tests from anywhere on the page.
-            </span>
-          </>
+        <span>{text ?? nameBackend(backend, provider)}</span>
+        {text === null && (
+          <span className="shortcut">
+            <span className="sr-only">Shortcut from anywhere on the page: </span>
+            <kbd>{isMac ? '⌘' : 'Ctrl'}</kbd> <kbd>Enter</kbd>
+          </span>
         )}
       </p>
     </div>

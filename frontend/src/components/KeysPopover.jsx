@@ -1,3 +1,4 @@
+import { listedAt } from '../lifecycle.js';
 import { HeaderPopover, StateRow } from './HeaderPopover.jsx';
 import { KeyIcon } from './icons.jsx';
 
@@ -43,6 +44,9 @@ export function KeysPopover({ catalog, onOpen }) {
 }
 
 function keyReason(provider, local) {
-  if (provider.key_configured) return `Agents on ${provider.label} are tested against its API.`;
+  if (provider.key_configured) {
+    const at = listedAt(provider);
+    return `Agents on ${provider.label} are tested against its API.${at ? ` Its models were looked up on ${at}.` : ''}`;
+  }
   return local ? `Without it, agents on ${provider.label} are tested with the local model.` : `Agents on ${provider.label} can be generated, not tested.`;
 }

@@ -1,9 +1,13 @@
-import { Skeleton } from '@mantine/core';
+import { Skeleton, TextInput } from '@mantine/core';
+import { capabilityFacts } from '../capabilities.js';
+import { atOwnServer } from '../fields.js';
 import { modelFacts } from '../format.js';
-import { lifecycleWarning, retiredLast } from '../lifecycle.js';
-import { fieldId } from '../useBuilder.js';
-import { WarningIcon } from './icons.jsx';
+import { lifecycleWarning, retiredLast, staleList } from '../lifecycle.js';
+import { fieldId } from '../paths.js';
+import { InfoIcon, WarningIcon } from './icons.jsx';
+import { textField } from './fieldProps.js';
 import { ListSelect } from './ListSelect.jsx';
+import { Successors } from './Successors.jsx';
 
 function Lifecycle({ model }) {
   if (model.lifecycle === 'current') return null;
@@ -16,12 +20,15 @@ function Lifecycle({ model }) {
 
 function ModelOption({ model, checked }) {
   const facts = modelFacts(model);
+  const abilities = capabilityFacts(model);
   return (
     <span className="model-option" data-checked={checked}>
       <span className="model-option-name">
         {model.label} <Lifecycle model={model} />
       </span>
       {facts && <span className="model-option-facts">{facts}</span>}
+      {abilities && <span className="model-option-facts">{abilities}</span>}
+      {model.note && <span className="model-option-facts">{model.note}</span>}
     </span>
   );
 }
@@ -34,19 +41,40 @@ function filterModels({ options, search }) {
 
 function ModelDescription({ model }) {
   if (!model) return null;
-  const warning = lifecycleWarning(model);
   const facts = modelFacts(model);
   return (
     <>
       {model.label !== model.id && <span className="model-id">{model.id}</span>}
       {facts && <span className="model-facts">{facts}</span>}
-      {warning && (
-        <span className="field-warning">
-          <WarningIcon />
-          <span>{warning}</span>
-        </span>
-      )}
+      {model.base_url && <span className="model-facts">At {model.base_url}</span>}
     </>
+  );
+}
+
+/** What is to be said about the chosen model: that it is going, and what a change of it took away. */
+function ModelNotes({ provider, model, form, succession }) {
+  const old = staleList(provider);
+  const warning = model && lifecycleWarning(model);
+  return (
+    <div role="status" className="model-notes">
+      {warning && (
+        <div className="succession" data-lifecycle={model.lifecycle}>
+          <div className="field-warning">
+            <WarningIcon />
+            <p>{warning}</p>
+          </div>
+          <Successors model={model} models={provider.models} onMove={succession} />
+        </div>
+      )}
+      {old && <p className="section-text">{old}</p>}
+      {form.note && (
+        <div className="field-note">
+          <InfoIcon />
+          <p>{form.note}</p>
+          <button type="button" className="link" onClick={form.dismissNote}>OK</button>
+        </div>
+      )}
+    </div>
   );
 }
 
@@ -75,8 +103,23 @@ function ModelSelect({ form, models, ready }) {
       filter={filterModels}
       nothingFoundMessage="No model of this provider matches."
       renderOption={({ option, checked }) => <ModelOption model={byId[option.value]} checked={checked} />}
-      onChange={(model) => form.change({ model })}
+      onChange={(model) => form.chooseModel(form.values.provider, model)}
     />
+  );
+}
+
+/** What a server of the user's own has, only its owner knows. */
+function OwnModel({ form }) {
+  return (
+    <div className="field-model">
+      <TextInput
+        label="Model"
+        inputWrapperOrder={['label', 'input', 'description', 'error']}
+        classNames={{ root: 'list-select' }}
+        description={`As ${form.values.base_url.trim()} names it`}
+        {...textField(form, 'model')}
+      />
+    </div>
   );
 }
 
@@ -89,7 +132,7 @@ function FieldSkeleton({ label }) {
   );
 }
 
-export function ModelFields({ form, server, provider }) {
+export function ModelFields({ form, server, provider, succession }) {
   const { catalog } = server;
   if (!catalog && server.status === 'loading') {
     return (
@@ -103,24 +146,33 @@ export function ModelFields({ form, server, provider }) {
 
   function chooseProvider(id) {
     const chosen = providers.find((candidate) => candidate.id === id);
-    form.change({ provider: id, model: chosen.default_model });
+    form.chooseModel(id, chosen.default_model);
   }
 
+  const models = provider?.models ?? [];
+  const model = models.find(({ id }) => id === form.values.model) ?? null;
   return (
-    <div className="field-pair">
-      <ListSelect
-        id={fieldId('provider')}
-        label="Provider"
-        listLabel="Providers on offer"
-        className="field-provider"
-        disabled={!catalog}
-        placeholder={catalog ? 'Choose one' : 'Waiting…'}
-        data={providers.map(({ id, label }) => ({ value: id, label }))}
-        value={provider?.id ?? null}
-        error={form.errors.provider}
-        onChange={chooseProvider}
-      />
-      <ModelSelect form={form} models={retiredLast(provider?.models ?? [])} ready={Boolean(provider)} />
+    <div className="model-fields">
+      <div className="field-pair">
+        <ListSelect
+          id={fieldId('provider')}
+          label="Provider"
+          listLabel="Providers on offer"
+          className="field-provider"
+          disabled={!catalog}
+          placeholder={catalog ? 'Choose one' : 'Waiting…'}
+          data={providers.map(({ id, label }) => ({ value: id, label }))}
+          value={provider?.id ?? null}
+          error={form.errors.provider}
+          onChange={chooseProvider}
+        />
+        {atOwnServer(form.values) ? (
+          <OwnModel form={form} />
+        ) : (
+          <ModelSelect form={form} models={retiredLast(models)} ready={Boolean(provider)} />
+        )}
+      </div>
+      <ModelNotes provider={provider} model={model} form={form} succession={succession} />
     </div>
   );
 }

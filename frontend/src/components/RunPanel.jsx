@@ -1,7 +1,7 @@
 import { answeredBy, LOCAL_BOUND } from '../backends.js';
 import { costText, count, seconds, UNKNOWN } from '../format.js';
 import { isActive, statusTone, stoppedEarly } from '../runState.js';
-import { ShieldIcon, WarningIcon } from './icons.jsx';
+import { InfoIcon, ShieldIcon, WarningIcon } from './icons.jsx';
 import { Fact, ModelCalls } from './ModelCalls.jsx';
 import { OutputView } from './OutputView.jsx';
 import { RunFiles } from './RunFiles.jsx';
@@ -13,6 +13,32 @@ function Backend({ run }) {
     <p className="answered" data-testid="backend">
       Answered by: {answeredBy(run)}
     </p>
+  );
+}
+
+/** What this run may reach beyond the model. */
+function Granted({ granted: { hosts, files } }) {
+  if (hosts.length === 0 && files.length === 0) return null;
+  const given = files.length > 3 ? `${files.slice(0, 3).join(', ')} and ${files.length - 3} more files` : files.join(', ');
+  return (
+    <p className="answered" data-testid="granted">
+      Granted for this run: {[given, hosts.join(', ')].filter(Boolean).join('; ')}
+    </p>
+  );
+}
+
+/** What its tools will lack: said while the run is going, and not only once they have failed. */
+function Missing({ missing }) {
+  if (missing.length === 0) return null;
+  return (
+    <div className="note" data-tone="quiet" data-testid="missing">
+      <InfoIcon />
+      <ul>
+        {missing.map((message) => (
+          <li key={message}>{message}.</li>
+        ))}
+      </ul>
+    </div>
   );
 }
 
@@ -53,10 +79,10 @@ function Note({ run, offline }) {
   );
 }
 
-/** The sums of a run's model calls; a run without any has none. */
+/** The sums of a run's model calls. Those of a single call stand at the call itself. */
 function Totals({ exit, backend }) {
   const { usage } = exit;
-  if (!usage) return null;
+  if (!usage || usage.calls < 2) return null;
   const calls = <Fact name="Model calls" value={count(usage.calls)} />;
   const answered = usage.input_tokens > 0 || usage.unmetered_calls > 0;
   if (!answered) return calls;
@@ -121,6 +147,8 @@ export function RunPanel({ ref, run, offline, fullOutput }) {
       ) : (
         <>
           <Backend run={run} />
+          <Granted granted={run.granted} />
+          <Missing missing={run.missing} />
           <Note run={run} offline={offline} />
           {/* A new run starts with a fresh view, which follows its output again. */}
           <OutputView key={run.id} output={run.output} waiting={waiting} fullOutput={fullOutput} />

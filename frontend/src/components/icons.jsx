@@ -37,3 +37,7 @@ export const SunIcon = () => (
 export const MoonIcon = () => <Icon><path d="M13.300 9.600A5.700 5.700 0 016.400 2.700a5.700 5.700 0 106.900 6.900z" /></Icon>;
 export const ScreenIcon = () => <Icon><rect x="2" y="3" width="12" height="8" rx="1.200" /><path d="M6 13.500h4" /></Icon>;
 export const ArrowDownIcon = () => <Icon><path d="M8 3v9.500M4.200 8.700L8 12.500l3.800-3.800" /></Icon>;
+export const ArrowUpIcon = () => <Icon><path d="M8 13V3.500M4.200 7.300L8 3.500l3.800 3.800" /></Icon>;
+export const ChevronIcon = () => <Icon><path d="M6 3.500L10.500 8 6 12.500" /></Icon>;
+export const PlusIcon = () => <Icon><path d="M8 3v10M3 8h10" /></Icon>;
+export const GlobeIcon = () => <Icon><circle cx="8" cy="8" r="6" /><path d="M2 8h12M8 2c4 4 4 8 0 12M8 2c-4 4-4 8 0 12" /></Icon>;

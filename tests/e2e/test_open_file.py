@@ -1,0 +1,186 @@
+"""Agent files that are there already: opened, edited by hand, imported, moved to another model."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.test_page import SHOTS, axe, choose, expect_status, fill, open_page, text_of
+from tests.e2e.test_sections import generate, section
+from tests.serving import Serving
+
+SPEC = {
+    "name": "Weather",
+    "prompt": "You talk about the weather.",
+    "task": "Is it warm?",
+    "provider": "anthropic",
+    "model": "claude-sonnet-5-5",
+    "max_tokens": 500,
+}
+HELPER = 'def shout(text: str) -> str:\n    """Say it loudly."""\n    return text.upper()\n\n\n'
+FOREIGN = """\
+from agents import Agent, WebSearchTool, function_tool
+
+
+@function_tool
+def add(a: int, b: int) -> int:
+    \"\"\"Add two numbers.\"\"\"
+    return a + b
+
+
+agent = Agent(name="Adder", instructions="You add.", tools=[add, WebSearchTool()])
+"""
+
+
+def written(site: Serving, **changed: Any) -> str:
+    with site.client() as client:
+        answer = client.post("/api/generate", json={**SPEC, **changed})
+    code: str = answer.json()["code"]
+    return code
+
+
+def with_helper(code: str) -> str:
+    """Return a file as its owner left it: with a function above the first class."""
+    return re.sub(r"^class ", f"{HELPER}class ", code, count=1, flags=re.MULTILINE)
+
+
+def open_file(page: Page, code: str, name: str = "mine.py") -> None:
+    file: Any = {"name": name, "mimeType": "text/x-python", "buffer": code.encode()}
+    page.get_by_test_id("open-input").set_input_files([file])
+
+
+def code_of(page: Page) -> str:
+    return page.get_by_test_id("code").text_content() or ""
+
+
+def test_opened_file_fills_the_form_and_keeps_what_was_written_by_hand(
+    page: Page, site: Serving
+) -> None:
+    mine = with_helper(written(site))
+    open_page(page, site)
+    open_file(page, mine)
+    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
+    expect(section(page, "Model options")).to_contain_text("500 tokens")
+    assert code_of(page) == mine
+    expect(
+        page.get_by_role("status").filter(has_text="1 hand-written part is kept, line")
+    ).to_have_count(1)
+    page.get_by_label("Example task").fill("Is it cold?")
+    generate(page)
+    expect(page.get_by_test_id("code")).to_contain_text("Is it cold?")
+    assert code_of(page) == mine.replace("Is it warm?", "Is it cold?")
+    page.reload()
+    expect(page.get_by_text("1 hand-written part is kept")).to_be_visible()
+    page.get_by_role("button", name="Write anew without").click()
+    expect(page.get_by_test_id("code")).not_to_contain_text("shout")
+    expect(page.get_by_text("hand-written part")).to_be_hidden()
+
+
+def test_change_that_meets_a_hand_edit_is_shown_and_the_user_decides(
+    page: Page, site: Serving
+) -> None:
+    mine = written(site).replace(
+        '"claude-sonnet-5-5"', 'os.environ.get("MODEL", "claude-sonnet-5-5")'
+    )
+    open_page(page, site)
+    open_file(page, mine)
+    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    choose(page, "Model", "Claude Haiku 5.5")
+    generate(page)
+    conflict = page.locator(".conflict")
+    expect(conflict).to_contain_text("The form and your own lines disagree")
+    expect(conflict).to_contain_text("os.environ.get")
+    assert code_of(page) == mine
+    page.get_by_role("button", name="Keep the file, undo the form").click()
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("Claude Sonnet 5.5")
+    expect(conflict).to_have_count(0)
+    choose(page, "Model", "Claude Haiku 5.5")
+    generate(page)
+    page.get_by_role("button", name="Follow the form").click()
+    expect(page.get_by_test_id("code")).to_contain_text('MODEL = "claude-haiku-5-5"')
+
+
+def test_program_that_is_not_ours_changes_nothing_and_can_be_imported(
+    page: Page, site: Serving
+) -> None:
+    open_page(page, site)
+    fill(page, name="Untouched")
+    open_file(page, FOREIGN, "adder.py")
+    expect(page.get_by_text("adder.py was not opened")).to_be_visible()
+    expect(
+        page.get_by_text("It is not an agent of this builder: it imports neither")
+    ).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Untouched")
+    page.get_by_role("button", name="Import what can be carried over").click()
+    report = page.get_by_role("group", name="Report of the import")
+    expect(report).to_contain_text("WebSearchTool")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Adder")
+    expect(section(page, "Tools")).to_contain_text("add")
+    page.get_by_role("button", name="Undo import").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Untouched")
+
+
+def test_file_dropped_on_the_page_is_opened_and_what_is_no_text_is_refused(
+    page: Page, site: Serving
+) -> None:
+    open_page(page, site)
+    expect(page.get_by_role("button", name="Test Agent")).to_be_enabled()
+    drop = (
+        "code => { const t = new DataTransfer(); t.items.add(new File([code], 'dropped.py'));"
+        " return t; }"
+    )
+    transfer = page.evaluate_handle(drop, written(site))
+    page.locator("main").dispatch_event("drop", {"dataTransfer": transfer})
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
+    expect(page.get_by_text("Nothing in it was written by hand")).to_be_visible()
+    bad: Any = {"name": "photo.py", "mimeType": "image/png", "buffer": b"\x89PNG\xff\0"}
+    page.get_by_test_id("open-input").set_input_files([bad])
+    expect(page.get_by_text(re.compile("photo.py can.t be read"))).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
+
+
+def test_model_that_is_gone_is_changed_with_one_press_and_the_difference_shown(
+    page: Page, site: Serving
+) -> None:
+    mine = with_helper(written(site, model="claude-3-5-haiku-20241022"))
+    open_page(page, site)
+    open_file(page, mine)
+    expect(page.get_by_text("Retired by its provider on 2026-02-19")).to_be_visible()
+    page.get_by_role("button", name="Change to Claude Haiku 5.5").click()
+    difference = page.get_by_role("group", name="Difference")
+    expect(difference).to_contain_text('-MODEL = "claude-3-5-haiku-20241022"')
+    expect(difference).to_contain_text('+MODEL = "claude-haiku-5-5"')
+    assert code_of(page) == mine.replace("claude-3-5-haiku-20241022", "claude-haiku-5-5")
+    expect(page.get_by_text("The form has changed since")).to_be_hidden()
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
+    assert text_of(page, "stdout").strip()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
+    browser: Browser, site: Serving, scheme: Any
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    open_page(page, site)
+    open_file(page, with_helper(written(site)))
+    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    assert axe(page) == []
+    page.screenshot(path=SHOTS / f"opened-{scheme}-1280.png")
+    open_file(page, FOREIGN, "adder.py")
+    page.get_by_role("button", name="Import what can be carried over").click()
+    expect(page.get_by_role("group", name="Report of the import")).to_be_visible()
+    page.set_viewport_size({"width": 360, "height": 780})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert axe(page) == []
+    page.screenshot(path=SHOTS / f"imported-{scheme}-360.png", full_page=True)
+    context.close()

@@ -1,0 +1,179 @@
+"""What an agent can have beyond a prompt: tools, typed answers, options, hosts of a test."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e.test_page import SHOTS, axe, choose, fill, open_page
+from tests.serving import ServerFactory, Serving
+
+SECTIONS = ("Tools", "Typed answer", "Model options", "Conversation and limits", "MCP servers")
+
+
+def section(page: Page, name: str) -> Locator:
+    """Return the button that folds a section; its text says what is set."""
+    return page.get_by_role("button", name=re.compile(f"^{name}"))
+
+
+def generate(page: Page) -> None:
+    page.get_by_role("button", name="Generate", exact=True).click()
+
+
+def write_tool(page: Page, code: str) -> Locator:
+    page.get_by_role("button", name=re.compile("^Write your own")).click()
+    field = page.get_by_label("Source of word_count")
+    expect(field).to_be_focused()
+    field.fill(code)
+    return page.locator(".editor textarea").first
+
+
+def test_sections_say_what_is_set_and_reach_the_file(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    fill(page)
+    expect(section(page, "Tools")).to_contain_text("None")
+    section(page, "Tools").click()
+    page.get_by_role("button", name="Add Calculator").click()
+    expect(page.get_by_role("button", name=re.compile("^calculator"))).to_be_focused()
+    write_tool(
+        page, 'def double(x: int) -> str:\n    """Double a number."""\n    return str(2 * x)\n'
+    )
+    page.get_by_role("button", name="Move double up").click()
+    expect(page.get_by_role("button", name="Move double up")).to_be_focused()
+    expect(section(page, "Tools")).to_contain_text("double, calculator")
+    section(page, "Typed answer").click()
+    page.get_by_role("button", name="Start from an example").click()
+    expect(section(page, "Typed answer")).to_contain_text("City")
+    section(page, "Conversation").click()
+    page.get_by_label("Turns").fill("7")
+    generate(page)
+    code = page.get_by_test_id("code")
+    for text in ("def double(x: int) -> str:", "class City(BaseModel):", "MAX_TURNS = 7"):
+        expect(code).to_contain_text(text)
+    page.reload()
+    expect(section(page, "Tools")).to_contain_text("double, calculator")
+    expect(page.get_by_text("The form has changed since")).to_be_hidden()
+
+
+def test_error_in_a_tool_opens_it_marks_its_line_and_takes_the_focus(
+    page: Page, site: Serving
+) -> None:
+    open_page(page, site)
+    fill(page)
+    section(page, "Tools").click()
+    write_tool(page, 'import json\n\n\ndef load(text) -> str:\n    """Load."""\n    return text\n')
+    section(page, "Tools").click()
+    generate(page)
+    field = page.get_by_label("Source of load")
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    message = page.locator(".code-error")
+    expect(message).to_contain_text(re.compile(r"[Ll]ine \d"))
+    line = re.search(r"[Ll]ine (\d+)", message.text_content() or "")
+    assert line is not None
+    expect(page.locator(".editor-numbers [data-bad]")).to_have_text(line[1])
+    expect(section(page, "Tools")).to_have_attribute("aria-expanded", "true")
+
+
+def test_tab_indents_while_writing_and_nobody_is_caught_in_the_field(
+    page: Page, site: Serving
+) -> None:
+    open_page(page, site)
+    section(page, "Typed answer").click()
+    field = page.get_by_label("Pydantic model or JSON Schema")
+    section(page, "Typed answer").press("Tab")
+    expect(field).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Start from an example")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.type("class A:")
+    page.keyboard.press("Enter")
+    page.keyboard.type("x: int")
+    page.keyboard.press("Tab")
+    expect(field).to_have_value("class A:\n    x: int  ")
+    page.keyboard.press("Control+z")
+    expect(field).to_have_value("class A:\n    x: int")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Clear")).to_be_focused()
+
+
+def test_option_that_another_model_lacks_is_taken_out_with_a_note(
+    page: Page, site: Serving
+) -> None:
+    open_page(page, site)
+    section(page, "Model options").click()
+    choose(page, "Effort", "High")
+    page.get_by_label("Max tokens").fill("20000")
+    expect(section(page, "Model options")).to_contain_text("20,000 tokens, effort high")
+    choose(page, "Model", "Claude Haiku 3.5")
+    note = page.get_by_role("status").filter(has_text="Taken out")
+    expect(note).to_contain_text("effort “high”")
+    expect(note).to_contain_text("Max tokens is now 8,192")
+    expect(page.get_by_role("combobox", name="Effort")).to_have_count(0)
+    generate(page)
+    expect(page.get_by_test_id("code")).to_contain_text("MAX_TOKENS = 8192")
+
+
+def test_hosts_are_asked_for_and_the_run_says_what_it_has_and_what_it_lacks(
+    page: Page, serve: ServerFactory
+) -> None:
+    server = serve(AGENT_BUILDER_EGRESS_ALLOW="api.example.com:443,example.com:443")
+    open_page(page, server)
+    fill(page)
+    section(page, "Tools").click()
+    page.get_by_role("button", name="Add Fetch").click()
+    hosts = page.get_by_role("group", name="Hosts")
+    expect(hosts.get_by_role("listitem").filter(has_text="asked for by fetch_url")).to_have_count(1)
+    expect(hosts).to_contain_text("Not allowed on this server: www.example.com:443")
+    page.get_by_label("example.com:443 asked for by fetch_url").check()
+    page.get_by_role("button", name="Test Agent").click()
+    granted = page.get_by_test_id("granted")
+    expect(granted).to_have_text("Granted for this run: example.com:443")
+    missing = page.get_by_test_id("missing")
+    expect(missing).to_contain_text("fetch_url can't reach www.example.com:443 in this run")
+    page.reload()
+    expect(granted).to_have_text("Granted for this run: example.com:443")
+
+
+def test_tool_that_needs_what_no_test_gets_is_told_of(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    expect(page.get_by_role("group", name="Hosts")).to_have_count(0)
+    section(page, "Tools").click()
+    page.get_by_role("button", name="Add Fetch").click()
+    hosts = page.get_by_role("group", name="Hosts")
+    expect(hosts).to_contain_text("Not allowed on this server: example.com:443")
+    expect(hosts).to_contain_text("AGENT_BUILDER_EGRESS_ALLOW")
+    page.get_by_role("button", name=re.compile("^Add Read")).click()
+    expect(page.get_by_role("group", name="Files")).to_contain_text("read_file may need files")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_with_every_section_open_at_any_width(
+    browser: Browser, site: Serving, scheme: Any
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    open_page(page, site)
+    for name in SECTIONS:
+        section(page, name).click()
+    page.get_by_role("button", name="Start from an example").click()
+    page.get_by_role("button", name="Add a server").click()
+    page.get_by_role("button", name="Add Calculator").click()
+    write_tool(page, "def wrong(x):\n    return x\n")
+    choose(page, "Model", "Claude Haiku 3.5")
+    generate(page)
+    expect(page.locator(".code-error").first).to_be_visible()
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for width, height in ((360, 780), (1280, 900), (2560, 1300)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert axe(page) == [], width
+        page.screenshot(path=SHOTS / f"sections-{scheme}-{width}.png", full_page=width == 360)
+    context.close()
