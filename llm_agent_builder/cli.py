@@ -15,6 +15,7 @@ from llm_agent_builder.agent_file import constant
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli_base import Group, current_catalog
 from llm_agent_builder.cli_models import check, models
+from llm_agent_builder.cli_options import option_values, spec_options
 from llm_agent_builder.cli_tools import tools
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec import AgentSpec, make_spec
@@ -68,6 +69,7 @@ def _make_spec(values: dict[str, Any], catalog: Catalog) -> AgentSpec:
     "--base-url", help="A server of your own that answers, such as http://localhost:11434/v1."
 )
 @click.option("--stream/--no-stream", default=None, help="Show the answer as it is written.")
+@spec_options
 @click.option(
     "--spec",
     "spec_file",
@@ -86,7 +88,7 @@ def generate(spec_file: Path | None, output: Path | None, force: bool, **options
     values: dict[str, Any] = {"provider": ProviderEnum.ANTHROPIC.value}
     if spec_file is not None:
         values |= _load_spec(spec_file)
-    values |= {name: value for name, value in options.items() if value is not None}
+    values |= option_values(options)
     catalog = current_catalog()
     spec = _make_spec(values, catalog)
     source = AgentBuilder().build(spec)

@@ -176,7 +176,8 @@ class _Reader:
     def _first_line(self, place: int) -> int:
         node = self.nodes[place]
         decorators = getattr(node, "decorator_list", [])
-        return min([node.lineno, *(each.lineno for each in decorators)]) - 1
+        lines: list[int] = [node.lineno, *(each.lineno for each in decorators)]
+        return min(lines) - 1
 
 
 def _used(node: ast.stmt) -> set[str]:

@@ -8,8 +8,8 @@ from types import MappingProxyType
 _DEFINED = (
     "NAME MODEL BASE_URL MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING EFFORT STOP_SEQUENCES "
     "MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly Tool schema_of "
-    "as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools find_token parse_arguments explain show "
-    "tell_usage chat main run annotations"
+    "as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools find_token "
+    "parse_arguments explain show tell chat main run annotations"
 )
 
 FILE_NAMES = frozenset(_DEFINED.split())
@@ -17,12 +17,29 @@ FILE_NAMES = frozenset(_DEFINED.split())
 
 _FROM = {
     "anthropic": "beta_tool",
-    "collections.abc": "AsyncIterator Callable Iterator Mapping Sequence",
-    "huggingface_hub": "InferenceClient MCPClient",
+    "anthropic.lib.tools": "BetaAsyncFunctionTool BetaFunctionTool",
+    "anthropic.lib.tools.mcp": "async_mcp_tool",
+    "anthropic.types": "MessageParam",
+    "anthropic.types.beta": "BetaMessageParam",
+    "anyio": "sleep_forever",
+    "anyio.abc": "TaskStatus",
+    "anyio.from_thread": "start_blocking_portal",
+    "collections": "Counter",
+    "collections.abc": "Callable Iterable Iterator",
+    "contextlib": "AsyncExitStack contextmanager suppress",
+    "functools": "partial",
+    "huggingface_hub": (
+        "ChatCompletionOutput ChatCompletionStreamOutput InferenceClient MCPClient"
+    ),
+    "huggingface_hub.errors": "HfHubHTTPError",
+    "itertools": "islice",
+    "mcp": "ClientSession StdioServerParameters",
+    "mcp.client.stdio": "stdio_client",
+    "mcp.client.streamable_http": "streamable_http_client",
     "pydantic": "BaseModel ConfigDict Field ValidationError",
-    "typing": "Any Literal",
+    "typing": "Any Final Literal NamedTuple get_args get_origin get_type_hints",
 }
-_MODULES = "anthropic argparse asyncio contextlib huggingface_hub json os pydantic sys time"
+_MODULES = "anthropic argparse inspect json os sys time"
 
 FILE_IMPORTS: Mapping[str, str] = MappingProxyType(
     {module: module for module in _MODULES.split()}

@@ -90,14 +90,14 @@ def wrapped(head: str, items: Sequence[str], tail: str) -> str:
     keeps items on lines of their own.
     """
     line = head + ", ".join(items) + tail
-    if _width(line) <= LINE_MAX or not items:
+    if columns(line) <= LINE_MAX or not items:
         return line
     indent = " " * (len(head) - len(head.lstrip()))
     return "\n".join([head, *(f"{indent}    {item}," for item in items), indent + tail])
 
 
-def _width(line: str) -> int:
-    """Return the columns of a line at most: what isn't ASCII may be two wide."""
+def columns(line: str) -> int:
+    """Return the columns that a line takes at most: what isn't ASCII may be two wide."""
     return sum(1 if char < "\x7f" else 2 for char in line)
 
 

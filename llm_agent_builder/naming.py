@@ -21,11 +21,12 @@ _UNSEEN = re.compile(
 # SDK imports (email.py, json.py) would be imported in its place.
 _SDK_MODULES = (
     "aiohappyeyeballs aiohttp aiosignal annotated_types anthropic anyio attr attrs brotli certifi "
-    "charset_normalizer click cryptography cython_runtime distro docstring_parser exceptiongroup "
-    "filelock frozenlist fsspec h11 h2 hf_xet hpack httpcore httpcore2 httpx httpx2 "
-    "huggingface_hub idna jiter multidict numpy opentelemetry packaging propcache pydantic "
-    "pydantic_core requests rich sniffio socksio tqdm truststore typing_extensions "
-    "typing_inspection urllib3 yaml yarl zstandard"
+    "charset_normalizer click cryptography cython_runtime distro docstring_parser dotenv "
+    "exceptiongroup filelock frozenlist fsspec h11 h2 hf_xet hpack httpcore httpcore2 httpx httpx2 "
+    "httpx_sse huggingface_hub idna jiter jsonschema jsonschema_specifications jwt mcp multidict "
+    "numpy opentelemetry packaging propcache pydantic pydantic_core pydantic_settings pygments "
+    "python_multipart referencing requests rich rpds sniffio socksio sse_starlette starlette tqdm "
+    "truststore typing_extensions typing_inspection urllib3 uvicorn yaml yarl zstandard"
 )
 _DEVICES = frozenset({"aux", "con", "nul", "prn"})  # Windows keeps these, whatever the suffix,
 _DEVICES |= {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}  # and these

@@ -141,7 +141,7 @@ def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
 def tool_calls(features: Features, code: FileCode) -> list[str]:
     """Return the items of a file's TOOLS."""
     anthropic = features.provider is ProviderEnum.ANTHROPIC
-    return [f"{'anthropic.beta_tool' if anthropic else 'as_tool'}({name})" for name in code.tools]
+    return [f"{'beta_tool' if anthropic else 'as_tool'}({name})" for name in code.tools]
 
 
 def _servers_literal(servers: Sequence[McpServer]) -> str:

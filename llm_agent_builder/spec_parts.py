@@ -14,12 +14,15 @@ from llm_agent_builder.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.code_layout import first_clash
 from llm_agent_builder.errors import CodeProblem, SchemaProblem, SpecError
 from llm_agent_builder.gallery import gallery_tool
+from llm_agent_builder.literals import columns
 from llm_agent_builder.spec_text import check_line, fail, require_text, text_schema
 from llm_agent_builder.tool_code import ToolCode, parse_tool
 from llm_agent_builder.user_code import CODE_MAX_BYTES
 
 MCP_NAME_MAX_CHARS = 32
 ARGUMENT_MAX_CHARS = 1000
+CLASS_MAX_COLUMNS = 40
+"""Of the name of an answer's class: where the file names it, lines have to fit."""
 
 
 def _check_tool(value: object) -> str:
@@ -35,9 +38,13 @@ def check_answer(value: object) -> str:
     The schema may be a mapping, or its JSON text.
     """
     try:
-        return parse_answer(_read_answer(value)).source
+        code = parse_answer(_read_answer(value))
     except (CodeProblem, SchemaProblem) as problem:
         raise fail("code", str(problem)) from None
+    if columns(code.class_name) > CLASS_MAX_COLUMNS:
+        message = f"{code.class_name} is too long a name: {CLASS_MAX_COLUMNS} letters at most"
+        raise fail("code", message)
+    return code.source
 
 
 def _read_answer(value: object) -> str | Mapping[str, Any]:

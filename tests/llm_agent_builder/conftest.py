@@ -28,9 +28,11 @@ settings.load_profile("llm_agent_builder")
 _ASK_THE_SDKS = """
 import json, sys, typing
 import anthropic, huggingface_hub
+import anthropic.lib.tools.mcp, anyio.from_thread, mcp.client.stdio, mcp.client.streamable_http
 from anthropic._data.deprecated_models import DEPRECATED_MODELS
 from anthropic.types import Model
-anthropic.Anthropic(api_key="-"), huggingface_hub.InferenceClient(base_url="http://127.0.0.1:9")
+huggingface_hub.MCPClient
+anthropic.Anthropic(api_key="-").beta.messages, huggingface_hub.InferenceClient(base_url="http://127.0.0.1:9")
 ids = [arg for part in typing.get_args(Model) for arg in typing.get_args(part)]
 loaded = sorted({name.partition(".")[0] for name in sys.modules})
 json.dump({"models": ids, "deprecated": DEPRECATED_MODELS, "modules": loaded}, sys.stdout)

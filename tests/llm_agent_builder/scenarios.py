@@ -46,21 +46,23 @@ class Outcome:
 
 
 _DRIVER = """
-import contextlib, importlib, io, json, os, sys
+import contextlib, importlib, io, json, os, sys, tempfile
 plays = json.load(sys.stdin)
 told = []
 for play in plays:
     os.environ.update(play["variables"])
     sys.argv = [play["module"] + ".py", *play["arguments"]]
     sys.stdin = io.StringIO(play["stdin"])
-    out, err, code = io.StringIO(), io.StringIO(), 0
+    # Real files: what an agent starts writes there, too.
+    out, err, code = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+"), 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             importlib.import_module(play["module"]).main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else end.code is not None
             print(end.code if isinstance(end.code, str) else "", end="", file=err)
-    told.append([int(code), out.getvalue(), err.getvalue()])
+    out.seek(0), err.seek(0)
+    told.append([int(code), out.read(), err.read()])
 json.dump(told, sys.__stdout__)
 """
 

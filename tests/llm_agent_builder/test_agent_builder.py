@@ -29,7 +29,7 @@ from llm_agent_builder.agent_builder import file_code
 from llm_agent_builder.errors import TemplateError
 from llm_agent_builder.features import features_of
 from llm_agent_builder.shape import Made, check_shape
-from llm_agent_builder.spec import NAME_MAX_CHARS, TEXT_MAX_BYTES
+from llm_agent_builder.spec import NAME_MAX_CHARS, TEXT_MAX_BYTES, make_spec
 from tests.llm_agent_builder.conftest import InstalledSdks
 from tests.llm_agent_builder.processes import run_python
 from tests.llm_agent_builder.strategies import any_text, lines, specs
@@ -37,6 +37,10 @@ from tests.llm_agent_builder.strategies import any_text, lines, specs
 CONSTANTS = {"NAME": "name", "MODEL": "model", "SYSTEM_PROMPT": "prompt", "EXAMPLE_TASK": "task"}
 KINDS = [(provider, stream) for provider in ProviderEnum for stream in (False, True)]
 ANOTHER = {"name": "Quite Another", "prompt": "Other words.", "task": "Other work.", "model": "m1"}
+
+
+def another(provider: ProviderEnum, stream: bool) -> AgentSpec:
+    return make_spec({**ANOTHER, "provider": provider, "stream": stream})
 
 
 def build(spec: AgentSpec) -> str:
@@ -102,7 +106,7 @@ def test_the_file_compiles_and_its_constants_are_the_values(spec: AgentSpec) -> 
 
 @given(specs)
 def test_the_shape_of_the_file_does_not_depend_on_the_values(spec: AgentSpec) -> None:
-    other = AgentSpec(provider=spec.provider, stream=spec.stream, **ANOTHER)
+    other = another(spec.provider, spec.stream)
     assert shape_of(build(spec), spec) == shape_of(build(other), other)
 
 
@@ -114,7 +118,7 @@ def test_the_same_spec_gives_the_same_bytes(spec: AgentSpec) -> None:
 
 
 def test_the_same_spec_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
-    spec = AgentSpec(provider=ProviderEnum.HUGGINGFACE, stream=True, **ANOTHER)
+    spec = another(ProviderEnum.HUGGINGFACE, True)
     script = (
         "import sys\n"
         "from llm_agent_builder import AgentBuilder, AgentSpec\n"
@@ -141,7 +145,7 @@ def _words_of_the_file(source: str, class_name: str) -> Iterator[str]:
 def test_values_that_stand_in_the_template_itself_work(
     provider: ProviderEnum, stream: bool
 ) -> None:
-    plain = AgentSpec(provider=provider, stream=stream, **ANOTHER)
+    plain = another(provider, stream)
     words = set(_words_of_the_file(build(plain), class_name_for(plain.name)))
     words |= {"Run it", "reference name", "reference model", "reference prompt", "reference task"}
     words |= {"ReferenceAgent", "agent.py", filename_for(plain.name), "{{ class_name }}"}
@@ -176,7 +180,7 @@ def _names_in(source: str, class_name: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def names_in_files() -> set[str]:
-    made = [AgentSpec(provider=kind[0], stream=kind[1], **ANOTHER) for kind in KINDS]
+    made = [another(kind[0], kind[1]) for kind in KINDS]
     return set().union(*(_names_in(build(spec), class_name_for(spec.name)) for spec in made))
 
 
@@ -361,7 +365,7 @@ def test_a_value_pasted_into_source_passes_only_as_the_very_same_program(
     kind: tuple[ProviderEnum, bool], pasted: str
 ) -> None:
     """What a template without the `literal` filter would write."""
-    spec = AgentSpec(provider=kind[0], stream=kind[1], **ANOTHER)
+    spec = another(kind[0], kind[1])
     good = build(spec)
     source = good.replace('"Other words."', f'"Other words.{pasted}"')
     try:
@@ -394,7 +398,7 @@ def test_a_value_pasted_into_source_passes_only_as_the_very_same_program(
 def test_a_file_of_another_shape_is_refused(
     provider: ProviderEnum, stream: bool, old: str, new: str
 ) -> None:
-    spec = AgentSpec(provider=provider, stream=stream, **ANOTHER)
+    spec = another(provider, stream)
     source = build(spec)
     assert old in source
     with pytest.raises(TemplateError, match="rendered file"):

@@ -1,0 +1,89 @@
+"""The simple fields of a spec as options of the command line; the rest is for spec files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from llm_agent_builder.errors import SpecError
+from llm_agent_builder.spec import AgentSpec, Effort, Thinking
+from llm_agent_builder.user_code import CODE_MAX_BYTES
+
+_Command = Callable[..., Any]
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _about(field: str) -> str:
+    return str(AgentSpec.model_fields[field].description)
+
+
+def _option(field: str, **settings: Any) -> Callable[[_Command], _Command]:
+    settings = {"default": None, "help": _about(field), **settings}
+    return click.option(f"--{field.replace('_', '-')}", **settings)
+
+
+_OPTIONS = (
+    click.option(
+        *("--tool", "tools"),
+        multiple=True,
+        metavar="FILE|ID",
+        help="A Python file with one function, or a ready tool's id; may be repeated.",
+    ),
+    click.option("--answer", type=_FILE, help="A Python file with Pydantic models, or a schema."),
+    _option("chat", is_flag=True),
+    _option("max_tokens", type=int),
+    _option("thinking", type=click.Choice(get_args(Thinking))),
+    _option("effort", type=click.Choice(get_args(Effort))),
+    click.option(
+        *("--stop-sequence", "stop_sequences"),
+        multiple=True,
+        help="A text at which an answer ends; may be repeated.",
+    ),
+    _option("cache_prompt", is_flag=True),
+    _option("max_turns", type=int),
+    _option("token_budget", type=int),
+    click.option("--timeout", "timeout_s", type=float, help=_about("timeout_s")),
+    _option("retries", type=int),
+    _option("usage", is_flag=True),
+)
+
+
+def spec_options(command: _Command) -> _Command:
+    """Add the options to a command; `option_values` reads them."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def option_values(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that the options give, files read.
+
+    Raises:
+        SpecError: a file can't be read.
+
+    """
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    if "tools" in given:
+        given["tools"] = [_tool(position, name) for position, name in enumerate(given["tools"])]
+    if "answer" in given:
+        given["answer"] = _read("answer", given["answer"])
+    return given
+
+
+def _tool(position: int, name: str) -> dict[str, str]:
+    if name.endswith(".py") or "/" in name:
+        return {"code": _read(f"tools.{position}.code", Path(name))}
+    return {"gallery": name}
+
+
+def _read(field: str, path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return file.read(CODE_MAX_BYTES + 1)
+    except OSError as error:
+        raise SpecError(field, f"can't read {path}: {error.strerror}") from None
+    except ValueError:
+        raise SpecError(field, f"can't read {path}: it is not UTF-8 text") from None

@@ -1,0 +1,1 @@
+"""Agent files as they are written today; see `snapshot_specs.py`."""

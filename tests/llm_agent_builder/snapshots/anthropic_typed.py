@@ -1,0 +1,133 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["anthropic>=2.12,<3"]
+# ///
+"""An agent. With ANTHROPIC_API_KEY set:  uv run bookkeeper.py --task "..."
+
+Without uv:  pip install "anthropic>=2.12,<3"  and  python bookkeeper.py --task "..."
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Final, Literal
+
+import anthropic
+from anthropic.types import MessageParam
+from pydantic import BaseModel, Field, ValidationError
+
+NAME = "Bookkeeper"
+MODEL = "claude-sonnet-5-5"
+MAX_TOKENS = 4096
+EFFORT: Final = "high"
+SYSTEM_PROMPT = """\
+You are a bookkeeper's assistant.
+
+Be exact. When something is missing, say "missing"."""
+EXAMPLE_TASK = "Read the invoice in invoice.txt."
+
+
+class StoppedEarly(Exception):
+    """The model stopped before its answer's end: why, and what there is of the answer."""
+
+
+class Line(BaseModel):
+    """One line of an invoice."""
+
+    what: str
+    amount: float = Field(description="Without tax.")
+
+
+class Invoice(BaseModel):
+    """An invoice, as read from its text."""
+
+    number: str
+    currency: Literal["EUR", "USD"]
+    lines: list[Line]
+    note: str | None = None
+
+
+class Bookkeeper:
+    """Answers tasks. The client finds the key and the base URL in the environment."""
+
+    def __init__(self, client: anthropic.Anthropic | None = None) -> None:
+        self.client = client or anthropic.Anthropic()
+
+    def run(self, task: str) -> Invoice:
+        """Return the answer to `task`."""
+        return self.reply([{"role": "user", "content": task}])
+
+    def reply(self, messages: list[MessageParam]) -> Invoice:
+        """Return the answer to the last of `messages`, and add it to them."""
+        answer = self.ask(messages)
+        try:
+            return Invoice.model_validate_json(answer)
+        except ValidationError as error:
+            problem = f"That is not what was asked for: {error}\nAnswer again."
+        messages.append({"role": "user", "content": problem})
+        return Invoice.model_validate_json(self.ask(messages))
+
+    def ask(self, messages: list[MessageParam]) -> str:
+        """Return what the model says to the last of `messages`, and add it to them."""
+        message = self.client.messages.create(
+            model=MODEL,
+            max_tokens=MAX_TOKENS,
+            system=SYSTEM_PROMPT,
+            messages=messages,
+            output_config={
+                "effort": EFFORT,
+                "format": {
+                    "type": "json_schema",
+                    "schema": anthropic.transform_schema(Invoice),
+                },
+            },
+        )
+        answer = "".join(part.text for part in message.content if part.type == "text")
+        if message.stop_reason not in ("end_turn", "stop_sequence"):
+            raise StoppedEarly(message.stop_reason, answer)
+        messages.append(message.to_param())
+        return answer
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return what is asked: the task from --task, else standard input, else the example."""
+    parser = argparse.ArgumentParser(description="Run this agent on one task.")
+    parser.add_argument("--task", help="default: standard input, then the example task")
+    words, asked = sys.argv[1:], argparse.Namespace(task=None)
+    if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
+        place = words.index("--task")
+        asked.task = words[place + 1]
+        del words[place : place + 2]
+    parser.parse_args(words, asked)
+    if asked.task is None:
+        piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""
+        asked.task = piped or EXAMPLE_TASK
+    if not asked.task.strip():
+        parser.error("the task is empty")
+    return asked
+
+
+def main() -> None:
+    """Answer one task on standard output."""
+    try:
+        asked = parse_arguments()
+        if not os.environ.get("ANTHROPIC_API_KEY"):
+            sys.exit(f"{NAME}: set ANTHROPIC_API_KEY to your key")
+        agent = Bookkeeper()
+        print(agent.run(asked.task).model_dump_json(indent=2))
+    except StoppedEarly as stop:
+        reason, answer = stop.args
+        print(answer)
+        print(f"{NAME}: stopped early: {reason}", file=sys.stderr)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        raise SystemExit(f"{NAME}: {type(error).__name__}: {reason}") from error
+
+
+if __name__ == "__main__":
+    main()

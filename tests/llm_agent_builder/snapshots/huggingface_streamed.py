@@ -1,0 +1,131 @@
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["huggingface_hub>=2.4,<3"]
+# ///
+"""An agent. With HUGGINGFACEHUB_API_TOKEN set:  uv run bookkeeper.py --task "..."
+
+Without uv:  pip install "huggingface_hub>=2.4,<3"  and  python bookkeeper.py --task "..."
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from huggingface_hub import ChatCompletionStreamOutput, InferenceClient
+from huggingface_hub.errors import HfHubHTTPError
+
+NAME = "Bookkeeper"
+MODEL = "meta-llama/Llama-3.3-70B-Instruct"
+BASE_URL = os.environ.get("HF_BASE_URL") or "https://router.huggingface.co/v1"
+MAX_TOKENS = 4096
+STOP_SEQUENCES = ["---", "THE END"]
+RETRIES = 2
+SYSTEM_PROMPT = """\
+You are a bookkeeper's assistant.
+
+Be exact. When something is missing, say "missing"."""
+EXAMPLE_TASK = "Read the invoice in invoice.txt."
+
+
+class StoppedEarly(Exception):
+    """The model stopped before its answer's end: why, and what there is of the answer."""
+
+
+def find_token() -> str | None:
+    """Return the access token from the environment, if there is one."""
+    return os.environ.get("HUGGINGFACEHUB_API_TOKEN") or os.environ.get("HF_TOKEN")
+
+
+class Bookkeeper:
+    """Answers tasks. Without a client of yours it makes one from the environment."""
+
+    def __init__(self, client: InferenceClient | None = None) -> None:
+        self.client = client or InferenceClient(base_url=BASE_URL, api_key=find_token())
+
+    def run(self, task: str, on_text: Callable[[str], object] | None = None) -> str:
+        """Return the answer to `task`, handing each piece to `on_text` as it comes."""
+        messages: list[Any] = [
+            {"role": "system", "content": SYSTEM_PROMPT},
+            {"role": "user", "content": task},
+        ]
+        answer = finish_reason = ""
+        for chunk in self.complete(messages):
+            for choice in chunk.choices:
+                text = choice.delta.content or ""
+                answer += text
+                if text and on_text:
+                    on_text(text)
+                finish_reason = choice.finish_reason or finish_reason
+        if not finish_reason:
+            raise ConnectionError("the answer was cut off before its end")
+        if finish_reason in ("length", "content_filter"):
+            raise StoppedEarly(finish_reason, answer)
+        return answer
+
+    def complete(self, messages: list[Any]) -> Iterable[ChatCompletionStreamOutput]:
+        """Call the model; while its server is busy, up to RETRIES times more."""
+        attempt = 0
+        while True:
+            try:
+                return self.client.chat_completion(
+                    messages,
+                    model=MODEL,
+                    max_tokens=MAX_TOKENS,
+                    stop=STOP_SEQUENCES,
+                    stream=True,
+                    # Token counts come with a stream only when they are asked for.
+                    extra_body={"stream_options": {"include_usage": True}},
+                )
+            except HfHubHTTPError as error:
+                busy = error.response.status_code in (408, 429, 500, 502, 503, 504)
+                if not busy or attempt == RETRIES:
+                    raise
+                wait = error.response.headers.get("Retry-After", "")
+                time.sleep(min(int(wait), 60) if wait.isdecimal() else 2**attempt)
+                attempt += 1
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return what is asked: the task from --task, else standard input, else the example."""
+    parser = argparse.ArgumentParser(description="Run this agent on one task.")
+    parser.add_argument("--task", help="default: standard input, then the example task")
+    words, asked = sys.argv[1:], argparse.Namespace(task=None)
+    if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
+        place = words.index("--task")
+        asked.task = words[place + 1]
+        del words[place : place + 2]
+    parser.parse_args(words, asked)
+    if asked.task is None:
+        piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""
+        asked.task = piped or EXAMPLE_TASK
+    if not asked.task.strip():
+        parser.error("the task is empty")
+    return asked
+
+
+def main() -> None:
+    """Answer one task on standard output."""
+    try:
+        asked = parse_arguments()
+        if not find_token() and not os.environ.get("HF_BASE_URL"):
+            sys.exit(f"{NAME}: set HUGGINGFACEHUB_API_TOKEN to your token")
+        agent = Bookkeeper()
+        agent.run(asked.task, lambda text: print(text, end="", flush=True))
+        print()
+    except StoppedEarly as stop:
+        reason, _ = stop.args
+        print()
+        print(f"{NAME}: stopped early: {reason}", file=sys.stderr)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no reason given"
+        raise SystemExit(f"{NAME}: {type(error).__name__}: {reason}") from error
+
+
+if __name__ == "__main__":
+    main()
