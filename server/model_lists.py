@@ -55,8 +55,12 @@ async def fetch_list(pools: Pools, source: Source, key: Secret, patience: float)
     """
     upstream = Upstream("provider", str(URL(source.url).origin()), key)
     try:
-        async with asyncio.timeout(patience), pools.session(upstream) as session:
-            return await _fetch_pages(session, source, _headers(source, key))
+        async with asyncio.timeout(patience):
+            pool = await pools.take(upstream)
+            try:
+                return await _fetch_pages(pool.session, source, _headers(source, key))
+            finally:
+                await pool.give_back()
     except TimeoutError:
         raise ListFailedError(f"{source.host} did not answer within {patience:g} s") from None
     except (aiohttp.ClientError, OSError) as error:
