@@ -23,8 +23,8 @@ _QUICK_LOOKS = 4
 _QUICK_S, _POLL_S = 0.005, 0.02
 _LONG_LOOKS = _QUICK_LOOKS + 10
 """After so many a run is a long one, and lets those that have just begun go first."""
-_YIELDING = b"5"
-"""A third of another session's share; at 19, a seventieth, a busy machine would starve it."""
+_YIELDING = b"7"
+"""A fifth of another session's share; at 19, a seventieth, a busy machine would starve it."""
 
 
 class Supervisor:

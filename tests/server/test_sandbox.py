@@ -145,7 +145,7 @@ def test_cpu_limit_ends_the_run(run: Runner) -> None:
 
 def test_cpu_limit_counts_the_whole_tree(run: Runner) -> None:
     code = "import os\nos.fork(); os.fork()\nwhile True: pass"
-    assert run(code, cpu_s=2, wall_s=30) == "limit: cpu (2 s)\n"
+    assert run(code, cpu_s=2, wall_s=120) == "limit: cpu (2 s)\n"
 
 
 def test_wall_clock_limit_is_a_timeout(run: Runner) -> None:
@@ -219,7 +219,7 @@ def test_fork_bomb_is_answered_with_eagain_and_leaves_no_process(sandbox: Sandbo
         "        if os.fork() == 0: time.sleep(60)\n"
         "    except BlockingIOError: break\n"
         "    children += 1\n"
-        "print(children); time.sleep(0.3)\n"
+        "print(children); time.sleep(1)\n"
     )
     events = collect(sandbox, Program(code, "x"))
     assert text_of(events) == "64\n"
@@ -355,8 +355,8 @@ def test_run_that_goes_on_lets_new_ones_go_first_and_is_not_starved(sandbox: San
             return int(await asyncio.to_thread(wait_until, look))
         raise AssertionError("nothing came")
 
-    # At 5 a session has a third of another's share of the processor, at 19 a seventieth.
-    assert asyncio.run(inside()) == 5
+    # A session has a fifth of another's share of the processor then; at 19, a seventieth.
+    assert asyncio.run(inside()) == 7
 
 
 def test_run_with_the_least_memory_can_import_the_sdks(run: Runner) -> None:
