@@ -176,9 +176,9 @@ def first_clash(codes: Sequence[Sequence[Name]]) -> tuple[int, CodeProblem] | No
     return None
 
 
-def global_names(parsed: Parsed) -> set[str]:
+def global_names(tree: ast.Module, scopes: symtable.SymbolTable) -> set[str]:
     """Return the names that a source looks for at the level of its module, annotations included."""
-    return _global_uses(parsed.scopes) | _in_annotations(parsed.tree)
+    return _global_uses(scopes) | _in_annotations(tree)
 
 
 def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

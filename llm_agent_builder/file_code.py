@@ -14,14 +14,15 @@ from llm_agent_builder.answer_code import parse_answer
 from llm_agent_builder.code_imports import Import, read_imports, render_imports
 from llm_agent_builder.code_layout import global_names
 from llm_agent_builder.errors import CodeProblem
+from llm_agent_builder.file_names import FILE_NAMES
 from llm_agent_builder.file_parts import PartedFile, method, names_of
 from llm_agent_builder.foreign_code import plain
 from llm_agent_builder.tool_code import parse_tool
 from llm_agent_builder.user_code import parse_code
 
-# What the templates put around a user's code.
-_ABOVE = frozenset(["StoppedEarly", "Tool", "schema_of", "as_tool", "use_tool"])
-_BELOW = frozenset(["TOOLS", "connect", "mcp_tools", "find_token"])
+# What the templates put right below a user's code; the rest of theirs stands above it, or farther
+# below.
+_BELOW = frozenset({"ANSWER_SCHEMA", "TOOLS", "connect", "mcp_tools", "find_token"})
 
 
 @dataclass(slots=True)
@@ -88,15 +89,13 @@ class _Reader:
     def __init__(self, file: PartedFile) -> None:
         self.lines = [plain(line) for line in file.source.lines]
         body = file.source.tree.body
-        above = [place for place, node in enumerate(body) if names_of(node) & _ABOVE]
+        below = (n for n, node in enumerate(body) if names_of(node) & _BELOW or node is file.agent)
+        last = next(below, len(body))
+        above = [n for n, node in enumerate(body[:last]) if names_of(node) & FILE_NAMES]
         first = above[-1] + 1 if above else 0
-        below = (
-            place
-            for place, node in enumerate(body)
-            if place >= first and (names_of(node) & _BELOW or node is file.agent)
-        )
-        self.nodes = body[first : next(below, len(body))]
+        self.nodes = body[first:last]
         self.begin = body[first - 1].end_lineno or 0 if first else 0
+        self.end = _first_line(body[last]) if last < len(body) else len(self.lines)
         self.imports = list(_imports(body))
 
     def place_of(self, name: str) -> int | None:
@@ -131,8 +130,9 @@ class _Reader:
     ) -> str | None:
         """Return code as a field has it: all that stands there, or else only what is needed."""
         problem: CodeProblem | None = None
-        for chosen in (list(places), self._needed(main)):
-            source = self._source(chosen, whole=chosen == list(places))
+        whole = [*places] if main in places else []
+        for chosen in filter(None, (whole, self._needed(main))):
+            source = self._source(chosen, whole=chosen == whole)
             try:
                 parse(source)
             except CodeProblem as error:
@@ -151,33 +151,38 @@ class _Reader:
     def _source(self, places: Sequence[int], *, whole: bool) -> str:
         body = self._span(places) if whole else "\n\n\n".join(self._single(n) for n in places)
         try:
-            used = global_names(parse_code(body))
+            parsed = parse_code(body)
+            used = global_names(parsed.tree, parsed.scopes)
         except CodeProblem:
             used = set()
         statements = render_imports(each for each in self.imports if each.bound in used)
         return "\n".join(statements) + "\n\n\n" + body if statements else body
 
     def _span(self, places: Sequence[int]) -> str:
-        """Return the lines of neighbouring statements, with what stands above them."""
+        """Return the lines of neighbouring statements, with the comments around them."""
         first, last = places[0], places[-1]
-        start = self.nodes[first - 1].end_lineno or 0 if first else self.begin
-        above = "".join(self.lines[start : self._first_line(first)])
         # Two blank lines part the code of one field from the next.
-        own = above.rpartition("\n\n\n")[2] if first else above
-        end = self.nodes[last].end_lineno
-        return (own + "".join(self.lines[self._first_line(first) : end])).strip("\n") + "\n"
+        above = self._gap(first).partition("\n\n\n")[2] if first else self._gap(first)
+        below = self._gap(last + 1).partition("\n\n\n")[0]
+        lines = self.lines[_first_line(self.nodes[first]) : self.nodes[last].end_lineno]
+        return (above + "".join(lines) + below.removeprefix("\n")).strip("\n") + "\n"
+
+    def _gap(self, place: int) -> str:
+        """Return what stands between a statement and the one before, with a line end before it."""
+        start = self.nodes[place - 1].end_lineno or 0 if place else self.begin
+        end = _first_line(self.nodes[place]) if place < len(self.nodes) else self.end
+        return "\n" + "".join(self.lines[start:end])
 
     def _single(self, place: int) -> str:
-        start = self._first_line(place)
+        start = _first_line(self.nodes[place])
         while start > 0 and self.lines[start - 1].startswith("#"):
             start -= 1
         return "".join(self.lines[start : self.nodes[place].end_lineno]).rstrip("\n")
 
-    def _first_line(self, place: int) -> int:
-        node = self.nodes[place]
-        decorators = getattr(node, "decorator_list", [])
-        lines: list[int] = [node.lineno, *(each.lineno for each in decorators)]
-        return min(lines) - 1
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)]) - 1
 
 
 def _used(node: ast.stmt) -> set[str]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ast
 import re
+import symtable
 import warnings
 from dataclasses import dataclass
 
+from llm_agent_builder.code_layout import global_names
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.spec_text import utf8_length
 from llm_agent_builder.user_code import WARNINGS
@@ -62,6 +64,13 @@ class Source:
         lines[-1] = at_byte(lines[-1], node.end_col_offset or 0)[0]
         lines[0] = at_byte(lines[0], node.col_offset)[1]
         return "".join(lines)
+
+    def global_names(self) -> set[str]:
+        """Return the names that the file looks for at the level of its module."""
+        text = "".join(plain(line) for line in self.lines)
+        with WARNINGS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return global_names(self.tree, symtable.symtable(text, "<file>", "exec"))
 
 
 def plain(line: str) -> str:

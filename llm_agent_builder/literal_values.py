@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
 _NUMBER_MAX = 10**12
-_DEPTH_MAX = 60
+_DEPTH_MAX = 100
 # Methods and functions of text that prompts are written with.
 _ON_TEXT: Mapping[str, Callable[[str], str]] = {
     "dedent": textwrap.dedent,

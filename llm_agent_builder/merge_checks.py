@@ -19,18 +19,11 @@ def check_names(before: Source, after: Source) -> None:
 
     """
     had, has = _top_level(before.tree), _top_level(after.tree)
+    gone = {name for name in after.global_names() if had[name] and not has[name]}
     conflicts = [
-        _conflict(
-            before,
-            after,
-            node.lineno,
-            f"{node.id} is gone with the changed fields",
-        )
+        _conflict(before, after, node.lineno, f"{node.id} is gone with the changed fields")
         for node in ast.walk(after.tree)
-        if isinstance(node, ast.Name)
-        and isinstance(node.ctx, ast.Load)
-        and had[node.id]
-        and not has[node.id]
+        if isinstance(node, ast.Name) and node.id in gone
     ]
     conflicts += [
         _conflict(before, after, line, f"{name} is something else too; rename yours")

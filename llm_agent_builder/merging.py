@@ -8,6 +8,7 @@ result is read back: it must say exactly what the new spec says, or nothing is c
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_agent_builder.agent_builder import AgentBuilder, filename_for
@@ -112,15 +113,21 @@ class _Merge:
 
     def run(self) -> str:
         """Return the merged file."""
-        order = [part.key for part in self.ours.parts]
         texts = {part.key: self._merged(part) for part in self.ours.parts}
-        for position, part in enumerate(self.theirs_file.parts):
+        for part in self.theirs_file.parts:
             if part.key not in texts and self._is_wanted(part):
-                before = [each.key for each in self.theirs_file.parts[:position]]
-                at = max((order.index(key) for key in before if key in texts), default=-1)
-                order.insert(at + 1, part.key)
                 texts[part.key] = own_ends("".join(part.lines), self.newline)
-        return self.ours.source.mark + self._joined([texts[key] for key in order])
+        ordered = [texts[key] for key in self._order() if key in texts]
+        return self.ours.source.mark + self._joined(ordered)
+
+    def _order(self) -> list[str]:
+        """Return the keys of all parts: in the new order, or in that of who moved them by hand."""
+        ours = [part.key for part in self.ours.parts]
+        theirs = [part.key for part in self.theirs_file.parts]
+        kept = [key for key in ours if key in self.base]
+        moved = kept != [key for key in self.base if key in set(kept)]
+        first, second = (ours, theirs) if moved else (theirs, ours)
+        return _inserted(first, second)
 
     def _is_wanted(self, part: Part) -> bool:
         """Say whether a part that ours lacks is new, rather than taken out by hand."""
@@ -161,12 +168,27 @@ class _Merge:
         value = part.value
         if value is not None and original.value is not None and wanted.value is not None:
             return self._value(part, value, original.value, wanted.value)
-        merged, clashes = merge_lines(original.lines, part.lines, wanted.lines)
+        # What stands above a statement is not in the way of what happens inside it.
+        heads = [each.lines[: each.lead] for each in (original, part, wanted)]
+        bodies = [each.lines[each.lead :] for each in (original, part, wanted)]
+        return self._lines(part, 0, *heads) + self._lines(part, part.lead, *bodies)
+
+    def _lines(
+        self,
+        part: Part,
+        shift: int,
+        original: Sequence[str],
+        lines: Sequence[str],
+        wanted: Sequence[str],
+    ) -> str:
+        """Merge some lines of a part; `shift` is where they begin in it."""
+        merged, clashes = merge_lines(original, lines, wanted)
         for clash in clashes:
-            self._clash(part, "the changed fields change the same lines", clash.start, clash.end)
+            start, end = shift + clash.start, shift + clash.end
+            self._clash(part, "the changed fields change the same lines", start, end)
         given = self.ours.given(part)
         return "".join(
-            given[line] if isinstance(line, int) else own_ends(line, self.newline)
+            given[shift + line] if isinstance(line, int) else own_ends(line, self.newline)
             for line in merged
         )
 
@@ -189,6 +211,19 @@ class _Merge:
         text = "".join(part.lines[start:last])
         first, last = part.first + start + 1, part.first + last
         self.conflicts.append(Conflict(first, last, text, reason))
+
+
+def _inserted(order: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Return `order` with what only `other` has, each behind what it follows there."""
+    known = set(order)
+    behind: dict[str, list[str]] = {}
+    last = ""
+    for key in other:
+        if key in known:
+            last = key
+        else:
+            behind.setdefault(last, []).append(key)
+    return behind.get("", []) + [each for key in order for each in (key, *behind.get(key, ()))]
 
 
 def _words(part: Part) -> list[str]:

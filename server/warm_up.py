@@ -149,13 +149,15 @@ def _call_anthropic(base_url: str) -> None:
             for _ in stream.text_stream:
                 pass
             stream.get_final_message()
-        # Agents with tools call by another way, whose types take longest to build.
-        tool = anthropic.beta_tool(_say)
-        client.beta.messages.tool_runner(**asked, tools=[tool], thread=False).until_done()
+        for stream_too in (False, True):
+            runner = client.beta.messages.tool_runner(
+                **asked, tools=[anthropic.beta_tool(_tool)], thread=False, stream=stream_too
+            )
+            runner.until_done()
 
 
-def _say(text: str) -> str:
-    """Say a text."""
+def _tool(text: str) -> str:
+    """Be a tool."""
     return text
 
 

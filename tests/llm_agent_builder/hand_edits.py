@@ -34,10 +34,15 @@ class Insertion:
     text: str
 
 
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)]) - 1
+
+
 def _inner_lines(tree: ast.Module) -> list[tuple[int, int]]:
     """Return the lines and columns at which statements of functions begin."""
     return [
-        (node.lineno - 1, node.col_offset)
+        (_first_line(node), node.col_offset)
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef)
         for node in function.body[1:]
@@ -48,7 +53,7 @@ def _inner_lines(tree: ast.Module) -> list[tuple[int, int]]:
 def insertions(draw: st.DrawFn, code: str) -> list[Insertion]:
     """Draw statements and comments to put between those of a file."""
     tree = read_source(code).tree
-    outer = sorted({node.lineno - 1 for node in tree.body[2:]} | {code.count("\n")})
+    outer = sorted({_first_line(node) for node in tree.body[2:]} | {code.count("\n")})
     inner = _inner_lines(tree)
     made = []
     for number in range(draw(st.integers(0, 4))):

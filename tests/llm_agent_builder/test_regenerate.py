@@ -6,16 +6,17 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from llm_agent_builder import AgentSpec, ProviderEnum
-from llm_agent_builder.errors import Conflict, MergeConflictError, NotOursError
+from llm_agent_builder.errors import Conflict, MergeConflictError, NotOursError, SpecError
 from llm_agent_builder.merging import regenerate
 from llm_agent_builder.reading import read_agent
+from llm_agent_builder.spec import make_spec
+from tests.llm_agent_builder.full_specs import full_specs
 from tests.llm_agent_builder.hand_edits import damaged, insert, insertions
-from tests.llm_agent_builder.strategies import specs
-from tests.llm_agent_builder.test_read_back import SPEC, build, edited
+from tests.llm_agent_builder.test_read_back import SPEC, build, edited, own_code
 
 
 def changed(**values: Any) -> AgentSpec:
@@ -35,20 +36,22 @@ def conflicts_of(text: str, spec: AgentSpec) -> list[Conflict]:
 # --- what holds for every file
 
 
-@given(specs, specs)
+@settings(max_examples=15)
+@given(full_specs(), full_specs())
 def test_an_unedited_file_becomes_what_the_new_spec_gives(old: AgentSpec, new: AgentSpec) -> None:
     assert regenerate(build(old), new).code == build(new)
 
 
+@settings(max_examples=15)
 @given(st.data())
 def test_edits_survive_any_change_or_are_a_conflict_and_nothing_changes(
     data: st.DataObject,
 ) -> None:
-    old = data.draw(specs)
-    new = AgentSpec.model_validate(old.model_dump() | data.draw(_some_fields(data.draw(specs))))
-    code = build(old)
+    code = build(data.draw(full_specs()))
     made = data.draw(insertions(code))
     text = insert(code, made)
+    old = read_agent(text).spec
+    new = data.draw(_with_some_fields(old, data.draw(full_specs())))
     try:
         regenerated = regenerate(text, new)
     except MergeConflictError:
@@ -56,35 +59,39 @@ def test_edits_survive_any_change_or_are_a_conflict_and_nothing_changes(
         return
     assert regenerated.reading.spec == new
     for each in made:
-        assert each.text.strip("\n") in regenerated.code
+        assert each.text.strip("\n") in regenerated.code + own_code(old)
     again = regenerate(regenerated.code, new)
     assert again.code == regenerated.code
 
 
-def _some_fields(spec: AgentSpec) -> st.SearchStrategy[dict[str, Any]]:
-    values = spec.model_dump()
-    return st.sets(st.sampled_from(sorted(values))).map(
-        lambda names: {name: values[name] for name in names}
-    )
+@st.composite
+def _with_some_fields(draw: st.DrawFn, spec: AgentSpec, other: AgentSpec) -> AgentSpec:
+    values = other.model_dump()
+    names = draw(st.sets(st.sampled_from(sorted(values)), max_size=4))
+    try:
+        return make_spec(spec.model_dump() | {name: values[name] for name in names})
+    except SpecError:  # they don't go together
+        assume(condition=False)
+        raise
 
 
+@settings(max_examples=15)
 @given(st.data())
 def test_plain_fields_change_in_any_edited_file_and_back(data: st.DataObject) -> None:
     """A name, a prompt, a task, a model: no conflict, and the way back gives the same bytes."""
-    old = data.draw(specs)
-    other = data.draw(specs)
+    code, other = build(data.draw(full_specs())), data.draw(full_specs())
+    text = insert(code, data.draw(insertions(code)))
+    old = read_agent(text).spec
     names = ("name", "prompt", "task", "model")
-    new = AgentSpec.model_validate(
-        old.model_dump() | {name: getattr(other, name) for name in names}
-    )
-    text = insert(build(old), data.draw(insertions(build(old))))
+    new = make_spec(old.model_dump() | {name: getattr(other, name) for name in names})
     there = regenerate(text, new).code
     assert regenerate(there, old).code == text
 
 
+@settings(max_examples=15)
 @given(st.data())
 def test_a_damaged_file_keeps_its_bytes_while_no_field_changes(data: st.DataObject) -> None:
-    text = data.draw(damaged(build(data.draw(specs))))
+    text = data.draw(damaged(build(data.draw(full_specs()))))
     with contextlib.suppress(NotOursError, MergeConflictError):
         reading = read_agent(text)
         assert regenerate(text, reading.spec).code == text
