@@ -157,9 +157,12 @@ class _Places:
 
 
 def _with_stand_ins(body: list[ast.stmt], made: Made, reference: _Reference) -> bytes:
-    """Return a file's text with its values replaced, as far as they are what the spec says."""
+    """Return a file's text with its values replaced; empty where one is not what the spec says."""
     places, pieces, done = _Places(made.source.encode()), [], 0
-    for name, node in _right_values(body, made.spec, reference):
+    right = list(_right_values(body, made.spec, reference))
+    if [name for name, _ in right] != list(reference.literals):
+        return b""
+    for name, node in right:
         start, end = places.span(node)
         pieces += [places.source[done:start], reference.literals[name]]
         done = end
