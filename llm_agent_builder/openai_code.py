@@ -10,13 +10,14 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from llm_agent_builder.answer_code import parse_answer
 from llm_agent_builder.code_imports import Import, read_imports, render_imports
 from llm_agent_builder.errors import CodeProblem
 from llm_agent_builder.file_parts import names_of
 from llm_agent_builder.foreign_code import at_byte, plain
-from llm_agent_builder.literals import python_literal
+from llm_agent_builder.literals import line_literal, python_literal
 from llm_agent_builder.openai_program import Program
 from llm_agent_builder.tool_code import parse_tool
 from llm_agent_builder.user_code import is_constant_name
@@ -95,7 +96,10 @@ def carry_answer(program: Program, name: str) -> Carried:
         return Carried(None, [f"{name} is no class of this file; write the answer's type by hand"])
     try:
         needed = _needed(program, node)
-        code = parse_answer(_source(program, node, needed, _Edits())).source
+        edits = _Edits()
+        described = sum(_describe_fields(each, edits) for each in needed)
+        extra = [Import("pydantic", "Field")] if described else []
+        code = parse_answer(_source(program, node, needed, edits, extra)).source
         return Carried(code, uses=_all_names(needed))
     except CodeProblem as problem:
         return Carried(None, [f"{problem.message}; mend it, and give it as the answer's type"])
@@ -200,6 +204,22 @@ def _describe(function: Function, said: dict[str, str], edits: _Edits, notes: li
     edits.insert(first.lineno, first.col_offset, literal + "\n" + " " * first.col_offset)
 
 
+def _describe_fields(node: ast.stmt, edits: _Edits) -> int:
+    """Make the texts below a class's fields their descriptions; return how many there are."""
+    made = 0
+    body = node.body if isinstance(node, ast.ClassDef) else []
+    for field_node, text in pairwise(body):
+        match field_node, text:
+            case ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(said))):
+                edits.replace(text.value, "")
+                if field_node.value is None:
+                    literal = line_literal(" ".join(said.split()))
+                    place = (field_node.end_lineno or 0, field_node.end_col_offset or 0)
+                    edits.insert(*place, f" = Field(description={literal})")
+                    made += 1
+    return made
+
+
 def _is_plain(text: str) -> bool:
     return text.isprintable() and "\\" not in text and '"' not in text
 
@@ -222,7 +242,11 @@ def _rename_definition(program: Program, function: Function, name: str, edits: _
 
 
 def _source(
-    program: Program, main: Function | ast.ClassDef, needed: list[ast.stmt], edits: _Edits
+    program: Program,
+    main: Function | ast.ClassDef,
+    needed: list[ast.stmt],
+    edits: _Edits,
+    extra: Sequence[Import] = (),
 ) -> str:
     """Return a definition with all that it needs of the program, as source of its own."""
     for node in needed:
@@ -238,7 +262,7 @@ def _source(
         needed = [*(node for node in needed if node is not main), main]
     lines = edits.applied([plain(line) for line in program.source.lines])
     pieces = [_reindented(_lines_of(lines, node), node) for node in needed]
-    imports = render_imports(_imports_for(program, needed))
+    imports = render_imports([*_imports_for(program, needed), *extra])
     return "\n\n\n".join([*(["\n".join(imports)] if imports else []), *pieces]) + "\n"
 
 
@@ -258,14 +282,27 @@ def _needed(program: Program, main: ast.stmt) -> list[ast.stmt]:
     return sorted(found, key=lambda node: node.lineno)
 
 
-def _used(node: ast.stmt) -> set[str]:
-    """Return the names a definition uses, those of its decorators aside."""
-    skipped = {id(part) for each in getattr(node, "decorator_list", []) for part in ast.walk(each)}
+def _used(node: ast.AST) -> set[str]:
+    """Return the names that a definition uses, apart from what is taken off it."""
+    skipped = {id(part) for each in _taken_off(node) for part in ast.walk(each)}
     return {
         part.id
         for part in ast.walk(node)
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) and id(part) not in skipped
     }
+
+
+def _taken_off(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the decorators of a tool, the type of its context, and its return type."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    yield from decorators
+    if isinstance(node, Function) and decorators:
+        first = [*node.args.posonlyargs, *node.args.args][:1]
+        for annotation in (each.annotation for each in first):
+            if annotation is not None and any(name in ast.dump(annotation) for name in _CONTEXTS):
+                yield annotation
+        if node.returns is not None:
+            yield node.returns
 
 
 def _rename_helper(

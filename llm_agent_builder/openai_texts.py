@@ -14,6 +14,7 @@ from llm_agent_builder.openai_program import Program
 _DEPTH_MAX = 100
 _DEDENTS = {"dedent": textwrap.dedent, "cleandoc": inspect.cleandoc}
 _HANDOFF_PREFIX = "RECOMMENDED_PROMPT_PREFIX"
+_HANDOFFS = "prompt_with_handoff_instructions"
 
 
 @dataclass(slots=True)
@@ -104,6 +105,9 @@ def _composed(program: Program, node: ast.expr, local: Mapping[str, ast.expr], d
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             sides = (left, right)
             return _joined([_folded(program, side, local, depth) for side in sides])
+        case ast.Call(func=function, args=[argument]) if program.sdk_name(function) == _HANDOFFS:
+            text = _folded(program, argument, local, depth)
+            return Text(text.text, text.fields, [*text.dropped, f"what {_HANDOFFS} adds"])
         case ast.Call(func=function, args=[argument]) if _dedent_name(function):
             text = _folded(program, argument, local, depth)
             return Text(_DEDENTS[_dedent_name(function)](text.text), text.fields, text.dropped)

@@ -19,6 +19,10 @@ from llm_agent_builder.spec import make_spec
 from tests.llm_agent_builder.hand_edits import damaged
 from tests.llm_agent_builder.openai_programs import EXPORTED, WRITTEN, program
 
+PREFIXED = (
+    "from agents.extensions.handoff_prompt import prompt_with_handoff_instructions as prefixed"
+)
+
 
 def lines_of(made: Imported, what: str) -> list[Line]:
     return [line for line in made.report if line.what == what]
@@ -159,6 +163,7 @@ def test_the_model_is_the_chosen_providers_default() -> None:
             "def tell(context, agent):\n    mood = 'kind.'\n    return f'Be {mood}'",
             "Be kind.",
         ),
+        ("prefixed('Be kind.')", PREFIXED, "Be kind."),
         ("f'Be {mood()}.'", "def mood(): ...", "Be {mood()}."),
         ("'a' + " * 60 + "'b'", "", "a" * 60 + "b"),
     ],
@@ -223,6 +228,12 @@ def test_an_agent_without_instructions_is_told_to_need_a_prompt() -> None:
             "def act(x: str) -> str:\n    '''Act.'''\n    return _helper(x)\n",
         ),
         (
+            "from typing import Any\n@function_tool\n"
+            "def act(ctx: RunContextWrapper[Any], x: str) -> dict[str, Any]:\n"
+            "    'Act.'\n    return {}\n",
+            "def act(x: str) -> str:\n    'Act.'\n    return str({})\n",
+        ),
+        (
             "import json as j\n\n@function_tool\ndef act(é: str = 'ü') -> dict:  # note: yes\n"
             "    '''Act.'''\n    return j.loads('ö' + x)\n".replace("é", "x"),
             "import json as j\n\n\ndef act(x: str = 'ü') -> str:  # note: yes\n"
@@ -277,6 +288,17 @@ def test_an_output_type_becomes_the_answers_type(value: str) -> None:
     made = import_agent(program(f"output_type={value}", above=above))
     expected = "from pydantic import BaseModel\n\n\nclass Out(BaseModel):\n    size: int\n"
     assert made.spec["answer"] == expected
+
+
+def test_texts_below_fields_become_their_descriptions() -> None:
+    above = (
+        "from pydantic import BaseModel\n\nclass Out(BaseModel):\n"
+        '    size: int\n    """How\n    large."""\n\n    unit: str = "m"\n    "In what."\n'
+    )
+    code = import_agent(program("output_type=Out", above=above)).spec["answer"]
+    assert code.startswith("from pydantic import BaseModel, Field\n")
+    fields = [line.strip() for line in code.split("\n") if ":" in line][1:]
+    assert fields == ['size: int = Field(description="How large.")', 'unit: str = "m"']
 
 
 @pytest.mark.parametrize("value", ["list[str]", "Missing", "make()"])
