@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from llm_agent_builder.errors import AgentBuilderError, SettingsError, SpecError
 from llm_agent_builder.extra_models import parse_models
 from llm_agent_builder.model_facts import EXTRA_MODELS
 
+_FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
 CatalogSource = Callable[[], Catalog]
 
 
@@ -54,3 +56,39 @@ def _own_catalog() -> Catalog:
     except ValueError as error:
         raise SettingsError(f"{EXTRA_MODELS}: {error}") from None
     return Catalog(datetime.now(UTC).date(), extra=extra)
+
+
+def read_text(path: Path) -> str:
+    """Return a Python file's text with the line ends it has.
+
+    Raises:
+        ClickException: it can't be read, is too large, or isn't UTF-8.
+
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_MAX_BYTES + 1)
+    except OSError as error:
+        raise click.ClickException(f"can't read {path}: {error.strerror}") from None
+    if len(data) > _FILE_MAX_BYTES:
+        raise click.ClickException(f"{path} has more than {_FILE_MAX_BYTES:,} bytes")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{path} is not UTF-8 text") from None
+
+
+def write_text(path: Path, text: str, *, force: bool) -> None:
+    """Write a file as it is given, byte for byte.
+
+    Raises:
+        ClickException: it is there already, and is not to be replaced; or it can't be written.
+
+    """
+    try:
+        with path.open("w" if force else "x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except FileExistsError:
+        raise click.ClickException(f"{path} is there already; --force replaces it") from None
+    except OSError as error:
+        raise click.ClickException(f"can't write {path}: {error.strerror}") from None

@@ -4,6 +4,7 @@ AgentBuilderError
 ├── SpecError (also a ValueError)      the values of an agent can't be used; names the field
 ├── UnknownModelError (a SpecError)    the provider doesn't offer that model
 ├── CodeProblem (also a ValueError)    Python that a user wrote can't be used; names line and mend
+├── SpecFileError                      a spec file is no YAML or JSON mapping; names it
 ├── NotOursError                       a file can't be read back or imported; says why
 ├── MergeConflictError                 a changed field meets a hand-written part; names the lines
 ├── SchemaProblem (also a ValueError)  a JSON Schema can't be used; names the place in it and mend
@@ -57,6 +58,10 @@ class CodeProblem(AgentBuilderError, ValueError):  # noqa: N818 - of the user's 
         super().__init__(f"line {line}: {message}")
         self.line = line
         self.message = message
+
+
+class SpecFileError(AgentBuilderError):
+    """A spec file can't be read as YAML or JSON, or isn't a mapping of fields."""
 
 
 class NotOursError(AgentBuilderError):

@@ -26,6 +26,8 @@ class Part:
     lines: tuple[str, ...]
     """With plain line ends."""
     node: ast.stmt | None = None
+    lead: int = 0
+    """How many of the lines are blank ones and comments above the statement."""
 
     @property
     def value(self) -> ast.expr | None:
@@ -112,7 +114,7 @@ def _split(source: Source, agent: ast.ClassDef | None) -> tuple[Part, ...]:
         seen[cut.key] += 1
         key = cut.key if seen[cut.key] == 1 else f"{cut.key} #{seen[cut.key]}"
         lines = tuple(plain(line) for line in source.lines[start : cut.end])
-        parts.append(Part(key, start, cut.end, lines, cut.node))
+        parts.append(Part(key, start, cut.end, lines, cut.node, max(cut.begin - start, 0)))
         start = cut.end
     return tuple(parts)
 

@@ -168,12 +168,27 @@ class _Merge:
         value = part.value
         if value is not None and original.value is not None and wanted.value is not None:
             return self._value(part, value, original.value, wanted.value)
-        merged, clashes = merge_lines(original.lines, part.lines, wanted.lines)
+        # What stands above a statement is not in the way of what happens inside it.
+        heads = [each.lines[: each.lead] for each in (original, part, wanted)]
+        bodies = [each.lines[each.lead :] for each in (original, part, wanted)]
+        return self._lines(part, 0, *heads) + self._lines(part, part.lead, *bodies)
+
+    def _lines(
+        self,
+        part: Part,
+        shift: int,
+        original: Sequence[str],
+        lines: Sequence[str],
+        wanted: Sequence[str],
+    ) -> str:
+        """Merge some lines of a part; `shift` is where they begin in it."""
+        merged, clashes = merge_lines(original, lines, wanted)
         for clash in clashes:
-            self._clash(part, "the changed fields change the same lines", clash.start, clash.end)
+            start, end = shift + clash.start, shift + clash.end
+            self._clash(part, "the changed fields change the same lines", start, end)
         given = self.ours.given(part)
         return "".join(
-            given[line] if isinstance(line, int) else own_ends(line, self.newline)
+            given[shift + line] if isinstance(line, int) else own_ends(line, self.newline)
             for line in merged
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,6 +20,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 from llm_agent_builder.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.base_urls import URL_MAX_CHARS, check_base_url
 from llm_agent_builder.errors import SpecError
+from llm_agent_builder.known_keys import not_a_field
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_parts import McpServer, ToolSpec, check_answer, code_clash
 from llm_agent_builder.spec_text import (
@@ -290,17 +290,8 @@ def _explain(problem: ErrorDetails) -> tuple[str, str]:
     if problem["type"] == "missing":
         return field, "missing"
     if problem["type"] == "extra_forbidden":
-        *path, name = map(str, problem["loc"])
-        close = get_close_matches(name, _fields_at(path), 1)
-        return field, f"not a field; did you mean {close[0]}?" if close else "not a field"
+        return field, not_a_field(AgentSpec, problem["loc"])
     return field, problem["msg"]
-
-
-def _fields_at(path: list[str]) -> list[str]:
-    if not path:
-        return list(AgentSpec.model_fields)
-    parts: dict[str, type[BaseModel]] = {"tools": ToolSpec, "mcp_servers": McpServer}
-    return list(parts[path[0]].model_fields) if path[0] in parts else []
 
 
 def spec_json_schema() -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""Make the docs that are derived from code: settings, command line, .env.example.
+"""Make the docs that are derived from code: settings, command line, the schema of specs,
+.env.example.
 
 With --check: write nothing, exit 1 when one is out of date.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import click
 from pydantic_core import PydanticUndefined
 
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec_files import file_schema
 from server.cli import cli
 from server.settings import PREFIX, Settings
 
@@ -122,6 +125,7 @@ def main() -> None:
     made = {
         "docs/settings.md": settings_page(),
         "docs/cli.md": cli_page(),
+        "docs/agent-spec.schema.json": json.dumps(file_schema(), indent=2) + "\n",
         ".env.example": env_example(),
     }
     stale = []

@@ -10,9 +10,11 @@ from typing import Any
 from fastapi import FastAPI, Response
 
 from llm_agent_builder.merging import regenerate
+from llm_agent_builder.openai_import import import_agent
 from llm_agent_builder.reading import read_agent
-from llm_agent_builder.spec import AgentSpec, spec_json_schema
-from server.models import CodeRequest, HandWritten
+from llm_agent_builder.spec import AgentSpec
+from llm_agent_builder.spec_files import file_schema
+from server.models import CodeRequest, HandWritten, ImportRequest
 
 __all__ = ["add_agent_file_routes", "regenerated"]
 
@@ -20,6 +22,7 @@ __all__ = ["add_agent_file_routes", "regenerated"]
 def add_agent_file_routes(app: FastAPI) -> None:
     """Add the routes."""
     app.post("/api/read", response_class=Response)(post_read)
+    app.post("/api/import", response_class=Response)(post_import)
     app.get("/api/spec-schema")(get_spec_schema)
 
 
@@ -44,14 +47,29 @@ def _read(code: str) -> Response:
     )
 
 
+async def post_import(body: ImportRequest) -> Response:
+    """Return a spec, as far as it goes, of an agent of OpenAI's Agents SDK; it is not run.
+
+    `{spec, report: [{line, what, carried, note}], agents}`: `agents` names all that the program
+    has; `agent` in the request chooses another than the one that it starts.
+    """
+    return await asyncio.to_thread(_import, body)
+
+
+def _import(body: ImportRequest) -> Response:
+    made = import_agent(body.code, body.provider, body.agent)
+    report = [asdict(line) for line in made.report]
+    return _json({"spec": made.spec, "report": report, "agents": made.agents})
+
+
 def _json(content: dict[str, Any]) -> Response:
     # All of it escaped: a text of a spec may hold lone surrogates, which UTF-8 does not know.
     return Response(json.dumps(content), media_type="application/json")
 
 
 async def get_spec_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a spec, for editors and other programs."""
-    return spec_json_schema()
+    """Return the JSON Schema of spec files, for editors and other programs."""
+    return file_schema()
 
 
 async def regenerated(base: str, spec: AgentSpec) -> tuple[str, list[HandWritten]]:

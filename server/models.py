@@ -48,6 +48,7 @@ __all__ = [
     "GenerateResponse",
     "GivenFile",
     "HandWritten",
+    "ImportRequest",
     "LimitsBody",
     "ProviderEnum",
     "RunAccepted",
@@ -96,6 +97,17 @@ class CodeRequest(_Body):
     """A Python file, to be read and never run."""
 
     code: Annotated[str, PlainValidator(_check_code), _code_schema()]
+
+
+class ImportRequest(CodeRequest):
+    """A program of OpenAI's Agents SDK, to be read and never run."""
+
+    provider: ProviderEnum = Field(
+        default=ProviderEnum.ANTHROPIC, description="Whose default model takes its model's place."
+    )
+    agent: str | None = Field(
+        default=None, max_length=200, description="The name of one of several agents."
+    )
 
 
 class HandWritten(_Body):

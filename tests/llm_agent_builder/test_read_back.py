@@ -43,6 +43,7 @@ def edited(old: str, new: str, spec: AgentSpec = SPEC) -> str:
     return code.replace(old, new)
 
 
+@settings(max_examples=40)
 @given(full_specs())
 def test_the_spec_of_a_generated_file_is_the_one_it_was_made_from(spec: AgentSpec) -> None:
     reading = read_agent(build(spec))
@@ -50,7 +51,7 @@ def test_the_spec_of_a_generated_file_is_the_one_it_was_made_from(spec: AgentSpe
     assert (reading.exact, reading.edits, reading.warnings) == (True, (), ())
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(full_specs(), st.sampled_from(["\r\n", "\r"]), st.sampled_from(["", "\ufeff"]))
 def test_line_ends_and_a_byte_order_mark_change_no_field(
     spec: AgentSpec, newline: str, mark: str
@@ -59,7 +60,7 @@ def test_line_ends_and_a_byte_order_mark_change_no_field(
     assert (reading.spec, reading.edits, reading.exact) == (spec, (), False)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.data())
 def test_what_stands_between_the_fields_is_hand_written_and_changes_none(
     data: st.DataObject,
@@ -82,7 +83,7 @@ def test_what_stands_between_the_fields_is_hand_written_and_changes_none(
         assert each.text.strip("\n") in told
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_and_never_breaks_the_reader(data: st.DataObject) -> None:
     text = data.draw(damaged(build(data.draw(full_specs()))))
@@ -115,21 +116,23 @@ def test_a_prompt_written_in_another_way_is_the_field(value: str, prompt: str) -
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ('"You know places."', 'open("prompt.txt").read()', "prompt: SYSTEM_PROMPT (line 22)"),
-        ('"You know places."', 'f"You know {NAME}"', "prompt: SYSTEM_PROMPT (line 22)"),
-        ('"Where is Lima?"', "sys.argv[1]", "task: EXAMPLE_TASK (line 23)"),
-        ('"Where is Lima?"', '"a"\nEXAMPLE_TASK += "b"', "task: EXAMPLE_TASK (line 23)"),
-        ('NAME = "Geographer"', "NAME = __file__", "name: NAME (line 19)"),
-        ('"claude-sonnet-5-5"', 'os.environ["MODEL"]', "model: MODEL (line 20)"),
-        ('"You know places."', '"x" * 10**9', "prompt: SYSTEM_PROMPT (line 22)"),
+        ('"You know places."', 'open("prompt.txt").read()', "prompt: SYSTEM_PROMPT (line "),
+        ('"You know places."', 'f"You know {NAME}"', "prompt: SYSTEM_PROMPT (line "),
+        ('"Where is Lima?"', "sys.argv[1]", "task: EXAMPLE_TASK (line "),
+        ('"Where is Lima?"', '"a"\nEXAMPLE_TASK += "b"', "task: EXAMPLE_TASK (line "),
+        ('NAME = "Geographer"', "NAME = __file__", "name: NAME (line "),
+        ('"claude-sonnet-5-5"', 'os.environ["MODEL"]', "model: MODEL (line "),
+        ('"You know places."', '"x" * 10**9', "prompt: SYSTEM_PROMPT (line "),
     ],
 )
 def test_a_field_that_the_file_computes_is_warned_about(old: str, new: str, named: str) -> None:
-    reading = read_agent(edited(old, new))
+    text = edited(old, new)
+    reading = read_agent(text)
     (warning,) = reading.warnings
-    assert warning.startswith(named)
-    ((_, text),) = edits_of(reading)
-    assert new in text
+    constant = named.split()[1]
+    line = next(n for n, line in enumerate(text.split("\n"), 1) if line.startswith(constant))
+    assert warning.startswith(f"{named}{line})")
+    assert new in "".join(text for _, text in edits_of(reading))
 
 
 @pytest.mark.parametrize(
@@ -153,12 +156,14 @@ def test_a_value_that_no_spec_may_have_is_warned_about(old: str, new: str, probl
 
 def test_edits_say_what_was_added_changed_and_removed() -> None:
     text = edited("import os\n", "import os\nimport json\n")
-    text = text.replace("        self.answer = answer\n", "        self.answer = answer.strip()\n")
+    text = text.replace(
+        "client or anthropic.Anthropic()", "client or anthropic.Anthropic(timeout=9)"
+    )
     text = text.replace("    except KeyboardInterrupt:\n        sys.exit(130)\n", "")
     reading = read_agent(text)
     assert edits_of(reading) == [
         ("added", "import json\n"),
-        ("changed", "        self.answer = answer.strip()\n"),
+        ("changed", "        self.client = client or anthropic.Anthropic(timeout=9)\n"),
         ("removed", "    except KeyboardInterrupt:\n        sys.exit(130)\n"),
     ]
     removed = reading.edits[-1]
@@ -167,7 +172,7 @@ def test_edits_say_what_was_added_changed_and_removed() -> None:
 
 def test_a_function_taken_out_is_named_by_what_it_stood_in_front_of() -> None:
     code = build()
-    function = code[code.index("def parse_task") : code.index("def main")]
+    function = code[code.index("def parse_arguments") : code.index("def main")]
     reading = read_agent(code.replace(function, ""))
     ((kind, text),) = edits_of(reading)
     assert (kind, text) == ("removed", function.rstrip("\n") + "\n")
@@ -182,7 +187,7 @@ def test_a_function_taken_out_is_named_by_what_it_stood_in_front_of() -> None:
         ("import anthropic\n", "has no NAME = ..."),
         (edited('MODEL = "', 'MODEL_ID = "'), "has no MODEL = ..."),
         (edited("def run(", "def walk("), "no class with a run(task) method"),
-        ("<html>", "is not Python: invalid syntax (line 1)"),
+        ("<html>", "is not Python: invalid syntax (line "),
         ("x = 1\n\0", "is not Python"),
         ("# coding: nonsense\nx = '", "is not Python"),
         ("-" * 60_000 + "1", "nested too deeply"),

@@ -1,0 +1,129 @@
+"""Spec files: YAML or JSON, read and written, and the JSON Schema that editors complete them by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm_agent_builder.errors import SpecFileError
+from llm_agent_builder.gallery import gallery
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec import AgentSpec, make_spec, spec_json_schema
+
+SUFFIXES = (".yaml", ".yml", ".json")
+_MAX_BYTES = 4 * 1024 * 1024
+_NEEDED = ("name", "prompt", "task")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, which people can read and edit."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+# libyaml's parser is ten times as fast, where PyYAML was built with it.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def load_spec_file(path: Path) -> dict[str, Any]:
+    """Return the fields of a spec file, as they stand there.
+
+    Raises:
+        SpecFileError: it isn't YAML or JSON, or no mapping of fields.
+        OSError: it can't be read.
+
+    """
+    with path.open("rb") as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise SpecFileError(f"can't read {path}: it has more than {_MAX_BYTES:,} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+        # YAML is said to contain JSON, but PyYAML knows neither tabs nor pairs of \\u escapes.
+        values = json.loads(text) if path.suffix == ".json" else _load_yaml(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise SpecFileError(f"can't read {path}: {error}") from None
+    if not isinstance(values, dict):
+        raise SpecFileError(f"{path} is not a spec: it should be a mapping of fields")
+    return {str(key): value for key, value in values.items()}
+
+
+def _load_yaml(text: str) -> Any:
+    try:
+        return yaml.load(text, _LOADER)  # noqa: S506 - both loaders are safe ones
+    except yaml.YAMLError:
+        # libyaml refuses lone surrogates, which a prompt may hold; and its messages say less.
+        return yaml.safe_load(text)
+
+
+def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with the provider and the model that a spec file may leave out."""
+    found: dict[str, Any] = {"provider": ProviderEnum.ANTHROPIC.value, **values}
+    provider = found["provider"]
+    if "model" not in found and isinstance(provider, str) and provider in PROVIDERS:
+        found["model"] = PROVIDERS[ProviderEnum(provider)].default_model
+    return found
+
+
+def plain_values(spec: AgentSpec) -> dict[str, Any]:
+    """Return the fields of a spec that are not at their defaults, as a file holds them."""
+    values = spec.model_dump(mode="python", exclude_defaults=True)
+    values["provider"] = spec.provider.value
+    for server in values.get("mcp_servers", ()):
+        server |= {key: list(server[key]) for key in ("command", "env") if key in server}
+    for name in ("tools", "mcp_servers", "stop_sequences"):
+        if name in values:
+            values[name] = list(values[name])
+    return values
+
+
+def dump_spec(values: Mapping[str, Any], suffix: str = ".yaml") -> str:
+    """Return the text of a spec file; `suffix` decides whether it is YAML or JSON."""
+    if suffix == ".json":
+        return json.dumps(values, indent=2) + "\n"
+    dumped: str = yaml.dump(
+        dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
+    return dumped
+
+
+def spec_of_file(path: Path) -> AgentSpec:
+    """Return the spec that a file holds.
+
+    Raises:
+        SpecFileError, OSError: it can't be read.
+        SpecError: its fields can't be used.
+
+    """
+    return make_spec(with_defaults(load_spec_file(path)))
+
+
+def file_schema() -> dict[str, Any]:
+    """Return the JSON Schema of spec files: what a spec takes, in all forms, defaults left out."""
+    schema = spec_json_schema()
+    properties = schema["properties"]
+    properties["tools"]["items"] = {
+        "anyOf": [
+            {"$ref": "#/$defs/ToolSpec"},
+            {"type": "string", "description": "The source alone."},
+            {
+                "type": "object",
+                "description": "A ready tool.",
+                "properties": {"gallery": {"enum": [tool.id for tool in gallery()]}},
+                "required": ["gallery"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+    properties["answer"]["anyOf"].insert(1, {"type": "object", "description": "A JSON Schema."})
+    properties["provider"]["default"] = ProviderEnum.ANTHROPIC.value
+    schema["required"] = list(_NEEDED)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
