@@ -7,7 +7,7 @@ of this module are of the first alone; a `Catalog` is of all three.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
@@ -74,6 +74,10 @@ class Catalog:
         The user's own come first, then the newest and most used; those that end or have ended last.
         """
         return self._models[provider]
+
+    def ids(self, provider: ProviderEnum) -> Collection[str]:
+        """Return the ids that are allowed."""
+        return self._by_id[provider].keys()
 
     def find(self, provider: ProviderEnum, model_id: str) -> Model | None:
         """Return one model, or None."""

@@ -144,7 +144,18 @@ def _find_agents(program: Program) -> None:
         elif run := _run(program, node):
             program.runs.append(run)
     program.agents.sort(key=lambda agent: agent.call.lineno)
-    program.runs.sort(key=lambda run: run.call.lineno)
+    later = _inside_functions(program.source.tree)
+    program.runs.sort(key=lambda run: (id(run.call) in later, run.call.lineno))
+
+
+def _inside_functions(tree: ast.Module) -> set[int]:
+    """Return what stands in functions: it runs later than what stands in the module."""
+    return {
+        id(inner)
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        for inner in ast.walk(node)
+    }
 
 
 def _run(program: Program, node: ast.Call) -> RunCall | None:

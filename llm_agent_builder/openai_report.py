@@ -28,9 +28,11 @@ class Report:
         self.lines.append(Line(getattr(node, "lineno", 1), what, carried, note))
 
     def has(self, node: ast.AST) -> bool:
-        """Say whether a line of a statement is in the report."""
+        """Say whether a statement is in the report, apart from what stands inside a definition."""
         first = getattr(node, "lineno", 1)
         last = getattr(node, "end_lineno", None) or first
+        if hasattr(node, "body"):
+            last = first
         return any(first <= line.line <= last for line in self.lines)
 
     def sorted(self) -> list[Line]:

@@ -52,7 +52,7 @@ def _carry_tool(program: Program, item: ast.expr, spec: dict[str, Any], report: 
     if kind in _HOSTED:
         report.add(item, kind, carried=False, note=_HOSTED[kind])
     elif kind == "HostedMCPTool" and isinstance(made, ast.Call):
-        _carry_hosted(made, spec, report)
+        _carry_hosted(program, made, spec, report)
     elif kind == "function_tool" and isinstance(made, ast.Call) and made.args:
         return _carry_function(program, made.args[0], _said(made), spec, report)
     elif isinstance(made, ast.Call) and getattr(made.func, "attr", "") == "as_tool":
@@ -107,9 +107,9 @@ def _said(call: ast.Call) -> dict[str, str]:
     }
 
 
-def _carry_hosted(call: ast.Call, spec: dict[str, Any], report: Report) -> None:
+def _carry_hosted(program: Program, call: ast.Call, spec: dict[str, Any], report: Report) -> None:
     config = next((each.value for each in call.keywords if each.arg == "tool_config"), call)
-    values = dict(_literals(config))
+    values = dict(_literals(program, program.value_of(config)))
     url, name = values.get("server_url"), values.get("server_label")
     if not isinstance(url, str):
         note = "is a connector that OpenAI keeps; find the server's own URL, and add that"
@@ -130,12 +130,14 @@ def carry_servers(program: Program, value: ast.expr, spec: dict[str, Any], repor
             note = "only servers by command or by streamable HTTP can be carried; add it by hand"
             report.add(item, kind or "an MCP server", carried=False, note=note)
             continue
-        _carry_server(made, kind, spec, report)
+        _carry_server(program, made, kind, spec, report)
 
 
-def _carry_server(call: ast.Call, kind: str, spec: dict[str, Any], report: Report) -> None:
+def _carry_server(
+    program: Program, call: ast.Call, kind: str, spec: dict[str, Any], report: Report
+) -> None:
     arguments = {each.arg: each.value for each in call.keywords}
-    values = dict(_literals(arguments.get("params", call)))
+    values = dict(_literals(program, program.value_of(arguments.get("params", call))))
     named = arguments.get("name")
     name = named.value if isinstance(named, ast.Constant) else None
     if kind == _HTTP and isinstance(values.get("url"), str):
@@ -172,7 +174,7 @@ def _add_server(
     report.add(node, f"MCP server {server['name']}", carried=True, note=note)
 
 
-def _literals(node: ast.expr) -> Iterator[tuple[str, Any]]:
+def _literals(program: Program, node: ast.expr) -> Iterator[tuple[str, Any]]:
     """Yield the entries of a dict, or of a call's keywords, that are literals."""
     if isinstance(node, ast.Dict):
         pairs = list(zip(node.keys, node.values, strict=True))
@@ -180,9 +182,10 @@ def _literals(node: ast.expr) -> Iterator[tuple[str, Any]]:
         pairs = [(ast.Constant(each.arg), each.value) for each in node.keywords]
     else:
         pairs = []
-    for key, value in pairs:
+    for key, given in pairs:
         if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
             continue
+        value = program.value_of(given)
         try:
             yield key.value, literal_value(value)
         except NotLiteralError:

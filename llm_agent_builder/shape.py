@@ -1,8 +1,9 @@
 """The proof that values stay values: a rendered file differs from its reference in them only.
 
 The reference is the same template rendered with stand-ins, for the same features. In both trees
-each value is compared with what the spec says, node by node, and then blanked; so is the user's own
-code, against the parse of what the user gave. What remains must be the same.
+each value is compared with what the spec says, node by node, and then blanked. The user's own code
+is compared as text and cut out, a mark put in its place: where the mark stands as a statement, so
+does the code. What remains must be the same.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from llm_agent_builder.errors import TemplateError
 from llm_agent_builder.features import Features
 from llm_agent_builder.literals import number_value
 from llm_agent_builder.rendering import FileCode, base_url_of, render, tool_calls
+from llm_agent_builder.same_tree import same_tree
 from llm_agent_builder.spec import AgentSpec, McpServer
 
 _BLANK = "_blank"
@@ -40,11 +42,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    shape: tuple[str, str]
-    """The docstring and the tree, as `_shape` gives them."""
+    docstring: str
+    tree: ast.Module
+    """Blanked; never changed."""
     imports: _Aliases
-    place: int
-    """Of the user's code, among the statements below the imports."""
 
 
 def check_shape(made: Made) -> None:
@@ -55,18 +56,21 @@ def check_shape(made: Made) -> None:
 
     """
     try:
-        tree = ast.parse(made.source)
+        tree = ast.parse(_without_user_code(made))
     except (SyntaxError, ValueError) as error:
         raise TemplateError(f"the rendered file is not Python: {error}") from error
     reference = _reference(made.features)
     imports = _take_imports(tree)
     theirs = frozenset().union(*map(_aliases_of_text, made.code.imports))
-    found = _take_user_code(tree, made.code, reference.place)
-    if not found or imports != reference.imports | theirs or _shape(tree, made) != reference.shape:
+    docstring = _take_docstring(tree, made.filename)
+    _blank_values(tree, made)
+    names = {made.class_name: _CLASS, made.code.answer: _ANSWER}
+    same = imports == reference.imports | theirs and docstring == reference.docstring
+    if not same or not same_tree(tree, reference.tree, names):
         raise TemplateError("the rendered file does not have the shape of its template")
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)  # a tree takes up to a megabyte
 def _reference(features: Features) -> _Reference:
     spec = _reference_spec(features)
     has_code = features.tools or features.answer
@@ -76,10 +80,9 @@ def _reference(features: Features) -> _Reference:
     source = render(spec, features, code, _CLASS, _FILENAME)
     tree = ast.parse(source)
     imports = _take_imports(tree)
-    dumps = [ast.dump(node) for node in tree.body]
-    place = dumps.index(ast.dump(_marker())) if has_code else 0
-    made = Made(source, spec, features, code, _CLASS, _FILENAME)
-    return _Reference(_shape(tree, made), imports, place)
+    docstring = _take_docstring(tree, _FILENAME)
+    _blank_values(tree, Made(source, spec, features, code, _CLASS, _FILENAME))
+    return _Reference(docstring, tree, imports)
 
 
 def _reference_spec(features: Features) -> AgentSpec:
@@ -124,46 +127,48 @@ def _aliases_of_text(imports: tuple[str, ...]) -> _Aliases:
     return _aliases(ast.parse("\n".join(imports)).body)
 
 
-@lru_cache(maxsize=512)
-def _dumped(text: str) -> tuple[str, ...]:
-    return tuple(ast.dump(node) for node in ast.parse(text).body)
+def _without_user_code(made: Made) -> str:
+    """Return a file with a mark in place of the user's code, where that stands as it was given.
+
+    It is looked for from the end: a prompt, which may quote it, comes earlier.
+    """
+    if not made.code.bodies:
+        return made.source
+    given = "\n\n\n".join(body.rstrip("\n") for body in made.code.bodies)
+    place = made.source.rfind(f"\n{given}\n") + 1
+    if not place:
+        raise TemplateError("the rendered file does not hold the user's code as it was given")
+    return f"{made.source[:place]}{_BLANK}{made.source[place + len(given) :]}"
 
 
-def _marker() -> ast.stmt:
-    return ast.Expr(ast.Name(_BLANK, ast.Load()))
-
-
-def _take_user_code(tree: ast.Module, code: FileCode, place: int) -> bool:
-    """Put a mark in place of the user's code; return whether it stood there as it was given."""
-    given = [dump for body in code.bodies for dump in _dumped(body)]
-    if not given:
-        return True
-    end = place + len(given)
-    stands = [ast.dump(node) for node in tree.body[place:end]]
-    tree.body[place:end] = [_marker()]
-    return stands == given
-
-
-def _shape(tree: ast.Module, made: Made) -> tuple[str, str]:
-    """Return a file's docstring and tree, with its values blanked where they are as they should."""
-    docstring = (ast.get_docstring(tree) or "").replace(made.filename, _FILENAME)
+def _take_docstring(tree: ast.Module, filename: str) -> str:
+    docstring = (ast.get_docstring(tree) or "").replace(filename, _FILENAME)
     del tree.body[0]
+    return docstring
+
+
+def _blank_values(tree: ast.Module, made: Made) -> None:
+    """Blank the values of a file's constants where they are as they should."""
     values = _values(made.spec)
-    tools = [
-        ast.dump(ast.parse(call, mode="eval").body) for call in tool_calls(made.features, made.code)
-    ]
+    tools = tool_calls(made.features, made.code)
     for node in tree.body:
         name, value = _assigned(node)
         if name == "TOOLS" and isinstance(value, ast.List):
-            if [ast.dump(item) for item in value.elts] == tools:
+            if [_called(item) for item in value.elts] == tools:
                 value.elts.clear()
         elif name == "BASE_URL" and isinstance(value, ast.BoolOp):
             if _is(value.values[-1], base_url_of(made.spec)):
                 value.values[-1] = ast.Constant(_BLANK)
         elif name in values and _is(value, values[name]):
             node.value = ast.Constant(_BLANK)  # type: ignore[attr-defined]
-    _rename(tree, {made.class_name: _CLASS, made.code.answer: _ANSWER})
-    return docstring, ast.dump(tree)
+
+
+def _called(node: ast.expr) -> str:
+    """Return a call as `tool_calls` writes it; "" for anything else."""
+    match node:
+        case ast.Call(func=ast.Name(id=function), args=[ast.Name(id=name)], keywords=[]):
+            return f"{function}({name})"
+    return ""
 
 
 def _values(spec: AgentSpec) -> Mapping[str, Any]:
@@ -212,11 +217,3 @@ def _is(node: ast.expr | None, value: object) -> bool:
             names = [key.value if isinstance(key, ast.Constant) else None for key in keys]
             return names == list(value) and all(map(_is, values, value.values()))
     return False
-
-
-def _rename(tree: ast.Module, names: Mapping[str, str]) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in names:
-            node.id = names[node.id]
-        elif isinstance(node, ast.ClassDef) and node.name in names:
-            node.name = names[node.name]

@@ -57,7 +57,11 @@ def load_spec_file(path: Path) -> dict[str, Any]:
 
 
 def _load_yaml(text: str) -> Any:
-    return yaml.load(text, _LOADER)  # noqa: S506 - both loaders are safe ones
+    try:
+        return yaml.load(text, _LOADER)  # noqa: S506 - both loaders are safe ones
+    except yaml.YAMLError:
+        # libyaml refuses lone surrogates, which a prompt may hold; and its messages say less.
+        return yaml.safe_load(text)
 
 
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,12 @@ def base_url_in(code: str) -> str | None:
         return base_url
 
 
+def own_servers(settings: Settings) -> dict[str, Endpoint]:
+    """Return the servers of the user's own that may be called, by their base URL."""
+    added = [Endpoint(model.base_url) for model in settings.extra_models if model.base_url]
+    return {server.base_url: server for server in (*added, *settings.model_servers)}
+
+
 class Backends:
     """Resolves a choice of backend, and routes a run's calls by it."""
 
@@ -68,8 +74,7 @@ class Backends:
         self._settings = settings
         self._keys = keys
         self._local = local_model
-        added = [Endpoint(m.base_url) for m in settings.extra_models if m.base_url]
-        self._servers = {server.base_url: server for server in (*added, *settings.model_servers)}
+        self._servers = own_servers(settings)
 
     def resolve(self, choice: BackendChoice, code: str) -> Backend:
         """Return the backend for a run of `code`.
@@ -112,7 +117,7 @@ class Backends:
             key = server_key(server, self._keys)
             if key is not None:
                 root = base_url.removesuffix(PROVIDERS[provider].base_url_suffix)
-                return Upstream("provider", root, key, is_own=True)
+                return Upstream("own", root, key)
         raise BackendUnavailableError(self._problem(provider, base_url) or "")
 
     def _problem(self, provider: ProviderEnum, base_url: str | None) -> str | None:

@@ -42,6 +42,7 @@ from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_check import checked_spec
 from llm_agent_builder.tool_needs import needs_of
 from server.agent_files import add_agent_file_routes, regenerated
+from server.backends import own_servers
 from server.logs import configure_logs
 from server.models import (
     ExecuteRequest,
@@ -58,7 +59,7 @@ from server.run_files import MAX_BYTES, MAX_FILES
 from server.runs import Run, Runs
 from server.sandbox import Sandbox
 from server.security import COOKIE, SecurityMiddleware, token_matches
-from server.settings import KeySource, Settings, load_settings
+from server.settings import KeySource, Settings, load_settings, server_key
 from server.sse import event_stream
 from server.store import Store
 from server.upgrade_route import add_upgrade_route
@@ -207,7 +208,7 @@ async def get_catalog(request: Request) -> Response:
     rooms = _rooms(request)
     rooms.catalog.wake()
     local_reason = rooms.local_model.why_unavailable()
-    any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS) or bool(rooms.settings.model_servers)
+    any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS) or bool(own_servers(rooms.settings))
     names = " or ".join(provider.key_env for provider in PROVIDERS.values())
     content = {
         "backends": [
@@ -243,10 +244,23 @@ def _provider_json(rooms: Rooms, id_: ProviderEnum) -> str:
         "key_env": provider.key_env,
         "key_configured": rooms.keys.key(id_) is not None,
         "default_model": provider.default_model,
+        "servers": _servers_json(rooms) if id_ is ProviderEnum.HUGGINGFACE else [],
         "refreshed_at": rooms.catalog.refreshed_at(id_),
         "refresh_note": rooms.catalog.refresh_note(id_),
     }
     return f'{json.dumps(content)[:-1]},"models":{rooms.catalog.models_json(id_)}}}'
+
+
+def _servers_json(rooms: Rooms) -> list[dict[str, Any]]:
+    """Return the servers of the user's own, and whether their keys are there."""
+    return [
+        {
+            "base_url": server.base_url,
+            "key_env": server.key_variable,
+            "key_configured": server_key(server, rooms.keys) is not None,
+        }
+        for server in own_servers(rooms.settings).values()
+    ]
 
 
 async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -18,6 +18,7 @@ _TOKENS = {
     "cache_write": "gen_ai.usage.cache_creation.input_tokens",
     "reasoning": "gen_ai.usage.reasoning.output_tokens",
 }
+KnownModels = Callable[[ProviderEnum], Collection[str]]
 OUTCOMES = ("ok", "refused", "rejected", "failed", "cut", "disconnected")
 """ok; refused by the gateway (budget, token, no answer that fits); rejected by the provider (4xx);
 failed (no answer, 5xx); cut off in mid-answer; the agent went away."""
@@ -37,18 +38,21 @@ def outcome_of(call: Mapping[str, Any]) -> str:
     return "ok" if error is None else "cut"
 
 
-def model_label(provider: str, model: str | None) -> str:
+def model_label(provider: str, model: str | None, models: KnownModels = allowed_model_ids) -> str:
     """Return a model that the catalog knows, or "other": an agent may name any."""
-    known = allowed_model_ids(ProviderEnum(provider)) if provider in list(PROVIDERS) else ()
-    name = (model or "").partition(":")[0]
-    return name if name in known else "other"
+    known = models(ProviderEnum(provider)) if provider in list(PROVIDERS) else ()
+    names = [model or "", (model or "").partition(":")[0]]  # without Hugging Face's partner
+    return next((name for name in names if name in known), "other")
 
 
 class RunMetrics:
     """The metrics of runs, on a registry of their own: apps in one process don't share them."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, models: KnownModels = allowed_model_ids
+    ) -> None:
         self._registry = registry
+        self._models = models
         self.finished = self._counter(
             "runs", "Finished runs by outcome and backend.", "status", "backend"
         )
@@ -96,7 +100,7 @@ class RunMetrics:
     def call(self, call: Mapping[str, Any]) -> None:
         """Count a model call that has ended."""
         provider: str = call["gen_ai.provider.name"]
-        model = model_label(provider, call["gen_ai.request.model"])
+        model = model_label(provider, call["gen_ai.request.model"], self._models)
         who = (provider, model, call["backend"] or "none")
         outcome = outcome_of(call)
         self.model_calls.labels(*who, outcome).inc()

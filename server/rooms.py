@@ -89,12 +89,12 @@ async def open_rooms(
     spend = spend_store or store
     daily = DailyBudget(_daily_caps(settings), today, load=spend.spend, add=spend.add_spend)
     await asyncio.to_thread(daily.ledger)  # a database that can't be read is a reason not to start
-    metrics = RunMetrics(registry)
+    catalog = LiveCatalog(settings, keys)
+    await asyncio.to_thread(catalog.load)
+    metrics = RunMetrics(registry, lambda provider: catalog.current().ids(provider))
     telemetry = Telemetry.from_environment(os.environ)
     gateway = Gateway()
     await gateway.start()
-    catalog = LiveCatalog(settings, keys)
-    await asyncio.to_thread(catalog.load)
     await asyncio.to_thread(_warm_up_sandbox, sandbox)
     runs = Runs(
         sandbox=sandbox,

@@ -21,7 +21,7 @@ from server.settings import LOOPBACK_HOSTS, Secret
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a call goes: `backend` is "provider" or "local"."""
+    """Where a call goes: `backend` is "provider", "own" (a server of the user's) or "local"."""
 
     backend: str
     base_url: str
@@ -30,13 +30,11 @@ class Upstream:
     """Changes the request's body; only the local model needs that."""
     model: str | None = None
     """What answers, where it isn't the model that is asked for."""
-    is_own: bool = False
-    """Whether it is a server of the user's own: no call has a price."""
 
     @property
     def is_free(self) -> bool:
         """Whether nobody asks money for it."""
-        return self.is_own or self.backend != "provider"
+        return self.backend != "provider"
 
 
 Policy = Callable[[ProviderEnum], Awaitable[Upstream]]

@@ -149,6 +149,16 @@ def _call_anthropic(base_url: str) -> None:
             for _ in stream.text_stream:
                 pass
             stream.get_final_message()
+        for stream_too in (False, True):
+            runner = client.beta.messages.tool_runner(
+                **asked, tools=[anthropic.beta_tool(_tool)], thread=False, stream=stream_too
+            )
+            runner.until_done()
+
+
+def _tool(text: str) -> str:
+    """Be a tool."""
+    return text
 
 
 def _call_huggingface(base_url: str) -> None:

@@ -136,7 +136,7 @@ def full_specs(draw: st.DrawFn) -> AgentSpec:
         values["max_turns"] = maybe(st.integers(1, 1000), 10)
         values["token_budget"] = maybe(st.integers(1, 10**9))
     if provider is ProviderEnum.ANTHROPIC:
-        values["thinking"] = maybe(st.sampled_from(["adaptive", "disabled"]))
+        values["thinking"] = maybe(st.sampled_from(["adaptive", "disabled", "between_tools"]))
         values["effort"] = maybe(st.sampled_from(["low", "medium", "high", "xhigh", "max"]))
         values["cache_prompt"] = draw(st.booleans())
     return make_spec(values)

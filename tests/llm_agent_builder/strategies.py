@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Literal
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
-from llm_agent_builder import AgentSpec, ProviderEnum
+from llm_agent_builder import AgentSpec, ProviderEnum, SpecError
+from llm_agent_builder.spec import make_spec, utf8_length
+from tests.llm_agent_builder.combinations import ADD, CITY, NOW
 
 NASTY = (
     *('"', "'", '"""', "'''", '\\"', '\\"""', '""""', "\\", "\\\\", "\\\n", "\\N{DASH}", "\\x41"),
@@ -46,12 +48,58 @@ lines = (
     .filter(lambda line: bool(line.strip()))
 )
 
-specs = st.builds(
-    AgentSpec,
-    name=lines,
-    prompt=texts,
-    task=texts,
-    model=lines,
-    provider=st.sampled_from(list(ProviderEnum)),
-    stream=st.booleans(),
+_mcp_servers = st.fixed_dictionaries(
+    {"name": st.from_regex(r"[A-Za-z0-9_-]{1,32}", fullmatch=True)}
+).flatmap(
+    lambda named: st.one_of(
+        st.builds(
+            lambda command, env: {**named, "command": command, "env": env},
+            st.lists(lines, min_size=1, max_size=4),
+            st.lists(st.from_regex(r"[A-Z_][A-Z0-9_]{0,20}", fullmatch=True), unique=True),
+        ),
+        st.just({**named, "url": "https://example.com/mcp?x='"}),
+    )
 )
+_able = st.fixed_dictionaries(
+    {},
+    optional={
+        "stream": st.booleans(),
+        "tools": st.sampled_from([[ADD], [NOW], [ADD, NOW]]),
+        "answer": st.just(CITY),
+        "chat": st.booleans(),
+        "max_tokens": st.integers(1, 1_000_000),
+        "thinking": st.sampled_from(["adaptive", "disabled"]),
+        "effort": st.sampled_from(["low", "max"]),
+        "stop_sequences": st.lists(
+            texts.filter(lambda text: utf8_length(text) <= 200), max_size=4, unique=True
+        ),
+        "cache_prompt": st.booleans(),
+        "mcp_servers": st.lists(_mcp_servers, max_size=3, unique_by=lambda each: each["name"]),
+        "max_turns": st.integers(1, 1000),
+        "token_budget": st.integers(1, 1_000_000),
+        "timeout_s": st.floats(0.001, 3600),
+        "retries": st.integers(0, 10),
+        "usage": st.booleans(),
+    },
+)
+_plain = st.fixed_dictionaries(
+    {
+        "name": lines,
+        "prompt": texts,
+        "task": texts,
+        "model": lines,
+        "provider": st.sampled_from(list(ProviderEnum)),
+    }
+)
+
+
+def _fitting(values: dict[str, Any]) -> AgentSpec:
+    """Return a spec of these values, without those that don't go together."""
+    while True:
+        try:
+            return make_spec(values)
+        except SpecError as problem:
+            del values[problem.field.partition(".")[0]]
+
+
+specs = st.builds(lambda plain, able: _fitting({**plain, **able}), _plain, _able)

@@ -412,6 +412,17 @@ def test_models_of_the_setting_are_listed_and_can_be_generated(tmp_path: Path) -
     assert (written.returncode, written.stdout) == (0, greeter("claude-next"))
 
 
+def test_an_agent_of_ones_own_server_needs_no_setting(tmp_path: Path) -> None:
+    options = ("--provider", "huggingface", "--model", "llama3.2:3b")
+    written = invoke("generate", *GREETER, *options, "--base-url", "http://localhost:11434")
+    assert written.exit_code == 0
+    assert 'or "http://localhost:11434/v1"' in (tmp_path / "greeter.py").read_text()
+    assert invoke("check", "greeter.py").stdout == "greeter.py: ok\n"
+    refused = invoke("generate", *GREETER, *options, "-o", "-")
+    assert refused.exit_code == 2
+    assert "AGENT_BUILDER_EXTRA_MODELS adds others" in refused.stderr
+
+
 def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     environ = {"AGENT_BUILDER_EXTRA_MODELS": "claude-next"}
     done = in_process("models", folder=tmp_path, environ=environ)

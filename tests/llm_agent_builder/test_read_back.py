@@ -43,6 +43,7 @@ def edited(old: str, new: str, spec: AgentSpec = SPEC) -> str:
     return code.replace(old, new)
 
 
+@settings(max_examples=40)
 @given(full_specs())
 def test_the_spec_of_a_generated_file_is_the_one_it_was_made_from(spec: AgentSpec) -> None:
     reading = read_agent(build(spec))
@@ -50,7 +51,7 @@ def test_the_spec_of_a_generated_file_is_the_one_it_was_made_from(spec: AgentSpe
     assert (reading.exact, reading.edits, reading.warnings) == (True, (), ())
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(full_specs(), st.sampled_from(["\r\n", "\r"]), st.sampled_from(["", "\ufeff"]))
 def test_line_ends_and_a_byte_order_mark_change_no_field(
     spec: AgentSpec, newline: str, mark: str
@@ -59,7 +60,7 @@ def test_line_ends_and_a_byte_order_mark_change_no_field(
     assert (reading.spec, reading.edits, reading.exact) == (spec, (), False)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.data())
 def test_what_stands_between_the_fields_is_hand_written_and_changes_none(
     data: st.DataObject,
@@ -82,7 +83,7 @@ def test_what_stands_between_the_fields_is_hand_written_and_changes_none(
         assert each.text.strip("\n") in told
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_and_never_breaks_the_reader(data: st.DataObject) -> None:
     text = data.draw(damaged(build(data.draw(full_specs()))))

@@ -36,13 +36,13 @@ def conflicts_of(text: str, spec: AgentSpec) -> list[Conflict]:
 # --- what holds for every file
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(full_specs(), full_specs())
 def test_an_unedited_file_becomes_what_the_new_spec_gives(old: AgentSpec, new: AgentSpec) -> None:
     assert regenerate(build(old), new).code == build(new)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(st.data())
 def test_edits_survive_any_change_or_are_a_conflict_and_nothing_changes(
     data: st.DataObject,
@@ -75,7 +75,7 @@ def _with_some_fields(draw: st.DrawFn, spec: AgentSpec, other: AgentSpec) -> Age
         raise
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.data())
 def test_plain_fields_change_in_any_edited_file_and_back(data: st.DataObject) -> None:
     """A name, a prompt, a task, a model: no conflict, and the way back gives the same bytes."""
@@ -88,7 +88,7 @@ def test_plain_fields_change_in_any_edited_file_and_back(data: st.DataObject) ->
     assert regenerate(there, old).code == text
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.data())
 def test_a_damaged_file_keeps_its_bytes_while_no_field_changes(data: st.DataObject) -> None:
     text = data.draw(damaged(build(data.draw(full_specs()))))

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.llm_agent_builder.openai_programs import EXPORTED
 from tests.server.api import SPEC, fields
 
 
@@ -97,3 +98,24 @@ def test_schema_of_a_spec_is_published(client: httpx.Client) -> None:
     schema = client.get("/api/spec-schema").json()
     assert set(SPEC) <= set(schema["properties"])
     assert "base" not in schema["properties"]
+
+
+def test_agent_of_another_sdk_is_imported_with_a_report(client: httpx.Client) -> None:
+    answer = client.post("/api/import", json={"code": EXPORTED, "provider": "huggingface"})
+    body = answer.json()
+    assert answer.status_code == 200
+    assert (body["spec"]["name"], body["spec"]["provider"]) == ("City guide", "huggingface")
+    assert set(body["report"][0]) == {"line", "what", "carried", "note"}
+    assert body["agents"] == ["Sorter", "City guide"]
+    other = client.post("/api/import", json={"code": EXPORTED, "agent": "Sorter"}).json()
+    assert other["spec"]["prompt"] == "Sort requests."
+    refused = client.post("/api/import", json={"code": "print(1)"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_ours")
+
+
+def test_unknown_key_names_the_nearest_known_one(client: httpx.Client) -> None:
+    tool = {"name": "a", "url": "https://example.com", "evn": []}
+    body = {**SPEC, "mcp_servers": [tool], "promt": "x"}
+    found = fields(client.post("/api/generate", json=body))
+    assert found["mcp_servers.0.evn"] == "not a field; did you mean env?"
+    assert found["promt"] == "not a field; did you mean prompt?"

@@ -178,6 +178,15 @@ def test_a_provider_that_is_not_there_is_noted(tmp_path: Path) -> None:
     assert live.refresh_note(A) == "no answer from 127.0.0.1:9 (ClientConnectorError)"
 
 
+def test_a_server_of_ones_own_that_is_down_spoils_nothing_else(tmp_path: Path) -> None:
+    with scripted(lambda _: page("org/new")) as upstream:
+        servers = "http://127.0.0.1:9, http://127.0.0.1:9/other MISSING_KEY"
+        live = refresh(upstream.url, tmp_path, keys={"HF_TOKEN": "hf"}, model_servers=servers)
+    assert live.current().find(H, "org/new")
+    assert live.refreshed_at(H)
+    assert live.refresh_note(H) == "no answer from 127.0.0.1:9 (ClientConnectorError)"
+
+
 # ---------------------------------------------------------------- when
 
 

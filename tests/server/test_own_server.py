@@ -58,15 +58,24 @@ def test_a_model_of_ones_own_server_is_listed_written_and_tested_without_a_key(
                 return next((model for model in models if model["id"] == MODEL), None)
 
             model = wait_until(listed)
+            told = client.get("/api/catalog").json()
+            assert told["backends"][0]["available"] is True
+            assert [provider["servers"] for provider in told["providers"]] == [
+                [],
+                [{"base_url": f"{upstream.url}/v1", "key_env": None, "key_configured": True}],
+            ]
             assert (model["origin"], model["base_url"]) == ("setting", f"{upstream.url}/v1")
             body = {**SPEC, "provider": "huggingface", "model": MODEL}
             written = client.post("/api/generate", json=body).json()
             assert written["warnings"] == []
             assert f'or "{upstream.url}/v1"' in written["code"]
             result = execute(client, written["code"])
+            metrics = client.get("/metrics").text
         assert (result["stdout"], result["backend"]) == ("Paris, says the llama.\n", "provider")
         assert result["usage"]["output_tokens"] == 5
         assert result["cost_usd"] is None
+        assert f'backend="own",model="{MODEL}",outcome="ok",provider="huggingface"}} 1.0' in metrics
+        assert "agent_builder_model_calls_unpriced_total{" not in metrics
         assert all("authorization" not in request.headers for request in upstream.received)
         assert CANARY not in str(upstream.received)
         # The same file on its owner's machine, with a Hugging Face token in the environment.

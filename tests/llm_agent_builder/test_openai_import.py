@@ -1,0 +1,331 @@
+"""Agents of OpenAI's Agents SDK become specs; the report leaves nothing out."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_agent_builder import PROVIDERS, AgentBuilder, ProviderEnum
+from llm_agent_builder.errors import NotOursError
+from llm_agent_builder.file_parts import names_of
+from llm_agent_builder.openai_import import Imported, import_agent
+from llm_agent_builder.openai_report import Line
+from llm_agent_builder.spec import make_spec
+from tests.llm_agent_builder.hand_edits import damaged
+from tests.llm_agent_builder.openai_programs import EXPORTED, WRITTEN, program
+
+
+def lines_of(made: Imported, what: str) -> list[Line]:
+    return [line for line in made.report if line.what == what]
+
+
+def only(made: Imported, what: str) -> Line:
+    (line,) = lines_of(made, what)
+    return line
+
+
+def line_number(text: str, beginning: str) -> int:
+    (found,) = [n for n, line in enumerate(text.split("\n"), 1) if line.startswith(beginning)]
+    return found
+
+
+def tool(code: str, name: str = "act") -> Imported:
+    return import_agent(program(f"instructions='Act.', tools=[{name}]", above=code))
+
+
+# --- whole programs
+
+
+def test_an_exported_workflow_gives_an_agent_that_can_be_built() -> None:
+    made = import_agent(EXPORTED)
+    spec = make_spec(made.spec | {"task": "Rain?"})
+    assert (spec.name, spec.model) == (
+        "City guide",
+        PROVIDERS[ProviderEnum.ANTHROPIC].default_model,
+    )
+    assert spec.prompt == 'You guide people through {state_city}.\nBe "kind".'
+    assert (spec.max_tokens, spec.effort) == (2048, "low")
+    assert [(each.name, each.url) for each in spec.mcp_servers] == [
+        ("my-docs", "https://mcp.example.com/mcp")
+    ]
+    assert [each.name for each in spec.tool_codes] == ["get_weather"]
+    assert spec.answer is not None
+    assert "class ReplySchema(BaseModel):\n    items: list[ReplySchema__Item]\n" in spec.answer
+    assert "task" not in made.spec
+    ast.parse(AgentBuilder().build(spec))
+
+
+def test_a_tool_of_an_export_runs_as_it_did_there() -> None:
+    ((code,),) = [each.values() for each in import_agent(EXPORTED).spec["tools"]]
+    scope: dict[str, Any] = {}
+    exec(code, scope)  # our own fixture
+    assert "'text': 'two\\n  lines'" in scope["get_weather"]("Lima")
+    assert scope["get_weather"]("Lima", "f") == "none"
+
+
+@pytest.mark.parametrize("text", [EXPORTED, WRITTEN])
+def test_the_report_says_something_of_every_statement(text: str) -> None:
+    made = import_agent(text)
+    carried = "".join(each["code"] for each in made.spec["tools"]) + made.spec["prompt"]
+    carried += made.spec.get("answer", "")
+    for node in ast.parse(text).body:
+        names = names_of(node)
+        if isinstance(node, (ast.Import, ast.ImportFrom)) or not names:
+            continue
+        told = any(node.lineno <= line.line <= (node.end_lineno or 0) for line in made.report)
+        listed = any(name in line.what for line in made.report for name in names)
+        kept = any(name in carried for name in names)
+        by_reference = names <= {"wrapped", "web_search_preview", "guide_instructions", "ROLE"}
+        assert told or listed or kept or by_reference, names
+
+
+def test_every_line_of_the_report_is_in_the_program_and_in_order() -> None:
+    report = import_agent(EXPORTED).report
+    assert [line.line for line in report] == sorted(line.line for line in report)
+    assert only(import_agent(EXPORTED), "tool get_weather").line == line_number(
+        EXPORTED, "async def get_weather"
+    )
+    assert all(line.note for line in report if not line.carried)
+
+
+def test_what_can_not_be_carried_over_says_what_to_do() -> None:
+    made = import_agent(EXPORTED)
+    assert "fetch_url" in only(made, "WebSearchTool").note
+    assert "returns nothing" in only(made, "tool book_table").note
+    assert "gpt-5.2" in only(made, "model").note
+    assert "import it by its name, 'Sorter'" in only(made, "agent Sorter").note
+    assert "workflow code" in only(made, "run_workflow").note
+    assert "{state_city}" in only(made, "instructions").note
+    assert [line.carried for line in lines_of(made, "temperature")] == [False]
+
+
+def test_a_written_program_gives_the_agent_that_it_starts_first() -> None:
+    made = import_agent(WRITTEN)
+    assert made.spec["name"] == "Triage desk"
+    assert made.spec["prompt"] == "You are a support desk."
+    assert "RECOMMENDED_PROMPT_PREFIX" in only(made, "instructions").note
+    assert made.spec["task"] == "Where is order 7?"
+    names = [make_spec(made.spec).tool_codes[n].name for n in range(2)]
+    assert names == ["find_order", "plain"]
+    assert made.spec["tools"][0]["code"].startswith(
+        'def find_order(order: str) -> str:\n    """Find'
+    )
+    assert not only(made, "handoffs").carried
+    assert made.agents == ("Billing", "Triage  desk", "Reader")
+
+
+def test_another_agent_is_taken_by_its_name() -> None:
+    made = import_agent(WRITTEN, agent="Reader")
+    assert (made.spec["name"], made.spec["task"]) == ("Reader", "What is in the folder?")
+    (server,) = made.spec["mcp_servers"]
+    assert server == {
+        "name": "File-server",
+        "command": ["npx", "-y", "server", "/data"],
+        "env": ["A_KEY"],
+    }
+    assert made.spec["max_turns"] == 4
+    assert not only(made, "MCPServerSse").carried
+    with pytest.raises(NotOursError, match="it has: Billing, Triage  desk, Reader"):
+        import_agent(WRITTEN, agent="Nobody")
+
+
+def test_the_model_is_the_chosen_providers_default() -> None:
+    made = import_agent(EXPORTED, ProviderEnum.HUGGINGFACE)
+    assert made.spec["model"] == PROVIDERS[ProviderEnum.HUGGINGFACE].default_model
+    assert "effort" not in made.spec
+    assert not only(made, "reasoning").carried
+
+
+# --- instructions
+
+
+@pytest.mark.parametrize(
+    ("value", "above", "prompt"),
+    [
+        ("'Be kind.'", "", "Be kind."),
+        ("('Be '\n 'kind.')", "", "Be kind."),
+        ("'Be ' + MOOD", "MOOD = 'kind.'", "Be kind."),
+        ("f'Be {MOOD}'", "MOOD = 'kind.'", "Be kind."),
+        ("MOOD", "MOOD: str = '''Be\nkind.'''", "Be\nkind."),
+        ("textwrap.dedent('''\n  Be\n   kind.''')", "", "\nBe\n kind."),
+        ("lambda context, agent: 'Be kind.'", "", "Be kind."),
+        (
+            "tell",
+            "def tell(context, agent):\n    mood = 'kind.'\n    return f'Be {mood}'",
+            "Be kind.",
+        ),
+        ("f'Be {mood()}.'", "def mood(): ...", "Be {mood()}."),
+        ("'a' + " * 60 + "'b'", "", "a" * 60 + "b"),
+    ],
+)
+def test_instructions_become_the_prompt(value: str, above: str, prompt: str) -> None:
+    made = import_agent(program(f"instructions={value}", above=above))
+    assert made.spec["prompt"] == prompt
+    assert only(made, "instructions").carried
+
+
+@pytest.mark.parametrize(
+    ("value", "above", "said"),
+    [
+        ("open('p.txt').read()", "", "open('p.txt').read(), which only a run tells"),
+        ("load()", "def load(): ...", "load(), which only a run tells"),
+        ("OTHER", "from x import OTHER", "OTHER, which only a run tells"),
+        (
+            "tell",
+            "def tell(c, a):\n    if c: return 'a'\n    return 'b'",
+            "the function tell decides",
+        ),
+        ("'  '", "", "are empty"),
+        ("None", "", "no text"),
+    ],
+)
+def test_instructions_that_only_a_run_tells_are_not_guessed(
+    value: str, above: str, said: str
+) -> None:
+    made = import_agent(program(f"instructions={value}", above=above))
+    assert "prompt" not in made.spec
+    assert said in only(made, "instructions").note
+
+
+def test_an_agent_without_instructions_is_told_to_need_a_prompt() -> None:
+    assert "write the prompt" in only(import_agent(program()), "instructions").note
+
+
+# --- tools and types
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (
+            "@function_tool\ndef act(x: int) -> int:\n    '''Act.'''\n    return x + 1\n",
+            "def act(x: int) -> str:\n    '''Act.'''\n    return str(x + 1)\n",
+        ),
+        (
+            "@function_tool()\nasync def act(ctx: RunContextWrapper, x: str) -> str:\n"
+            "  '''Act.'''\n  return x\n",
+            "def act(x: str) -> str:\n    '''Act.'''\n    return x\n",
+        ),
+        (
+            "@function_tool\ndef act(ctx: RunContextWrapper[int],) -> str:\n    return 'x'\n",
+            'def act() -> str:\n    """Act."""\n    return \'x\'\n',
+        ),
+        (
+            "SIZE = 3\n\ndef helper(x: str) -> str:\n    return x * SIZE\n\n"
+            "@function_tool(strict_mode=False)\ndef act(x: str) -> str:\n"
+            "    '''Act.'''\n    return helper(x)\n",
+            "SIZE = 3\n\n\ndef _helper(x: str) -> str:\n    return x * SIZE\n\n\n"
+            "def act(x: str) -> str:\n    '''Act.'''\n    return _helper(x)\n",
+        ),
+        (
+            "import json as j\n\n@function_tool\ndef act(é: str = 'ü') -> dict:  # note: yes\n"
+            "    '''Act.'''\n    return j.loads('ö' + x)\n".replace("é", "x"),
+            "import json as j\n\n\ndef act(x: str = 'ü') -> str:  # note: yes\n"
+            "    '''Act.'''\n    return str(j.loads('ö' + x))\n",
+        ),
+    ],
+)
+def test_a_function_tool_becomes_code_of_the_spec(code: str, expected: str) -> None:
+    made = tool(code)
+    assert made.spec["tools"] == [{"code": expected}]
+    assert only(made, "tool act").carried
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("async def act(x: str) -> str:\n    '''A.'''\n    return await get(x)", "it awaits"),
+        (
+            "def act(ctx: RunContextWrapper, x: str) -> str:\n    '''A.'''\n    return ctx.x",
+            "uses the run's context (ctx)",
+        ),
+        ("def act(x) -> str:\n    '''A.'''\n    return x", "parameter x of act has no type"),
+        (
+            "def act(x: str) -> str:\n    '''A.'''\n    return db.get(x)",
+            "it uses db of the program",
+        ),
+        ("def act(x: str) -> str:\n    '''A.'''\n    return Box(x)", "it uses Box of the program"),
+        (
+            "def act(x: str) -> str:\n    '''A.'''\n    return np.abs(x)",
+            "not in the standard library",
+        ),
+        ("def act(x: str) -> str: return x", "stands on one line"),
+    ],
+)
+def test_a_function_tool_that_can_not_be_carried_says_why(code: str, said: str) -> None:
+    above = "import numpy as np\ndb = open('x')\nclass Box: ...\n"
+    made = tool(f"{above}@function_tool\n{code}\n")
+    assert "tools" not in made.spec
+    assert said in only(made, "tool act").note
+
+
+def test_a_tool_from_elsewhere_is_told() -> None:
+    made = import_agent(program("instructions='x', tools=[far]", above="from x import far"))
+    assert "not defined in this file" in only(made, "tool far").note
+    made = import_agent(program("instructions='x', tools=load()"))
+    assert "made when it runs" in only(made, "tools").note
+
+
+@pytest.mark.parametrize("value", ["Out", "AgentOutputSchema(Out, strict_json_schema=False)"])
+def test_an_output_type_becomes_the_answers_type(value: str) -> None:
+    above = "from pydantic import BaseModel\n\nclass Out(BaseModel):\n  size: int\n"
+    made = import_agent(program(f"output_type={value}", above=above))
+    expected = "from pydantic import BaseModel\n\n\nclass Out(BaseModel):\n    size: int\n"
+    assert made.spec["answer"] == expected
+
+
+@pytest.mark.parametrize("value", ["list[str]", "Missing", "make()"])
+def test_an_output_type_that_is_no_class_of_the_program_is_told(value: str) -> None:
+    made = import_agent(program(f"output_type={value}"))
+    assert "answer" not in made.spec
+    assert [line.carried for line in made.report if line.what.startswith("output_type")] == [False]
+
+
+@pytest.mark.parametrize(
+    ("run", "field", "value"),
+    [
+        ("Runner.run_sync(agent, 'Go.')", "task", "Go."),
+        ("Runner.run_streamed(agent, input='Go.')", "stream", True),
+        ("run_demo_loop(agent)", "chat", True),
+        ("runner = Runner()\nrunner.run(agent, 'Go.')", "task", "Go."),
+    ],
+)
+def test_the_call_that_starts_the_agent_gives_task_and_ways(
+    run: str, field: str, value: object
+) -> None:
+    assert import_agent(program("instructions='x'", run=run)).spec[field] == value
+
+
+# --- what is no such program
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no program of OpenAI's Agents SDK"),
+        ("from agents import Agent\n", "nothing in it makes an Agent"),
+        ("class Agent: ...\na = Agent(name='x')\n", "no program of OpenAI's"),
+        ('import { Agent } from "@openai/agents";\n', "is TypeScript"),
+        ("from agents import (\n", "is not Python"),
+        ("x = " + "(" * 300, "is not Python"),
+        ("a+" * 40_000 + "a", "characters of code"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_another_program_is_refused_with_the_reason(text: str, said: str) -> None:
+    with pytest.raises(NotOursError) as refused:
+        import_agent(text)
+    assert said in str(refused.value)
+
+
+@settings(max_examples=40)
+@given(st.sampled_from([EXPORTED, WRITTEN]).flatmap(damaged))
+def test_a_damaged_program_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(NotOursError):
+        made = import_agent(text)
+        assert made.report

@@ -1,0 +1,96 @@
+"""Agents with tools, typed answers and conversation, in the sandbox and through the gateway."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from llm_agent_builder import PROVIDERS, AgentBuilder, ProviderEnum
+from llm_agent_builder.spec import make_spec
+from server.sandbox import Sandbox, run_in_sandbox
+from tests.llm_agent_builder.combinations import ADD, CITY
+from tests.llm_agent_builder.scripted_upstream import ScriptedUpstream, answer, tool_call
+from tests.server.api import execute, fields
+from tests.serving import ServerFactory
+
+SETTINGS = {
+    ProviderEnum.ANTHROPIC: ("ANTHROPIC_API_KEY", "AGENT_BUILDER_ANTHROPIC_UPSTREAM"),
+    ProviderEnum.HUGGINGFACE: ("HUGGINGFACEHUB_API_TOKEN", "AGENT_BUILDER_HUGGINGFACE_UPSTREAM"),
+}
+ABLE: dict[str, Any] = {"tools": [ADD], "answer": CITY, "usage": True, "token_budget": 1000}
+FOUND = '{"name": "Oslo", "size": "large"}'
+
+
+def spec_of(provider: ProviderEnum, **values: Any) -> dict[str, Any]:
+    return {
+        "name": "Able",
+        "prompt": "Be brief.",
+        "task": "Do it.",
+        "provider": provider.value,
+        "model": PROVIDERS[provider].default_model,
+        **values,
+    }
+
+
+_TRY_OUT = {
+    ProviderEnum.ANTHROPIC: "TOOLS[0].call({'first': 40, 'second': 2}), TOOLS[0].input_schema",
+    ProviderEnum.HUGGINGFACE: "TOOLS[0].function(40, 2), TOOLS[0].definition",
+}
+
+
+@pytest.mark.parametrize("provider", list(ProviderEnum))
+def test_tools_and_types_of_an_agent_work_on_every_tier(
+    tiered: Sandbox, provider: ProviderEnum
+) -> None:
+    source = AgentBuilder().build(make_spec(spec_of(provider, **ABLE)))
+    assert source.endswith("    main()\n")
+    trial = f"    print({_TRY_OUT[provider]}, City.model_validate_json('{FOUND}'))\n"
+    out = run_in_sandbox(source.removesuffix("    main()\n") + trial, "", sandbox=tiered)
+    assert out.startswith("42 {"), out
+    assert "'first': {" in out
+    assert out.endswith("name='Oslo' size='large' mayors=None\n")
+
+
+@pytest.mark.parametrize("provider", list(ProviderEnum))
+def test_an_agent_with_tools_reaches_its_provider_from_the_sandbox(
+    serve: ServerFactory, provider: ProviderEnum
+) -> None:
+    upstream = ScriptedUpstream()
+    upstream.replies.append(tool_call(provider, "add", '{"first": 40, "second": 2}', stream=False))
+    upstream.replies.append(answer(provider, [FOUND], stream=False))
+    try:
+        key, address = SETTINGS[provider]
+        settings: dict[str, Any] = {key: "test-key", address: upstream.url}
+        server = serve(**settings)
+        with server.client() as client:
+            written = client.post("/api/generate", json=spec_of(provider, **ABLE))
+            assert written.status_code == 200, written.text
+            result = execute(client, written.json()["code"])
+    finally:
+        upstream.close()
+    assert (result["status"], result["backend"]) == ("success", "provider"), result
+    assert json.loads(result["stdout"])["name"] == "Oslo"
+    assert "calls: 2, input_tokens: 6, output_tokens: 10" in result["stderr"]
+    assert "42" in json.dumps(upstream.received[1].body["messages"][-1])
+    assert result["usage"]["output_tokens"] == 10
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "words"),
+    [
+        ({"tools": [ADD, "def f(x): return 1"]}, "tools.1.code", "line 1: "),
+        ({"answer": CITY, "stream": True}, "answer", "turn stream off"),
+        ({"mcp_servers": [{"name": "x"}]}, "mcp_servers.0", "either a command or a url"),
+        ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
+    ],
+)
+def test_a_choice_that_cannot_be_had_is_422_at_its_field(
+    client: httpx.Client, values: dict[str, Any], field: str, words: str
+) -> None:
+    refused = client.post("/api/generate", json=spec_of(ProviderEnum.ANTHROPIC, **values))
+    found = fields(refused)
+    assert list(found) == [field]
+    assert words in found[field]
