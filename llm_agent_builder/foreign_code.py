@@ -20,7 +20,7 @@ from llm_agent_builder.user_code import WARNINGS
 
 FILE_MAX_BYTES = 1024 * 1024
 CODE_MAX_CHARS = 64 * 1024
-"""Limit of a file's code, texts and comments aside: 0.3 s of parsing at worst, on a slow core."""
+"""Limit of a file's code, texts and comments aside: half a second of parsing at worst."""
 MAX_LINES = 10_000
 """Limit of a file's lines, those inside texts aside: more take long to compare."""
 

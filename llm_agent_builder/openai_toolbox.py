@@ -28,6 +28,10 @@ _HOSTED: Mapping[str, str] = {
 _STDIO, _HTTP = "MCPServerStdio", "MCPServerStreamableHttp"
 
 
+_TOOLS_MAX = 100
+"""Tools of one agent that are looked at: a spec takes far fewer."""
+
+
 def carry_tools(
     program: Program, value: ast.expr, spec: dict[str, Any], report: Report
 ) -> set[str]:
@@ -39,9 +43,11 @@ def carry_tools(
         return used
     if isinstance(value, ast.Name):
         used.add(value.id)
-    for item in listed.elts:
+    for item in listed.elts[:_TOOLS_MAX]:
         used |= {node.id for node in ast.walk(item) if isinstance(node, ast.Name)}
         used |= _carry_tool(program, item, spec, report)
+    if rest := listed.elts[_TOOLS_MAX:]:
+        report.add(rest[0], f"{len(rest)} more tools", carried=False, note="are too many; add them")
     return used
 
 

@@ -101,6 +101,7 @@ _stdio = st.builds(
 _http = st.builds(
     lambda name, path: {"name": name, "url": f"https://example.com/{path}"}, _names, _names
 )
+_long_urls = st.integers(1, 400).map(lambda length: f"https://models.example.com/{'x' * length}/v1")
 
 
 @st.composite
@@ -135,6 +136,8 @@ def full_specs(draw: st.DrawFn) -> AgentSpec:
     if values["tools"] or values["mcp_servers"]:
         values["max_turns"] = maybe(st.integers(1, 1000), 10)
         values["token_budget"] = maybe(st.integers(1, 10**9))
+    if provider is ProviderEnum.HUGGINGFACE:
+        values["base_url"] = maybe(st.just("http://localhost:11434/v1") | _long_urls)
     if provider is ProviderEnum.ANTHROPIC:
         values["thinking"] = maybe(st.sampled_from(["adaptive", "disabled", "between_tools"]))
         values["effort"] = maybe(st.sampled_from(["low", "medium", "high", "xhigh", "max"]))

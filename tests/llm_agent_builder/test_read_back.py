@@ -14,6 +14,7 @@ from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.reading import Reading, read_agent
 from tests.llm_agent_builder.full_specs import full_specs
 from tests.llm_agent_builder.hand_edits import damaged, insert, insertions
+from tests.llm_agent_builder.strategies import specs
 
 SPEC = AgentSpec(
     name="Geographer",
@@ -44,7 +45,7 @@ def edited(old: str, new: str, spec: AgentSpec = SPEC) -> str:
 
 
 @settings(max_examples=40)
-@given(full_specs())
+@given(full_specs() | specs)
 def test_the_spec_of_a_generated_file_is_the_one_it_was_made_from(spec: AgentSpec) -> None:
     reading = read_agent(build(spec))
     assert reading.spec == spec
