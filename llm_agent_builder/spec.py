@@ -59,7 +59,7 @@ __all__ = [
     "utf8_length",
 ]
 
-Thinking = Literal["adaptive", "disabled"]
+Thinking = Literal["adaptive", "disabled", "between_tools"]
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 
 DEFAULT_MAX_TOKENS = 4096

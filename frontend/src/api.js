@@ -119,9 +119,9 @@ export function readAgent(code) {
   return json(request('/api/read', withJson('POST', { code })));
 }
 
-/** Takes over what can be carried from OpenAI's Agents SDK: `{spec, report}`. */
-export function importAgent(code) {
-  return json(request('/api/import', withJson('POST', { code })));
+/** Takes over what can be carried from OpenAI's Agents SDK: `{spec, report, agents}`. */
+export function importAgent({ code, provider, agent }) {
+  return json(request('/api/import', withJson('POST', { code, provider, agent })));
 }
 
 /** The models to move to, each with the changed code and the diff: `{lifecycle, successors}`. */

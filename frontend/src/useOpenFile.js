@@ -84,19 +84,21 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
     [catalog, openText],
   );
 
-  /** Takes over what can be carried of a program that is not ours. */
-  const importForeign = useCallback(async () => {
-    const { name, code } = state.foreign;
-    setState({ ...nothing, reading: true });
-    try {
-      const { spec, report } = await api.importAgent(code);
-      const { provider, model } = values;
-      replace(fromSpec(spec, { ...starter, provider, model }), { undo: 'Undo import' });
-      setState({ ...nothing, report: { name, rows: report } });
-    } catch (error) {
-      fail(name, error);
-    }
-  }, [state.foreign, values, replace, fail]);
+  /** Takes over what can be carried of a program that is not ours: of its first agent, or the one named. */
+  const importForeign = useCallback(
+    async ({ name, code }, agent) => {
+      setState({ ...nothing, reading: true });
+      try {
+        const { provider, model } = values;
+        const { spec, report, agents } = await api.importAgent({ code, provider, agent });
+        replace(fromSpec(spec, { ...starter, provider, model }), { undo: 'Undo import' });
+        setState({ ...nothing, report: { name, code, rows: report, others: agents.filter((other) => other !== spec.name) } });
+      } catch (error) {
+        fail(name, error);
+      }
+    },
+    [values, replace, fail],
+  );
 
   const dismiss = useCallback(() => setState(nothing), []);
 

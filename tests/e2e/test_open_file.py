@@ -31,6 +31,7 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+greeter = Agent(name="Greeter", instructions="You greet.")
 agent = Agent(name="Adder", instructions="You add.", tools=[add, WebSearchTool()])
 """
 
@@ -120,8 +121,11 @@ def test_program_that_is_not_ours_changes_nothing_and_can_be_imported(
     expect(report).to_contain_text("WebSearchTool")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Adder")
     expect(section(page, "Tools")).to_contain_text("add")
+    page.get_by_role("button", name="Greeter", exact=True).click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Greeter")
+    expect(section(page, "Tools")).to_contain_text("None")
     page.get_by_role("button", name="Undo import").click()
-    expect(page.get_by_label("Name", exact=True)).to_have_value("Untouched")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Adder")
 
 
 def test_file_dropped_on_the_page_is_opened_and_what_is_no_text_is_refused(

@@ -55,12 +55,13 @@ HTTP = {"name": "web", "url": "https://example.com/mcp"}
 
 CHOICES: dict[str, list[Any]] = {
     "provider": [provider.value for provider in ProviderEnum],
+    "base_url": [None, "http://localhost:11434/v1", "https://host.example/" + "x" * 40 + "/v1"],
     "stream": [False, True],
     "tools": [[], [ADD], [ADD, NOW]],
     "answer": [None, CITY],
     "chat": [False, True],
     "max_tokens": [4096, 30_000],
-    "thinking": [None, "adaptive", "disabled"],
+    "thinking": [None, "adaptive", "between_tools"],
     "effort": [None, "high"],
     "stop_sequences": [[], ["END"], ['say "x"\n', "'", "y" * 90]],
     "cache_prompt": [False, True],

@@ -139,7 +139,7 @@ def full_specs(draw: st.DrawFn) -> AgentSpec:
     if provider is ProviderEnum.HUGGINGFACE:
         values["base_url"] = maybe(st.just("http://localhost:11434/v1") | _long_urls)
     if provider is ProviderEnum.ANTHROPIC:
-        values["thinking"] = maybe(st.sampled_from(["adaptive", "disabled"]))
+        values["thinking"] = maybe(st.sampled_from(["adaptive", "disabled", "between_tools"]))
         values["effort"] = maybe(st.sampled_from(["low", "medium", "high", "xhigh", "max"]))
         values["cache_prompt"] = draw(st.booleans())
     return make_spec(values)

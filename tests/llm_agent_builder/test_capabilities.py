@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import get_args
 
 import pytest
 from genai_prices.data_snapshot import get_snapshot
@@ -17,6 +18,7 @@ from llm_agent_builder.capabilities import (
     claude_family,
     family_of,
 )
+from llm_agent_builder.spec import Effort, Thinking
 from tests.llm_agent_builder.conftest import InstalledSdks
 
 TODAY = date(2026, 11, 26)
@@ -52,6 +54,11 @@ def test_rows_use_words_that_the_api_has() -> None:
         assert set(found.effort_without_thinking or ()) <= set(found.effort or ())
         silent = bool({"disabled", "between_tools"} & set(found.thinking or ()))
         assert not found.effort_without_thinking or silent
+
+
+def test_a_spec_can_say_what_models_can_do() -> None:
+    assert get_args(Thinking) == THINKING
+    assert get_args(Effort) == EFFORTS
 
 
 def test_the_price_table_agrees_that_caches_are_offered() -> None:

@@ -184,7 +184,7 @@ def test_all_choices_together_are_kept() -> None:
         ({"max_tokens": "many"}, "max_tokens", "valid integer"),
         ({"max_tokens": True}, "max_tokens", "valid integer"),
         ({"max_tokens": 10**9}, "max_tokens", "less than or equal to 1000000"),
-        ({"thinking": "hard"}, "thinking", "'adaptive' or 'disabled'"),
+        ({"thinking": "hard"}, "thinking", "'disabled' or 'between_tools'"),
         ({"effort": "none"}, "effort", "'low', 'medium'"),
         ({"provider": "huggingface", "thinking": "adaptive"}, "thinking", "Hugging Face's API"),
         ({"provider": "huggingface", "effort": "low"}, "effort", "Hugging Face's API"),

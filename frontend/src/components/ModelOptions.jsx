@@ -8,7 +8,7 @@ import { checkField, numberField, textField } from './fieldProps.js';
 import { ListSelect } from './ListSelect.jsx';
 import { Section } from './Section.jsx';
 
-const THINKING = { adaptive: 'Adaptive', disabled: 'Off' };
+const THINKING = { adaptive: 'Adaptive', between_tools: 'Between tool calls', disabled: 'Off' };
 const EFFORT = { low: 'Low', medium: 'Medium', high: 'High', xhigh: 'Extra high', max: 'Max' };
 
 /** A choice the model has; its own default stands first. */

@@ -35,7 +35,7 @@ function Foreign({ opener }) {
       {foreign.importable && (
         <>
           <p>It uses OpenAI’s Agents SDK: what can be carried over can be imported.</p>
-          <button type="button" className="link" onClick={importForeign}>Import what can be carried over</button>
+          <button type="button" className="link" onClick={() => importForeign(foreign)}>Import what can be carried over</button>
         </>
       )}
     </Card>
@@ -56,13 +56,30 @@ function Row({ row }) {
   );
 }
 
+/** The other agents of an imported program: a file here holds one. */
+function Others({ report, onImport }) {
+  if (report.others.length === 0) return null;
+  return (
+    <p className="report-others">
+      Other agents in it:{' '}
+      {report.others.map((agent) => (
+        <button key={agent} type="button" className="link" onClick={() => onImport(report, agent)}>
+          {agent}
+        </button>
+      ))}
+    </p>
+  );
+}
+
 /** What an import brought and what it could not; that first, as it asks for work. */
-function Report({ report: { name, rows }, onClose }) {
+function Report({ report, onImport, onClose }) {
+  const { name, rows } = report;
   const carried = rows.filter((row) => row.carried);
   const left = rows.filter((row) => !row.carried);
   return (
     <Card tone="quiet" icon={<InfoIcon />} title={`Imported from ${name}`} onClose={onClose}>
       <p>{`${count(carried.length)} carried over, ${count(left.length)} not.`}</p>
+      <Others report={report} onImport={onImport} />
       <div className="report" role="group" aria-label="Report of the import" tabIndex={0}>
         <ul>
           {[...left, ...carried].map((row, index) => (
@@ -87,7 +104,7 @@ export function OpenNote({ opener }) {
       )}
       {opened && <Opened opened={opened} onClose={dismiss} />}
       {foreign && <Foreign opener={opener} />}
-      {report && <Report report={report} onClose={dismiss} />}
+      {report && <Report report={report} onImport={opener.importForeign} onClose={dismiss} />}
     </div>
   );
 }
