@@ -43,13 +43,11 @@ def today_utc() -> date:
 
 @dataclass(slots=True)
 class _State:
-    """What is known of one source."""
+    """How it stands with asking one source."""
 
     source: Source
     key: Callable[[], Secret | None]
     """Returns the key, an empty one where none is needed, or None where one is missing."""
-    answer: LiveList | None = None
-    fetched_at: float | None = None
     note: str | None = None
     failures: int = 0
     due_at: float = 0.0
@@ -58,9 +56,21 @@ class _State:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """A catalog, and its models as the API shows them: as text, for there are hundreds."""
+class _Answer:
+    """What a source answered, and when, in seconds since the epoch."""
 
+    models: LiveList
+    fetched_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A catalog, what it is made of, and its models as the API shows them.
+
+    Those are text, for there are hundreds.
+    """
+
+    answers: Mapping[Source, _Answer]
     catalog: Catalog
     models: Mapping[ProviderEnum, str]
 
@@ -84,6 +94,7 @@ class LiveCatalog:
         self._cache = ListCache(settings.data_dir / "model_lists")
         self._states = [*_providers(settings, keys), *_own_servers(settings, keys)]
         self._wake = asyncio.Event()
+        self._making = asyncio.Lock()
         self._made: _Made | None = None
 
     # ------------------------------------------------------------ reading
@@ -96,32 +107,37 @@ class LiveCatalog:
         """Return the models of `provider` as JSON."""
         return self._today_made().models[provider]
 
+    @property
+    def _answers(self) -> Mapping[Source, _Answer]:
+        return {} if self._made is None else self._made.answers
+
     def _today_made(self) -> _Made:
         if self._made is None or self._made.catalog.today != self._today():
-            self._made = self._make()
+            self._made = self._make(self._answers)
         return self._made
 
-    def _make(self) -> _Made:
-        live = [state.answer for state in self._states if state.answer is not None]
+    def _make(self, answers: Mapping[Source, _Answer]) -> _Made:
+        live = [answers[state.source].models for state in self._states if state.source in answers]
         catalog = Catalog(self._today(), live, self._settings.extra_models)
-        return _Made(catalog, {id_: _models_json(catalog, id_) for id_ in ProviderEnum})
+        texts = {provider: _models_json(catalog, provider) for provider in ProviderEnum}
+        return _Made(answers, catalog, texts)
 
     def refreshed_at(self, provider: ProviderEnum) -> float | None:
         """Return when the provider last answered, in seconds since the epoch, or None."""
-        times = [state.fetched_at for state in self._of(provider) if state.fetched_at is not None]
+        answers = self._answers.items()
+        times = [each.fetched_at for source, each in answers if source.provider is provider]
         return max(times, default=None)
 
     def refresh_note(self, provider: ProviderEnum) -> str | None:
         """Return what went wrong when the provider was last asked, or None."""
-        return "; ".join(state.note for state in self._of(provider) if state.note) or None
-
-    def _of(self, provider: ProviderEnum) -> list[_State]:
-        return [state for state in self._states if state.source.provider is provider]
+        states = (state for state in self._states if state.source.provider is provider)
+        return "; ".join(state.note for state in states if state.note) or None
 
     # ------------------------------------------------------------ asking
 
     def load(self) -> None:
         """Take up what was kept by an earlier server. Reads files."""
+        answers = {}
         for state in self._states:
             try:
                 kept = self._cache.read(state.source)
@@ -130,8 +146,8 @@ class LiveCatalog:
                 _log.warning("%s", state.note)
                 continue
             if kept is not None:
-                self._take(state, kept)
-        self._made = self._make()
+                answers[state.source] = _answer(state.source, kept)
+        self._made = self._make(answers)
 
     def wake(self) -> None:
         """Have keys looked for now: somebody looks at the catalog."""
@@ -177,20 +193,21 @@ class LiveCatalog:
         state.failures, state.note = 0, None
         state.due_at = time.monotonic() + self._settings.refresh_hours * 3600
         kept = KeptList(time.time(), pages)
-        self._take(state, kept)
-        self._made = await asyncio.to_thread(self._make)  # runs go on meanwhile
+        async with self._making:  # by one at a time, or the last would not know of the others
+            answers = {**self._answers, state.source: _answer(state.source, kept)}
+            self._made = await asyncio.to_thread(self._make, answers)  # runs go on meanwhile
         try:
             await asyncio.to_thread(self._cache.write, state.source, kept)
         except CacheError as error:
             state.note = f"{state.source.host}'s list could not be kept: {error}"
             _log.warning("%s", state.note)
 
-    def _take(self, state: _State, kept: KeptList) -> None:
-        source = state.source
-        models = [model for page in kept.pages for model in read_page(source.provider, page)]
-        fetched_on = datetime.fromtimestamp(kept.fetched_at, UTC).date()
-        state.fetched_at = kept.fetched_at
-        state.answer = LiveList(source.provider, source.url, fetched_on, models, source.base_url)
+
+def _answer(source: Source, kept: KeptList) -> _Answer:
+    models = [model for page in kept.pages for model in read_page(source.provider, page)]
+    fetched_on = datetime.fromtimestamp(kept.fetched_at, UTC).date()
+    told = LiveList(source.provider, source.url, fetched_on, models, source.base_url)
+    return _Answer(told, kept.fetched_at)
 
 
 def _due(state: _State) -> Secret | None:
