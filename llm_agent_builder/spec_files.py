@@ -16,6 +16,7 @@ from llm_agent_builder.spec import AgentSpec, make_spec, spec_json_schema
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _MAX_BYTES = 4 * 1024 * 1024
+_SCHEMA_KEY = "$schema"
 _NEEDED = ("name", "prompt", "task")
 
 
@@ -53,6 +54,7 @@ def load_spec_file(path: Path) -> dict[str, Any]:
         raise SpecFileError(f"can't read {path}: {error}") from None
     if not isinstance(values, dict):
         raise SpecFileError(f"{path} is not a spec: it should be a mapping of fields")
+    values.pop(_SCHEMA_KEY, None)  # for editors: where JSON has no comment to say it in
     return {str(key): value for key, value in values.items()}
 
 
@@ -125,5 +127,6 @@ def file_schema() -> dict[str, Any]:
     }
     properties["answer"]["anyOf"].insert(1, {"type": "object", "description": "A JSON Schema."})
     properties["provider"]["default"] = ProviderEnum.ANTHROPIC.value
+    properties[_SCHEMA_KEY] = {"type": "string", "description": "Where editors find this schema."}
     schema["required"] = list(_NEEDED)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {_SCHEMA_KEY: "https://json-schema.org/draft/2020-12/schema", **schema}

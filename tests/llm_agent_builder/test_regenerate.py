@@ -224,3 +224,41 @@ def test_an_import_that_was_added_by_hand_is_no_conflict_with_the_same_import() 
 def test_a_file_without_a_last_line_end_keeps_it_so() -> None:
     text = build().rstrip("\n")
     assert regenerate(text, changed(prompt="p")).code == build(changed(prompt="p")).rstrip("\n")
+
+
+# --- a user's code, edited in the file
+
+SHOUT = 'def shout(text: str) -> str:\n    """Shout."""\n    return text.upper()\n'
+WHISPER = 'def whisper(text: str) -> str:\n    """Whisper."""\n    return text.lower()\n'
+
+
+def test_a_tool_edited_in_the_file_is_the_tool_of_the_spec() -> None:
+    spec = changed(tools=[SHOUT])
+    text = build(spec).replace("return text.upper()", "return text.title()  # not so loud")
+    reading = read_agent(text)
+    assert reading.exact
+    assert reading.spec.tools[0].code == SHOUT.replace("upper()", "title()  # not so loud")
+    code = regenerate(text, changed(tools=[*reading.spec.tools, WHISPER])).code
+    assert "return text.title()  # not so loud\n\n\ndef whisper(" in code
+
+
+def test_a_tool_added_in_the_file_is_a_tool_of_the_spec() -> None:
+    text = build(changed(tools=[SHOUT], provider="huggingface"))
+    text = text.replace(
+        "\n\nTOOLS = [as_tool(shout)]", f"\n\n{WHISPER}\n\nTOOLS = [as_tool(shout)]"
+    )
+    text = text.replace("[as_tool(shout)]", "[as_tool(shout), as_tool(whisper)]")
+    assert [tool.code for tool in read_agent(text).spec.tools] == [SHOUT, WHISPER]
+
+
+def test_a_tool_that_can_be_none_any_more_stays_as_hand_written_code() -> None:
+    text = build(changed(tools=[SHOUT, WHISPER])).replace("def shout(text: str)", "def shout(text)")
+    reading = read_agent(text)
+    (warning,) = reading.warnings
+    assert warning.startswith("tools: shout (line ")
+    assert "parameter text of shout has no type" in warning
+    assert [tool.code for tool in reading.spec.tools] == [WHISPER]
+    new = make_spec(reading.spec.model_dump() | {"prompt": "New."})
+    assert regenerate(text, new).code == text.replace('"You know places."', '"New."')
+    (conflict,) = conflicts_of(text, make_spec(new.model_dump() | {"tools": []}))
+    assert conflict.text.startswith("TOOLS: list[")

@@ -71,11 +71,16 @@ def test_texts_of_several_lines_are_written_as_blocks() -> None:
 def test_the_schema_takes_what_spec_files_may_say() -> None:
     schema = file_schema()
     assert schema["required"] == ["name", "prompt", "task"]
-    assert set(schema["properties"]) == set(AgentSpec.model_fields)
+    assert set(schema["properties"]) == {*AgentSpec.model_fields, "$schema"}
     forms = schema["properties"]["tools"]["items"]["anyOf"]
     assert [form.get("type") for form in forms] == [None, "string", "object"]
     assert forms[2]["properties"]["gallery"]["enum"] == [tool.id for tool in gallery()]
     assert "object" in [form["type"] for form in schema["properties"]["answer"]["anyOf"]]
+
+
+def test_a_json_file_may_name_its_schema_for_editors() -> None:
+    Path("s.json").write_text(json.dumps({"$schema": "agent-spec.schema.json"} | ONE))
+    assert load_spec_file(Path("s.json")) == ONE
 
 
 def test_schema_prints_the_published_schema() -> None:
