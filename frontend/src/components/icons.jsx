@@ -40,4 +40,3 @@ export const ArrowDownIcon = () => <Icon><path d="M8 3v9.500M4.200 8.700L8 12.50
 export const ArrowUpIcon = () => <Icon><path d="M8 13V3.500M4.200 7.300L8 3.500l3.800 3.800" /></Icon>;
 export const ChevronIcon = () => <Icon><path d="M6 3.500L10.500 8 6 12.500" /></Icon>;
 export const PlusIcon = () => <Icon><path d="M8 3v10M3 8h10" /></Icon>;
-export const GlobeIcon = () => <Icon><circle cx="8" cy="8" r="6" /><path d="M2 8h12M8 2c4 4 4 8 0 12M8 2c-4 4-4 8 0 12" /></Icon>;
