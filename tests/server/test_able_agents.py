@@ -97,7 +97,7 @@ def test_an_agent_starts_its_mcp_server_in_the_sandbox(serve: ServerFactory) -> 
         with serve(**settings).client() as client:
             code = client.post("/api/generate", json=spec).json()["code"]
             files = [{"name": "given.py", "text": server_code}]
-            # Importing what both sides need takes a second or two, and far longer on a busy machine.
+            # Importing what both sides need takes a second or two, far longer on a busy machine.
             result = execute(client, code, files=files, limits={"wall_s": 300, "cpu_s": 100})
     finally:
         upstream.close()
