@@ -1,28 +1,28 @@
 """The proof that values stay values: a rendered file differs from its reference in them only.
 
-The reference is the same template rendered with stand-ins, for the same features. In both trees
-each value is compared with what the spec says, node by node, and then blanked. The user's own code
-is compared as text and cut out, a mark put in its place: where the mark stands as a statement, so
-does the code. What remains must be the same.
+The user's own code is compared as text and cut out, a mark put in its place: where the mark stands
+as a statement of its own, so does the code, which has been parsed before. The reference is the same
+template rendered with stand-ins, for the same features and names. The file is parsed; each value is
+compared with what the spec says, node by node. With the stand-ins where the values stand, the file
+is its reference to the letter: whatever the values, it has the shape of its template.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Any
 
 from llm_agent_builder.errors import TemplateError
 from llm_agent_builder.features import Features
 from llm_agent_builder.literals import number_value
-from llm_agent_builder.rendering import FileCode, base_url_of, render, tool_calls
-from llm_agent_builder.same_tree import same_tree
+from llm_agent_builder.rendering import FileCode, base_url_of, render
 from llm_agent_builder.spec import AgentSpec, McpServer
 
-_BLANK = "_blank"
+_MARK = "_mark"
 _CLASS, _ANSWER, _TOOL = "ReferenceAgent", "ReferenceAnswer", "reference_tool"
 _FILENAME = "agent.py"
 _Aliases = frozenset[tuple[str, str, str]]
@@ -42,10 +42,15 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    docstring: str
-    tree: ast.Module
-    """Blanked; never changed."""
+    """What is known of all files of the same features."""
+
+    literals: Mapping[str, bytes]
+    """What stands for each value; for BASE_URL its whole statement."""
+    base_url: str
+    """The tree of the statement of BASE_URL, its own address aside."""
     imports: _Aliases
+    count: int
+    """Of the statements below the imports, the mark among them."""
 
 
 def check_shape(made: Made) -> None:
@@ -55,34 +60,59 @@ def check_shape(made: Made) -> None:
         TemplateError: they did; never write such a file.
 
     """
+    cut = _without_user_code(made)
     try:
-        tree = ast.parse(_without_user_code(made))
+        tree = ast.parse(cut.source)
     except (SyntaxError, ValueError) as error:
         raise TemplateError(f"the rendered file is not Python: {error}") from error
-    reference = _reference(made.features)
-    imports = _take_imports(tree)
-    theirs = frozenset().union(*map(_aliases_of_text, made.code.imports))
-    docstring = _take_docstring(tree, made.filename)
-    _blank_values(tree, made)
-    names = {made.class_name: _CLASS, made.code.answer: _ANSWER}
-    same = imports == reference.imports | theirs and docstring == reference.docstring
-    if not same or not same_tree(tree, reference.tree, names):
+    reference = _reference(cut.features)
+    imports, body = _parted(tree)
+    theirs = frozenset().union(*map(_aliases_of_text, cut.code.imports))
+    holds = imports == reference.imports | theirs and len(body) == reference.count
+    wanted = _reference_text(cut.features, cut.code, cut.class_name, cut.filename)
+    if not holds or _with_stand_ins(body, cut, reference) != wanted:
         raise TemplateError("the rendered file does not have the shape of its template")
 
 
-@lru_cache(maxsize=64)  # a tree takes up to a megabyte
-def _reference(features: Features) -> _Reference:
+def _without_user_code(made: Made) -> Made:
+    """Return a file with a mark in place of the user's code, where that stands as it was given.
+
+    It is looked for from the end: a prompt, which may quote it, comes earlier.
+    """
+    if not made.code.bodies:
+        return made
+    given = "\n\n\n".join(body.rstrip("\n") for body in made.code.bodies)
+    place = made.source.rfind(f"\n{given}\n") + 1
+    if not place:
+        raise TemplateError("the rendered file does not hold the user's code as it was given")
+    source = f"{made.source[:place]}{_MARK}{made.source[place + len(given) :]}"
+    return replace(made, source=source, code=replace(made.code, bodies=(_MARK,)))
+
+
+@lru_cache(maxsize=512)
+def _reference_text(features: Features, code: FileCode, class_name: str, filename: str) -> bytes:
     spec = _reference_spec(features)
+    return render(spec, features, code, class_name, filename).encode()
+
+
+@lru_cache(maxsize=512)
+def _reference(features: Features) -> _Reference:
     has_code = features.tools or features.answer
     tools = (_TOOL,) if features.tools else ()
     answer = _ANSWER if features.answer else ""
-    code = FileCode(bodies=(_BLANK,) if has_code else (), tools=tools, answer=answer)
-    source = render(spec, features, code, _CLASS, _FILENAME)
-    tree = ast.parse(source)
-    imports = _take_imports(tree)
-    docstring = _take_docstring(tree, _FILENAME)
-    _blank_values(tree, Made(source, spec, features, code, _CLASS, _FILENAME))
-    return _Reference(docstring, tree, imports)
+    code = FileCode(bodies=(_MARK,) if has_code else (), tools=tools, answer=answer)
+    source = _reference_text(features, code, _CLASS, _FILENAME)
+    imports, body = _parted(ast.parse(source))
+    values = _values(_reference_spec(features))
+    base_url, literals, place = "", {}, _Places(source)
+    for node in body:
+        name, value = _assigned(node)
+        if name == "BASE_URL":
+            literals[name] = place.text(node)
+            base_url = _without_address(value)
+        elif name in values and value is not None:
+            literals[name] = place.text(value)
+    return _Reference(literals, base_url, imports, len(body))
 
 
 def _reference_spec(features: Features) -> AgentSpec:
@@ -105,12 +135,68 @@ def _reference_spec(features: Features) -> AgentSpec:
     )
 
 
-def _take_imports(tree: ast.Module) -> _Aliases:
-    """Take the import block out of a tree, and return each name that it imports."""
-    docstring, *rest = tree.body
+class _Places:
+    """Where the nodes of a tree stand in its source: Python counts in bytes of UTF-8."""
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        lengths = (len(line) + 1 for line in source.split(b"\n"))
+        self._starts = [0, *accumulate(lengths)]
+
+    def span(self, node: ast.stmt | ast.expr) -> tuple[int, int]:
+        """Return the first byte of a node, and the one behind its last."""
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        start = self._starts[node.lineno - 1] + node.col_offset
+        return start, self._starts[node.end_lineno - 1] + node.end_col_offset
+
+    def text(self, node: ast.stmt | ast.expr) -> bytes:
+        """Return the bytes of a node."""
+        start, end = self.span(node)
+        return self.source[start:end]
+
+
+def _with_stand_ins(body: list[ast.stmt], made: Made, reference: _Reference) -> bytes:
+    """Return a file's text with its values replaced; empty where one is not what the spec says."""
+    places, pieces, done = _Places(made.source.encode()), [], 0
+    right = list(_right_values(body, made.spec, reference))
+    if [name for name, _ in right] != list(reference.literals):
+        return b""
+    for name, node in right:
+        start, end = places.span(node)
+        pieces += [places.source[done:start], reference.literals[name]]
+        done = end
+    return b"".join([*pieces, places.source[done:]])
+
+
+def _right_values(
+    body: list[ast.stmt], spec: AgentSpec, reference: _Reference
+) -> Iterator[tuple[str, ast.stmt | ast.expr]]:
+    values = _values(spec)
+    for node in body:
+        name, value = _assigned(node)
+        if name not in reference.literals or value is None:
+            continue
+        if name == "BASE_URL":
+            address = value.values[-1] if isinstance(value, ast.BoolOp) else None
+            if _is(address, base_url_of(spec)) and _without_address(value) == reference.base_url:
+                yield name, node
+        elif _is(value, values[name]):
+            yield name, value
+
+
+def _without_address(value: ast.expr | None) -> str:
+    """Return the tree of what BASE_URL is, its last choice aside."""
+    if not isinstance(value, ast.BoolOp):
+        return ""
+    return ast.dump(ast.BoolOp(value.op, value.values[:-1]))
+
+
+def _parted(tree: ast.Module) -> tuple[_Aliases, list[ast.stmt]]:
+    """Return the names that a file's import block imports, and the statements below it."""
+    rest = tree.body[1:]  # past the docstring
     block = list(takewhile(lambda node: isinstance(node, (ast.Import, ast.ImportFrom)), rest))
-    tree.body = [docstring, *rest[len(block) :]]
-    return _aliases(block)
+    return _aliases(block), rest[len(block) :]
 
 
 def _aliases(nodes: list[ast.stmt]) -> _Aliases:
@@ -125,50 +211,6 @@ def _aliases(nodes: list[ast.stmt]) -> _Aliases:
 @lru_cache(maxsize=512)
 def _aliases_of_text(imports: tuple[str, ...]) -> _Aliases:
     return _aliases(ast.parse("\n".join(imports)).body)
-
-
-def _without_user_code(made: Made) -> str:
-    """Return a file with a mark in place of the user's code, where that stands as it was given.
-
-    It is looked for from the end: a prompt, which may quote it, comes earlier.
-    """
-    if not made.code.bodies:
-        return made.source
-    given = "\n\n\n".join(body.rstrip("\n") for body in made.code.bodies)
-    place = made.source.rfind(f"\n{given}\n") + 1
-    if not place:
-        raise TemplateError("the rendered file does not hold the user's code as it was given")
-    return f"{made.source[:place]}{_BLANK}{made.source[place + len(given) :]}"
-
-
-def _take_docstring(tree: ast.Module, filename: str) -> str:
-    docstring = (ast.get_docstring(tree) or "").replace(filename, _FILENAME)
-    del tree.body[0]
-    return docstring
-
-
-def _blank_values(tree: ast.Module, made: Made) -> None:
-    """Blank the values of a file's constants where they are as they should."""
-    values = _values(made.spec)
-    tools = tool_calls(made.features, made.code)
-    for node in tree.body:
-        name, value = _assigned(node)
-        if name == "TOOLS" and isinstance(value, ast.List):
-            if [_called(item) for item in value.elts] == tools:
-                value.elts.clear()
-        elif name == "BASE_URL" and isinstance(value, ast.BoolOp):
-            if _is(value.values[-1], base_url_of(made.spec)):
-                value.values[-1] = ast.Constant(_BLANK)
-        elif name in values and _is(value, values[name]):
-            node.value = ast.Constant(_BLANK)  # type: ignore[attr-defined]
-
-
-def _called(node: ast.expr) -> str:
-    """Return a call as `tool_calls` writes it; "" for anything else."""
-    match node:
-        case ast.Call(func=ast.Name(id=function), args=[ast.Name(id=name)], keywords=[]):
-            return f"{function}({name})"
-    return ""
 
 
 def _values(spec: AgentSpec) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Measure the product, everything side by side in one run. Figures in the docs come from here.
 
-`make bench`, `make bench ARGS="--only sandbox --rounds 50"`, `make bench ARGS="--soak 20000"`.
+`make bench`, `make bench ARGS="--only sandbox --rounds 50"`, `make bench ARGS="--soak 20000"`,
+`make bench ARGS="--only build --specs 100000"`.
 """
 
 from __future__ import annotations

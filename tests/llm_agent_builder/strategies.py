@@ -102,4 +102,10 @@ def _fitting(values: dict[str, Any]) -> AgentSpec:
             del values[problem.field.partition(".")[0]]
 
 
-specs = st.builds(lambda plain, able: _fitting({**plain, **able}), _plain, _able)
+able_specs = st.builds(lambda plain, able: _fitting({**plain, **able}), _plain, _able)
+"""Specs that ask for anything that may be asked for."""
+
+specs = st.builds(
+    lambda plain, stream: make_spec({**plain, "stream": stream}), _plain, st.booleans()
+)
+"""Plain agents, of any values."""

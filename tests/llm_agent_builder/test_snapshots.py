@@ -6,7 +6,7 @@ import pytest
 
 from tests.llm_agent_builder.snapshot_specs import AGENTS, FOLDER, source_of
 
-PLAIN_LINES = {"anthropic_plain": 85, "huggingface_plain": 115}
+PLAIN_LINES = {"anthropic_plain": 89, "huggingface_plain": 119}
 
 
 @pytest.mark.parametrize("name", list(AGENTS))

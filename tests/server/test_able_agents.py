@@ -13,7 +13,7 @@ from llm_agent_builder.spec import make_spec
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.llm_agent_builder.combinations import ADD, CITY
 from tests.llm_agent_builder.scripted_upstream import ScriptedUpstream, answer, tool_call
-from tests.server.api import execute, fields
+from tests.server.api import SPEC, execute, fields
 from tests.serving import ServerFactory
 
 SETTINGS = {
@@ -76,6 +76,19 @@ def test_an_agent_with_tools_reaches_its_provider_from_the_sandbox(
     assert "calls: 2, input_tokens: 6, output_tokens: 10" in result["stderr"]
     assert "42" in json.dumps(upstream.received[1].body["messages"][-1])
     assert result["usage"]["output_tokens"] == 10
+
+
+@pytest.mark.parametrize("provider", list(ProviderEnum))
+def test_the_local_model_answers_an_agent_with_tools(
+    client: httpx.Client, provider: ProviderEnum
+) -> None:
+    able = {"tools": [ADD], "usage": True, "stream": True, "timeout_s": 60, "chat": True}
+    spec = {**SPEC, **spec_of(provider, **able), "prompt": SPEC["prompt"]}
+    code = client.post("/api/generate", json=spec).json()["code"]
+    result = execute(client, code, task=SPEC["task"], backend="local")
+    assert result["status"] == "success", result
+    assert result["stdout"].strip()
+    assert "calls: 1, input_tokens: " in result["stderr"]
 
 
 @pytest.mark.parametrize(
