@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 from llm_agent_builder import PROVIDERS, AgentBuilder, ProviderEnum
 from llm_agent_builder.spec import make_spec
 from server.sandbox import Sandbox, run_in_sandbox
+from tests.llm_agent_builder import mcp_server
 from tests.llm_agent_builder.combinations import ADD, CITY
 from tests.llm_agent_builder.scripted_upstream import ScriptedUpstream, answer, tool_call
 from tests.server.api import SPEC, execute, fields
@@ -76,6 +79,30 @@ def test_an_agent_with_tools_reaches_its_provider_from_the_sandbox(
     assert "calls: 2, input_tokens: 6, output_tokens: 10" in result["stderr"]
     assert "42" in json.dumps(upstream.received[1].body["messages"][-1])
     assert result["usage"]["output_tokens"] == 10
+
+
+def test_an_agent_starts_its_mcp_server_in_the_sandbox(serve: ServerFactory) -> None:
+    provider = ProviderEnum.ANTHROPIC
+    upstream = ScriptedUpstream()
+    upstream.replies.append(tool_call(provider, "double_stdio", '{"number": 21}', stream=False))
+    upstream.replies.append(answer(provider, ["Done."], stream=False))
+    server_code = Path(mcp_server.__file__).read_text("utf-8")
+    command = [sys.executable, "given.py"]
+    spec = spec_of(provider, mcp_servers=[{"name": "given", "command": command}])
+    try:
+        settings: dict[str, Any] = {
+            "ANTHROPIC_API_KEY": "test-key",
+            "AGENT_BUILDER_ANTHROPIC_UPSTREAM": upstream.url,
+        }
+        with serve(**settings).client() as client:
+            code = client.post("/api/generate", json=spec).json()["code"]
+            files = [{"name": "given.py", "text": server_code}]
+            # Importing what both sides need takes a second or two, far longer on a busy machine.
+            result = execute(client, code, files=files, limits={"wall_s": 300, "cpu_s": 100})
+    finally:
+        upstream.close()
+    assert (result["status"], result["stdout"]) == ("success", "Done.\n"), result
+    assert "42" in json.dumps(upstream.received[1].body["messages"][-1])
 
 
 @pytest.mark.parametrize("provider", list(ProviderEnum))
