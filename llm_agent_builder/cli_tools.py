@@ -10,7 +10,7 @@ import click
 from llm_agent_builder.cli_base import Command
 from llm_agent_builder.gallery import GalleryTool, gallery, gallery_tool
 
-_GIVEN = {"files": "run it with --file", "hosts": "run it with --egress"}
+_GIVEN = {"files": "run it with --file", "hosts": "run it with --allow-host"}
 
 
 @click.command(cls=Command)

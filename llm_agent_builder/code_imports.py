@@ -169,6 +169,11 @@ def _imported_by(statement: str) -> tuple[Import, ...]:
 
 def import_block(*groups: Iterable[str]) -> str:
     """Return the import block of a file: merged, with a blank line between sections."""
+    return _import_block(tuple(map(tuple, groups)))
+
+
+@lru_cache(maxsize=256)
+def _import_block(groups: tuple[tuple[str, ...], ...]) -> str:
     block, before = "", None
     for statement in merge_imports(*groups):
         section = _section(statement.split()[1])

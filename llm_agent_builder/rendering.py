@@ -38,6 +38,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("llm_agent_builder"),
         undefined=StrictUndefined,
+        auto_reload=False,  # templates don't change while the program runs: no look at each file
         autoescape=False,  # noqa: S701 - Python is rendered, not HTML; values pass python_literal
         trim_blocks=True,
         lstrip_blocks=True,

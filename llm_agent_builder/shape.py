@@ -1,8 +1,9 @@
 """The proof that values stay values: a rendered file differs from its reference in them only.
 
-The reference is the same template rendered with stand-ins, for the same features and names. The
-file is parsed; each value is compared with what the spec says, node by node, and so is the user's
-own code with the parse of what the user gave. With the stand-ins where the values stand, the file
+The user's own code is compared as text and cut out, a mark put in its place: where the mark stands
+as a statement of its own, so does the code, which has been parsed before. The reference is the same
+template rendered with stand-ins, for the same features and names. The file is parsed; each value is
+compared with what the spec says, node by node. With the stand-ins where the values stand, the file
 is its reference to the letter: whatever the values, it has the shape of its template.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, takewhile
 from typing import Any
@@ -48,10 +49,8 @@ class _Reference:
     base_url: str
     """The tree of the statement of BASE_URL, its own address aside."""
     imports: _Aliases
-    place: int
-    """Of the user's code, among the statements below the imports."""
     count: int
-    """Of these statements, without the user's code."""
+    """Of the statements below the imports, the mark among them."""
 
 
 def check_shape(made: Made) -> None:
@@ -61,24 +60,33 @@ def check_shape(made: Made) -> None:
         TemplateError: they did; never write such a file.
 
     """
+    cut = _without_user_code(made)
     try:
-        tree = ast.parse(made.source)
+        tree = ast.parse(cut.source)
     except (SyntaxError, ValueError) as error:
         raise TemplateError(f"the rendered file is not Python: {error}") from error
-    reference = _reference(made.features)
+    reference = _reference(cut.features)
     imports, body = _parted(tree)
-    theirs = frozenset().union(*map(_aliases_of_text, made.code.imports))
-    given = [dump for text in made.code.bodies for dump in _dumped(text)]
-    end = reference.place + len(given)
-    holds = (
-        imports == reference.imports | theirs
-        and len(body) == reference.count + len(given)
-        and [ast.dump(node) for node in body[reference.place : end]] == given
-    )
-    del body[reference.place : end]
-    wanted = _reference_text(made.features, made.code, made.class_name, made.filename)
-    if not holds or _with_stand_ins(body, made, reference) != wanted:
+    theirs = frozenset().union(*map(_aliases_of_text, cut.code.imports))
+    holds = imports == reference.imports | theirs and len(body) == reference.count
+    wanted = _reference_text(cut.features, cut.code, cut.class_name, cut.filename)
+    if not holds or _with_stand_ins(body, cut, reference) != wanted:
         raise TemplateError("the rendered file does not have the shape of its template")
+
+
+def _without_user_code(made: Made) -> Made:
+    """Return a file with a mark in place of the user's code, where that stands as it was given.
+
+    It is looked for from the end: a prompt, which may quote it, comes earlier.
+    """
+    if not made.code.bodies:
+        return made
+    given = "\n\n\n".join(body.rstrip("\n") for body in made.code.bodies)
+    place = made.source.rfind(f"\n{given}\n") + 1
+    if not place:
+        raise TemplateError("the rendered file does not hold the user's code as it was given")
+    source = f"{made.source[:place]}{_MARK}{made.source[place + len(given) :]}"
+    return replace(made, source=source, code=replace(made.code, bodies=(_MARK,)))
 
 
 @lru_cache(maxsize=512)
@@ -95,7 +103,6 @@ def _reference(features: Features) -> _Reference:
     code = FileCode(bodies=(_MARK,) if has_code else (), tools=tools, answer=answer)
     source = _reference_text(features, code, _CLASS, _FILENAME)
     imports, body = _parted(ast.parse(source))
-    marked = [number for number, node in enumerate(body) if ast.unparse(node) == _MARK]
     values = _values(_reference_spec(features))
     base_url, literals, place = "", {}, _Places(source)
     for node in body:
@@ -105,8 +112,7 @@ def _reference(features: Features) -> _Reference:
             base_url = _without_address(value)
         elif name in values and value is not None:
             literals[name] = place.text(value)
-    place_of_code = marked[0] if marked else len(body)
-    return _Reference(literals, base_url, imports, place_of_code, len(body) - len(marked))
+    return _Reference(literals, base_url, imports, len(body))
 
 
 def _reference_spec(features: Features) -> AgentSpec:
@@ -205,11 +211,6 @@ def _aliases(nodes: list[ast.stmt]) -> _Aliases:
 @lru_cache(maxsize=512)
 def _aliases_of_text(imports: tuple[str, ...]) -> _Aliases:
     return _aliases(ast.parse("\n".join(imports)).body)
-
-
-@lru_cache(maxsize=512)
-def _dumped(text: str) -> tuple[str, ...]:
-    return tuple(ast.dump(node) for node in ast.parse(text).body)
 
 
 def _values(spec: AgentSpec) -> Mapping[str, Any]:

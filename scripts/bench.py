@@ -1,6 +1,7 @@
 """Measure the product, everything side by side in one run. Figures in the docs come from here.
 
-`make bench`, `make bench ARGS="--only sandbox --rounds 50"`, `make bench ARGS="--soak 20000"`.
+`make bench`, `make bench ARGS="--only sandbox --rounds 50"`, `make bench ARGS="--soak 20000"`,
+`make bench ARGS="--only build --specs 100000"`.
 """
 
 from __future__ import annotations
@@ -14,22 +15,13 @@ import sys
 from collections.abc import Callable
 from datetime import date
 
+from bench_build import RANDOM_SPECS, bench_build
 from bench_sandbox import bench_sandbox
 from bench_server import bench_server
 from bench_soak import bench_soak
-from bench_tools import HEADING, ROOT, show, timed
-
-from llm_agent_builder import AgentBuilder
+from bench_tools import HEADING, ROOT
 
 SHORT_SOAK = 500
-
-
-def build_plain() -> None:
-    AgentBuilder().build_agent("Greeter", "You greet people.", "Say hello.")
-
-
-def bench_build(rounds: int) -> None:
-    show("build a plain agent in process, shape check included", timed(rounds, build_plain))
 
 
 def bench_gateway(rounds: int) -> None:
@@ -44,8 +36,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="how often each is tried")
     parser.add_argument("--soak", type=int, metavar="N", help="only the soak, of N runs")
+    parser.add_argument("--specs", type=int, default=RANDOM_SPECS, help="how many random specs")
     parts: dict[str, Callable[[int], None]] = {
-        "build": bench_build,
+        "build": lambda rounds: bench_build(rounds, options.specs),
         "sandbox": lambda rounds: asyncio.run(bench_sandbox(rounds)),
         "server": lambda rounds: asyncio.run(bench_server(rounds)),
         "soak": lambda rounds: asyncio.run(bench_soak(options.soak or SHORT_SOAK)),

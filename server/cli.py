@@ -216,6 +216,9 @@ async def _show(rooms: Rooms, admitted: Run) -> int:
             stream = sys.stdout if data["stream"] == "stdout" else sys.stderr
             stream.write(data["text"])
             stream.flush()
+        elif kind == "started":
+            for need in data["missing"]:
+                click.echo(f"[{need['message']}]", err=True)
         elif kind == "limit":
             click.echo(f"[reached: {data['message']}]", err=True)
         elif kind == "denied":

@@ -40,6 +40,7 @@ from llm_agent_builder.gallery import gallery
 from llm_agent_builder.known_keys import not_a_field
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_check import checked_spec
+from llm_agent_builder.tool_needs import needs_of
 from server.agent_files import add_agent_file_routes, regenerated
 from server.logs import configure_logs
 from server.models import (
@@ -267,6 +268,7 @@ async def post_generate(request: Request, body: GenerateRequest) -> GenerateResp
         filename=filename,
         warnings=[warning] if warning else [],
         kept=kept,
+        needs=list(needs_of(code)),
     )
 
 
@@ -288,6 +290,7 @@ async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteRespons
         backend=run.backend,
         cassette=run.cassette,
         denied=run.denied(),
+        missing=list(run.missing),
     )
 
 

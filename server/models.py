@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
+from llm_agent_builder.tool_needs import Need
 from server.backends import Backend, BackendChoice
 from server.cassette import parse_cassette
 from server.confine import MIB, Limits
@@ -128,6 +129,8 @@ class GenerateResponse(_Body):
     warnings: list[str] = []
     kept: list[HandWritten] = []
     """The hand-written parts of `base`, where they stand now."""
+    needs: list[Need] = []
+    """What a run must be given for the agent's ready tools: files, or places to reach."""
 
 
 def _check_task(value: object) -> str:
@@ -337,6 +340,8 @@ class ExecuteResponse(_Body):
     """The recorded model calls, where that was asked for."""
     denied: str | None = None
     """What the sandbox refused last, and what to do."""
+    missing: list[str] = []
+    """What the agent's ready tools need and this run was not given."""
     files: list[TextFile | BinaryFile] = Field(
         description=(
             "Regular files that the program wrote or changed: "

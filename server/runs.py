@@ -21,6 +21,7 @@ from llm_agent_builder.errors import (
     RunFileNotFoundError,
     RunNotFoundError,
 )
+from llm_agent_builder.tool_needs import missing_message, missing_of, needs_of
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
 from server.cassette import Cassette
@@ -91,6 +92,8 @@ class Run:
     budget_reached: bool = False
     cassette: dict[str, Any] | None = None
     """The recorded model calls, once the run has ended."""
+    missing: tuple[str, ...] = ()
+    """What the agent's ready tools need and this run was not given, in words for people."""
     kept: int = 0
     """How many of the events are in the database."""
 
@@ -349,6 +352,10 @@ class Runs:
 
         try:
             program = Program(run.code, run.task, run.limits, way_out, run.options.files)
+            missing = missing_of(
+                needs_of(run.code), files=run.options.files, hosts=run.options.egress
+            )
+            run.missing = tuple(missing_message(need) for need in missing)
             run.status = "running"
             run.trace = self._telemetry.run(run.id, run.backend)
             run.created = time.monotonic()
@@ -359,6 +366,8 @@ class Runs:
                 model_label=self._model_label(run.backend),
                 tier=self._sandbox.report.tier,
                 limits=asdict(run.limits),
+                granted={"files": sorted(run.options.files), "hosts": list(run.options.egress)},
+                missing=[asdict(need) | {"message": missing_message(need)} for need in missing],
             )
             last = await self._follow(run, program)
         finally:

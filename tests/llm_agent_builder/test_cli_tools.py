@@ -17,7 +17,7 @@ def test_tools_lists_them_with_what_they_need() -> None:
     assert [line.split()[0] for line in lines] == [tool.id for tool in gallery()]
     assert lines[0] == "calculator    Works out arithmetic, without eval."
     assert lines[2].endswith("(run it with --file)")
-    assert lines[3].endswith("(run it with --egress)")
+    assert lines[3].endswith("(run it with --allow-host)")
 
 
 def test_tools_prints_the_source_of_one() -> None:

@@ -1,61 +1,46 @@
-"""The shape check, where a file holds a user's code and everything else that a spec can ask for."""
+"""The proof of a file's shape, where the file holds code of its user."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
+from llm_agent_builder import AgentBuilder
+from llm_agent_builder.agent_builder import file_code
 from llm_agent_builder.errors import TemplateError
+from llm_agent_builder.features import features_of
+from llm_agent_builder.gallery import gallery_tool
+from llm_agent_builder.shape import Made, check_shape
 from llm_agent_builder.spec import make_spec
-from tests.llm_agent_builder.combinations import ADD, CITY, HTTP, NOW, STDIO
-from tests.llm_agent_builder.test_agent_builder import ANOTHER, build, check
 
-ABLE: dict[str, Any] = {
-    **ANOTHER,
-    "provider": "anthropic",
-    "tools": [ADD, NOW],
-    "answer": CITY,
-    "mcp_servers": [STDIO, HTTP],
-    "effort": "high",
-    "max_turns": 3,
-    "token_budget": 5000,
-    "timeout_s": 2.5,
-    "retries": 5,
-    "cache_prompt": True,
-}
+
+def made() -> Made:
+    code = gallery_tool("calculator").code
+    values = {"name": "A", "prompt": code, "task": "c", "provider": "anthropic", "model": "m"}
+    spec = make_spec(values | {"tools": [{"code": code}]})
+    return Made(
+        AgentBuilder().build(spec), spec, features_of(spec), file_code(spec)[0], "A", "a.py"
+    )
+
+
+def test_a_prompt_that_quotes_the_tools_is_not_taken_for_them() -> None:
+    check_shape(made())
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("there", "instead"),
     [
-        ("import os\n", "import os\nimport pickle\n"),
-        ("from mcp import ClientSession, Std", "from mcp import Std"),
-        ("return str(first + second)", "return str(first - second)"),
-        ("return str(first + second)\n", "return str(first + second)\n\n\nprint()\n"),
-        ('    """A city."""\n', '    """A town."""\n'),
-        ("[beta_tool(add), beta_tool(now)]", "[beta_tool(now), beta_tool(add)]"),
-        ("beta_tool(add)", "beta_tool(print)"),
-        ("MAX_TURNS = 3", "MAX_TURNS = 4"),
-        ("TOKEN_BUDGET = 5000", "TOKEN_BUDGET = 5000.0"),
-        ("TIMEOUT_S = 2.5", "TIMEOUT_S = 2.5 or 3"),
-        ('Final = "high"', 'Final = "low"'),
-        ('["server", "--root", "."]', '["server", "--root", "/"]'),
-        ('["server", "--root", "."]', '["server", "--root", *"."]'),
-        ('"env": ["HOME"]', '"env": ["HOME"], **{}'),
-        ("-> City:", "-> Mayor:"),
-        ("uv run quite_another.py", "uv run quite_other.py"),
+        ("\n    return f", "\n    return  f"),
+        ("\n\n\nTOOLS", "\nopen('x')\n\n\nTOOLS"),
+        ("\n\n\nCALCULATOR_LONGEST", "\n\n\nif True:\n  CALCULATOR_LONGEST"),
+        ("beta_tool(calculator)", "beta_tool(_power)"),
+        ("import ast\n", "import ast\nimport pty\n"),
     ],
 )
-def test_a_file_with_a_users_code_is_compared_with_that_code(old: str, new: str) -> None:
-    spec = make_spec(ABLE)
-    source = build(spec)
-    check(source, spec)
-    assert old in source
-    with pytest.raises(TemplateError, match="rendered file"):
-        check(source.replace(old, new, 1), spec)
-
-
-def test_an_agent_named_like_its_users_code_gets_another_class() -> None:
-    source = build(make_spec({**ABLE, "name": "City"}))
-    assert "class CityAgent:" in source
+def test_code_that_is_not_as_it_was_given_is_refused(there: str, instead: str) -> None:
+    whole = made()
+    before, _, last = whole.source.rpartition(there)
+    assert before or last != whole.source, there
+    with pytest.raises(TemplateError):
+        check_shape(replace(whole, source=f"{before}{instead}{last}"))
