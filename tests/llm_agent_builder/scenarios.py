@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from llm_agent_builder import PROVIDERS, AgentBuilder, ProviderEnum
+from llm_agent_builder import PROVIDERS, AgentBuilder
 from llm_agent_builder.spec import make_spec
 from tests.llm_agent_builder.processes import run_python
 from tests.llm_agent_builder.scripted_upstream import Received, Reply, ScriptedUpstream
@@ -111,6 +111,16 @@ def _outcomes(
         yield Outcome(code, out, err, mine)
 
 
-def both(values: Mapping[str, Any]) -> dict[ProviderEnum, dict[str, Any]]:
-    """Return spec values for each provider."""
-    return {provider: {**values, "provider": provider.value} for provider in ProviderEnum}
+def tool_results(outcome: Outcome) -> list[Any]:
+    """Return what the last request says of tools, whoever's shape it has."""
+    found = []
+    for message in outcome.bodies[-1]["messages"]:
+        if message["role"] == "tool":
+            found.append(message["content"])
+        elif message["role"] == "user" and isinstance(message["content"], list):
+            found += [part["content"] for part in message["content"]]
+    return found
+
+
+def all_of(outcome: Outcome) -> tuple[int, str, str]:
+    return outcome.code, outcome.out, outcome.err

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_agent_builder import ProviderEnum
-from tests.llm_agent_builder.scenarios import Outcome, Scenario, play
+from tests.llm_agent_builder.scenarios import Outcome, Scenario, all_of, play, tool_results
 from tests.llm_agent_builder.scripted_upstream import (
     Reply,
     ScriptedUpstream,
@@ -167,22 +167,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[ProviderEnum, 
     return found
 
 
-def tool_results(outcome: Outcome) -> list[Any]:
-    """Return what the last request says of tools, whoever's shape it has."""
-    found = []
-    for message in outcome.bodies[-1]["messages"]:
-        if message["role"] == "tool":
-            found.append(message["content"])
-        elif message["role"] == "user" and isinstance(message["content"], list):
-            found += [part["content"] for part in message["content"]]
-    return found
-
-
 Outcomes = Mapping[ProviderEnum, dict[str, Outcome]]
-
-
-def all_of(outcome: Outcome) -> tuple[int, str, str]:
-    return outcome.code, outcome.out, outcome.err
 
 
 # --- tools

@@ -13,9 +13,8 @@ import pytest
 from llm_agent_builder import ProviderEnum
 from tests.llm_agent_builder.combinations import ADD
 from tests.llm_agent_builder.processes import clean_environment
-from tests.llm_agent_builder.scenarios import Outcome, Scenario, play
+from tests.llm_agent_builder.scenarios import Outcome, Scenario, all_of, play, tool_results
 from tests.llm_agent_builder.scripted_upstream import ScriptedUpstream, answer, tool_call
-from tests.llm_agent_builder.test_generated_abilities import all_of, tool_results
 
 SERVER = str(Path(__file__).with_name("mcp_server.py"))
 BOTH = pytest.mark.parametrize("provider", list(ProviderEnum))
