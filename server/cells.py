@@ -24,7 +24,17 @@ from server.cell_init import PORT
 from server.cell_root import RUN_UID, SCRATCH, TEMPORARY, paths_to_show
 from server.channel import channel, receive, send
 from server.confine import Limits, task_cap
-from server.engine import PACKAGE_ROOT, Ended, Given, Helper, Listening, Order, Place, readable
+from server.engine import (
+    PACKAGE_ROOT,
+    Ended,
+    Given,
+    Helper,
+    Listening,
+    Order,
+    Place,
+    readable,
+    tell_end,
+)
 
 _BOOT_MAKER = (
     f"import sys; sys.path.insert(0, {PACKAGE_ROOT!r}); from server.cell_maker import main; main()"
@@ -341,28 +351,20 @@ class Cell:
         while self._inside:
             os.close(self._inside.popitem()[1])
 
-    def _end(self, ended: Ended | MachineryError) -> None:
-        if self.ended.done():
-            return
-        if isinstance(ended, MachineryError):
-            self.ended.set_exception(ended)
-        else:
-            self.ended.set_result(ended)
-
     def _from_init(self, message: dict[str, Any]) -> None:
         if "resized" in message and self._resized is not None:
             self._resized.set_result(None)
         elif "alive" in message:
             self._make_group()
         elif message.get("ends"):
-            self._end(Ended(limit=message["limit"]))
+            tell_end(self.ended, Ended(limit=message["limit"]))
         elif "limit" in message:
             self.on_limit(message["limit"])
         elif "failed" in message:
-            self._end(MachineryError(f"the cell failed: {message['failed']}"))
+            tell_end(self.ended, MachineryError(f"the cell failed: {message['failed']}"))
 
     def _init_gone(self) -> None:
-        self._end(MachineryError("the cell was killed"))
+        tell_end(self.ended, MachineryError("the cell was killed"))
         if self._resized is not None and not self._resized.done():
             self._resized.set_exception(ConnectionError("the cell was killed"))
 
@@ -376,23 +378,25 @@ class Cell:
             self._started = True
             self._leave_inside()
         elif "failed" in message:
-            self._end(MachineryError(f"the run could not be forked: {message['failed']}"))
+            reason = f"the run could not be forked: {message['failed']}"
+            tell_end(self.ended, MachineryError(reason))
         elif "exit" in message:
             self._control.read()  # the init may have said why, just before
             if self._group is not None and self._group.was_exceeded():
-                self._end(Ended(limit="memory"))
-            self._end(Ended(status=message["exit"], cpu_s=message["cpu"]))
+                tell_end(self.ended, Ended(limit="memory"))
+            tell_end(self.ended, Ended(status=message["exit"], cpu_s=message["cpu"]))
 
     def _fork_server_gone(self) -> None:
         """Hand a run that had not begun to the fork server's successor."""
         if self.ended.done():
             return
         if self._started:
-            self._end(MachineryError("the fork server was killed while it carried this run"))
+            reason = "the fork server was killed while it carried this run"
+            tell_end(self.ended, MachineryError(reason))
             return
         if self._report is not None:
             self._report.close()
         try:
             self._launch()
         except MachineryError as error:
-            self._end(error)
+            tell_end(self.ended, error)

@@ -32,8 +32,8 @@ from server.listening import listen_without_delay
 from server.main import STATIC, create_app
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
+from server.run import Run
 from server.run_files import MAX_BYTES, MAX_FILES, Collected
-from server.runs import Run
 from server.settings import LOOPBACK_HOSTS, KeySource, Settings, load_settings
 from server.store import Store
 
@@ -122,6 +122,8 @@ def run(
         "replay": _read_cassette(replay) if replay else None,
     }
     request = _parse_request(asked)
+    if record is not None and not record.parent.is_dir():  # said before money is spent
+        raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
@@ -193,7 +195,11 @@ def _spending(settings: Settings) -> Iterator[Store | None]:
 def _write_cassette(file: Path, admitted: Run) -> None:
     if admitted.cassette is None:
         raise MachineryError(f"{file} was not written: the calls are more than a cassette may hold")
-    file.write_text(json.dumps(admitted.cassette, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    text = json.dumps(admitted.cassette, indent=1, ensure_ascii=False) + "\n"
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise MachineryError(f"{file} was not written: {error.strerror}") from None
     click.echo(f"[recorded: {file}]", err=True)
 
 

@@ -151,6 +151,16 @@ class Place(Protocol):
         ...
 
 
+def tell_end(future: asyncio.Future[Ended], ended: Ended | MachineryError) -> None:
+    """Tell how a place's program has ended; what is told first stays."""
+    if future.done():
+        return
+    if isinstance(ended, MachineryError):
+        future.set_exception(ended)
+    else:
+        future.set_result(ended)
+
+
 class Engine(Protocol):
     """What makes places."""
 

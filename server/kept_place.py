@@ -22,7 +22,7 @@ from server import memory_group, task_cap
 from server.channel import send
 from server.confine import Limits
 from server.confine import task_cap as most_tasks
-from server.engine import Ended, Given, Listening, Order
+from server.engine import Ended, Given, Listening, Order, tell_end
 
 _END_S = 6.0
 
@@ -125,14 +125,6 @@ class KeptPlace:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._agent, signal.SIGKILL)
 
-    def _end(self, ended: Ended | MachineryError) -> None:
-        if self.ended.done():
-            return
-        if isinstance(ended, MachineryError):
-            self.ended.set_exception(ended)
-        else:
-            self.ended.set_result(ended)
-
     def _from_keeper(self, message: dict[str, Any]) -> None:
         if "started" in message:
             self._agent = message["started"]
@@ -142,7 +134,7 @@ class KeptPlace:
                 self._memory.pass_to(self._control_end)
         elif "limit" in message:
             if message["ends"]:
-                self._end(Ended(limit=message["limit"]))
+                tell_end(self.ended, Ended(limit=message["limit"]))
             else:
                 self.on_limit(message["limit"])
         elif "exit" in message:
@@ -150,10 +142,10 @@ class KeptPlace:
                 self.on_limit("processes")
             exceeded = self._memory is not None and self._memory.was_exceeded()
             ended = Ended(status=message["exit"], cpu_s=message["cpu"])
-            self._end(Ended(limit="memory") if exceeded else ended)
+            tell_end(self.ended, Ended(limit="memory") if exceeded else ended)
 
     def _keeper_gone(self) -> None:
         if not self.ended.done():
             self._kill_tree()  # a keeper that was killed could not do it
-            self._end(MachineryError("the run's keeper was killed"))
+            tell_end(self.ended, MachineryError("the run's keeper was killed"))
         self._gone.set()

@@ -45,8 +45,9 @@ from server.models import (
     returned_file,
 )
 from server.rooms import Rooms, backend_label, open_rooms
+from server.run import Run
 from server.run_files import MAX_BYTES, MAX_FILES
-from server.runs import Run, Runs
+from server.runs import Runs
 from server.sandbox import Sandbox
 from server.security import COOKIE, SecurityMiddleware, token_matches
 from server.settings import KeySource, Settings, load_settings

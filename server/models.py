@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     PlainValidator,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from llm_agent_builder import catalog
 from llm_agent_builder.errors import SpecError, UnknownModelError
@@ -28,6 +31,7 @@ from server.backends import Backend, BackendChoice
 from server.cassette import parse_cassette
 from server.confine import MIB, Limits
 from server.ledgers import Caps
+from server.run import RunOptions
 from server.run_events import LeftOut, WrittenFile
 from server.run_files import (
     MAX_BYTES,
@@ -37,7 +41,6 @@ from server.run_files import (
     clash,
     name_problem,
 )
-from server.runs import RunOptions
 from server.settings import Settings, destination
 
 __all__ = [
@@ -58,6 +61,25 @@ CODE_MAX_BYTES = 1024 * 1024
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_the_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Say of a field that there is none which ones there are."""
+        try:
+            return handler(value)
+        except ValidationError as error:
+            named = [_with_fields(line, cls.model_fields) for line in error.errors()]
+            raise ValidationError.from_exception_data(error.title, named) from None
+
+
+def _with_fields(line: ErrorDetails, fields: Iterable[str]) -> InitErrorDetails:
+    text, own = line["msg"], len(line["loc"]) == 1
+    if line["type"] == "extra_forbidden" and own:
+        text = f"is none of its fields: {', '.join(fields)}"
+    # A template of one place, for the text may have braces of its own.
+    custom = PydanticCustomError(line["type"], "{text}", {"text": text})
+    return InitErrorDetails(type=custom, loc=line["loc"], input=line["input"])
 
 
 class GenerateRequest(AgentSpec):

@@ -1,7 +1,6 @@
 """The life of a run: admitted, queued, given a way out, started, watched, kept.
 
-Joins sandbox, gateway and store. An event is numbered here, once; live readers and the database
-see the same numbers, so a stream can be resumed from either.
+Joins sandbox, gateway and store.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from llm_agent_builder.errors import (
@@ -23,100 +22,26 @@ from llm_agent_builder.errors import (
 )
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
-from server.cassette import Cassette
 from server.confine import Limits
 from server.egress import Egress
 from server.gateway import Gateway, Grant, ModelCall
-from server.ledgers import Caps, Ledger
+from server.ledgers import Ledger
 from server.metrics import RunMetrics
+from server.run import Event, Run, RunOptions
+from server.run_book import RunBook
 from server.run_events import (
     DeniedEvent,
     ExitEvent,
-    LeftOut,
     LimitEvent,
     OutputEvent,
     Program,
     Status,
-    WrittenFile,
 )
-from server.sandbox import Sandbox, SandboxRun
+from server.sandbox import Sandbox
 from server.store import Store
-from server.tally import Tally
-from server.telemetry import NoTrace, RunTrace, Telemetry
+from server.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
-
-Event = tuple[int, str, Mapping[str, Any]]
-_WRITE_EVERY_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a run may have beside its program and its limits."""
-
-    budget: Caps = field(default_factory=Caps)
-    egress: tuple[str, ...] = ()
-    """Granted places, "host:port"."""
-    record: bool = False
-    replay: Cassette | None = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    """Placed in its folder."""
-
-
-@dataclass(eq=False)
-class Run:
-    """One run, from admission until its last event is kept."""
-
-    id: str
-    code: str
-    task: str
-    limits: Limits
-    backend: Backend
-    options: RunOptions
-    files: tuple[WrittenFile, ...] = ()
-    """What it left in its folder, and with `files_left_out` what is not among it."""
-    files_left_out: tuple[LeftOut, ...] = ()
-    created: float = field(default_factory=time.monotonic)
-    status: str = "queued"
-    events: list[Event] = field(default_factory=list)
-    result: dict[str, Any] = field(default_factory=dict)
-    failure: MachineryError | None = None
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    task_handle: asyncio.Task[None] | None = None
-    process: SandboxRun | None = None
-    cancel_asked: bool = False
-    trace: RunTrace = field(default_factory=NoTrace)
-    tally: Tally = field(default_factory=Tally)
-    budget_reached: bool = False
-    cassette: dict[str, Any] | None = None
-    """The recorded model calls, once the run has ended."""
-    kept: int = 0
-    """How many of the events are in the database."""
-
-    def add(self, kind: str, /, **data: Any) -> None:
-        """Give an event its number, and wake the readers."""
-        data["time"] = time.monotonic() - self.created
-        self.events.append((len(self.events) + 1, kind, data))
-        self.wake()
-
-    def wake(self) -> None:
-        """Let every reader that waits look again."""
-        self.changed.set()
-        self.changed = asyncio.Event()
-
-    def denied(self) -> str | None:
-        """Return what was refused last, in words for people."""
-        messages = [data["message"] for _, kind, data in self.events if kind == "denied"]
-        return messages[-1] if messages else None
-
-    def output(self, stream: str | None = None) -> str:
-        """Return what the program wrote, on one stream or on both in order of arrival."""
-        return "".join(
-            data["text"]
-            for _, kind, data in self.events
-            if kind == "output" and stream in {None, data["stream"]}
-        )
 
 
 class Runs:
@@ -140,6 +65,7 @@ class Runs:
         self._gateway = gateway
         self._backends = backends
         self._store = store
+        self._book = RunBook(store)
         self._metrics = metrics
         self._slots = asyncio.Semaphore(max_concurrent)
         self._max_open = max_concurrent + max_queued
@@ -323,7 +249,7 @@ class Runs:
                 self._end(run, status="failed", reason=str(run.failure))
             if not started:
                 self._metrics.queued.dec()
-            await self._keep(run)
+            await self._book.close(run)
         finally:
             run.process = None  # it holds the run in turn, with its output
             del self._open[run.id]
@@ -371,7 +297,7 @@ class Runs:
 
     async def _follow(self, run: Run, program: Program) -> ExitEvent | None:
         process = run.process = await self._sandbox.start(program)
-        writer = asyncio.create_task(self._write_behind(run))
+        writer = asyncio.create_task(self._book.write_behind(run))
         last: ExitEvent | None = None
         try:
             if run.cancel_asked:
@@ -420,42 +346,6 @@ class Runs:
         run.add("model_call", **call)
         run.tally.add(call)
         self._metrics.call(call)
-
-    async def _write_behind(self, run: Run) -> None:
-        """Keep events while the run goes, so that a killed server loses little."""
-        while True:
-            await asyncio.sleep(_WRITE_EVERY_S)
-            try:
-                await self._keep_events(run)
-            except MachineryError as error:
-                _log.error("events of run %s can't be kept: %s", run.id, error)
-
-    async def _keep_events(self, run: Run) -> None:
-        """Write what isn't written yet; a write that is under way is not made twice."""
-        start, run.kept = run.kept, len(run.events)
-        if start == run.kept:
-            return
-        events = run.events[start : run.kept]
-        try:
-            await asyncio.shield(asyncio.to_thread(self._store.add_events, run.id, events))
-        except MachineryError:
-            run.kept = start
-            raise
-
-    async def _keep(self, run: Run) -> None:
-        """Write the end. The one who waits for the run gets its result even if this fails."""
-        try:
-            start, run.kept = run.kept, len(run.events)
-            await asyncio.to_thread(
-                self._store.end_run,
-                run.id,
-                run.result,
-                files=run.files,
-                events=run.events[start:],
-                cassette=run.cassette,
-            )
-        except MachineryError as error:
-            _log.error("run %s can't be kept: %s", run.id, error)
 
 
 def _explained(run: Run, event: DeniedEvent) -> str:

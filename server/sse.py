@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from server.runs import Event
+from server.run import Event
 
 _PING_S = 15.0
 

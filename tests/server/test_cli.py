@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -26,6 +27,28 @@ def test_run_answers_by_the_local_model_without_a_key(tmp_path: Path, provider: 
     done = call(tmp_path, "run", program(tmp_path, source), "--task", TASK, "--backend", "local")
     assert (done.returncode, "Paris" in done.stdout) == (0, True)
     assert "built-in model" in done.stderr
+
+
+def test_recording_is_named_and_replaces_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "calls.json").write_text("earlier")
+    done = call(tmp_path, "run", program(tmp_path, ""), "--task", "x", "--record", "calls.json")
+    assert (done.returncode, done.stderr) == (0, "[recorded: calls.json]\n")
+    assert json.loads((tmp_path / "calls.json").read_text())["calls"] == []
+
+
+def test_recording_in_a_folder_that_is_not_there_is_refused_before_the_run(tmp_path: Path) -> None:
+    file = program(tmp_path, "print('ran')")
+    done = call(tmp_path, "run", file, "--task", "x", "--record", "missing/calls.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no folder missing: make it, or name another" in done.stderr
+
+
+def test_recording_that_can_not_be_written_says_why(tmp_path: Path) -> None:
+    file = program(tmp_path, "print('ran')")
+    done = call(tmp_path, "run", file, "--task", "x", "--record", "/dev/full")
+    assert (done.returncode, done.stdout) == (1, "ran\n")
+    assert "/dev/full was not written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_run_of_a_failing_program_exits_1_and_tells_the_streams_apart(tmp_path: Path) -> None:

@@ -93,6 +93,13 @@ def test_written_files_are_named_where_nobody_saves_them(tmp_path: Path) -> None
     assert not (tmp_path / "b").exists()
 
 
+def test_folder_to_save_in_is_not_made_for_nothing_and_that_is_said(tmp_path: Path) -> None:
+    done = call(tmp_path, "run", program(tmp_path, "print(1)"), "--task", "x", "--save", "results")
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    assert done.stderr == "[no files were written: nothing to save]\n"
+    assert not (tmp_path / "results").exists()
+
+
 def test_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results/b").write_text("mine")

@@ -73,6 +73,18 @@ def test_run_that_can_not_be_admitted_names_the_field(
     assert field in fields(client.post("/api/runs", json=body))
 
 
+def test_limit_that_there_is_none_of_is_answered_with_those_there_are(
+    client: httpx.Client,
+) -> None:
+    body = {"code": "", "task": "x", "limits": {"gpu": 1, "cpu_s": "{much}"}}
+    first, second = client.post("/api/execute", json=body).json()["detail"]
+    assert (first["loc"], second["loc"]) == (["body", "limits", "cpu_s"], ["body", "limits", "gpu"])
+    assert second["msg"] == (
+        "is none of its fields: cpu_s, wall_s, memory_mib, processes, scratch_mib, output_kib"
+    )
+    assert second["type"] == "extra_forbidden"
+
+
 def test_provider_without_a_key_says_which_is_missing(client: httpx.Client) -> None:
     body = {"code": "import anthropic", "task": "x", "backend": "provider"}
     answer = client.post("/api/execute", json=body)
