@@ -1,7 +1,8 @@
 """The tier `bubblewrap`: cells made by /usr/bin/bwrap, where only it may make namespaces.
 
-Each cell is a one-shot interpreter, started before it is needed, with the SDKs loaded, waiting for
-its run. Ubuntu's AppArmor is such a place: it lets bwrap make user namespaces and nobody else.
+Each cell is a one-shot interpreter, started before it is needed, waiting for its run; with the SDKs
+loaded, if it had the time. Ubuntu's AppArmor is such a place: it lets bwrap make user namespaces,
+and nobody else.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from server.cell_root import (
     paths_to_show,
 )
 from server.cells import CELL_ENVIRONMENT, handed_over
+from server.channel import receive
 from server.confine import MIB, Limits
 from server.engine import PACKAGE_ROOT, Helper, Order, Place, readable
 from server.kept_place import KeptPlace
@@ -41,11 +43,13 @@ _BOOT = (
     "preloaded = Preloaded(fresh)\n"
     "with preloaded.recording():\n"
     "    from server.one_shot import load, serve\n"
-    "    ready = load(preloaded)\n"
+    "    waiting = load(preloaded)\n"
     "del sys.path[0]\n"
-    "serve(preloaded, ready)\n"
+    "serve(preloaded, waiting)\n"
 )
 _READY_S = 60.0
+_ROOM_FOR_SDKS_MIB = 256
+"""With less memory than that a run needs SDKs that are loaded before: those aren't its own."""
 
 
 class BubblewrapEngine:
@@ -66,12 +70,17 @@ class BubblewrapEngine:
     def close(self) -> None:
         """See `Engine`."""
         with self._lock:
-            while self._prepared:
-                self._prepared.popleft().close()
+            helpers = list(self._prepared)
+            self._prepared.clear()
+        for helper in helpers:
+            _kill(helper)
+        for helper in helpers:
+            helper.close()
 
     async def place(self, limits: Limits) -> Place:
         """See `Engine`. One whose scratch has another size is made when it is asked for."""
         helper = self._take(limits)
+        helper.tell({"take": {"loaded": limits.memory_mib < _ROOM_FOR_SDKS_MIB}})
         try:
             async with asyncio.timeout(_READY_S):
                 return _WrappedPlace(helper, await handed_over(helper.channel))
@@ -116,6 +125,18 @@ def why_unavailable() -> str | None:
     if shutil.which(PROGRAM) is None:
         return "bwrap is not installed (Debian's package bubblewrap)"
     return None
+
+
+def _kill(helper: Helper) -> None:
+    """End an interpreter that nobody has taken: one that loads would notice only afterwards."""
+    helper.channel.setblocking(False)
+    with contextlib.suppress(OSError, ValueError):
+        message, descriptors = receive(helper.channel)
+        for name, descriptor in zip((message or {}).get("ready", ()), descriptors, strict=False):
+            if name == "first":
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.close(descriptor)
 
 
 def _held_text(text: str) -> int:

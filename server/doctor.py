@@ -82,7 +82,10 @@ def _examine(settings: Settings, keys: KeySource) -> int:
 def _attack(settings: Settings) -> int:
     """Try the probes and say of each what came of it; return the exit code."""
     sandbox = Sandbox.probe(
-        force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox, ready=1
+        force=settings.sandbox_tier,
+        allow_weak=settings.allow_weak_sandbox,
+        ready=1,
+        preload=False,  # no probe imports an SDK
     )
     report = sandbox.report
     _line(report.available, f"sandbox tier: {report.tier}", report.reason)

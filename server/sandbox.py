@@ -56,10 +56,13 @@ _MARK_BYTES = 4096
 class Sandbox:
     """Starts programs under one tier. Its helper processes end with it."""
 
-    def __init__(self, report: TierReport, *, ready: int = 4) -> None:
-        """`ready` places are kept prepared, where the tier prepares them."""
+    def __init__(self, report: TierReport, *, ready: int = 4, preload: bool = True) -> None:
+        """`ready` places are kept prepared, where the tier prepares them.
+
+        Without `preload` programs import SDKs themselves: for those that don't need any.
+        """
         self.report = report
-        self._engine: Engine = make_engine(report.tier, ready=ready)
+        self._engine: Engine = make_engine(report.tier, ready=ready, preload=preload)
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
@@ -70,6 +73,7 @@ class Sandbox:
         allow_weak: bool = False,
         without: Collection[str] = (),
         ready: int = 4,
+        preload: bool = True,
     ) -> Sandbox:
         """Find the strongest tier this machine offers, or try the one that is forced.
 
@@ -77,7 +81,7 @@ class Sandbox:
         showing what a layer does (`doctor --attack`), never for serving.
         """
         report = probe_tier(force=force, allow_weak=allow_weak, without=without)
-        return cls(report, ready=ready)
+        return cls(report, ready=ready, preload=preload)
 
     def require_available(self) -> None:
         """Raise SandboxUnavailableError where the server runs no code; it says how to mend that."""

@@ -71,6 +71,10 @@ _OFTEN_IMPORTED = ("argparse", "gettext", "shutil", "csv", "sqlite3", "urllib.re
 """By programs themselves, beside what the SDKs load."""
 
 
+_READY_INTERPRETERS = 2
+"""Of bubblewrap's, at most: one takes 100 MiB when it has loaded the SDKs."""
+
+
 def make_engine(tier: str, *, preload: bool = True, ready: int = 4) -> Engine:
     """Return the engine of a tier; `ready` places are kept prepared where that is cheap."""
     sdks = [provider.sdk_module for provider in PROVIDERS.values()]
@@ -78,7 +82,7 @@ def make_engine(tier: str, *, preload: bool = True, ready: int = 4) -> Engine:
     if tier == "strong":
         return CellEngine(preload=modules, ready=ready)
     if tier == "bubblewrap":
-        return BubblewrapEngine(preload=modules, ready=min(ready, 2 if preload else 1))
+        return BubblewrapEngine(preload=modules, ready=min(ready, _READY_INTERPRETERS))
     return FolderEngine(preload=modules)
 
 

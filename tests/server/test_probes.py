@@ -24,15 +24,23 @@ def task() -> Iterator[dict[str, object]]:
         yield found
 
 
-def test_probes_are_twenty_at_least_and_one_a_reported_layer(tiered: Sandbox) -> None:
+@pytest.fixture(scope="module")
+def probed(tier: str) -> Iterator[Sandbox]:
+    """Return a sandbox as `doctor --attack` has it."""
+    sandbox = Sandbox.probe(force=tier, preload=False)
+    yield sandbox
+    sandbox.close()
+
+
+def test_probes_are_twenty_at_least_and_one_a_reported_layer(probed: Sandbox) -> None:
     assert len(PROBES) >= 20
-    assert {layer.name for layer in tiered.report.layers} == {probe.layer for probe in PROBES}
+    assert {layer.name for layer in probed.report.layers} == {probe.layer for probe in PROBES}
 
 
-def test_every_probe_of_an_active_layer_holds(tiered: Sandbox, task: dict[str, object]) -> None:
-    found = list(attack(tiered, task))
+def test_every_probe_of_an_active_layer_holds(probed: Sandbox, task: dict[str, object]) -> None:
+    found = list(attack(probed, task))
     assert [f"{one.probe.what}: {one.note}" for one in found if one.held is False] == []
-    active = {layer.name for layer in tiered.report.layers if layer.active}
+    active = {layer.name for layer in probed.report.layers if layer.active}
     assert {one.probe.layer for one in found if one.held} == active
     assert all(one.note for one in found if one.held is None)
 
@@ -42,7 +50,7 @@ def test_each_probe_gets_through_without_its_layer(
     without: tuple[str, ...], task: dict[str, object]
 ) -> None:
     """The tier landlock is `strong` without its cell; further layers are left out of it."""
-    weak = Sandbox.probe(force="landlock", without=without)
+    weak = Sandbox.probe(force="landlock", without=without, preload=False)
     assert weak.report.available, weak.report.reason
     tried = [probe for probe in PROBES if probe.undone == without and may_get_through(probe)]
     held = [probe.what for probe in tried if attempt(weak, probe, task).held]
