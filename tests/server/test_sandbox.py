@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -62,9 +64,11 @@ def test_both_streams_come_in_the_order_they_were_written(run: Runner) -> None:
     code = (
         "import sys, time\n"
         "for i in range(4):\n"
-        "    print(i, file=sys.stderr if i % 2 else sys.stdout); time.sleep(0.05)\n"
+        "    print(i, file=sys.stderr if i % 2 else sys.stdout); time.sleep(float(sys.argv[2]))\n"
     )
-    assert run(code) == "0\n1\n2\n3\n"
+    # Two pipes: what comes on both before anybody looks has no order. A busy machine looks late.
+    shown = (run(code, pause) for pause in ("0.05", "0.2", "1"))
+    assert "0\n1\n2\n3\n" in shown
 
 
 def test_exit_code_is_named_after_the_output(run: Runner) -> None:
@@ -142,7 +146,7 @@ def test_cpu_limit_ends_the_run(run: Runner) -> None:
 
 def test_cpu_limit_counts_the_whole_tree(run: Runner) -> None:
     code = "import os\nos.fork(); os.fork()\nwhile True: pass"
-    assert run(code, cpu_s=2, wall_s=30) == "limit: cpu (2 s)\n"
+    assert run(code, cpu_s=1, wall_s=120) == "limit: cpu (1 s)\n"
 
 
 def test_wall_clock_limit_is_a_timeout(run: Runner) -> None:
@@ -181,9 +185,8 @@ def test_scratch_limit_ends_the_run_where_scratch_is_a_folder_of_the_host() -> N
     code = (
         "import time\nfor i in range(20): open(f'f{i}', 'wb').write(b'x' * 2**20)\ntime.sleep(30)\n"
     )
-    shown = run_in_sandbox(
-        code, "x", limits=Limits(scratch_mib=8), sandbox=Sandbox.probe(force="landlock")
-    )
+    sandbox = Sandbox.probe(force="landlock", preload=False)
+    shown = run_in_sandbox(code, "x", limits=Limits(scratch_mib=8), sandbox=sandbox)
     assert shown == "limit: scratch (8 MiB)\n"
 
 
@@ -240,7 +243,7 @@ def test_child_that_detaches_itself_does_not_outlive_the_run(run: Runner) -> Non
         "    os.closerange(0, 100)\n"
         "    if os.fork() == 0: time.sleep(600)\n"
         "    time.sleep(600)\n"
-        "time.sleep(0.3); print('parent ends')\n"
+        "time.sleep(0.1); print('parent ends')\n"
     )
     assert run(code) == "parent ends\n"
     assert marked_processes(mark) == []
@@ -293,11 +296,11 @@ def test_cancelled_run_says_so_and_keeps_its_output(sandbox: Sandbox) -> None:
 
 
 def test_first_output_comes_while_the_program_is_still_going(sandbox: Sandbox) -> None:
-    program = Program("import time\nprint('first')\ntime.sleep(1)\nprint('last')", "x")
+    program = Program("import time\nprint('first')\ntime.sleep(0.5)\nprint('last')", "x")
     *_, last = collect(sandbox, program)
     assert isinstance(last, ExitEvent)
     assert last.time_to_first_output is not None
-    assert last.time_to_first_output < last.duration - 0.9
+    assert last.time_to_first_output < last.duration - 0.4
 
 
 def test_abandoned_event_stream_ends_the_run(sandbox: Sandbox) -> None:
@@ -313,6 +316,59 @@ def test_abandoned_event_stream_ends_the_run(sandbox: Sandbox) -> None:
 
     asyncio.run(inside())
     assert marked_processes(mark) == []
+
+
+def test_event_loop_that_ends_takes_its_runs_along(sandbox: Sandbox) -> None:
+    mark = f"ended-{time.monotonic_ns()}"
+
+    async def inside(code: str) -> None:
+        started = await sandbox.start(Program(code, "x"))
+        async for _ in started.events():
+            loop = asyncio.get_running_loop()
+            loop.run = started  # type: ignore[attr-defined] # nobody lets go of it before the loop
+            return
+
+    asyncio.run(inside("print(1)"))
+    descriptors, folders = len(os.listdir("/proc/self/fd")), leftovers()
+    asyncio.run(
+        inside(f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1)\ntime.sleep(60)")
+    )
+    assert marked_processes(mark) == []
+    assert leftovers() <= folders
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def niceness(process: str) -> int:
+    """Return how much the scheduler lets others go before a process's session."""
+    return int(Path(f"/proc/{process}/autogroup").read_text().split()[-1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="no scheduling by sessions")
+def test_run_that_uses_much_cpu_lets_others_go_first_and_is_not_starved(sandbox: Sandbox) -> None:
+    async def begin(work: str) -> tuple[AsyncGenerator[SandboxEvent, None], str]:
+        mark = f"long-{time.monotonic_ns()}"
+        code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1, flush=True)\n"
+        started = await sandbox.start(Program(f"{code}{work}", "x"))
+        events = cast("AsyncGenerator[SandboxEvent, None]", started.events())
+        await anext(events)
+        [process] = marked_processes(mark)
+        return events, process
+
+    async def inside() -> tuple[int, int]:
+        idle, asleep = await begin("time.sleep(60)")
+        hog, busy = await begin("while True: pass")
+        found = await asyncio.to_thread(wait_until, functools.partial(niceness, busy), 50)
+        both = int(found), niceness(asleep)
+        await hog.aclose()
+        await idle.aclose()
+        return both
+
+    # A session has a fifth of another's share of the processor then; at 19, a seventieth.
+    assert asyncio.run(inside()) == (7, 0)
+
+
+def test_run_with_the_least_memory_can_import_the_sdks(run: Runner) -> None:
+    assert run("import anthropic; print('ok')", memory_mib=64) == "ok\n"
 
 
 def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
@@ -340,7 +396,7 @@ def test_killed_keeper_is_a_failure_of_the_machinery_and_takes_the_program_along
     )
 
     async def inside() -> None:
-        started = await Sandbox.probe(force="landlock").start(Program(code, "x"))
+        started = await Sandbox.probe(force="landlock", preload=False).start(Program(code, "x"))
         async for event in started.events():
             assert isinstance(event, OutputEvent)
             os.kill(int(event.text.split()[0]), 9)
