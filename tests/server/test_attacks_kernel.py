@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from server.sandbox import Sandbox
 from tests.attacking import attack, attempt_outside, holds
 
@@ -20,6 +22,15 @@ def test_calling_program_is_answered_outside(tmp_path: Path) -> None:
 
 def test_calls_by_the_tables_of_other_architectures_are_refused(tiered: Sandbox) -> None:
     assert attack(tiered, "foreign_abi") == ""
+
+
+def test_program_with_foreign_tables_is_answered_outside_where_the_kernel_has_them(
+    tmp_path: Path,
+) -> None:
+    shown = attempt_outside(tmp_path, "foreign_abi")
+    if not shown:
+        pytest.skip("this kernel has no table of another architecture")
+    assert set(shown.splitlines()) <= {"i386 answers", "x32 answers"}
 
 
 def test_sockets_other_than_tcp_can_not_be_made(tiered: Sandbox) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from server.confine import Limits
 from server.run_events import ExitEvent, Program, Status
 from server.sandbox import Sandbox
 from tests.attacking import (
+    ATTACKS,
     attempt_outside,
     end_of,
     events_of,
@@ -88,6 +91,17 @@ def test_outcome_can_not_be_forged(tiered: Sandbox, code: int) -> None:
     assert "<script>alert(1)</script>\r\n" in text  # shown as it is, by whoever shows it
     assert "\ufffd\ufffd\ufffd" in text
     assert 'event: exit\ndata: {"status": "success"}' in text
+
+
+def test_forging_program_does_write_on_a_descriptor_that_it_finds() -> None:
+    read, write = os.pipe()
+    with open(read, "rb") as found:
+        command = [sys.executable, str(ATTACKS / "forge_output.py"), "--task", "3"]
+        # What it is given here is all that it can write on: it is a fresh process.
+        done = subprocess.run(command, pass_fds=[write], capture_output=True, check=False)
+        os.close(write)
+        assert b'{"exit": {"returncode": 0, "cause": null}}\n' in found.read()
+    assert (done.returncode, b'"status": "success"' in done.stdout) == (3, True)
 
 
 def test_segmentation_fault_is_the_programs_own_end(tiered: Sandbox) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from server.confine import Limits
 from server.run_events import LimitEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, run_in_sandbox
-from tests.attacking import end_of, events_of, holds, text_of, watch
+from tests.attacking import ATTACKS, end_of, events_of, holds, text_of, watch
 
-SMALL = Limits(cpu_s=3, wall_s=120, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
+SMALL = Limits(cpu_s=1, wall_s=120, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
 
 
 def kinds(events: list[SandboxEvent]) -> set[str]:
@@ -37,6 +41,28 @@ def test_limit_of_the_whole_tree_ends_the_run(
     assert (end_of(events).status, end_of(events).reason) == (Status.LIMIT, kind)
     assert kinds(events) == {kind}
     assert "has it all\nhas it all" not in text_of(events)
+
+
+# What these do without a sandbox is bounded by rlimits of the shell that starts them.
+OUTSIDE = {
+    "hog_cpu": ("ulimit -S -t 1", -signal.SIGXCPU, b""),
+    "hog_memory": ("ulimit -v 200000", 1, b"MemoryError"),
+    "flood_output": ("ulimit -f 200", 1, b"File too large"),
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_hogging_program_does_use_all_that_it_gets(tmp_path: Path, name: str) -> None:
+    bound, code, shown = OUTSIDE[name]
+    program = f"{sys.executable} {ATTACKS}/{name}.py --task ''"
+    if name == "flood_output":
+        program = f"{sys.executable} {ATTACKS}/{name}.py --task stdout > {tmp_path}/written"
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -c 0; {bound}; exec {program}"], capture_output=True, check=False
+    )
+    assert (done.returncode, shown in done.stderr) == (code, True)
+    if name == "flood_output":
+        assert (tmp_path / "written").stat().st_size >= 100_000
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

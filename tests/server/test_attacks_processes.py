@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
-from server.run_events import Program, Status
+from server.run_events import OutputEvent, Program, Status
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.attacking import (
+    ATTACKS,
     attack,
     attempt_outside,
     descendants,
     end_of,
     events_of,
-    text_of,
     victim,
 )
 
@@ -23,7 +27,7 @@ REACHED = {
     *("read status", "open root", "open cwd", "list descriptors", "copy memory", "compare"),
     *("take a descriptor", "limit", "pin", "schedule", "renice", "trace", "adjust its end"),
 }
-SLEEPER = Program("import time; time.sleep(3); print('undisturbed')", "")
+TICKER = Program("import time\nwhile True: print('undisturbed', flush=True); time.sleep(0.1)", "")
 
 
 def reached(tiered: Sandbox, pids: list[int]) -> set[str]:
@@ -53,16 +57,21 @@ def test_reaching_program_does_reach_a_process_of_its_user(tmp_path: Path) -> No
 
 
 def test_sibling_can_not_be_reached_and_goes_on(tiered: Sandbox) -> None:
-    async def both() -> tuple[set[str], str]:
+    async def both() -> set[str]:
         before = descendants(os.getpid())
-        sleeper = await tiered.start(SLEEPER)
-        await asyncio.sleep(0.5)
+        sibling = await tiered.start(TICKER)
+        ticks = sibling.events()
+        await anext(ticks)
         siblings = sorted(descendants(os.getpid()) - before) or sorted(descendants(os.getpid()))
         seen = await asyncio.to_thread(reached, tiered, siblings)
-        text = text_of([event async for event in sleeper.events()])
-        return seen, text
+        started = time.monotonic()
+        async for event in ticks:
+            assert isinstance(event, OutputEvent)
+            if time.monotonic() > started + 0.3:
+                break
+        return seen
 
-    assert asyncio.run(both()) == (set(), "undisturbed\n")
+    assert asyncio.run(both()) == set()
 
 
 def test_program_that_kills_its_parent_harms_itself_at_most(tiered: Sandbox) -> None:
@@ -71,11 +80,39 @@ def test_program_that_kills_its_parent_harms_itself_at_most(tiered: Sandbox) -> 
     assert run_in_sandbox("print('next')", "", sandbox=tiered) == "next\n"
 
 
+def test_parent_killing_program_does_kill_a_parent_of_its_user() -> None:
+    attacking = [sys.executable, str(ATTACKS / "kill_parent.py")]
+    program = f"import subprocess; subprocess.run({attacking})"
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    shown, _ = parent.communicate(timeout=60)
+    assert (parent.returncode, shown) == (-signal.SIGTERM, b"still here\n")
+
+
 def test_run_is_born_with_nothing_but_its_three_streams(tiered: Sandbox) -> None:
     # One more is where it says how it ended; nothing can be read there.
     shown = attack(tiered, "hold_terminal").splitlines()
     assert len(shown) <= 1
     assert all(line.startswith("can not read") for line in shown)
+
+
+def test_descriptor_and_terminal_are_found_where_a_program_is_born_with_them() -> None:
+    ours, theirs = os.openpty()
+    os.write(ours, b"typed\n")
+    # The first terminal that the leader of a session opens becomes its own.
+    program = (
+        f"import os, runpy; os.set_inheritable(os.open({os.ttyname(theirs)!r}, os.O_RDWR), True)\n"
+        f"runpy.run_path({str(ATTACKS / 'hold_terminal.py')!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        check=True,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.stdout == b"can read 3 b'typed\\n'\nhas a terminal\n"
 
 
 def test_capabilities_limits_and_ids_can_not_be_raised(tiered: Sandbox) -> None:

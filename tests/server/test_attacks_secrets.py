@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.attacking import ATTACKS, source
 from tests.serving import ServerFactory
 
@@ -16,21 +14,19 @@ CANARY = "canary-" + "0123456789abcdef" * 2
 PATTERN = r"canary\x2d[0-9a-f]{32}"
 
 
-@pytest.mark.parametrize("backend", ["local", "provider"])
-def test_key_of_the_server_is_nowhere_in_a_run(
-    tier: str, serve: ServerFactory, backend: str
-) -> None:
+def test_key_of_the_server_is_nowhere_in_a_run(tier: str, serve: ServerFactory) -> None:
     server = serve(
         ANTHROPIC_API_KEY=CANARY,
         HF_TOKEN=CANARY,
         AGENT_BUILDER_SANDBOX_TIER=tier,
         AGENT_BUILDER_TOKEN=CANARY,
     )
-    body = {"code": source("hunt_key"), "task": PATTERN, "backend": backend}
     with server.client() as client:
         client.headers["Authorization"] = f"Bearer {CANARY}"
-        answer = client.post("/api/execute", json=body, timeout=60).json()
-    assert (answer["status"], answer["output"]) == ("success", "")
+        for backend in ("local", "provider"):
+            body = {"code": source("hunt_key"), "task": PATTERN, "backend": backend}
+            answer = client.post("/api/execute", json=body, timeout=60).json()
+            assert (answer["status"], answer["output"]) == ("success", ""), backend
 
 
 def test_hunting_program_does_find_a_key_where_there_is_one(tmp_path: Path) -> None:
