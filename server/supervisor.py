@@ -21,8 +21,8 @@ from server.watch import Watch
 _QUICK_LOOKS = 4
 """How often to look at short intervals, for most runs are over soon; then the run is alive."""
 _QUICK_S, _POLL_S = 0.005, 0.02
-_LONG_LOOKS = _QUICK_LOOKS + 10
-"""After so many a run is a long one, and lets those that have just begun go first."""
+_MUCH_CPU_S = 0.5
+"""A run that has used so much processor time lets others go first: those that have just begun."""
 _YIELDING = b"7"
 """A fifth of another session's share; at 19, a seventieth, a busy machine would starve it."""
 
@@ -104,9 +104,9 @@ class Supervisor:
             self.tell({"alive": True})
         if self._group is not None:
             self._group.gather(self.members())
-        if self._looks > _LONG_LOOKS:
-            self._have_one_yield()
         kind = watch.exceeded()
+        if watch.cpu_s > _MUCH_CPU_S:
+            self._have_one_yield()
         if kind is None and self._group is not None and self._group.was_exceeded():
             kind = "memory"
         for notice in watch.notices():

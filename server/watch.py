@@ -218,6 +218,8 @@ class Watch:
         self._own_cpu: dict[tuple[int, int], float] = {}
         self._noticed: set[str] = set()
         self._told: set[str] = set()
+        self.cpu_s = 0.0
+        """Seconds of processor time that the run had used at the last measurement."""
 
     def exceeded(self) -> str | None:
         """Measure; return the kind of the limit that the run has crossed, if that ends it."""
@@ -229,7 +231,8 @@ class Watch:
             self._noticed.add("processes")
         elif tasks > self._tasks:
             return "processes"
-        if self._cpu(processes) > self._limits.cpu_s:
+        self.cpu_s = self._cpu(processes)
+        if self.cpu_s > self._limits.cpu_s:
             return "cpu"
         seldom = self._polls % _SELDOM == 0
         self._polls += 1
