@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     PlainValidator,
-    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
@@ -64,25 +61,6 @@ CODE_MAX_BYTES = 1024 * 1024
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _name_the_fields(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Say of a field that there is none which ones there are."""
-        try:
-            return handler(value)
-        except ValidationError as error:
-            named = [_with_fields(line, cls.model_fields) for line in error.errors()]
-            raise ValidationError.from_exception_data(error.title, named) from None
-
-
-def _with_fields(line: ErrorDetails, fields: Iterable[str]) -> InitErrorDetails:
-    text, own = line["msg"], len(line["loc"]) == 1
-    if line["type"] == "extra_forbidden" and own:
-        text = f"is none of its fields: {', '.join(fields)}"
-    # A template of one place, for the text may have braces of its own.
-    custom = PydanticCustomError(line["type"], "{text}", {"text": text})
-    return InitErrorDetails(type=custom, loc=line["loc"], input=line["input"])
 
 
 def _bounded(value: object, longest: int) -> str:
