@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import httpx
@@ -76,6 +77,49 @@ def test_an_agent_with_tools_reaches_its_provider_from_the_sandbox(
     assert "calls: 2, input_tokens: 6, output_tokens: 10" in result["stderr"]
     assert "42" in json.dumps(upstream.received[1].body["messages"][-1])
     assert result["usage"]["output_tokens"] == 10
+
+
+# By hand: it starts at once, where a framework takes seconds on a busy machine.
+_SMALL_SERVER = """
+import json, sys
+SCHEMA = {"type": "object", "properties": {"number": {"type": "integer"}}}
+def answer(method, params):
+    if method == "initialize":
+        about = {"name": "small", "version": "1"}
+        version = params["protocolVersion"]
+        return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": about}
+    if method == "tools/list":
+        return {"tools": [{"name": "double", "inputSchema": SCHEMA}]}
+    text = str(2 * params["arguments"]["number"])
+    return {"content": [{"type": "text", "text": text}]}
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        result = answer(asked["method"], asked.get("params"))
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+
+
+def test_an_agent_starts_its_mcp_server_in_the_sandbox(serve: ServerFactory) -> None:
+    provider = ProviderEnum.ANTHROPIC
+    upstream = ScriptedUpstream()
+    upstream.replies.append(tool_call(provider, "double", '{"number": 21}', stream=False))
+    upstream.replies.append(answer(provider, ["Done."], stream=False))
+    command = [sys.executable, "-S", "given.py"]
+    spec = spec_of(provider, mcp_servers=[{"name": "given", "command": command}])
+    try:
+        settings: dict[str, Any] = {
+            "ANTHROPIC_API_KEY": "test-key",
+            "AGENT_BUILDER_ANTHROPIC_UPSTREAM": upstream.url,
+        }
+        with serve(**settings).client() as client:
+            code = client.post("/api/generate", json=spec).json()["code"]
+            files = [{"name": "given.py", "text": _SMALL_SERVER}]
+            result = execute(client, code, files=files, limits={"wall_s": 85})
+    finally:
+        upstream.close()
+    assert (result["status"], result["stdout"]) == ("success", "Done.\n"), result
+    assert "42" in json.dumps(upstream.received[1].body["messages"][-1])
 
 
 @pytest.mark.parametrize("provider", list(ProviderEnum))
