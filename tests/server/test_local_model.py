@@ -11,8 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from llm_agent_builder import AgentBuilder
 from llm_agent_builder.errors import BackendUnavailableError
-from server.local_model import MAX_TOKENS, LocalModel, find_model_file, prepare_request
+from llm_agent_builder.spec import make_spec
+from server.local_model import (
+    MAX_TOKENS,
+    LocalModel,
+    find_model_file,
+    local_model_lacks,
+    prepare_request,
+)
 from tests.server.gateway_client import eventually
 
 
@@ -76,3 +84,23 @@ def test_model_that_is_killed_while_it_loads_is_said_to_be_so(tmp_path: Path) ->
 
     with pytest.raises(BackendUnavailableError, match=r"was killed \(SIGKILL\)"):
         asyncio.run(inside())
+
+
+def test_a_schema_as_hugging_faces_sdk_writes_it_is_held_to() -> None:
+    schema = {"type": "object"}
+    asked = {"response_format": {"type": "json_object", "value": schema}}
+    body = json.loads(prepare_request(json.dumps(asked).encode()))
+    assert body["response_format"] == {"type": "json_object", "schema": schema}
+
+
+def test_an_answers_type_that_it_can_not_hold_to_is_told() -> None:
+    values = {"name": "A", "prompt": "P", "task": "T", "model": "m"}
+    answer = "class City(BaseModel):\n    name: str\n"
+
+    def lacks(provider: str, **more: str) -> str | None:
+        spec = make_spec({**values, "provider": provider, **more})
+        return local_model_lacks(AgentBuilder().build(spec))
+
+    assert "ValidationError" in (lacks("anthropic", answer=answer) or "")
+    assert lacks("huggingface", answer=answer) is None
+    assert lacks("anthropic") is None
