@@ -154,6 +154,8 @@ def check_default(node: ast.expr, schema: Schema) -> None:
         return
     if value is node:
         message = "a default is a plain value: a text, a number, True, False, None or []"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Field":
+            message = "Field is not imported; write from pydantic import Field above"
         raise CodeProblem(node.lineno, message)
     if not fits(value, schema):
         hint = "write ... | None for it" if value is None else "give it one that is"

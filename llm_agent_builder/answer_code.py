@@ -125,8 +125,17 @@ class _Reader:
             return
         known = len(bases) == 1 and (bases[0] == "pydantic.BaseModel" or bases[0] in self.fields)
         if not known:
-            message = f"class {node.name} is neither (BaseModel) nor (Enum); write one of them"
-            raise CodeProblem(node.lineno, message)
+            raise CodeProblem(node.lineno, _base_problem(node, self.types))
         inherited = self.fields.get(bases[0], frozenset())
         self.fields[node.name] = frozenset(check_model(node, self.types, inherited))
         self.types.named[node.name] = {"type": "object"}
+
+
+def _base_problem(node: ast.ClassDef, types: AnswerTypes) -> str:
+    modules = {"BaseModel": "pydantic", "Enum": "enum"}
+    for base in node.bases:
+        if isinstance(base, ast.Name) and types.path(base) in modules:
+            return (
+                f"{base.id} is not imported; write from {modules[base.id]} import {base.id} above"
+            )
+    return f"class {node.name} is neither (BaseModel) nor (Enum); write one of them"

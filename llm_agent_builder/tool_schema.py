@@ -28,6 +28,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "boolean": bool,
     "null": type(None),
 }
+_TYPING = frozenset({"Annotated", "Literal", "Optional", "Union"})
 _SECTION = re.compile(r"(Args|Arguments|Parameters|Params|Returns|Raises|Yields|Examples?):\s*")
 _ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.*)")
 
@@ -100,6 +101,10 @@ class Types:
 
     def unknown(self, node: ast.expr) -> CodeProblem:
         """Return what to say of a type that isn't understood."""
+        name = node.value if isinstance(node, ast.Subscript) else node
+        if isinstance(name, ast.Name) and name.id in _TYPING and name.id not in self.paths:
+            message = f"{name.id} is not imported; write from typing import {name.id} above"
+            return CodeProblem(node.lineno, message)
         written = _short(ast.unparse(node))
         return CodeProblem(
             node.lineno, f"the type {written} is not understood; use {self.understood}"

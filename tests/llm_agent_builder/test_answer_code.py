@@ -266,3 +266,23 @@ def test_edited_source_is_an_answer_that_works_or_a_problem(
         return
     assert parse_answer(code.source).source == code.source
     model_of(code).model_json_schema()
+
+
+MODEL_IMPORT = "from pydantic import BaseModel\n\n\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            "class A(BaseModel):\n    a: str\n",
+            "line 1: BaseModel is not imported; write from pydantic",
+        ),
+        ("class A(Enum):\n    A = 1\n", "line 1: Enum is not imported; write from enum"),
+        (f"{MODEL_IMPORT}class A(BaseModel):\n    a: Literal[1]\n", "Literal is not imported"),
+        (f"{MODEL_IMPORT}class A(BaseModel):\n    a: str = Field()\n", "Field is not imported"),
+    ],
+)
+def test_what_is_used_and_not_imported_is_told_with_its_import(source: str, words: str) -> None:
+    with pytest.raises(CodeProblem, match=words):
+        parse_answer(source)

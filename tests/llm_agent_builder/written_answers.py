@@ -63,7 +63,7 @@ BAD_SOURCES = {
     ),
     "an alias at the end": (source("a: str") + "B = Answer | None\n", 4, "write class Answer"),
     "no fields": (source("pass"), 2, "has no fields"),
-    "no import": ("class Answer(BaseModel):\n    a: str\n", 1, "neither (BaseModel) nor (Enum)"),
+    "no import": ("class Answer(BaseModel):\n    a: str\n", 1, "BaseModel is not imported"),
     "an unused import": (source("a: str", "from enum import Enum\n" + MODEL), 1, "does not use it"),
     "another import": (source("a: str", "import os\n" + MODEL), 1, "import only"),
     "StrEnum": (source("a: str", "from enum import StrEnum\n"), 1, "import only"),

@@ -95,7 +95,7 @@ def test_a_schema_as_hugging_faces_sdk_writes_it_is_held_to() -> None:
 
 def test_an_answers_type_that_it_can_not_hold_to_is_told() -> None:
     values = {"name": "A", "prompt": "P", "task": "T", "model": "m"}
-    answer = "class City(BaseModel):\n    name: str\n"
+    answer = "from pydantic import BaseModel\n\n\nclass City(BaseModel):\n    name: str\n"
 
     def lacks(provider: str, **more: str) -> str | None:
         spec = make_spec({**values, "provider": provider, **more})
