@@ -340,7 +340,11 @@ class Cell:
         with theirs:
             assert self._given is not None
             passed = {"report": theirs.fileno(), **self._given.named(), **self._inside}
-            self._engine.fork(passed)
+            try:
+                self._engine.fork(passed)
+            except BaseException:
+                ours.close()
+                raise
         self._report = Listening(ours, self._from_fork_server, self._fork_server_gone)
 
     def _leave_inside(self) -> None:

@@ -211,6 +211,7 @@ class Helper:
             MachineryError: it could not be started.
 
         """
+        ours = None
         try:
             ours, theirs = channel()
             with theirs:
@@ -225,6 +226,8 @@ class Helper:
                     start_new_session=True,
                 )
         except OSError as error:
+            if ours is not None:
+                ours.close()
             raise MachineryError(f"can't start a helper process: {error.strerror}") from error
         return cls(process, ours)
 

@@ -44,13 +44,16 @@ class FolderEngine:
         for _ in range(2):
             ours, theirs = channel()
             with theirs, self._lock:
-                fork_server = self._ensure_fork_server()
                 try:
+                    fork_server = self._ensure_fork_server()
                     send(fork_server.channel, {"keeper": ["control"]}, [theirs.fileno()])
                 except OSError:  # it has been killed
                     ours.close()
                     self._drop_fork_server()
                     continue
+                except MachineryError:
+                    ours.close()
+                    raise
             try:
                 scratch = make_scratch()
                 os.mkdir(os.path.join(scratch, TEMPORARY_NAME), 0o700)

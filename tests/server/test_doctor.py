@@ -95,6 +95,10 @@ def test_attack_fails_where_only_limits_hold_and_says_what_nothing_holds(tmp_pat
 # ---------------------------------------------------------------- doctor --report
 
 
+ALWAYS_SET = {"AGENT_BUILDER_REFRESH_HOURS": "0.0"}
+"""By the environment that tests start from."""
+
+
 def test_settings_that_take_text_are_all_given_a_canary() -> None:
     found = {name for name, field in Settings.model_fields.items() if takes_text(field.annotation)}
     assert found == set(TEXT_SETTINGS)
@@ -116,7 +120,7 @@ def test_report_holds_no_canary_of_a_setting_key_folder_or_name(tmp_path: Path) 
     assert CANARY.lower() not in done.stdout.lower()
     assert str(tmp_path) not in done.stdout
     settings = section(done.stdout, "Settings that differ")
-    assert settings == dict.fromkeys(texts, "(masked)")
+    assert settings == {**dict.fromkeys(texts, "(masked)"), **ALWAYS_SET}
     assert set(section(done.stdout, "Keys").values()) == {"yes"}
     # The report's own words name the file; what stands there instead shows that it was reached.
     works = section(done.stdout, "What works")
@@ -133,7 +137,7 @@ def test_report_shows_numbers_and_choices_and_what_the_sandbox_held(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     report = file.read_text("utf-8")
     shown = section(report, "Settings that differ")
-    assert shown == {**choices, "AGENT_BUILDER_DATA_DIR": "(masked)"}
+    assert shown == {**choices, "AGENT_BUILDER_DATA_DIR": "(masked)", **ALWAYS_SET}
     versions = section(report, "Versions")
     assert versions.items() >= dict(package_versions()).items()
     assert {"anthropic", "huggingface_hub", "xllamacpp"} <= set(versions)

@@ -16,6 +16,7 @@ import pytest
 
 from llm_agent_builder.errors import MachineryError
 from server.confine import Limits
+from server.engine import Helper
 from server.run_events import ExitEvent, LimitEvent, OutputEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.serving import ServerFactory, bare_environment, marked_processes, wait_until
@@ -418,3 +419,10 @@ def closed_folders(path: str) -> Iterator[str]:
 def is_above(closed: str, part: str) -> bool:
     inside = f"{closed}/{part}/"
     return any(str(path).startswith(inside) for path in (Path(sys.executable).resolve(), ROOT))
+
+
+def test_helper_that_can_not_be_started_leaves_no_descriptor() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(MachineryError, match="can't start a helper"):
+        Helper.spawn("", command=["/no/such/program"])
+    assert len(os.listdir("/proc/self/fd")) == before
