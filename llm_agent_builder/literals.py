@@ -12,13 +12,13 @@ _SHORT_OTHER = 30  # a character may be two columns wide
 def python_literal(text: str) -> str:
     r"""Return a Python string literal whose value is `text`, pleasant to read and to edit.
 
-    Short plain text becomes `"text"`. Anything else becomes a triple-quoted block that starts on
-    its own line; whatever could end it, hide in it (control and bidirectional characters) or get
-    lost in an editor (white space at a line's end) is escaped. Both forms are left as they are by
-    `ruff format`, which would re-wrap a long one-line literal.
+    Short plain text becomes `"text"`, or `'text'` where it has double quotes. Anything else becomes
+    a triple-quoted block that starts on its own line; whatever could end it, hide in it (control,
+    bidirectional characters) or get lost in an editor (white space at a line end) is escaped.
+    `ruff format` leaves all of them as they are; it would re-wrap a long one-line literal.
     """
     if _is_plain_and_short(text):
-        return f'"{text}"'
+        return f"'{text}'" if '"' in text else f'"{text}"'
     return f'"""\\\n{_block(text)}"""'
 
 
@@ -54,7 +54,8 @@ def doc_literal(text: str, indent: str) -> str:
 
 def _is_plain_and_short(text: str) -> bool:
     limit = _SHORT_ASCII if text.isascii() else _SHORT_OTHER
-    return len(text) <= limit and text.isprintable() and '"' not in text and "\\" not in text
+    quotable = not ('"' in text and "'" in text)
+    return len(text) <= limit and text.isprintable() and quotable and "\\" not in text
 
 
 def _block(text: str) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -49,8 +50,11 @@ BOOT_FORK_SERVER = (
     "del sys.path[0]\n"
     "serve(preloaded)\n"
 )
-BASE_ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
-"""What every run's environment has, whatever the tier."""
+BASE_ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "PATH": f"{os.path.dirname(sys.executable)}:/usr/bin:/bin",
+}
+"""What every run's environment has, whatever the tier: `python` is what runs the agent."""
 CELL_ENVIRONMENT = {**BASE_ENVIRONMENT, "HOME": SCRATCH, "TMPDIR": TEMPORARY}
 _READY_S = 10.0
 

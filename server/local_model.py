@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import secrets
 import signal
 import sys
@@ -25,6 +26,7 @@ MAX_TOKENS = 256
 """The bound of one answer: a model this small can ramble on."""
 _FIELDS = frozenset({"model", "messages", "system", "stream", "stream_options", "stop"})
 _FIELDS |= {"stop_sequences", "tools", "tool_choice", "response_format"}
+_HAS_TOOLS = re.compile(r"^(TOOLS|MCP_SERVERS)\b[^=\n]*= *[^\s]", re.MULTILINE)
 _TYPED_BY_ANTHROPIC = "anthropic.transform_schema("
 """What a generated file with a typed answer says; llama.cpp knows no `output_config`."""
 _MEND = (
@@ -68,14 +70,21 @@ def prepare_request(body: bytes) -> bytes:
     return json.dumps({**known, "max_tokens": limit, "temperature": 0}).encode()
 
 
-def local_model_lacks(source: str) -> str | None:
-    """Return what an agent file asks for that the model can't do, in words for people."""
-    if _TYPED_BY_ANTHROPIC not in source:
-        return None
-    return (
-        "the built-in model does not hold to an answer's type in Anthropic's protocol, so this "
-        "agent may well end with a ValidationError here; with your key the provider holds to it"
-    )
+def local_model_lacks(source: str) -> tuple[str, str] | None:
+    """Return what an agent file asks for that the model can't do: its kind, and a sentence."""
+    if _HAS_TOOLS.search(source):
+        return (
+            "tools",
+            "the built-in model is too small to call tools: those of this agent are not run here; "
+            "with your key the provider's model calls them",
+        )
+    if _TYPED_BY_ANTHROPIC in source:
+        return (
+            "answer",
+            "the built-in model does not hold to an answer's type in Anthropic's protocol, so this "
+            "agent may well end with a ValidationError here; with your key the provider does",
+        )
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,8 @@ def _missing(run: Run) -> list[dict[str, Any]]:
     needs = needs_of(run.code)
     found = missing_of(needs, files=run.options.files, hosts=run.options.egress)
     missing = [asdict(need) | {"message": missing_message(need)} for need in found]
-    if run.backend == "local" and (message := local_model_lacks(run.code)):
-        missing.append({"tool": "", "kind": "answer", "names": [], "message": message})
+    if run.backend == "local" and (lack := local_model_lacks(run.code)):
+        missing.append({"tool": "", "kind": lack[0], "names": [], "message": lack[1]})
     return missing
 
 

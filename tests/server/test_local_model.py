@@ -93,14 +93,16 @@ def test_a_schema_as_hugging_faces_sdk_writes_it_is_held_to() -> None:
     assert body["response_format"] == {"type": "json_object", "schema": schema}
 
 
-def test_an_answers_type_that_it_can_not_hold_to_is_told() -> None:
-    values = {"name": "A", "prompt": "P", "task": "T", "model": "m"}
+@pytest.mark.parametrize("provider", ["anthropic", "huggingface"])
+def test_what_an_agent_asks_for_and_it_can_not_do_is_told(provider: str) -> None:
+    values = {"name": "A", "prompt": "P", "task": "T", "model": "m", "provider": provider}
     answer = "from pydantic import BaseModel\n\n\nclass City(BaseModel):\n    name: str\n"
 
-    def lacks(provider: str, **more: str) -> str | None:
-        spec = make_spec({**values, "provider": provider, **more})
-        return local_model_lacks(AgentBuilder().build(spec))
+    def lack(**more: object) -> str | None:
+        found = local_model_lacks(AgentBuilder().build(make_spec({**values, **more})))
+        return found and found[0]
 
-    assert "ValidationError" in (lacks("anthropic", answer=answer) or "")
-    assert lacks("huggingface", answer=answer) is None
-    assert lacks("anthropic") is None
+    assert lack() is None
+    assert lack(tools=[{"gallery": "calculator"}]) == "tools"
+    assert lack(mcp_servers=[{"name": "x", "url": "http://127.0.0.1:1/mcp"}]) == "tools"
+    assert lack(answer=answer) == ("answer" if provider == "anthropic" else None)

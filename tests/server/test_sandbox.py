@@ -71,6 +71,11 @@ def test_both_streams_come_in_the_order_they_were_written(run: Runner) -> None:
     assert "0\n1\n2\n3\n" in shown
 
 
+def test_program_finds_the_interpreter_by_its_name(run: Runner) -> None:
+    code = "import subprocess\nsubprocess.run(['python', '-c', 'print(6 * 7)'], check=True)"
+    assert run(code) == "42\n"
+
+
 def test_exit_code_is_named_after_the_output(run: Runner) -> None:
     assert run("import sys; print('x', end=''); sys.exit(3)") == "x\nerror: exit code 3\n"
 
