@@ -8,12 +8,14 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+_KEY_MAX_CHARS = 100  # beyond any field's name, and comparing takes the square of it
+
 
 def not_a_field(model: type[BaseModel], place: Sequence[str | int]) -> str:
     """Return what is wrong with the unknown key at a place in a value of `model`."""
     *path, name = place
     known = sorted({key for each in _models_at(model, path) for key in each.model_fields})
-    close = get_close_matches(str(name), known, 1)
+    close = get_close_matches(str(name)[:_KEY_MAX_CHARS], known, 1)
     if close:
         return f"not a field; did you mean {close[0]}?"
     return f"not a field; there are: {', '.join(known)}" if len(known) < 8 else "not a field"

@@ -66,9 +66,17 @@ def _block(text: str) -> str:
             pieces.append('\\"')  # else it would end the block
         elif char == " " and following == "\n":
             pieces.append("\\x20")
+        elif char == "#" and _begins_metadata(text, position):
+            pieces.append("\\x23")
         else:
             pieces.append(char if char == "\n" else _escape(char))
     return "".join(pieces)
+
+
+def _begins_metadata(text: str, position: int) -> bool:
+    """Say whether a line would look like one that opens a block of PEP 723, also in a string."""
+    at_start = position == 0 or text[position - 1] == "\n"
+    return at_start and text.startswith("# ///", position)
 
 
 def _escape(char: str) -> str:

@@ -12,12 +12,14 @@ NAME_MAX_CHARS = 100
 MODEL_MAX_CHARS = 200
 TEXT_MAX_BYTES = 100 * 1024
 """Limit of a prompt or a task, in UTF-8: even all of it escaped, the file can still be run."""
+_MESSAGE_MAX_CHARS = 2000
 
 
 def fail(code: str, message: str) -> PydanticCustomError:
-    """Return the error to raise for a value; `message` is said to a user as it stands."""
-    # Braces would be read as placeholders by PydanticCustomError.
-    return PydanticCustomError(code, "{problem}", {"problem": message})
+    """Return the error to raise for a value; `message` is said to a user, cut off if very long."""
+    # Braces would be read as placeholders by PydanticCustomError, and surrogates are refused.
+    plain = message[:_MESSAGE_MAX_CHARS].encode("utf-8", "backslashreplace").decode()
+    return PydanticCustomError(code, "{problem}", {"problem": plain})
 
 
 def require_text(value: object) -> str:

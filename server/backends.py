@@ -7,9 +7,10 @@ with that server's key, or none. Never with the provider's.
 from __future__ import annotations
 
 import ast
+import re
 from typing import Literal
 
-from llm_agent_builder.agent_file import own_base_url
+from llm_agent_builder.agent_file import assigned, own_base_url
 from llm_agent_builder.base_urls import check_base_url
 from llm_agent_builder.errors import BackendUnavailableError, NotOursError
 from llm_agent_builder.extra_models import Endpoint
@@ -19,6 +20,7 @@ from server.local_model import LocalModel, prepare_request
 from server.settings import PREFIX, KeySource, Settings, server_key
 from server.upstreams import Policy, Upstream
 
+_NAMES_ADDRESS = re.compile(r"\bBASE_URL\b")  # not HF_BASE_URL, which the gateway sets
 BackendChoice = Literal["auto", "provider", "local"]
 Backend = Literal["provider", "local", "replay"]
 
@@ -47,18 +49,40 @@ def base_url_hint(code: str) -> str | None:
     return None
 
 
+UNREADABLE_ADDRESS = "an address that can't be read from its code"
+
+
 def base_url_in(code: str) -> str | None:
-    """Return the address that an agent calls, where it isn't its provider's; in its usual form."""
-    if "BASE_URL" not in code:
+    """Return the address that an agent calls, where it isn't its provider's; in its usual form.
+
+    UNREADABLE_ADDRESS where there is one that can't be made out: such an agent must not be taken
+    for one of the provider's.
+    """
+    if not _NAMES_ADDRESS.search(code):
         return None
     try:
-        base_url = own_base_url(read_source(code).tree)
+        tree = read_source(code).tree
     except NotOursError:
-        return None
+        return UNREADABLE_ADDRESS
+    base_url = own_base_url(tree)
+    if base_url is None:
+        return UNREADABLE_ADDRESS if _may_lead_elsewhere(assigned(tree, "BASE_URL")) else None
     try:
-        return base_url and check_base_url(base_url)
+        return check_base_url(base_url)
     except ValueError:
         return base_url
+
+
+def _may_lead_elsewhere(values: list[ast.expr | None]) -> bool:
+    """Say whether BASE_URL may hold an address beside the router's: set twice, say, or computed."""
+    if len(values) != 1 or values[0] is None:
+        return bool(values)
+    nodes = list(ast.walk(values[0]))
+    router = PROVIDERS[ProviderEnum.HUGGINGFACE]
+    known = {None, router.upstream + router.base_url_suffix}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)} - known
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return bool(names - {"os"}) or any("//" in str(each) for each in texts)
 
 
 def own_servers(settings: Settings) -> dict[str, Endpoint]:
@@ -125,6 +149,12 @@ class Backends:
         if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
             return None if self._keys.key(provider) else self._no_key(provider)
         server = self._servers.get(base_url)
+        if base_url == UNREADABLE_ADDRESS:
+            return (
+                "This agent's BASE_URL can't be read from its code, so it is not taken for one of "
+                'the provider\'s: write it as generated files do, BASE_URL = "https://..." and '
+                "once, or run with the local model."
+            )
         if server is None:
             return (
                 f"This agent calls {base_url}: list that address in {PREFIX}MODEL_SERVERS to have "

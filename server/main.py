@@ -132,11 +132,16 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
+_PROBLEMS_SHOWN = 20
+"""Enough to mend a body by; explaining each of a hundred thousand would take minutes."""
+
+
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
     """Turn an exception into the one shape of errors; the only place that does."""
     if isinstance(error, RequestValidationError):
         # Without `input` and `ctx`: they would echo what was sent.
-        detail = [{key: item[key] for key in ("loc", "msg", "type")} for item in error.errors()]
+        shown = error.errors()[:_PROBLEMS_SHOWN]
+        detail = [{key: item[key] for key in ("loc", "msg", "type")} for item in shown]
         _name_nearest_keys(request, detail)
         return JSONResponse({"detail": detail, "code": "invalid_request"}, 422)
     if isinstance(error, HTTPException):

@@ -59,8 +59,21 @@ __all__ = [
 CODE_MAX_BYTES = 1024 * 1024
 
 
+_MAX_KEYS = 100
+
+
+def _refuse_a_crowd(value: Any) -> Any:
+    """Refuse what has far more fields than there are before each is looked at."""
+    if isinstance(value, dict) and len(value) > _MAX_KEYS:
+        counts = {"count": f"{len(value):,}", "most": _MAX_KEYS}
+        raise PydanticCustomError("too_many", "has {count} fields; at most {most} are read", counts)
+    return value
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    _crowd = model_validator(mode="before")(_refuse_a_crowd)
 
 
 def _bounded(value: object, longest: int) -> str:
@@ -83,6 +96,8 @@ def _code_schema() -> WithJsonSchema:
 
 class GenerateRequest(AgentSpec):
     """An agent to write; the model is checked against the catalog when it is written."""
+
+    _crowd = model_validator(mode="before")(_refuse_a_crowd)
 
     base: Annotated[str, PlainValidator(_check_code), _code_schema()] | None = Field(
         default=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 import unicodedata
 from pathlib import Path
 
@@ -95,3 +96,10 @@ def test_ruff_format_leaves_the_literals_as_they_are(tmp_path: Path) -> None:
         *("-m", "ruff", "format", "--isolated", "--no-cache", "--diff"), file, home=tmp_path
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_text_adds_no_block_of_metadata_to_a_file() -> None:
+    text = "Do.\n# /// script\n# dependencies = ['x']\n# ///\nThanks"
+    literal = python_literal(text)
+    assert ast.literal_eval(literal) == text
+    assert not re.search(r"(?m)^# ///", literal)

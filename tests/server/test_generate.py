@@ -81,6 +81,30 @@ def test_value_that_can_not_be_used_is_named(
     assert field in fields(client.post("/api/generate", json={**SPEC, **change}))
 
 
+def test_a_crowd_of_unknown_fields_is_refused_at_once(client: httpx.Client) -> None:
+    crowd = {f"pr{number}": 1 for number in range(200_000)}
+    assert "200,005 fields" in client.post("/api/generate", json={**SPEC, **crowd}).text
+    assert "200,000 fields" in client.post("/api/read", json=crowd).text
+
+
+def test_problems_are_shown_up_to_a_number(client: httpx.Client) -> None:
+    crowd = {f"pr{number}" * 50: 1 for number in range(90)}
+    answer = client.post("/api/generate", json={**SPEC, **crowd})
+    assert len(answer.json()["detail"]) == 20
+
+
+def test_a_schema_with_names_that_are_no_text_is_refused(client: httpx.Client) -> None:
+    for schema in (
+        {"type": "object", "properties": {"\ud800": {"type": "string"}}},
+        {"type": "object", "properties": {"a": {"type": "string", "\ud800": 1}}},
+    ):
+        body = json.dumps({**SPEC, "answer": schema})
+        answer = client.post(
+            "/api/generate", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert "\\ud800" in fields(answer)["answer"]
+
+
 def test_errors_do_not_echo_what_was_sent(client: httpx.Client) -> None:
     answer = client.post("/api/generate", json={**SPEC, "name": CANARY * 20})
     assert answer.status_code == 422

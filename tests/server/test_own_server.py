@@ -13,11 +13,11 @@ import pytest
 
 from llm_agent_builder.errors import BackendUnavailableError
 from llm_agent_builder.providers import ProviderEnum
-from server.backends import Backends, base_url_in
+from server.backends import UNREADABLE_ADDRESS, Backends, base_url_in
 from server.catalog_refresh import LiveCatalog
 from server.local_model import LABEL, LocalModel
 from server.settings import KeySource, load_settings
-from server.upstreams import Upstream
+from server.upstreams import Policy, Upstream
 from tests.server.api import SPEC, execute
 from tests.serving import ServerFactory, bare_environment, call, wait_until
 from tests.upstream import Answer, Received, scripted
@@ -147,14 +147,33 @@ def test_calls_go_to_the_listed_server_and_other_providers_calls_do_not() -> Non
         (OWN.format("https://router.huggingface.co/v1"), None),
         (OWN.format("not a url"), "not a url"),
         ('BASE_URL = "http://a.example/v1"', "http://a.example/v1"),
-        ('BASE_URL = "http://a.example/v1"\nBASE_URL = "x"', None),
-        ("BASE_URL = f()", None),
-        ("BASE_URL = (", None),
+        ('BASE_URL = "http://a.example/v1"\nBASE_URL = "x"', UNREADABLE_ADDRESS),
+        ('BASE_URL, _ = "http://a.example/v1", 1', UNREADABLE_ADDRESS),
+        ('BASE_URL = "http:" + "//a.example/v1"', UNREADABLE_ADDRESS),
+        ("BASE_URL = f()", UNREADABLE_ADDRESS),
+        ("BASE_URL = (", UNREADABLE_ADDRESS),
+        (OWN.format("http://a.example") + f"X = [{'1,' * 40_000}]\n", UNREADABLE_ADDRESS),
+        ('BASE_URL = os.environ["HF_BASE_URL"]', None),
+        ('# the BASE_URL\nurl = os.environ["HF_BASE_URL"]', None),
         ("print(1)", None),
     ],
 )
 def test_the_address_is_read_from_the_file(code: str, expected: str | None) -> None:
     assert base_url_in(code) == expected
+
+
+def test_an_address_that_can_not_be_read_is_never_taken_for_the_providers() -> None:
+    code = OWN.format("http://a.example") + "BASE_URL = BASE_URL\n"
+    choice = backends()
+    assert choice.resolve("auto", code) == "local"
+    with pytest.raises(BackendUnavailableError, match="BASE_URL can't be read"):
+        choice.resolve("provider", code)
+    with pytest.raises(BackendUnavailableError, match="BASE_URL can't be read"):
+        asyncio.run(_route(choice.policy("provider", code)))
+
+
+async def _route(policy: Policy) -> Upstream:
+    return await policy(ProviderEnum.HUGGINGFACE)
 
 
 def test_llama_cpps_own_server_is_one_too(tmp_path: Path) -> None:
