@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { answererOf } from './answerer.js';
 import { backendChoices, effectiveBackend, resolveBackend } from './backends.js';
 import { AgentForm } from './components/AgentForm.jsx';
 import { CodePanel } from './components/CodePanel.jsx';
@@ -18,12 +19,13 @@ import { useServer } from './useServer.js';
 import { useSuccession } from './useSuccession.js';
 
 /** What a test runs on, from what the page shows of it. */
-function useBackend(catalog, provider) {
+function useBackend(catalog, provider, values) {
+  const answerer = answererOf(values, provider);
   const [wanted, setWanted] = useState('auto');
-  const choices = backendChoices(catalog, provider);
+  const choices = backendChoices(catalog, answerer);
   const chosen = effectiveBackend(choices, wanted);
   const runnable = provider && catalog.sandbox.available !== false;
-  return { backends: { choices, chosen, choose: setWanted }, backend: runnable ? resolveBackend(choices, chosen) : null };
+  return { backends: { choices, chosen, choose: setWanted, answerer }, backend: runnable ? resolveBackend(choices, chosen) : null };
 }
 
 export function App() {
@@ -31,10 +33,10 @@ export function App() {
   const { catalog } = server;
   const form = useAgentForm(catalog);
   const provider = catalog?.providers.find(({ id }) => id === form.values.provider) ?? null;
-  const { backends, backend } = useBackend(catalog, provider);
+  const { backends, backend } = useBackend(catalog, provider, form.values);
   const given = useFiles(catalog?.files);
   const hosts = useHosts(catalog);
-  const builder = useBuilder({ form, server, provider, backend, given: given.files, granted: hosts.granted });
+  const builder = useBuilder({ form, server, provider, backend, answerer: backends.answerer, given: given.files, granted: hosts.granted });
   const { file, show, runner } = builder;
   const opener = useOpenFile({ form, catalog, show, reportOffline: server.reportOffline });
   const succession = useSuccession({ form, builder });

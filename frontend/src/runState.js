@@ -12,7 +12,7 @@ export const idleRun = {
   status: 'idle',
   id: null,
   restored: false,
-  providerLabel: '',
+  answerer: '',
   granted: nothingGranted,
   /** What the agent's tools need and were not given: sentences of the server's. */
   missing: [],
@@ -71,12 +71,12 @@ function startOf(run, { limits }, now) {
 }
 
 /** Where the page begins with a run that it takes up again; `ageMs` is how long ago that was made. */
-export function restoredRun({ id, providerLabel }, record, ageMs, now) {
+export function restoredRun({ id, answerer }, record, ageMs, now) {
   const active = isActive(record);
   return {
     ...idleRun,
     id,
-    providerLabel,
+    answerer,
     restored: true,
     // The end is shown when its event comes, together with all that came before it.
     status: active ? record.status : 'restoring',

@@ -75,7 +75,7 @@ it('calls a run interrupted when the server stopped under it', () => {
 });
 
 describe('a run taken up again', () => {
-  const kept = { id: 'r1', providerLabel: 'Anthropic' };
+  const kept = { id: 'r1', answerer: 'Anthropic API' };
   const started = { type: 'started', backend: 'local', limits: { wall_s: 60 } };
 
   it('goes on counting from where it began', () => {

@@ -87,11 +87,11 @@ export function AgentForm({ form, server, provider, backends, given, hosts, open
         <ModelFields form={form} server={server} provider={provider} succession={succession} />
         <Checkbox label="Stream Response" {...checkField(form, 'stream')} />
         <Sections key={`sections-${form.edition}`} form={form} model={model} gallery={gallery} />
-        <BackendChoice {...backends} provider={provider} />
+        <BackendChoice {...backends} />
         <FilesField given={given} tools={form.values.tools} gallery={gallery} />
         <HostsField hosts={hosts} values={form.values} gallery={gallery} known={Boolean(server.catalog)} />
       </div>
-      <FormActions builder={builder} server={server} backend={backend} provider={provider} waiting={waiting} />
+      <FormActions builder={builder} server={server} backend={backend} provider={provider} answerer={backends.answerer} waiting={waiting} />
     </form>
   );
 }
