@@ -8,12 +8,12 @@ import { RunPanel } from './components/RunPanel.jsx';
 import { ServerBanner } from './components/ServerBanner.jsx';
 import { TokenDialog } from './components/TokenDialog.jsx';
 import { reveal } from './reveal.js';
+import { isOfEarlierFile } from './runState.js';
 import { useAgentForm } from './useAgentForm.js';
 import { useBuilder } from './useBuilder.js';
 import { useDropFile } from './useDropFile.js';
 import { useEagerTest } from './useEagerTest.js';
-import { useFiles } from './useFiles.js';
-import { useHosts } from './useHosts.js';
+import { useGrants } from './useGrants.js';
 import { useOpenFile } from './useOpenFile.js';
 import { useServer } from './useServer.js';
 import { useSuccession } from './useSuccession.js';
@@ -31,11 +31,10 @@ function useBackend(catalog, provider, values) {
 export function App() {
   const server = useServer();
   const { catalog } = server;
-  const form = useAgentForm(catalog);
+  const { given, hosts, ...grants } = useGrants(catalog);
+  const form = useAgentForm(catalog, grants);
   const provider = catalog?.providers.find(({ id }) => id === form.values.provider) ?? null;
   const { backends, backend } = useBackend(catalog, provider, form.values);
-  const given = useFiles(catalog?.files);
-  const hosts = useHosts(catalog);
   const builder = useBuilder({ form, server, provider, backend, answerer: backends.answerer, given: given.files, granted: hosts.granted });
   const { file, show, runner } = builder;
   const opener = useOpenFile({ form, catalog, show, reportOffline: server.reportOffline });
@@ -54,7 +53,7 @@ export function App() {
     if (await builder.generate()) reveal(codeRef.current);
   }
 
-  const keepFile = () => opener.openText(file.filename, file.code);
+  const keepFile = () => opener.openText(file.filename, file.code, { sameAgent: true });
 
   return (
     <div className="app">
@@ -84,7 +83,13 @@ export function App() {
           generating={builder.generating}
           actions={{ generate, writeAnew: builder.writeAnew, keepFile }}
         />
-        <RunPanel ref={resultRef} run={run} offline={server.status === 'offline'} fullOutput={runner.fullOutput} />
+        <RunPanel
+          ref={resultRef}
+          run={run}
+          earlier={isOfEarlierFile(run, file, builder.busy)}
+          offline={server.status === 'offline'}
+          fullOutput={runner.fullOutput}
+        />
       </main>
       <TokenDialog />
     </div>

@@ -1,3 +1,5 @@
+import { capitalized } from './format.js';
+
 /** Why a backend can't be used; null when it can. */
 function whyNot(backend, answerer) {
   if (!backend) return 'This server does not offer it.';
@@ -33,8 +35,6 @@ export function resolveBackend(choices, chosen) {
   const order = chosen === 'auto' ? ['provider', 'local'] : [chosen];
   return order.find((wanted) => choices.some(({ id, reason }) => id === wanted && !reason)) ?? null;
 }
-
-const capitalized = (name) => name[0].toUpperCase() + name.slice(1);
 
 /** The same in a few words, for beside the button. */
 export function nameBackend(backend, answerer) {

@@ -75,7 +75,7 @@ export function useBuilder({ form, server, provider, backend, answerer, given, g
       // should read field and message together.
       flushSync(() => showErrors(known));
       // The result still shows the run before: say that this test did not come to be one.
-      if (testing) setProblem({ title: 'Nothing was run', text: 'Mend the marked field, then test again.' });
+      if (testing) setProblem({ title: 'Nothing was run', text: `Mend the marked ${Object.keys(known).length === 1 ? 'field' : 'fields'}, then test again.` });
       return focusFirst(known);
     },
     [reportOffline, refresh, showErrors],

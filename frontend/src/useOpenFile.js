@@ -52,14 +52,17 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
     [reportOffline],
   );
 
-  /** Reads source back into the form and puts it on the page. Resolves to whether it was ours. */
+  /**
+   * Reads source back into the form and puts it on the page. Resolves to whether it was ours.
+   * `sameAgent`: what tests of it were given stays.
+   */
   const openText = useCallback(
-    async (name, code) => {
+    async (name, code, { sameAgent = false } = {}) => {
       setState({ ...nothing, reading: true });
       try {
         const { spec, exact, edits, warnings } = await api.readAgent(code);
         const read = withoutKnownAddress(fromSpec(spec), catalog);
-        replace(read, { base: exact ? null : code, undo: 'Undo open' });
+        replace(read, { base: exact ? null : code, undo: 'Undo open', sameAgent });
         const said = [...warnings, ...modelWarning(read, catalog)];
         show({ code, filename: name, warnings: said, kept: edits, fingerprint: fingerprint(read) });
         setState({ ...nothing, opened: { name, edits: edits.length } });

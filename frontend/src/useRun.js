@@ -105,7 +105,7 @@ export function useRun() {
         if (!program || mine.stopWanted) return;
         mine.id = (await api.createRun(program)).id;
         keepRun(mine);
-        show(mine, { ...idleRun, status: 'queued', id: mine.id, answerer, stopping: mine.stopWanted });
+        show(mine, { ...idleRun, status: 'queued', id: mine.id, code: program.code, answerer, stopping: mine.stopWanted });
       } finally {
         coming.current = null;
         setStarting(false);
