@@ -29,7 +29,7 @@ function OpenButton({ opener, ready }) {
       <button type="button" className="link" disabled={!ready || opener.reading} onClick={() => input.current.click()}>
         Open file…
       </button>
-      <input ref={input} type="file" accept=".py,text/x-python" hidden data-testid="open-input" onChange={choose} />
+      <input ref={input} type="file" accept=".py,.json,.yaml,.yml,text/x-python" hidden data-testid="open-input" onChange={choose} />
     </>
   );
 }
