@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { answererOf } from './answerer.js';
 import { backendChoices, effectiveBackend, resolveBackend } from './backends.js';
 import { AgentForm } from './components/AgentForm.jsx';
 import { CodePanel } from './components/CodePanel.jsx';
@@ -7,34 +8,34 @@ import { RunPanel } from './components/RunPanel.jsx';
 import { ServerBanner } from './components/ServerBanner.jsx';
 import { TokenDialog } from './components/TokenDialog.jsx';
 import { reveal } from './reveal.js';
+import { isOfEarlierFile } from './runState.js';
 import { useAgentForm } from './useAgentForm.js';
 import { useBuilder } from './useBuilder.js';
 import { useDropFile } from './useDropFile.js';
 import { useEagerTest } from './useEagerTest.js';
-import { useFiles } from './useFiles.js';
-import { useHosts } from './useHosts.js';
+import { useGrants } from './useGrants.js';
 import { useOpenFile } from './useOpenFile.js';
 import { useServer } from './useServer.js';
 import { useSuccession } from './useSuccession.js';
 
 /** What a test runs on, from what the page shows of it. */
-function useBackend(catalog, provider) {
+function useBackend(catalog, provider, values) {
+  const answerer = answererOf(values, provider);
   const [wanted, setWanted] = useState('auto');
-  const choices = backendChoices(catalog, provider);
+  const choices = backendChoices(catalog, answerer);
   const chosen = effectiveBackend(choices, wanted);
   const runnable = provider && catalog.sandbox.available !== false;
-  return { backends: { choices, chosen, choose: setWanted }, backend: runnable ? resolveBackend(choices, chosen) : null };
+  return { backends: { choices, chosen, choose: setWanted, answerer }, backend: runnable ? resolveBackend(choices, chosen) : null };
 }
 
 export function App() {
   const server = useServer();
   const { catalog } = server;
-  const form = useAgentForm(catalog);
+  const { given, hosts, ...grants } = useGrants(catalog);
+  const form = useAgentForm(catalog, grants);
   const provider = catalog?.providers.find(({ id }) => id === form.values.provider) ?? null;
-  const { backends, backend } = useBackend(catalog, provider);
-  const given = useFiles(catalog?.files);
-  const hosts = useHosts(catalog);
-  const builder = useBuilder({ form, server, provider, backend, given: given.files, granted: hosts.granted });
+  const { backends, backend } = useBackend(catalog, provider, form.values);
+  const builder = useBuilder({ form, server, provider, backend, answerer: backends.answerer, given: given.files, granted: hosts.granted });
   const { file, show, runner } = builder;
   const opener = useOpenFile({ form, catalog, show, reportOffline: server.reportOffline });
   const succession = useSuccession({ form, builder });
@@ -52,7 +53,7 @@ export function App() {
     if (await builder.generate()) reveal(codeRef.current);
   }
 
-  const keepFile = () => opener.openText(file.filename, file.code);
+  const keepFile = () => opener.openText(file.filename, file.code, { sameAgent: true });
 
   return (
     <div className="app">
@@ -82,7 +83,13 @@ export function App() {
           generating={builder.generating}
           actions={{ generate, writeAnew: builder.writeAnew, keepFile }}
         />
-        <RunPanel ref={resultRef} run={run} offline={server.status === 'offline'} fullOutput={runner.fullOutput} />
+        <RunPanel
+          ref={resultRef}
+          run={run}
+          earlier={isOfEarlierFile(run, file, builder.busy)}
+          offline={server.status === 'offline'}
+          fullOutput={runner.fullOutput}
+        />
       </main>
       <TokenDialog />
     </div>

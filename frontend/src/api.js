@@ -1,3 +1,5 @@
+import { capitalized } from './format.js';
+
 /**
  * Every request the page makes. Failures are one type, ApiError, whatever their cause:
  *
@@ -30,7 +32,7 @@ function readableMessage(text) {
   if (/valid integer/.test(text)) return 'Give a whole number.';
   if (/valid number/.test(text)) return 'Give a number.';
   const message = String(text).replace(/^(Value|Assertion) error, /, '');
-  return message.charAt(0).toUpperCase() + message.slice(1);
+  return capitalized(message);
 }
 
 /** Turns FastAPI's list of `{loc, msg}` into one message per path; the first one wins. */

@@ -1,19 +1,21 @@
-/** Why a backend can't be used with a provider; null when it can. */
-function whyNot(backend, provider) {
+import { capitalized } from './format.js';
+
+/** Why a backend can't be used; null when it can. */
+function whyNot(backend, answerer) {
   if (!backend) return 'This server does not offer it.';
-  if (backend.id === 'provider' && provider && !provider.key_configured) return `${provider.key_env} is not set.`;
+  if (backend.id === 'provider' && answerer?.reason) return answerer.reason;
   if (!backend.available) return backend.reason ?? 'Not available on this server.';
   return null;
 }
 
-/** The three choices of "Run with" for the selected provider: `{id, label, reason}`; a reason disables. */
-export function backendChoices(catalog, provider) {
+/** The three choices of "Run with", given answererOf the form: `{id, label, reason}`; a reason disables. */
+export function backendChoices(catalog, answerer) {
   const find = (id) => catalog?.backends.find((backend) => backend.id === id);
-  const providerReason = catalog ? whyNot(find('provider'), provider) : null;
-  const localReason = catalog ? whyNot(find('local'), provider) : null;
+  const providerReason = catalog ? whyNot(find('provider'), answerer) : null;
+  const localReason = catalog ? whyNot(find('local'), answerer) : null;
   return [
     { id: 'auto', label: 'Auto', reason: providerReason && localReason ? 'Nothing here can answer an agent.' : null },
-    { id: 'provider', label: 'Provider', reason: providerReason },
+    { id: 'provider', label: answerer?.own ? 'Your server' : 'Provider', reason: providerReason },
     { id: 'local', label: 'Local model', reason: localReason },
   ];
 }
@@ -35,18 +37,21 @@ export function resolveBackend(choices, chosen) {
 }
 
 /** The same in a few words, for beside the button. */
-export function nameBackend(backend, provider) {
+export function nameBackend(backend, answerer) {
   if (!backend) return '';
-  return backend === 'local' ? 'Runs on the local model.' : `Runs on the ${provider.label} API, which may cost money.`;
+  if (backend === 'local') return 'Runs on the local model.';
+  return answerer.own ? `Runs on ${answerer.name}.` : `Runs on the ${answerer.name}, which may cost money.`;
 }
 
 /** Who will answer a test, in words; empty while that is not known. */
-export function explainBackend(choices, chosen, provider) {
+export function explainBackend(choices, chosen, answerer) {
   const [auto, remote, local] = choices;
-  if (!provider) return '';
+  if (!answerer) return '';
   const backend = resolveBackend(choices, chosen);
-  if (backend === 'provider') return `The ${provider.label} API will answer. Calls may cost money.`;
-  if (!backend) return chosen === 'local' ? `Local model: ${local.reason}` : auto.reason;
+  if (backend === 'provider') {
+    return answerer.own ? `${capitalized(answerer.name)} will answer.` : `The ${answerer.name} will answer. Calls may cost money.`;
+  }
+  if (!backend) return chosen === 'local' ? `Local model: ${local.reason}` : (answerer.own && remote.reason) || auto.reason;
   if (chosen === 'local') return 'The built-in local model will answer: a tiny demo model, no key needed.';
   return `The built-in local model will answer. ${remote.reason}`;
 }
@@ -60,5 +65,5 @@ export const LOCAL_ANSWER =
 export function answeredBy(run) {
   if (run.backend === 'local') return LOCAL_ANSWER;
   if (run.backend === 'replay') return 'a recording';
-  return run.providerLabel ? `${run.providerLabel} API` : "the provider's API";
+  return run.answerer || "the provider's API";
 }

@@ -39,7 +39,7 @@ export const FIELDS = Object.keys(starter);
 /** What the server takes for a field left empty: spec.py. */
 export const DEFAULTS = { max_tokens: 4096, max_turns: 10, retries: 2 };
 
-const NUMBERS = ['max_tokens', 'max_turns', 'token_budget', 'timeout_s', 'retries'];
+export const NUMBERS = ['max_tokens', 'max_turns', 'token_budget', 'timeout_s', 'retries'];
 const TEXTS = FIELDS.filter((field) => typeof starter[field] === 'string' || starter[field] === null);
 const FLAGS = FIELDS.filter((field) => typeof starter[field] === 'boolean');
 

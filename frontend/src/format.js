@@ -1,6 +1,24 @@
 /** Shown where a figure is not known: never a zero, which would be a claim. */
 export const UNKNOWN = '–';
 
+// The path of a field, a file's name, an address: written as it is.
+const CODE_FIRST = /^(['"`]|\S*[._[\]/\\]\S|\S+: )/;
+
+/** With a capital at its start, unless it starts with code. */
+export function capitalized(text) {
+  return CODE_FIRST.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** The same with a full stop where it ends without one. */
+export function sentence(text) {
+  return /[.!?…]$/.test(text) ? capitalized(text) : `${capitalized(text)}.`;
+}
+
+/** "line" before 144, "lines" before 144–148 or 3, 144: the word before stretches `{first_line, last_line}`. */
+export function linesWord(parts) {
+  return parts.length === 1 && parts[0].last_line <= parts[0].first_line ? 'line' : 'lines';
+}
+
 export function seconds(value) {
   if (typeof value !== 'number' || !Number.isFinite(value)) return UNKNOWN;
   if (value < 0.1) return `${Math.round(value * 1000)} ms`;

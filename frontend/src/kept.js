@@ -10,11 +10,11 @@ const FILE_KEY = 'llm-agent-builder.file';
 export function keptRun() {
   const run = load(RUN_KEY, 'tab');
   if (typeof run?.id !== 'string' || run.id === '') return null;
-  return { id: run.id, providerLabel: typeof run.providerLabel === 'string' ? run.providerLabel : '' };
+  return { id: run.id, answerer: typeof run.answerer === 'string' ? run.answerer : '' };
 }
 
-export function keepRun({ id, providerLabel }) {
-  save(RUN_KEY, { id, providerLabel }, 'tab');
+export function keepRun({ id, answerer }) {
+  save(RUN_KEY, { id, answerer }, 'tab');
 }
 
 export function forgetRun() {

@@ -12,9 +12,11 @@ export const idleRun = {
   status: 'idle',
   id: null,
   restored: false,
-  providerLabel: '',
+  /** What ran; null while that isn't known. */
+  code: null,
+  answerer: '',
   granted: nothingGranted,
-  /** What the agent's tools need and were not given: sentences of the server's. */
+  /** What the agent needs and doesn't have, in the server's words. */
   missing: [],
   backend: null,
   modelLabel: null,
@@ -71,13 +73,14 @@ function startOf(run, { limits }, now) {
 }
 
 /** Where the page begins with a run that it takes up again; `ageMs` is how long ago that was made. */
-export function restoredRun({ id, providerLabel }, record, ageMs, now) {
+export function restoredRun({ id, answerer }, record, ageMs, now) {
   const active = isActive(record);
   return {
     ...idleRun,
     id,
-    providerLabel,
+    answerer,
     restored: true,
+    code: record.code ?? null,
     // The end is shown when its event comes, together with all that came before it.
     status: active ? record.status : 'restoring',
     startedAt: record.status === 'running' ? now - Math.max(0, ageMs || 0) : null,
@@ -93,7 +96,7 @@ const transitions = {
     tier: event.tier ?? null,
     limits: event.limits ?? null,
     granted: event.granted ?? nothingGranted,
-    missing: (event.missing ?? []).map(({ message }) => message),
+    missing: [...new Set((event.missing ?? []).map(({ message }) => message).filter(Boolean))],
     startedAt: startOf(run, event, now),
   }),
   model_call: (run, event) => ({ ...run, calls: [...run.calls, event] }),
@@ -123,6 +126,11 @@ export function applyEvents(run, events, now) {
 
 export function isActive(run) {
   return run.status === 'queued' || run.status === 'running';
+}
+
+/** Whether the page shows another file than the one that ran; not while the next run is being made ready. */
+export function isOfEarlierFile(run, file, busy) {
+  return !busy && run.code !== null && file !== null && file.code !== run.code;
 }
 
 /** Ended by someone's wish, or about to: what is cut off then is nobody's fault. */

@@ -54,8 +54,9 @@ function find(catalog, providerId, modelId) {
  * `base` is the text of an opened file whose hand-written parts are to be kept, or null.
  * `edition` counts the times that all values were replaced at once: fields made anew with it have no
  * history of their own, which the browser's undo would otherwise play back onto the wrong text.
+ * `grants`: what tests of the agent were given, which another agent doesn't inherit.
  */
-export function useAgentForm(catalog) {
+export function useAgentForm(catalog, { withdraw, restore }) {
   const [draft] = useState(readDraft);
   const [typed, setTyped] = useState(draft.values);
   const [base, setBase] = useState(draft.base);
@@ -75,8 +76,8 @@ export function useAgentForm(catalog) {
   }, []);
 
   const replace = useCallback(
-    (next, { base: nextBase = null, undo: label }) => {
-      setUndo({ label, typed, base });
+    (next, { base: nextBase = null, undo: label, sameAgent = false }) => {
+      setUndo({ label, typed, base, grants: sameAgent ? null : withdraw() });
       setTyped(next);
       setBase(nextBase);
       setErrors({});
@@ -84,7 +85,7 @@ export function useAgentForm(catalog) {
       setEdition((n) => n + 1);
       closeAll();
     },
-    [typed, base, closeAll],
+    [typed, base, closeAll, withdraw],
   );
 
   const reset = useCallback(() => replace(starter, { undo: 'Undo reset' }), [replace]);
@@ -92,11 +93,12 @@ export function useAgentForm(catalog) {
   const takeBack = useCallback(() => {
     setTyped(undo.typed);
     setBase(undo.base);
+    if (undo.grants) restore(undo.grants);
     setUndo(null);
     setErrors({});
     setNote(null);
     setEdition((n) => n + 1);
-  }, [undo]);
+  }, [undo, restore]);
 
   /** Options that the new model doesn't have go, and `note` says so. */
   const chooseModel = useCallback(

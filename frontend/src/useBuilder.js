@@ -35,7 +35,7 @@ function useFile() {
 const SETTLE = { title: 'Nothing was run', text: 'Settle what the form and the hand-written parts disagree on first: see the code.' };
 
 /** The two things the page does, Generate and Test Agent, and what came of them. */
-export function useBuilder({ form, server, provider, backend, given, granted }) {
+export function useBuilder({ form, server, provider, backend, answerer, given, granted }) {
   const { file, setFile, show } = useFile();
   const [generating, setGenerating] = useState(false);
   const [problem, setProblem] = useState(null);
@@ -75,7 +75,7 @@ export function useBuilder({ form, server, provider, backend, given, granted }) 
       // should read field and message together.
       flushSync(() => showErrors(known));
       // The result still shows the run before: say that this test did not come to be one.
-      if (testing) setProblem({ title: 'Nothing was run', text: 'Mend the marked field, then test again.' });
+      if (testing) setProblem({ title: 'Nothing was run', text: `Mend the marked ${Object.keys(known).length === 1 ? 'field' : 'fields'}, then test again.` });
       return focusFirst(known);
     },
     [reportOffline, refresh, showErrors],
@@ -125,11 +125,11 @@ export function useBuilder({ form, server, provider, backend, given, granted }) 
       return program && { code: program.code, task: values.task, backend, files: toBody(given), egress: granted };
     };
     try {
-      await launch(prepare, provider?.label ?? '');
+      await launch(prepare, answerer?.name ?? '');
     } catch (error) {
       fail(error, true);
     }
-  }, [busy, backend, file, stale, write, values.task, given, granted, launch, provider, fail]);
+  }, [busy, backend, file, stale, write, values.task, given, granted, launch, answerer, fail]);
 
   const dismissProblem = useCallback(() => setProblem(null), []);
 

@@ -28,5 +28,15 @@ export function useFiles(bounds) {
 
   const remove = useCallback((name) => keep(latest.current.filter((file) => file.name !== name), null), [keep]);
 
-  return { files, problem, bounds, add, remove };
+  /** Puts others in their place, and returns those that were there. */
+  const swap = useCallback(
+    (next) => {
+      const before = latest.current;
+      keep(next, null);
+      return before;
+    },
+    [keep],
+  );
+
+  return { files, problem, bounds, add, remove, swap };
 }

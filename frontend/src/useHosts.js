@@ -10,5 +10,5 @@ export function useHosts(catalog) {
     (host, on) => setWanted((now) => (on ? [...now, host] : now.filter((other) => other !== host))),
     [],
   );
-  return { allowed, granted: allowed.filter((host) => wanted.includes(host)), toggle };
+  return { allowed, granted: allowed.filter((host) => wanted.includes(host)), toggle, wanted, setWanted };
 }

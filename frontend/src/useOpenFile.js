@@ -3,6 +3,7 @@ import * as api from './api.js';
 import { atOwnServer, fingerprint, fromSpec, starter, withoutKnownAddress } from './fields.js';
 import { sizeText } from './files.js';
 import { describeProblem } from './problems.js';
+import { isJsonName, isSpecName, readSpec, specProblem } from './specFile.js';
 
 // What server/models.py takes.
 const MAX_BYTES = 1024 * 1024;
@@ -25,6 +26,12 @@ function modelWarning(values, catalog) {
   const provider = catalog.providers.find(({ id }) => id === values.provider);
   if (!provider || atOwnServer(values) || provider.models.some(({ id }) => id === values.model)) return [];
   return [`This server does not offer the file’s model, ${values.model}: the form has ${provider.default_model} in its place.`];
+}
+
+/** What a JSON spec leaves to be said once it is in the form. */
+function specNotes({ values, left }, catalog) {
+  const none = left.length > 0 ? [`Not taken over, as the form has no place for it: ${left.join(', ')}.`] : [];
+  return [...none, ...(values.model === null ? [] : modelWarning(values, catalog))];
 }
 
 const isOurs = (error) => error.code !== 'not_ours';
@@ -52,36 +59,47 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
     [reportOffline],
   );
 
-  /** Reads source back into the form and puts it on the page. Resolves to whether it was ours. */
+  /**
+   * Reads source back into the form and puts it on the page.
+   * `sameAgent`: what tests of it were given stays.
+   */
   const openText = useCallback(
-    async (name, code) => {
+    async (name, code, { sameAgent = false } = {}) => {
       setState({ ...nothing, reading: true });
       try {
         const { spec, exact, edits, warnings } = await api.readAgent(code);
         const read = withoutKnownAddress(fromSpec(spec), catalog);
-        replace(read, { base: exact ? null : code, undo: 'Undo open' });
+        replace(read, { base: exact ? null : code, undo: 'Undo open', sameAgent });
         const said = [...warnings, ...modelWarning(read, catalog)];
         show({ code, filename: name, warnings: said, kept: edits, fingerprint: fingerprint(read) });
         setState({ ...nothing, opened: { name, edits: edits.length } });
-        return true;
       } catch (error) {
         if (isOurs(error)) fail(name, error);
         else setState({ ...nothing, foreign: { name, code, why: aboutFile(error.message), importable: OPENAI_AGENTS.test(code) } });
-        return false;
       }
     },
     [replace, catalog, show, fail],
   );
 
+  const openSpec = useCallback(
+    (name, text) => {
+      const read = isJsonName(name) ? readSpec(text, catalog) : {};
+      if (!read.values) return setState({ ...nothing, problem: specProblem(name, read.why) });
+      replace(read.values, { undo: 'Undo open' });
+      return setState({ ...nothing, opened: { name, edits: 0, notes: specNotes(read, catalog) } });
+    },
+    [replace, catalog],
+  );
+
   const open = useCallback(
     async (chosen) => {
-      if (!chosen || !catalog) return false;
+      if (!chosen || !catalog) return;
       const { code, problem } = await readText(chosen);
-      if (!problem) return openText(chosen.name, code);
-      setState({ ...nothing, problem });
-      return false;
+      if (problem) setState({ ...nothing, problem });
+      else if (isSpecName(chosen.name)) openSpec(chosen.name, code);
+      else await openText(chosen.name, code);
     },
-    [catalog, openText],
+    [catalog, openText, openSpec],
   );
 
   /** Takes over what can be carried of a program that is not ours: of its first agent, or the one named. */

@@ -28,8 +28,8 @@ function createBatcher(deliver) {
 }
 
 /** What a run's callbacks may touch while it is the one on the page. */
-function newRun(providerLabel) {
-  return { id: null, providerLabel, abort: new AbortController(), stopWanted: false, text: [] };
+function newRun(answerer) {
+  return { id: null, answerer, abort: new AbortController(), stopWanted: false, text: [] };
 }
 
 /**
@@ -96,8 +96,8 @@ export function useRun() {
    * start. Throws an ApiError when the server does not take it.
    */
   const launch = useCallback(
-    async (prepare, providerLabel) => {
-      const mine = newRun(providerLabel);
+    async (prepare, answerer) => {
+      const mine = newRun(answerer);
       coming.current = mine;
       setStarting(true);
       try {
@@ -105,7 +105,7 @@ export function useRun() {
         if (!program || mine.stopWanted) return;
         mine.id = (await api.createRun(program)).id;
         keepRun(mine);
-        show(mine, { ...idleRun, status: 'queued', id: mine.id, providerLabel, stopping: mine.stopWanted });
+        show(mine, { ...idleRun, status: 'queued', id: mine.id, code: program.code, answerer, stopping: mine.stopWanted });
       } finally {
         coming.current = null;
         setStarting(false);
@@ -120,7 +120,7 @@ export function useRun() {
   const resume = useCallback(async () => {
     const kept = keptRun();
     if (!kept || live.current || coming.current) return null;
-    const mine = { ...newRun(kept.providerLabel), id: kept.id };
+    const mine = { ...newRun(kept.answerer), id: kept.id };
     show(mine);
     try {
       const record = await api.getRun(kept.id, mine.abort.signal);

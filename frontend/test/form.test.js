@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { answererOf } from '../src/answerer.js';
 import { backendChoices, effectiveBackend, explainBackend, resolveBackend } from '../src/backends.js';
 import { lifecycleWarning, listedAt, retiredLast, staleList } from '../src/lifecycle.js';
 import { contextSize, count, dollars, modelFacts, seconds, UNKNOWN } from '../src/format.js';
@@ -39,17 +40,17 @@ describe('the draft', () => {
 
 describe('run with', () => {
   it('disables the provider without a key, names the key, and says who answers', () => {
-    const choices = backendChoices(catalog, anthropic);
+    const choices = backendChoices(catalog, answererOf(starter, anthropic));
     expect(choices.map(({ reason }) => reason)).toEqual([null, 'ANTHROPIC_API_KEY is not set.', null]);
     expect(effectiveBackend(choices, 'provider')).toBe('auto');
-    expect(explainBackend(choices, 'auto', anthropic)).toMatch(/local model will answer/);
+    expect(explainBackend(choices, 'auto', answererOf(starter, anthropic))).toMatch(/local model will answer/);
   });
 
   it('offers everything where everything is there', () => {
     const provider = { ...anthropic, key_configured: true };
-    const choices = backendChoices({ ...catalog, backends: catalog.backends.map((b) => ({ ...b, available: true })) }, provider);
+    const choices = backendChoices({ ...catalog, backends: catalog.backends.map((b) => ({ ...b, available: true })) }, answererOf(starter, provider));
     expect(choices.every(({ reason }) => reason === null)).toBe(true);
-    expect(explainBackend(choices, 'auto', provider)).toMatch(/Anthropic API will answer/);
+    expect(explainBackend(choices, 'auto', answererOf(starter, provider))).toMatch(/Anthropic API will answer/);
   });
 });
 

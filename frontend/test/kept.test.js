@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { forgetRun, keepFile, keepRun, keptFile, keptRun } from '../src/kept.js';
 
 const file = { code: 'print()\n', filename: 'a.py', warnings: ['old'], kept: [{ first_line: 1, last_line: 2, kind: 'added' }], fingerprint: '[]' };
-const run = { id: 'r1', providerLabel: 'Anthropic' };
+const run = { id: 'r1', answerer: 'Anthropic API' };
 let area;
 
 beforeEach(() => {

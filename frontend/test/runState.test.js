@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applyEvents, idleRun, limitName, restoredRun, statusText, statusTone } from '../src/runState.js';
+import { applyEvents, idleRun, isOfEarlierFile, limitName, restoredRun, statusText, statusTone } from '../src/runState.js';
 
 const running = applyEvents({ ...idleRun, status: 'queued' }, [{ type: 'started', backend: 'local', tier: 'strong' }], 5);
 
@@ -14,6 +14,19 @@ describe('a run', () => {
     const run = applyEvents(idleRun, [{ type: 'started', backend: 'local', granted, missing }], 0);
     expect(run).toMatchObject({ granted, missing: ['query_sqlite finds no data.db'] });
     expect(running).toMatchObject({ granted: { hosts: [], files: [] }, missing: [] });
+  });
+
+  it('takes also what no tool lacks but the model that answers, each once', () => {
+    const lack = { tool: '', kind: 'answer', names: [], message: 'the built-in model holds to no such type' };
+    expect(applyEvents(idleRun, [{ type: 'started', missing: [lack, lack] }], 0).missing).toEqual([lack.message]);
+  });
+
+  it('is of an earlier file once the page shows another, also after a reload', () => {
+    const run = restoredRun({ id: 'r1', answerer: '' }, { status: 'success', code: 'a' }, 1, 2);
+    expect([run.code, isOfEarlierFile(run, { code: 'b' }, false)]).toEqual(['a', true]);
+    expect(isOfEarlierFile(run, { code: 'a' }, false)).toBe(false);
+    expect(isOfEarlierFile(run, { code: 'b' }, true)).toBe(false);
+    expect(isOfEarlierFile(idleRun, { code: 'b' }, false)).toBe(false);
   });
 
   it('takes backend and start from `started`', () => {
@@ -75,7 +88,7 @@ it('calls a run interrupted when the server stopped under it', () => {
 });
 
 describe('a run taken up again', () => {
-  const kept = { id: 'r1', providerLabel: 'Anthropic' };
+  const kept = { id: 'r1', answerer: 'Anthropic API' };
   const started = { type: 'started', backend: 'local', limits: { wall_s: 60 } };
 
   it('goes on counting from where it began', () => {

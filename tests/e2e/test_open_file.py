@@ -188,3 +188,28 @@ def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
     assert axe(page) == []
     page.screenshot(path=SHOTS / f"imported-{scheme}-360.png", full_page=True)
     context.close()
+
+
+def test_another_agent_inherits_no_file_and_the_result_says_that_it_is_of_the_one_before(
+    page: Page, site: Serving
+) -> None:
+    open_page(page, site)
+    page.get_by_test_id("files-input").set_input_files(
+        [{"name": "secret.txt", "mimeType": "text/plain", "buffer": b"mine"}]
+    )
+    given = page.get_by_role("list", name="Files for the agent")
+    expect(given).to_contain_text("secret.txt")
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
+    earlier = page.get_by_test_id("earlier")
+    expect(earlier).to_have_count(0)
+    page.get_by_role("button", name="Reset").click()
+    expect(given).to_have_count(0)
+    page.get_by_role("button", name="Undo reset").click()
+    expect(given).to_contain_text("secret.txt")
+    open_file(page, written(site))
+    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(given).to_have_count(0)
+    expect(earlier).to_be_visible()
+    page.reload()
+    expect(earlier).to_be_visible()

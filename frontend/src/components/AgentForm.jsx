@@ -29,7 +29,7 @@ function OpenButton({ opener, ready }) {
       <button type="button" className="link" disabled={!ready || opener.reading} onClick={() => input.current.click()}>
         Open file…
       </button>
-      <input ref={input} type="file" accept=".py,text/x-python" hidden data-testid="open-input" onChange={choose} />
+      <input ref={input} type="file" accept=".py,.json,.yaml,.yml,text/x-python" hidden data-testid="open-input" onChange={choose} />
     </>
   );
 }
@@ -87,11 +87,11 @@ export function AgentForm({ form, server, provider, backends, given, hosts, open
         <ModelFields form={form} server={server} provider={provider} succession={succession} />
         <Checkbox label="Stream Response" {...checkField(form, 'stream')} />
         <Sections key={`sections-${form.edition}`} form={form} model={model} gallery={gallery} />
-        <BackendChoice {...backends} provider={provider} />
+        <BackendChoice {...backends} />
         <FilesField given={given} tools={form.values.tools} gallery={gallery} />
         <HostsField hosts={hosts} values={form.values} gallery={gallery} known={Boolean(server.catalog)} />
       </div>
-      <FormActions builder={builder} server={server} backend={backend} provider={provider} waiting={waiting} />
+      <FormActions builder={builder} server={server} backend={backend} provider={provider} answerer={backends.answerer} waiting={waiting} />
     </form>
   );
 }

@@ -4,7 +4,7 @@ import { explainBackend } from '../backends.js';
  * Radio buttons drawn as one segmented control. Native ones, because arrow keys, disabled choices
  * and their descriptions then work everywhere without further code.
  */
-export function BackendChoice({ choices, chosen, choose, provider }) {
+export function BackendChoice({ choices, chosen, choose, answerer }) {
   return (
     <fieldset className="choice">
       <legend>Run with</legend>
@@ -27,7 +27,7 @@ export function BackendChoice({ choices, chosen, choose, provider }) {
         ))}
       </div>
       <div id="backend-note" className="choice-note">
-        <p>{explainBackend(choices, chosen, provider)}</p>
+        <p>{explainBackend(choices, chosen, answerer)}</p>
         {choices[2].reason && !choices[0].reason && chosen !== 'local' && <p>Local model: {choices[2].reason}</p>}
       </div>
     </fieldset>

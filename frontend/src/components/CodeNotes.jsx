@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { count } from '../format.js';
+import { capitalized, count, linesWord, sentence } from '../format.js';
 import { InfoIcon, WarningIcon } from './icons.jsx';
 
 function lineText({ first_line: first, last_line: last }) {
@@ -11,7 +11,7 @@ function Places({ parts, onShow }) {
   return (
     <span className="places">
       {parts.map((part, index) => (
-        <button key={index} type="button" className="place" aria-label={`Line ${lineText(part)}`} onClick={() => onShow(part.first_line)}>
+        <button key={index} type="button" className="place" aria-label={`${capitalized(linesWord([part]))} ${lineText(part)}`} onClick={() => onShow(part.first_line)}>
           {lineText(part)}
         </button>
       ))}
@@ -48,17 +48,12 @@ export function KeptNote({ parts, onShow, onDrop }) {
   return (
     <Note tone="accent" icon={<InfoIcon />}>
       <p>
-        {parts.length === 1 ? '1 hand-written part is kept' : `${count(parts.length)} hand-written parts are kept`}, line{' '}
+        {parts.length === 1 ? '1 hand-written part is kept' : `${count(parts.length)} hand-written parts are kept`}, {linesWord(parts)}{' '}
         <Places parts={parts} onShow={onShow} />
       </p>
       <button type="button" className="link" onClick={onDrop}>Write anew without</button>
     </Note>
   );
-}
-
-function sentence(text) {
-  const start = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(start) ? start : `${start}.`;
 }
 
 /** A field that was changed meets a line that was written by hand: the user says which one holds. */
@@ -67,7 +62,7 @@ export function ConflictNote({ conflicts, onShow, onKeepFile, onWriteAnew }) {
     <Note tone="bad">
       <div className="conflict">
         <p>
-          <strong>The form and your own lines disagree</strong>, line <Places parts={conflicts} onShow={onShow} />. Nothing was written.
+          <strong>The form and your own lines disagree</strong>, {linesWord(conflicts)} <Places parts={conflicts} onShow={onShow} />. Nothing was written.
         </p>
         <ul>
           {conflicts.map((conflict, index) => (

@@ -46,7 +46,7 @@ function hint({ testable, catalog, builder, waiting }) {
   return null;
 }
 
-export function FormActions({ builder, server, backend, provider, waiting }) {
+export function FormActions({ builder, server, backend, provider, answerer, waiting }) {
   const { running } = builder;
   const testable = backend !== null;
   const text = hint({ testable, catalog: server.catalog, builder, waiting });
@@ -60,7 +60,7 @@ export function FormActions({ builder, server, backend, provider, waiting }) {
         <TestButton builder={builder} testable={testable} />
       </div>
       <p className="form-hint">
-        <span>{text ?? nameBackend(backend, provider)}</span>
+        <span>{text ?? nameBackend(backend, answerer)}</span>
         {text === null && (
           <span className="shortcut">
             <span className="sr-only">Shortcut from anywhere on the page: </span>

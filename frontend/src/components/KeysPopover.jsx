@@ -2,7 +2,13 @@ import { listedAt } from '../lifecycle.js';
 import { HeaderPopover, StateRow } from './HeaderPopover.jsx';
 import { KeyIcon } from './icons.jsx';
 
-function summarize(providers) {
+function summarize(providers, servers) {
+  const keys = summarizeKeys(providers);
+  if (servers.length === 0) return keys;
+  return `${keys}, ${servers.length} ${servers.length === 1 ? 'server' : 'servers'}`;
+}
+
+function summarizeKeys(providers) {
   const set = providers.filter((provider) => provider.key_configured).length;
   if (set === 0) return 'none set';
   return set === providers.length ? 'all set' : `${set} of ${providers.length} set`;
@@ -11,12 +17,13 @@ function summarize(providers) {
 export function KeysPopover({ catalog, onOpen }) {
   const { providers, backends } = catalog;
   const local = backends.find(({ id }) => id === 'local')?.available;
-  const some = providers.some((provider) => provider.key_configured);
+  const servers = providers.flatMap((provider) => provider.servers ?? []);
+  const some = [...providers, ...servers].some((each) => each.key_configured);
   return (
     <HeaderPopover
       icon={<KeyIcon />}
       name="Keys"
-      summary={summarize(providers)}
+      summary={summarize(providers, servers)}
       tone={some ? 'good' : 'quiet'}
       title="Provider keys"
       onOpen={onOpen}
@@ -38,8 +45,35 @@ export function KeysPopover({ catalog, onOpen }) {
           restart needed.
         </p>
       )}
+      <Servers servers={servers} />
       <p className="popover-note">Keys stay on the server. No key ever enters the sandbox.</p>
     </HeaderPopover>
+  );
+}
+
+function serverState({ key_env: name, key_configured: set }) {
+  if (!name) return 'needs no key';
+  return set ? 'key configured' : 'key not set';
+}
+
+/** The servers of the user's own, which agents of the models there are tested against. */
+function Servers({ servers }) {
+  if (servers.length === 0) return null;
+  return (
+    <>
+      <h3 className="popover-title">Your model servers</h3>
+      <ul className="state-list" aria-label="Your model servers">
+        {servers.map((server) => (
+          <StateRow
+            key={server.base_url}
+            name={<code>{server.base_url}</code>}
+            active={server.key_configured}
+            state={serverState(server)}
+            reason={server.key_configured ? 'Agents at this address are tested against it.' : `Set ${server.key_env} to test agents at this address.`}
+          />
+        ))}
+      </ul>
+    </>
   );
 }
 

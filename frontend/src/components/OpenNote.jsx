@@ -19,6 +19,17 @@ function parts(number) {
   return number === 1 ? '1 hand-written part is kept' : `${count(number)} hand-written parts are kept`;
 }
 
+function SpecOpened({ opened: { name, notes }, onClose }) {
+  return (
+    <Card tone="good" icon={<CheckIcon />} title={`${name} is in the form`} onClose={onClose}>
+      {notes.map((note) => (
+        <p key={note}>{note}</p>
+      ))}
+      <p>Generate writes the agent file of this spec.</p>
+    </Card>
+  );
+}
+
 function Opened({ opened: { name, edits }, onClose }) {
   return (
     <Card tone="good" icon={<CheckIcon />} title={`${name} is open`} onClose={onClose}>
@@ -102,7 +113,7 @@ export function OpenNote({ opener }) {
           <p>{problem.text}</p>
         </Card>
       )}
-      {opened && <Opened opened={opened} onClose={dismiss} />}
+      {opened && (opened.notes ? <SpecOpened opened={opened} onClose={dismiss} /> : <Opened opened={opened} onClose={dismiss} />)}
       {foreign && <Foreign opener={opener} />}
       {report && <Report report={report} onImport={opener.importForeign} onClose={dismiss} />}
     </div>

@@ -1,5 +1,5 @@
 import { answeredBy, LOCAL_BOUND } from '../backends.js';
-import { costText, count, seconds, UNKNOWN } from '../format.js';
+import { capitalized, costText, count, seconds, sentence, UNKNOWN } from '../format.js';
 import { isActive, statusTone, stoppedEarly } from '../runState.js';
 import { InfoIcon, ShieldIcon, WarningIcon } from './icons.jsx';
 import { Fact, ModelCalls } from './ModelCalls.jsx';
@@ -27,17 +27,27 @@ function Granted({ granted: { hosts, files } }) {
   );
 }
 
-/** What its tools will lack: said while the run is going, and not only once they have failed. */
-function Missing({ missing }) {
-  if (missing.length === 0) return null;
+/** What it will lack, its tools or the model that answers: said while the run is going, and not only once they have failed. */
+function Missing({ run }) {
+  if (run.missing.length === 0) return null;
+  const failed = statusTone(run) === 'bad';
   return (
-    <div className="note" data-tone="quiet" data-testid="missing">
-      <InfoIcon />
+    <div className="note" data-tone={failed ? 'caution' : 'quiet'} data-testid="missing">
+      {failed ? <WarningIcon /> : <InfoIcon />}
       <ul>
-        {missing.map((message) => (
-          <li key={message}>{message}.</li>
+        {run.missing.map((message) => (
+          <li key={message}>{sentence(message)}</li>
         ))}
       </ul>
+    </div>
+  );
+}
+
+function EarlierNote() {
+  return (
+    <div className="note" data-tone="caution" data-testid="earlier">
+      <InfoIcon />
+      <p>This result is of an earlier file, not of the one now on the page.</p>
     </div>
   );
 }
@@ -52,18 +62,14 @@ function earlyNote(run) {
 /** The server's own words for the outcome, where the badge alone would leave a question. */
 function outcomeNote(run, offline) {
   if (run.problem) return run.problem;
-  if (run.budget) return sentence(run.budget);
+  if (run.budget) return capitalized(run.budget);
   // The banner over the page says it already.
   if (run.connection === 'lost') return offline ? null : 'Connection lost; trying to reconnect…';
   if (stoppedEarly(run)) return earlyNote(run);
   const reason = run.exit?.reason ?? '';
   // A single word is the kind of limit, which the badge names; the exit code stands below.
   if (run.status === 'success' || !reason.includes(' ') || reason.startsWith('exit code')) return null;
-  return sentence(reason);
-}
-
-function sentence(text) {
-  return text[0].toUpperCase() + text.slice(1);
+  return capitalized(reason);
 }
 
 function Note({ run, offline }) {
@@ -105,7 +111,7 @@ function Denied({ message }) {
         <div className="denied" data-testid="denied">
           <ShieldIcon />
           <p>
-            <strong>Refused by the sandbox.</strong> {message[0].toUpperCase() + message.slice(1)}.
+            <strong>Refused by the sandbox.</strong> {sentence(message)}
           </p>
         </div>
       )}
@@ -129,7 +135,7 @@ function Summary({ run }) {
   );
 }
 
-export function RunPanel({ ref, run, offline, fullOutput }) {
+export function RunPanel({ ref, run, earlier, offline, fullOutput }) {
   const idle = run.status === 'idle';
   const waiting = isActive(run) || run.status === 'restoring';
   return (
@@ -146,10 +152,11 @@ export function RunPanel({ ref, run, offline, fullOutput }) {
         </p>
       ) : (
         <>
+          {earlier && <EarlierNote />}
           <Backend run={run} />
           <Granted granted={run.granted} />
-          <Missing missing={run.missing} />
           <Note run={run} offline={offline} />
+          <Missing run={run} />
           {/* A new run starts with a fresh view, which follows its output again. */}
           <OutputView key={run.id} output={run.output} waiting={waiting} fullOutput={fullOutput} />
           <Denied message={run.denied} />
