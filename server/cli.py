@@ -94,6 +94,7 @@ def _catalog() -> Catalog:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the model calls to this file.",
 )
+@click.option("--force", is_flag=True, help="Replace the --record file if it is there.")
 @click.option(
     "--replay",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -106,6 +107,7 @@ def run(
     budget: float | None,
     egress: tuple[str, ...],
     record: Path | None,
+    force: bool,
     replay: Path | None,
     given: tuple[str, ...],
     save: Path | None,
@@ -131,8 +133,8 @@ def run(
         "replay": _read_cassette(replay) if replay else None,
     }
     request = _parse_request(asked)
-    if record is not None and not record.parent.is_dir():  # said before money is spent
-        raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
+    if record is not None:  # said before money is spent
+        _check_place(record, force=force)
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
@@ -206,6 +208,13 @@ def _spending(settings: Settings) -> Iterator[Store | None]:
         return
     with contextlib.closing(Store(settings.data_dir, settings.database_url)) as store:
         yield store
+
+
+def _check_place(record: Path, *, force: bool) -> None:
+    if not record.parent.is_dir():
+        raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
+    if record.is_file() and not force:
+        raise click.UsageError(f"{record} is there already; --force replaces it")
 
 
 def _write_cassette(file: Path, admitted: Run) -> None:
