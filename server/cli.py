@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError, SpecError
+from llm_agent_builder.value_problems import said_of
 from server.backends import base_url_in, providers_in
 from server.catalog_refresh import LiveCatalog
 from server.cli_files import read_files, save_files
@@ -170,7 +171,7 @@ def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         option = _OPTIONS.get(str(first["loc"][0]), str(first["loc"][0]))
-        raise click.UsageError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise click.UsageError(f"{option}: {said_of(first)}") from None
 
 
 async def _run_once(
