@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llm_agent_builder.agent_builder import AgentBuilder, filename_for
-from llm_agent_builder.errors import AgentBuilderError
+from llm_agent_builder.errors import AgentBuilderError, SpecError
 from llm_agent_builder.spec import AgentSpec
 from llm_agent_builder.spec_files import SUFFIXES
 
@@ -43,6 +43,10 @@ def run_batch(specs: Iterable[Path], output: Path, make_spec: MakeSpec, *, force
         try:
             spec = make_spec(path)
             sources[filename_for(spec.name)].append((path, AgentBuilder().build(spec)))
+        except SpecError as error:
+            each = (f"{name}: {problem}" for name, problem in error.problems)
+            said = f"\n{path}: ".join(each)  # one a line, each by its file
+            batch.problems.append((path, said))
         except AgentBuilderError as error:
             batch.problems.append((path, str(error)))
         except OSError as error:

@@ -27,9 +27,22 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except SpecError as error:
-            raise click.UsageError(str(error), ctx) from None
+            raise click.UsageError(_one_a_line(error, ctx), ctx) from None
         except AgentBuilderError as error:
             raise click.ClickException(str(error)) from None
+
+
+GIVEN_FILES = f"{__name__}.given_files"
+"""Where a command's context has the files that options named, by the fields they are read into."""
+
+
+def _one_a_line(error: SpecError, ctx: click.Context) -> str:
+    """Return the problems of a spec; those in a file that an option named, by that file."""
+    files: dict[str, Path] = ctx.meta.get(GIVEN_FILES, {})
+    lines = [f"{files.get(field, field)}: {problem}" for field, problem in error.problems]
+    if len(lines) > 1:
+        lines.insert(0, f"{len(lines)} values can't be used:")
+    return "\n".join(lines)
 
 
 class Group(click.Group):

@@ -119,7 +119,8 @@ def _generate_from(base: Path, given: dict[str, Any], output: Path | None, *, fo
     text = read_text(base)
     catalog = current_catalog()
     try:
-        known = plain_values(read_agent(text).spec)
+        before = read_agent(text).spec
+        known = plain_values(before)
         if given.get("provider", known["provider"]) != known["provider"]:
             known.pop("model")  # it is the other provider's
         spec = checked_spec(make_spec(with_defaults(known | given)), catalog)
@@ -131,7 +132,19 @@ def _generate_from(base: Path, given: dict[str, Any], output: Path | None, *, fo
         message = "changed fields meet hand-written parts; nothing was changed"
         raise click.ClickException("\n".join([message, *places])) from None
     _warn(spec, catalog)
+    _warn_of_lost_tools(before, spec)
     _write(made.code, output, base, force=force)
+
+
+def _warn_of_lost_tools(before: AgentSpec, after: AgentSpec) -> None:
+    kept = {tool.name for tool in after.tool_codes}
+    lost = [tool.name for tool in before.tool_codes if tool.name not in kept]
+    if lost:
+        click.echo(
+            f"warning: the tools given replace those of the file: {', '.join(lost)} taken out; "
+            "to keep one, give it too (--tool FILE or ID)",
+            err=True,
+        )
 
 
 def _generate_batch(

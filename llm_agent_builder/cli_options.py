@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
+from llm_agent_builder.cli_base import GIVEN_FILES
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.spec import AgentSpec, Effort, Thinking
 from llm_agent_builder.user_code import CODE_MAX_BYTES
@@ -30,7 +32,8 @@ _OPTIONS = (
         *("--tool", "tools"),
         multiple=True,
         metavar="FILE|ID",
-        help="A Python file with one function, or a ready tool's id; may be repeated.",
+        help="A Python file with one function, or a ready tool's id; may be repeated. Replaces the "
+        "tools of a --spec or --base file.",
     ),
     click.option("--answer", type=_FILE, help="A Python file with Pydantic models, or a schema."),
     _option("chat", is_flag=True),
@@ -66,24 +69,39 @@ def option_values(options: dict[str, Any]) -> dict[str, Any]:
 
     """
     given = {name: value for name, value in options.items() if value not in (None, ())}
+    files = click.get_current_context().meta.setdefault(GIVEN_FILES, {})
     if "tools" in given:
-        given["tools"] = [_tool(position, name) for position, name in enumerate(given["tools"])]
+        given["tools"] = [_tool(i, name, files) for i, name in enumerate(given["tools"])]
     if "answer" in given:
-        given["answer"] = _read("answer", given["answer"])
+        given["answer"] = _answer(given["answer"], files)
     return given
 
 
-def _tool(position: int, name: str) -> dict[str, str]:
+def _tool(position: int, name: str, files: dict[str, Path]) -> dict[str, str]:
     if name.endswith(".py") or "/" in name:
-        return {"code": _read(f"tools.{position}.code", Path(name))}
+        return {"code": _read(f"tools.{position}.code", Path(name), files)}
     return {"gallery": name}
 
 
-def _read(field: str, path: Path) -> str:
+def _answer(path: Path, files: dict[str, Path]) -> object:
+    text = _read("answer", path, files)
+    if path.suffix != ".json":
+        return text
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SpecError("answer", f"is not JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise SpecError("answer", "should be a JSON Schema: an object in braces")
+    return schema
+
+
+def _read(field: str, path: Path, files: dict[str, Path]) -> str:
+    files[field] = path
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return file.read(CODE_MAX_BYTES + 1)
     except OSError as error:
-        raise SpecError(field, f"can't read {path}: {error.strerror}") from None
+        raise SpecError(field, f"can't be read: {error.strerror}") from None
     except ValueError:
-        raise SpecError(field, f"can't read {path}: it is not UTF-8 text") from None
+        raise SpecError(field, "can't be read: it is not UTF-8 text") from None

@@ -78,7 +78,8 @@ def import_(file: Path, output: Path | None, force: bool, provider: str, agent: 
     try:
         make_spec(made.spec)
     except SpecError as error:
-        click.echo(f"to do in the spec: {error}", err=True)
+        for name, problem in error.problems:
+            click.echo(f"to do in the spec: {name}: {problem}", err=True)
 
 
 def _write(values: Mapping[str, Any], output: Path | None, *, force: bool) -> None:

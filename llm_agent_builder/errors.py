@@ -35,13 +35,15 @@ class AgentBuilderError(Exception):
 class SpecError(AgentBuilderError, ValueError):
     """A value of an agent can't be used.
 
-    `field` is the name of the AgentSpec field; `str()` starts with it.
+    `field` is the name of the AgentSpec field; `str()` starts with it. `also` are further fields
+    and what is wrong with them; `problem` says all, and `problems` gives one by one.
     """
 
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
+    def __init__(self, field: str, problem: str, also: Sequence[tuple[str, str]] = ()) -> None:
         self.field = field
-        self.problem = problem
+        self.problems = ((field, problem), *also)
+        self.problem = "; ".join([problem, *(f"{name}: {more}" for name, more in also)])
+        super().__init__(f"{field}: {self.problem}")
 
 
 class UnknownModelError(SpecError):

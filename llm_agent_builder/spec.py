@@ -15,12 +15,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails
+from pydantic_core import InitErrorDetails
 
 from llm_agent_builder.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.base_urls import URL_MAX_CHARS, check_base_url
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.known_keys import not_a_field
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_parts import McpServer, ToolSpec, check_answer, code_clash
 from llm_agent_builder.spec_text import (
@@ -37,6 +36,7 @@ from llm_agent_builder.spec_text import (
 )
 from llm_agent_builder.tool_code import ToolCode, parse_tool
 from llm_agent_builder.user_code import CODE_MAX_BYTES
+from llm_agent_builder.value_problems import said_of
 
 __all__ = [
     "CODE_MAX_BYTES",
@@ -278,20 +278,12 @@ def make_spec(values: Mapping[str, Any]) -> AgentSpec:
     try:
         return AgentSpec.model_validate(values)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors(include_url=False)]
+        problems = [
+            (".".join(map(str, problem["loc"])), said_of(problem, AgentSpec))
+            for problem in error.errors(include_url=False)
+        ]
     (field, first), *rest = problems
-    more = "".join(f"; {name}: {problem}" for name, problem in rest)
-    raise SpecError(field, first + more)
-
-
-def _explain(problem: ErrorDetails) -> tuple[str, str]:
-    """Return the field and what is wrong with it, in a user's words."""
-    field = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "missing":
-        return field, "missing"
-    if problem["type"] == "extra_forbidden":
-        return field, not_a_field(AgentSpec, problem["loc"])
-    return field, problem["msg"]
+    raise SpecError(field, first, rest)
 
 
 def spec_json_schema() -> dict[str, Any]:

@@ -24,9 +24,10 @@ def checked_spec(spec: AgentSpec, catalog: Catalog) -> AgentSpec:
     catalog.require_allowed(spec.provider, spec.model)
     problems = _problems(spec, catalog.capabilities(spec.provider, spec.model))
     if problems:
-        (field, first), *rest = problems.items()
-        more = "".join(f"; {name} {problem}" for name, problem in rest)
-        raise SpecError(field, f"{first}{more} ({spec.model})")
+        (field, first), *rest = [
+            (name, f"{problem} ({spec.model})") for name, problem in problems.items()
+        ]
+        raise SpecError(field, first, rest)
     model = catalog.find(spec.provider, spec.model)
     base_url = model.base_url if model else None
     return spec.model_copy(update={"base_url": base_url}) if base_url else spec

@@ -25,9 +25,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    if any(char in text for char in "\x85\u2028\u2029"):  # line ends too, for YAML: it folds them
-        style = '"'
+    # YAML takes these for ends of lines as well, and a read of them gives back another one.
+    style = '"' if set(text) & set("\x85\u2028\u2029") else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

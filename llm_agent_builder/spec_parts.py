@@ -56,7 +56,7 @@ def _read_answer(value: object) -> str | Mapping[str, Any]:
     try:
         schema = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise fail("json", f"is neither Python nor JSON: {error}") from None
+        raise fail("json", f"is not JSON: {error}") from None
     assert isinstance(schema, dict)  # it begins with a brace
     return schema
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.value_problems import said_of
 
 FORMAT = 1
 MOST_BYTES = 64 * 1024 * 1024
@@ -81,7 +82,7 @@ def parse_cassette(data: object) -> Cassette:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "it"
-        raise SpecError("replay", f"not a cassette: {place}: {first['msg']}") from None
+        raise SpecError("replay", f"not a cassette: {place}: {said_of(first)}") from None
     except (KeyError, binascii.Error):
         raise SpecError("replay", "not a cassette: a chunk is neither text nor base64") from None
     return cassette

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError, SpecError
+from llm_agent_builder.value_problems import said_of
 from server.backends import base_url_in, providers_in
 from server.catalog_refresh import LiveCatalog
 from server.cli_files import read_files, save_files
@@ -94,6 +95,7 @@ def _catalog() -> Catalog:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write the model calls to this file.",
 )
+@click.option("--force", is_flag=True, help="Replace the --record file if it is there.")
 @click.option(
     "--replay",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -106,6 +108,7 @@ def run(
     budget: float | None,
     egress: tuple[str, ...],
     record: Path | None,
+    force: bool,
     replay: Path | None,
     given: tuple[str, ...],
     save: Path | None,
@@ -131,8 +134,8 @@ def run(
         "replay": _read_cassette(replay) if replay else None,
     }
     request = _parse_request(asked)
-    if record is not None and not record.parent.is_dir():  # said before money is spent
-        raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
+    if record is not None:  # said before money is spent
+        _check_place(record, force=force)
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
@@ -168,7 +171,7 @@ def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         option = _OPTIONS.get(str(first["loc"][0]), str(first["loc"][0]))
-        raise click.UsageError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise click.UsageError(f"{option}: {said_of(first)}") from None
 
 
 async def _run_once(
@@ -206,6 +209,13 @@ def _spending(settings: Settings) -> Iterator[Store | None]:
         return
     with contextlib.closing(Store(settings.data_dir, settings.database_url)) as store:
         yield store
+
+
+def _check_place(record: Path, *, force: bool) -> None:
+    if not record.parent.is_dir():
+        raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
+    if record.is_file() and not force:
+        raise click.UsageError(f"{record} is there already; --force replaces it")
 
 
 def _write_cassette(file: Path, admitted: Run) -> None:

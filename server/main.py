@@ -37,10 +37,10 @@ from llm_agent_builder.errors import (
     StoreError,
 )
 from llm_agent_builder.gallery import gallery
-from llm_agent_builder.known_keys import not_a_field
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_check import checked_spec
 from llm_agent_builder.tool_needs import needs_of
+from llm_agent_builder.value_problems import said_of
 from server.agent_files import add_agent_file_routes, regenerated
 from server.backends import own_servers
 from server.logs import configure_logs
@@ -140,9 +140,12 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     """Turn an exception into the one shape of errors; the only place that does."""
     if isinstance(error, RequestValidationError):
         # Without `input` and `ctx`: they would echo what was sent.
-        shown = error.errors()[:_PROBLEMS_SHOWN]
-        detail = [{key: item[key] for key in ("loc", "msg", "type")} for item in shown]
-        _name_nearest_keys(request, detail)
+        field = getattr(request.scope.get("route"), "body_field", None)
+        model = field.field_info.annotation if field else None
+        detail = [
+            {"loc": item["loc"], "msg": said_of(item, model, 1), "type": item["type"]}
+            for item in error.errors()[:_PROBLEMS_SHOWN]
+        ]
         return JSONResponse({"detail": detail, "code": "invalid_request"}, 422)
     if isinstance(error, HTTPException):
         code = HTTPStatus(error.status_code).name.lower()
@@ -161,17 +164,11 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "the server failed; its log says why", "code": "bug"}, 500)
 
 
-def _name_nearest_keys(request: Request, detail: list[dict[str, Any]]) -> None:
-    """Say of unknown keys in a body which ones there are."""
-    field = getattr(request.scope.get("route"), "body_field", None)
-    model = field.field_info.annotation if field else None
-    for item in detail:
-        if item["type"] == "extra_forbidden" and isinstance(model, type):
-            item["msg"] = not_a_field(model, item["loc"][1:])
-
-
 def _at_field(error: SpecError) -> list[dict[str, Any]]:
-    return [{"loc": ["body", *error.field.split(".")], "msg": error.problem, "type": "value_error"}]
+    return [
+        {"loc": ["body", *field.split(".")], "msg": problem, "type": "value_error"}
+        for field, problem in error.problems
+    ]
 
 
 # ---------------------------------------------------------------- routes

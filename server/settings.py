@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from llm_agent_builder.errors import SettingsError
 from llm_agent_builder.extra_models import Endpoint, ExtraModel, parse_endpoints, parse_models
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.value_problems import said_of
 
 PREFIX = "AGENT_BUILDER_"
 ENV_FILE = Path(".env")
@@ -243,7 +244,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
-        raise SettingsError(f"{name}: {first['msg']}") from None
+        raise SettingsError(f"{name}: {said_of(first)}") from None
     return settings
 
 

@@ -29,8 +29,8 @@ export function onTokenRequired(ask) {
 
 function readableMessage(text) {
   if (/at least 1 character|^Field required|^missing$/.test(text)) return 'Fill this in.';
-  if (/valid integer/.test(text)) return 'Give a whole number.';
-  if (/valid number/.test(text)) return 'Give a number.';
+  if (/^should be a whole number$/.test(text)) return 'Give a whole number.';
+  if (/^should be a number$/.test(text)) return 'Give a number.';
   const message = String(text).replace(/^(Value|Assertion) error, /, '');
   return capitalized(message);
 }

@@ -42,7 +42,7 @@ describe('errors', () => {
   it('names a part of a field by its whole path, and what a conflict is about', async () => {
     const conflicts = [{ first_line: 3, last_line: 3, text: 'x = 1' }];
     serve(
-      answer(422, { detail: [{ loc: ['body', 'tools', 0, 'code'], msg: 'line 3: no type' }, { loc: ['body', 'answer'], msg: 'properties.a.type has no meaning' }, { loc: ['body', 'retries'], msg: 'Input should be a valid integer' }] }),
+      answer(422, { detail: [{ loc: ['body', 'tools', 0, 'code'], msg: 'line 3: no type' }, { loc: ['body', 'answer'], msg: 'properties.a.type has no meaning' }, { loc: ['body', 'retries'], msg: 'should be a whole number' }] }),
       answer(409, { detail: 'lines meet', code: 'conflict', conflicts }),
     );
     await expect(api.generate({})).rejects.toMatchObject({ fields: { 'tools.0.code': 'Line 3: no type', answer: 'properties.a.type has no meaning', retries: 'Give a whole number.' } });

@@ -319,7 +319,7 @@ GOOD: dict[str, Any] = {"agent_name": "Greeter", "prompt": "Greet.", "example_ta
         ({"model": "a\rb"}, "model", "U+000D"),
         ({"model": "m" * 201}, "model", "201 characters"),
         ({"provider": "gemini"}, "provider", "'gemini' is none of anthropic, huggingface"),
-        ({"stream": "perhaps"}, "stream", "boolean"),
+        ({"stream": "perhaps"}, "stream", "should be true or false"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_its_field(

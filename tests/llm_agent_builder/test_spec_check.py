@@ -64,7 +64,7 @@ def test_what_the_model_does_passes_as_it_is() -> None:
         (
             {"model": "claude-haiku-4-5", "max_tokens": 100_000, "effort": "low"},
             "max_tokens",
-            "; effort 'low' is not offered",
+            "; effort: 'low' is not offered",
         ),
     ],
 )

@@ -17,7 +17,13 @@ from llm_agent_builder import AgentBuilder, AgentSpec
 from llm_agent_builder.cli import cli
 from llm_agent_builder.gallery import gallery
 from llm_agent_builder.spec import make_spec
-from llm_agent_builder.spec_files import dump_spec, file_schema, load_spec_file, plain_values
+from llm_agent_builder.spec_files import (
+    dump_spec,
+    file_schema,
+    load_spec_file,
+    plain_values,
+    with_defaults,
+)
 from tests.llm_agent_builder.full_specs import full_specs
 from tests.llm_agent_builder.openai_programs import EXPORTED
 from tests.llm_agent_builder.test_read_back import SPEC, build
@@ -47,6 +53,13 @@ def specs(**files: dict[str, Any] | str) -> Path:
 
 
 # --- one file
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_an_end_of_line_of_its_own_kind_is_kept_in_a_spec_file(end: str) -> None:
+    spec = make_spec(with_defaults(ONE | {"prompt": f"a{end}", "task": f"a{end}b\nc{end}"}))
+    Path("spec.yaml").write_text(dump_spec(plain_values(spec)), "utf-8")
+    assert make_spec(load_spec_file(Path("spec.yaml"))) == spec
 
 
 @settings(max_examples=20)
@@ -145,9 +158,9 @@ def test_batch_tells_every_problem_and_writes_the_rest() -> None:
     result = invoke("generate", "--batch", folder, "-o", "out")
     assert result.exit_code == 1
     problems = [line for line in result.stderr.splitlines() if line.startswith("specs/")]
-    assert [line.partition(":")[0] for line in problems] == [f"specs/{n}.yaml" for n in "bcde"]
-    assert "prompt: missing; task: missing" in problems[1]
-    assert "'nope' is not a model" in problems[2]
+    assert [line.partition(":")[0] for line in problems] == [f"specs/{n}.yaml" for n in "bccde"]
+    assert problems[1:3] == ["specs/c.yaml: prompt: missing", "specs/c.yaml: task: missing"]
+    assert "'nope' is not a model" in problems[3]
     assert result.stderr.endswith("5 specs: 1 written, 4 failed\n")
     assert [path.name for path in Path("out").iterdir()] == ["one.py"]
 
@@ -251,6 +264,15 @@ def test_generate_with_a_base_changes_the_given_fields_and_no_other_byte() -> No
     assert invoke("generate", "--base", "a.py", "--prompt", "New.", "--force").exit_code == 0
     expected = text.replace('"You know places."', '"New."').encode()
     assert Path("a.py").read_bytes() == expected
+
+
+def test_base_tells_which_tools_the_given_ones_took_the_place_of() -> None:
+    Path("one.yaml").write_text(yaml.safe_dump(ONE | {"tools": [{"gallery": "calculator"}]}))
+    assert invoke("generate", "--spec", "one.yaml", "-o", "a.py").exit_code == 0
+    added = invoke("generate", "--base", "a.py", "--tool", "current_time", "-o", "-")
+    assert "replace those of the file: calculator taken out; to keep one" in added.stderr
+    kept = ("--tool", "calculator", "--tool", "current_time", "-o", "-")
+    assert invoke("generate", "--base", "a.py", *kept).stderr == ""
 
 
 def test_generate_with_a_base_takes_another_providers_default_model() -> None:

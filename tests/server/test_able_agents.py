@@ -141,7 +141,7 @@ def test_the_local_model_answers_an_agent_with_tools(
         ({"tools": [ADD, "def f(x): return 1"]}, "tools.1.code", "line 1: "),
         ({"answer": CITY, "stream": True}, "answer", "turn stream off"),
         ({"mcp_servers": [{"name": "x"}]}, "mcp_servers.0", "either a command or a url"),
-        ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
+        ({"max_tokens": 0}, "max_tokens", "should be at least 1"),
     ],
 )
 def test_a_choice_that_cannot_be_had_is_422_at_its_field(

@@ -29,9 +29,14 @@ def test_run_answers_by_the_local_model_without_a_key(tmp_path: Path, provider: 
     assert "built-in model" in done.stderr
 
 
-def test_recording_is_named_and_replaces_an_earlier_one(tmp_path: Path) -> None:
+def test_recording_is_named_and_replaces_an_earlier_one_by_force_alone(tmp_path: Path) -> None:
     (tmp_path / "calls.json").write_text("earlier")
-    done = call(tmp_path, "run", program(tmp_path, ""), "--task", "x", "--record", "calls.json")
+    run = ("run", program(tmp_path, "print('ran')"), "--task", "x", "--record", "calls.json")
+    done = call(tmp_path, *run)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "calls.json is there already; --force replaces it" in done.stderr
+    assert (tmp_path / "calls.json").read_text() == "earlier"
+    done = call(tmp_path, *run, "--force")
     assert (done.returncode, done.stderr) == (0, "[recorded: calls.json]\n")
     assert json.loads((tmp_path / "calls.json").read_text())["calls"] == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,23 @@ def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> No
     with pytest.raises(SettingsError, match="AGENT_BUILDER_PORT") as caught:
         load_settings(port="canary")
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"run_budget_usd": "abc"}, "AGENT_BUILDER_RUN_BUDGET_USD: should be a number"),
+        ({"port": "x"}, "AGENT_BUILDER_PORT: should be a whole number"),
+        ({"max_concurrent_runs": 0}, "AGENT_BUILDER_MAX_CONCURRENT_RUNS: should be at least 1"),
+        ({"egress_allow": "x"}, "AGENT_BUILDER_EGRESS_ALLOW: 'x' is not HOST:PORT"),
+    ],
+)
+def test_a_setting_that_can_not_be_says_what_it_should_be(
+    values: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(**values)
+    assert str(caught.value) == said
 
 
 def test_upstream_must_be_a_url() -> None:
