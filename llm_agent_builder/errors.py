@@ -11,6 +11,7 @@ AgentBuilderError
 ├── TemplateError                      a template wrote something else than it should: a bug of ours
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
+├── ReadersBusyError                   too much code is being read; try again after `retry_after` s
 ├── RunNotFoundError                   no run has that id
 ├── RunFileNotFoundError               the run has no file of that name, or none any more
 └── MachineryError                     our own machinery failed: never the agent's fault
@@ -121,6 +122,14 @@ class QueueFullError(AgentBuilderError):
             f"too many runs are waiting; try again in {retry_after:.0f} s, or raise "
             "AGENT_BUILDER_MAX_QUEUED_RUNS"
         )
+        self.retry_after = retry_after
+
+
+class ReadersBusyError(AgentBuilderError):
+    """As many files are being read as the server allows. `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"too many files are being read; try again in {retry_after:.0f} s")
         self.retry_after = retry_after
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Literal
 
 from llm_agent_builder.file_parts import Part
+from llm_agent_builder.line_matching import Effort, matching_blocks
 
 Kind = Literal["added", "changed", "removed"]
-Block = tuple[int, int, int]
-"""Equal lines: where in the first, where in the second, how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +26,11 @@ class Edit:
     """The lines as they are; as they were, where they are removed."""
 
 
-def matching_blocks(first: Sequence[str], second: Sequence[str]) -> list[Block]:
-    """Return the lines that two texts have in common, in order; the last block is empty."""
-    head = 0
-    shorter = min(len(first), len(second))
-    while head < shorter and first[head] == second[head]:
-        head += 1
-    tail = 0
-    while tail < shorter - head and first[-1 - tail] == second[-1 - tail]:
-        tail += 1
-    middle, other = first[head : len(first) - tail], second[head : len(second) - tail]
-    # Blank lines stand everywhere: as anchors they match what has nothing in common, slowly.
-    matcher = SequenceMatcher(lambda line: not line.strip(), middle, other, autojunk=False)
-    blocks = [(head + b.a, head + b.b, b.size) for b in matcher.get_matching_blocks() if b.size]
-    start = [(0, 0, head)] if head else []
-    end = [(len(first) - tail, len(second) - tail, tail)] if tail else []
-    return [*start, *blocks, *end, (len(first), len(second), 0)]
-
-
 def find_edits(built: Sequence[Part], edited: Sequence[Part]) -> Iterator[Edit]:
     """Yield what was edited, in the order of the edited file."""
     originals = {part.key: part for part in built}
     kept = {part.key for part in edited}
+    effort = Effort()
     removed = _removed(built, edited, kept)
     for part in edited:
         yield from removed.pop(part.key, ())
@@ -57,7 +38,7 @@ def find_edits(built: Sequence[Part], edited: Sequence[Part]) -> Iterator[Edit]:
         if original is None:
             yield from _added(part)
         elif original.lines != part.lines:
-            yield from _changed(original, part)
+            yield from _changed(original, part, effort)
 
 
 def _removed(
@@ -80,9 +61,9 @@ def _added(part: Part) -> Iterator[Edit]:
     yield from _edit("added", part, 0, len(part.lines))
 
 
-def _changed(original: Part, part: Part) -> Iterator[Edit]:
+def _changed(original: Part, part: Part, effort: Effort) -> Iterator[Edit]:
     before, at = 0, 0
-    for first, second, size in matching_blocks(original.lines, part.lines):
+    for first, second, size in matching_blocks(original.lines, part.lines, effort):
         if at < second:
             yield from _edit("changed" if before < first else "added", part, at, second)
         elif before < first:

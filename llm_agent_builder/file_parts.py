@@ -183,14 +183,19 @@ def _key(source: Source, node: ast.stmt) -> str:
 
 def _joined(cuts: list[_Cut]) -> Iterator[_Cut]:
     """Join statements that share a line; drop what is empty."""
-    waiting: _Cut | None = None
+    waiting: list[_Cut] = []
+    end = 0
     for cut in cuts:
-        if waiting is None:
-            waiting = cut
-        elif cut.begin < waiting.end:
-            waiting = _Cut(f"{waiting.key}; {cut.key}", waiting.begin, max(waiting.end, cut.end))
-        else:
-            yield waiting
-            waiting = cut
-    if waiting is not None:
-        yield waiting
+        if waiting and cut.begin >= end:
+            yield _as_one(waiting, end)
+            waiting, end = [], 0
+        waiting.append(cut)
+        end = max(end, cut.end)
+    if waiting:
+        yield _as_one(waiting, end)
+
+
+def _as_one(cuts: list[_Cut], end: int) -> _Cut:
+    if len(cuts) == 1:
+        return cuts[0]
+    return _Cut("; ".join(cut.key for cut in cuts), cuts[0].begin, end)

@@ -11,7 +11,7 @@ import ast
 import re
 import symtable
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llm_agent_builder.code_layout import global_names
 from llm_agent_builder.errors import NotOursError
@@ -50,6 +50,13 @@ class Source:
     lines: tuple[str, ...]
     """With their ends, counted as Python counts them."""
     tree: ast.Module
+    _encoded: dict[int, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def _plain_bytes(self, line: int) -> bytes:
+        """Return a line as syntax trees count it; made once, as many statements may share it."""
+        if line not in self._encoded:
+            self._encoded[line] = plain(self.lines[line]).encode()
+        return self._encoded[line]
 
     @property
     def newline(self) -> str:
@@ -60,10 +67,12 @@ class Source:
     def segment(self, node: ast.expr | ast.stmt) -> str:
         """Return the source of a node, with plain line ends."""
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
-        lines = [plain(line) for line in self.lines[first : last + 1]]
-        lines[-1] = at_byte(lines[-1], node.end_col_offset or 0)[0]
-        lines[0] = at_byte(lines[0], node.col_offset)[1]
-        return "".join(lines)
+        start, end = node.col_offset, node.end_col_offset
+        if first == last:
+            return self._plain_bytes(first)[start:end].decode()
+        head, tail = self._plain_bytes(first)[start:], self._plain_bytes(last)[:end]
+        between = (plain(line) for line in self.lines[first + 1 : last])
+        return "".join([head.decode(), *between, tail.decode()])
 
     def global_names(self) -> set[str]:
         """Return the names that the file looks for at the level of its module."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llm_agent_builder.file_edits import matching_blocks
+from llm_agent_builder.line_matching import Effort, matching_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Stretch:
 
 
 def merge_lines(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: Effort
 ) -> tuple[list[int | str], list[Clash]]:
     """Return the merged lines and where both changed the same ones.
 
@@ -35,7 +35,7 @@ def merge_lines(
     """
     merged: list[int | str] = []
     clashes: list[Clash] = []
-    for stretch in _stretches(base, ours, theirs):
+    for stretch in _stretches(base, ours, theirs, effort):
         was = base[slice(*stretch.base)]
         mine, other = ours[slice(*stretch.ours)], theirs[slice(*stretch.theirs)]
         if mine == was and other != was:
@@ -48,21 +48,22 @@ def merge_lines(
 
 
 def _stretches(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: Effort
 ) -> Iterator[Stretch]:
     """Yield all lines in stretches: by turns changed by somebody, and common to all."""
     base_at = ours_at = theirs_at = 0
-    for start, mine, other, size in _common(base, ours, theirs):
+    for start, mine, other, size in _common(base, ours, theirs, effort):
         yield Stretch((base_at, start), (ours_at, mine), (theirs_at, other))
         base_at, ours_at, theirs_at = start + size, mine + size, other + size
         yield Stretch((start, base_at), (mine, ours_at), (other, theirs_at))
 
 
 def _common(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: Effort
 ) -> Iterator[tuple[int, int, int, int]]:
     """Yield the lines that all three have: where in each, and how many; the last is empty."""
-    in_ours, in_theirs = matching_blocks(base, ours), matching_blocks(base, theirs)
+    in_ours = matching_blocks(base, ours, effort)
+    in_theirs = matching_blocks(base, theirs, effort)
     first = second = 0
     while first < len(in_ours) and second < len(in_theirs):
         base_a, mine, size_a = in_ours[first]

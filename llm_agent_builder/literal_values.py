@@ -11,6 +11,8 @@ Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 
 _NUMBER_MAX = 10**12
 _DEPTH_MAX = 100
+_CALL_DEPTH = 10
+"""What a call counts as: each reads all of its text again, and nobody dedents ten times."""
 # Methods and functions of text that prompts are written with.
 _ON_TEXT: Mapping[str, Callable[[str], str]] = {
     "dedent": textwrap.dedent,
@@ -102,9 +104,9 @@ def _called(function: ast.expr, arguments: list[ast.expr], depth: int) -> str:
     """Return the value of `dedent(text)`, `textwrap.dedent(text)` or `text.strip()`."""
     match function, arguments:
         case ast.Name(id="dedent" | "cleandoc" as name), [argument]:
-            return _ON_TEXT[name](_text(argument, depth))
+            return _ON_TEXT[name](_text(argument, depth + _CALL_DEPTH))
         case ast.Attribute(value=ast.Name(), attr="dedent" | "cleandoc" as name), [argument]:
-            return _ON_TEXT[name](_text(argument, depth))
+            return _ON_TEXT[name](_text(argument, depth + _CALL_DEPTH))
         case ast.Attribute(value=text, attr="strip" | "lstrip" | "rstrip" as name), []:
-            return _ON_TEXT[name](_text(text, depth))
+            return _ON_TEXT[name](_text(text, depth + _CALL_DEPTH))
     raise NotLiteralError

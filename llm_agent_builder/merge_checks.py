@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from llm_agent_builder.errors import Conflict, MergeConflictError
 from llm_agent_builder.file_parts import names_of
 from llm_agent_builder.foreign_code import Source
+
+_CONFLICTS_MAX = 20
+"""Each shows a whole line; who has mended these asks again."""
 
 
 def check_names(before: Source, after: Source) -> None:
@@ -20,23 +25,28 @@ def check_names(before: Source, after: Source) -> None:
     """
     had, has = _top_level(before.tree), _top_level(after.tree)
     gone = {name for name in after.global_names() if had[name] and not has[name]}
-    conflicts = [
-        _conflict(before, after, node.lineno, f"{node.id} is gone with the changed fields")
-        for node in ast.walk(after.tree)
-        if isinstance(node, ast.Name) and node.id in gone
-    ]
-    conflicts += [
-        _conflict(before, after, line, f"{name} is something else too; rename yours")
-        for name, line in _twice(after.tree, had)
-    ]
-    if conflicts:
-        raise MergeConflictError(conflicts)
+    found = list(islice(_found(after.tree, had, gone), _CONFLICTS_MAX))
+    if not found:
+        return
+    places = {line: place for place, line in reversed(list(enumerate(before.lines, 1)))}
+    raise MergeConflictError(
+        [_conflict(places, after.lines[line - 1], reason) for line, reason in found]
+    )
 
 
-def _conflict(before: Source, after: Source, line: int, reason: str) -> Conflict:
+def _found(tree: ast.Module, had: Counter[str], gone: set[str]) -> Iterator[tuple[int, str]]:
+    """Yield the line of each conflict, and what is wrong there."""
+    if gone:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and node.id in gone:
+                yield node.lineno, f"{node.id} is gone with the changed fields"
+    for name, line in _twice(tree, had):
+        yield line, f"{name} is something else too; rename yours"
+
+
+def _conflict(places: Mapping[str, int], text: str, reason: str) -> Conflict:
     """Return a conflict at a line of the merged file, as it stood in the file before it."""
-    text = after.lines[line - 1]
-    place = before.lines.index(text) + 1 if text in before.lines else 1
+    place = places.get(text, 1)
     return Conflict(place, place, text, reason)
 
 

@@ -15,6 +15,7 @@ from llm_agent_builder.agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.errors import Conflict, MergeConflictError, NotOursError
 from llm_agent_builder.file_parts import Part, PartedFile, part_file
 from llm_agent_builder.foreign_code import read_source
+from llm_agent_builder.line_matching import Effort
 from llm_agent_builder.line_merge import merge_lines
 from llm_agent_builder.literal_values import NotLiteralError, literal_value
 from llm_agent_builder.merge_checks import check_names
@@ -110,6 +111,7 @@ class _Merge:
         self.theirs = {part.key: part for part in theirs.parts}
         self.conflicts: list[Conflict] = []
         self.newline = ours.source.newline
+        self.effort = Effort()
 
     def run(self) -> str:
         """Return the merged file."""
@@ -182,7 +184,7 @@ class _Merge:
         wanted: Sequence[str],
     ) -> str:
         """Merge some lines of a part; `shift` is where they begin in it."""
-        merged, clashes = merge_lines(original, lines, wanted)
+        merged, clashes = merge_lines(original, lines, wanted, self.effort)
         for clash in clashes:
             start, end = shift + clash.start, shift + clash.end
             self._clash(part, "the changed fields change the same lines", start, end)

@@ -6,7 +6,8 @@ import ast
 import re
 import unicodedata
 from dataclasses import replace
-from itertools import takewhile
+from itertools import groupby, pairwise, takewhile
+from operator import itemgetter
 
 from llm_agent_builder.errors import Conflict, MergeConflictError
 from llm_agent_builder.foreign_code import Source, at_byte, read_source
@@ -59,14 +60,26 @@ def _definition(source: Source, agent: ast.ClassDef) -> tuple[int, int]:
 
 def _with_words(source: Source, places: list[tuple[int, int]], old: str, new: str) -> Source:
     lines = list(source.lines)
-    for line, column in sorted(places, reverse=True):
-        before, after = at_byte(lines[line - 1], column)
+    for line, found in groupby(sorted(places), key=itemgetter(0)):
+        words = _replaced(lines[line - 1], [column for _, column in found], old, new)
+        if words is None:
+            raise _taken(source, line, old)
+        lines[line - 1] = words
+    return read_source(source.mark + "".join(lines))
+
+
+def _replaced(line: str, columns: list[int], old: str, new: str) -> str | None:
+    """Return a line with the word at each of some columns replaced; None: one is another word."""
+    data = line.encode()
+    pieces = [data[: columns[0]].decode()]
+    for column, end in pairwise([*columns, len(data)]):
+        after = data[column:end].decode()
         word = "".join(takewhile(lambda char: f"a{char}".isidentifier(), after))
         # Python takes other spellings of a letter for the same name.
         if unicodedata.normalize("NFKC", word) != old:
-            raise _taken(source, line, old)
-        lines[line - 1] = before + new + after[len(word) :]
-    return read_source(source.mark + "".join(lines))
+            return None
+        pieces += [new, after[len(word) :]]
+    return "".join(pieces)
 
 
 def rename_file(source: Source, old: str, new: str) -> Source:

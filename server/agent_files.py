@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
 from llm_agent_builder.merging import regenerate
 from llm_agent_builder.openai_import import import_agent
@@ -15,6 +14,8 @@ from llm_agent_builder.reading import read_agent
 from llm_agent_builder.spec import AgentSpec
 from llm_agent_builder.spec_files import file_schema
 from server.models import CodeRequest, HandWritten, ImportRequest
+from server.reading_room import ReadingRoom
+from server.rooms import Rooms
 
 __all__ = ["add_agent_file_routes", "regenerated"]
 
@@ -26,13 +27,18 @@ def add_agent_file_routes(app: FastAPI) -> None:
     app.get("/api/spec-schema")(get_spec_schema)
 
 
-async def post_read(body: CodeRequest) -> Response:
+def _room(request: Request) -> ReadingRoom:
+    rooms: Rooms = request.app.state.rooms
+    return rooms.reading
+
+
+async def post_read(request: Request, body: CodeRequest) -> Response:
     """Return the spec that an agent file has, and its hand-written parts; the file is not run.
 
     `{spec, exact, edits: [{kind, first_line, last_line, text}], warnings}`: lines count from 1,
     both ends included; those removed are named by the line they stood in front of.
     """
-    return await asyncio.to_thread(_read, body.code)
+    return await _room(request).run(lambda: _read(body.code))
 
 
 def _read(code: str) -> Response:
@@ -47,13 +53,13 @@ def _read(code: str) -> Response:
     )
 
 
-async def post_import(body: ImportRequest) -> Response:
+async def post_import(request: Request, body: ImportRequest) -> Response:
     """Return a spec, as far as it goes, of an agent of OpenAI's Agents SDK; it is not run.
 
     `{spec, report: [{line, what, carried, note}], agents}`: `agents` names all that the program
     has; `agent` in the request chooses another than the one that it starts.
     """
-    return await asyncio.to_thread(_import, body)
+    return await _room(request).run(lambda: _import(body))
 
 
 def _import(body: ImportRequest) -> Response:
@@ -72,15 +78,18 @@ async def get_spec_schema() -> dict[str, Any]:
     return file_schema()
 
 
-async def regenerated(base: str, spec: AgentSpec) -> tuple[str, list[HandWritten]]:
+async def regenerated(
+    room: ReadingRoom, base: str, spec: AgentSpec
+) -> tuple[str, list[HandWritten]]:
     """Return a hand-edited file with the fields of `spec`, and its hand-written parts.
 
     Raises:
         NotOursError: `base` is no agent file.
         MergeConflictError: a changed field meets a hand-written part.
+        ReadersBusyError: too many files are being read.
 
     """
-    made = await asyncio.to_thread(regenerate, base, spec)
+    made = await room.run(lambda: regenerate(base, spec))
     kept = [
         HandWritten(kind=edit.kind, first_line=edit.first_line, last_line=edit.last_line)
         for edit in made.reading.edits

@@ -30,6 +30,7 @@ from llm_agent_builder.errors import (
     MergeConflictError,
     NotOursError,
     QueueFullError,
+    ReadersBusyError,
     RunFileNotFoundError,
     RunNotFoundError,
     SandboxUnavailableError,
@@ -120,6 +121,7 @@ def create_app(
 
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (QueueFullError, 429, "queue_full"),
+    (ReadersBusyError, 429, "readers_busy"),
     (RunNotFoundError, 404, "run_not_found"),
     (RunFileNotFoundError, 404, "file_not_found"),
     (SpecError, 422, "invalid_request"),
@@ -153,7 +155,7 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     for kind, status, code in _STATUS:
         if isinstance(error, kind):
             headers = {}
-            if isinstance(error, QueueFullError):
+            if isinstance(error, QueueFullError | ReadersBusyError):
                 headers["Retry-After"] = str(max(1, round(error.retry_after)))
             shown = _at_field(error) if isinstance(error, SpecError) else str(error)
             body: dict[str, Any] = {"detail": shown, "code": code}
@@ -277,7 +279,7 @@ async def post_generate(request: Request, body: GenerateRequest) -> GenerateResp
     if body.base is None:
         code = AgentBuilder().build(spec)
     else:
-        code, kept = await regenerated(body.base, spec)
+        code, kept = await regenerated(_rooms(request).reading, body.base, spec)
     filename = filename_for(body.name)
     warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
     return GenerateResponse(

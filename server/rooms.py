@@ -21,6 +21,7 @@ from server.libc import give_memory_back
 from server.local_model import NOTE, LocalModel
 from server.metering import today
 from server.metrics import RunMetrics
+from server.reading_room import ReadingRoom
 from server.runs import Runs
 from server.sandbox import Sandbox
 from server.scratch import sweep_scratch
@@ -45,6 +46,7 @@ class Rooms:
     store: Store
     gateway: Gateway
     runs: Runs
+    reading: ReadingRoom
 
 
 @asynccontextmanager
@@ -117,9 +119,11 @@ async def open_rooms(
     background = [bookkeeping, warm_up]
     if refresh:
         background.append(asyncio.create_task(catalog.run()))
+    reading = ReadingRoom()
     try:
-        yield Rooms(settings, keys, catalog, local_model, sandbox, store, gateway, runs)
+        yield Rooms(settings, keys, catalog, local_model, sandbox, store, gateway, runs, reading)
     finally:
+        reading.close()
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)

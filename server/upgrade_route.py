@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -52,8 +51,8 @@ async def post_upgrade(request: Request, body: UpgradeRequest) -> JSONResponse:
     """
     rooms: Rooms = request.app.state.rooms
     catalog = rooms.catalog.current()
-    found = await asyncio.to_thread(
-        find_upgrade, body.code, catalog, filename=body.filename, to=body.to
+    found = await rooms.reading.run(
+        lambda: find_upgrade(body.code, catalog, filename=body.filename, to=body.to)
     )
     content: dict[str, Any] = asdict(found)
     content["retires_on"] = found.retires_on.isoformat() if found.retires_on else None

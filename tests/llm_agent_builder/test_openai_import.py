@@ -351,3 +351,37 @@ def test_a_damaged_program_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(NotOursError):
         made = import_agent(text)
         assert made.report
+
+
+# --- programs that grow without end
+
+
+def doubled(first: str, again: str, times: int) -> str:
+    """Return definitions of P0, P1 and so on, each made of the one before it."""
+    lines = [f"P{n + 1} = {again.format(f'P{n}')}\n" for n in range(times)]
+    return f"P0 = {first!r}\n" + "".join(lines)
+
+
+@pytest.mark.parametrize("again", ["{0} + {0}", 'f"{{{0}}}{{{0}}}"', "({0} + {0}).strip()"])
+@pytest.mark.parametrize(("first", "said"), [("x", "102,400 bytes"), ("", "are empty")])
+def test_instructions_that_double_are_told_in_few_steps(again: str, first: str, said: str) -> None:
+    above = doubled(first, again, 30)  # 2**30 steps, were each name told again for each use
+    made = import_agent(program("instructions=P30", above=above))
+    assert "prompt" not in made.spec
+    assert said in only(made, "instructions").note
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["'x' * 10**9", "''.join(['x'] * 10**9)", "f'{P0:>999999999}'", "f'{\"x\" * 10**9}'"],
+)
+def test_texts_that_a_run_would_make_huge_are_not_made(code: str) -> None:
+    made = import_agent(program(f"instructions={code}", above="P0 = 'x'\n"))
+    assert len(str(made.spec)) < 1000
+
+
+def test_many_long_parts_are_too_many() -> None:
+    fields = "{dedent(P)}" * 4000
+    made = import_agent(program(f'instructions=f"{fields}"', above=f"P = {'x' * 90_000!r}\n"))
+    assert "prompt" not in made.spec
+    assert "too many parts" in only(made, "instructions").note
