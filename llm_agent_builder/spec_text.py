@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+_KEYS_MAX = 100
 NAME_MAX_CHARS = 100
 MODEL_MAX_CHARS = 200
 TEXT_MAX_BYTES = 100 * 1024
@@ -18,6 +20,13 @@ def fail(code: str, message: str) -> PydanticCustomError:
     """Return the error to raise for a value; `message` is said to a user as it stands."""
     # Braces would be read as placeholders by PydanticCustomError.
     return PydanticCustomError(code, "{problem}", {"problem": message})
+
+
+def few_keys(value: object) -> object:
+    """Return a value as it is, unless it has so many keys that telling each would take long."""
+    if isinstance(value, Mapping) and len(value) > _KEYS_MAX:
+        raise fail("too_many_keys", f"has {len(value):,} keys; none has more than {_KEYS_MAX}")
+    return value
 
 
 def require_text(value: object) -> str:

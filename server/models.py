@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
+from llm_agent_builder.spec_text import few_keys
 from llm_agent_builder.tool_needs import Need
 from server.backends import Backend, BackendChoice
 from server.cassette import parse_cassette
@@ -61,6 +62,11 @@ CODE_MAX_BYTES = 1024 * 1024
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, value: Any) -> Any:
+        return few_keys(value)
 
 
 def _bounded(value: object, longest: int) -> str:

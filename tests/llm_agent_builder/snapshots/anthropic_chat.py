@@ -72,7 +72,9 @@ def parse_arguments() -> argparse.Namespace:
     """Return what is asked: the task from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
-    parser.add_argument("--chat", action="store_true", help="hold a conversation; Ctrl-D ends it")
+    parser.add_argument(
+        "--chat", action="store_true", help="hold a conversation; Ctrl-D ends it"
+    )
     words, asked = sys.argv[1:], argparse.Namespace(task=None)
     if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
         place = words.index("--task")
