@@ -33,6 +33,10 @@ _MAX_DEPTH = 16
 _MAX_PARTS = 1000
 _NAME_MAX = 24
 _FIELD_MAX = 40
+SCHEMA_MAX_CHARS = 64 * 1024
+"""Limit of a schema: its texts, and one character for each value."""
+_DEFINITION_MAX = 200
+_ENUM_MAX = 1000
 _PROPERTY_MAX = 64  # as the providers' APIs have it for a tool's
 _IMPORTED = frozenset(path.rpartition(".")[2] for path in PATHS)
 _TAKEN = FILE_NAMES | FILE_IMPORTS.keys() | _IMPORTED | frozenset(dir(builtins))
@@ -65,11 +69,29 @@ def source_of_schema(schema: Schema) -> str:
             answers know; names the place and the mend.
 
     """
+    _check_size(schema)
     writer = _Writer(schema)
     writer.whole()
     imports = import_block(render_imports(Import(*path.split(".")) for path in writer.used))
     blank = "\n\n" if writer.chunks[0].startswith("class ") else "\n"
     return imports + blank + "\n\n\n".join(writer.chunks) + "\n"
+
+
+def _check_size(schema: object) -> None:
+    """Refuse what takes long to read, without reading all of it."""
+    left, rest = SCHEMA_MAX_CHARS, [schema]
+    while rest:
+        value = rest.pop()
+        left -= len(value) if isinstance(value, str) else 1
+        if isinstance(value, Mapping):
+            left -= len(value)
+            rest += [*value.keys(), *value.values()] if left > 0 else []
+        elif isinstance(value, (list, tuple)):
+            rest += value if len(value) <= left else []
+            left -= len(value)
+        if left < 0:
+            message = f"the schema has more than {SCHEMA_MAX_CHARS:,} characters; make it smaller"
+            raise SchemaProblem("", message)
 
 
 class _Writer:
@@ -143,6 +165,10 @@ class _Writer:
         if not match:
             raise SchemaProblem(path, "should be one of this schema: #/$defs/NAME")
         kind, name = match[1], match[2].replace("~1", "/").replace("~0", "~")
+        if len(name) > _DEFINITION_MAX:
+            raise SchemaProblem(
+                path, f"names have {_DEFINITION_MAX} characters at most; shorten it"
+            )
         definitions = self.schema.get(kind)
         if not isinstance(definitions, Mapping) or name not in definitions:
             raise SchemaProblem(path, f"{_quoted(name)} is not in {kind}; define it there")
@@ -311,6 +337,9 @@ def _literal(schema: Schema, path: str) -> Type:
     key = "const" if "const" in schema else "enum"
     _refuse_unknown(schema, _COMMON | {key}, path)
     values = [schema[key]] if key == "const" else _require_list(schema[key], _at(path, key))
+    if len(values) > _ENUM_MAX:
+        message = f"has {len(values):,} values; at most {_ENUM_MAX:,} are allowed"
+        raise SchemaProblem(_at(path, key), message)
     for value in values:
         if isinstance(value, float) or not _is_plain(value):
             message = f"{_quoted(value)} can't be told apart; use texts, whole numbers, truths"

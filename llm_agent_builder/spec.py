@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -21,7 +22,13 @@ from llm_agent_builder.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.base_urls import URL_MAX_CHARS, check_base_url
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.spec_parts import McpServer, ToolSpec, check_answer, code_clash
+from llm_agent_builder.spec_parts import (
+    McpServer,
+    ToolSpec,
+    check_answer,
+    check_tools_size,
+    code_clash,
+)
 from llm_agent_builder.spec_text import (
     MODEL_MAX_CHARS,
     NAME_MAX_CHARS,
@@ -31,6 +38,7 @@ from llm_agent_builder.spec_text import (
     NameText,
     check_text,
     fail,
+    few_keys,
     text_schema,
     utf8_length,
 )
@@ -121,7 +129,7 @@ class AgentSpec(BaseModel):
         "Inference Endpoints); the provider's own API if null.",
     )
     stream: bool = Field(default=False, description="Show the answer as it is written.")
-    tools: tuple[ToolSpec, ...] = Field(
+    tools: Annotated[tuple[ToolSpec, ...], BeforeValidator(check_tools_size)] = Field(
         default=(), max_length=16, description="Python functions that the model may call."
     )
     answer: (
@@ -185,6 +193,11 @@ class AgentSpec(BaseModel):
     usage: bool = Field(
         default=False, description="Tell the tokens used on standard error; --json for machines."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, value: Any) -> Any:
+        return few_keys(value)
 
     @field_validator("base_url")
     @classmethod

@@ -15,9 +15,16 @@ from llm_agent_builder.code_layout import first_clash
 from llm_agent_builder.errors import CodeProblem, SchemaProblem, SpecError
 from llm_agent_builder.gallery import gallery_tool
 from llm_agent_builder.literals import columns
-from llm_agent_builder.spec_text import check_line, fail, require_text, text_schema
+from llm_agent_builder.spec_text import (
+    check_line,
+    check_text,
+    fail,
+    require_text,
+    text_schema,
+    utf8_length,
+)
 from llm_agent_builder.tool_code import ToolCode, parse_tool
-from llm_agent_builder.user_code import CODE_MAX_BYTES
+from llm_agent_builder.user_code import CODE_MAX_BYTES, TOOL_MAX_BYTES
 
 MCP_NAME_MAX_CHARS = 32
 ARGUMENT_MAX_CHARS = 1000
@@ -50,7 +57,7 @@ def check_answer(value: object) -> str:
 def _read_answer(value: object) -> str | Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
-    text = require_text(value)
+    text = check_text(value, CODE_MAX_BYTES)
     if not text.lstrip().startswith("{"):
         return text
     try:
@@ -75,6 +82,17 @@ def _gallery_code(id_: object) -> str:
         raise fail("gallery", error.problem) from None
 
 
+def check_tools_size(tools: object) -> object:
+    """Return tools as they are given, unless all their code would take long to parse."""
+    if isinstance(tools, (list, tuple)):
+        codes = [each.get("code") if isinstance(each, Mapping) else each for each in tools]
+        size = sum(utf8_length(code) for code in codes if isinstance(code, str))
+        if size > CODE_MAX_BYTES:
+            message = f"have {size:,} bytes of code; at most {CODE_MAX_BYTES:,} are allowed in all"
+            raise fail("tools_size", message)
+    return tools
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -85,7 +103,7 @@ class ToolSpec(_Part):
     Also accepted: the source alone, and `{"gallery": "calculator"}` for a ready tool.
     """
 
-    code: Annotated[str, PlainValidator(_check_tool), text_schema("Code", CODE_MAX_BYTES)] = Field(
+    code: Annotated[str, PlainValidator(_check_tool), text_schema("Code", TOOL_MAX_BYTES)] = Field(
         description="Python: one public function with types and a docstring; its imports above it."
     )
 

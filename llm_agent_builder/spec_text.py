@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+_KEYS_MAX = 100
 NAME_MAX_CHARS = 100
 MODEL_MAX_CHARS = 200
 TEXT_MAX_BYTES = 100 * 1024
@@ -20,6 +22,13 @@ def fail(code: str, message: str) -> PydanticCustomError:
     # Braces would be read as placeholders by PydanticCustomError, and surrogates are refused.
     plain = message[:_MESSAGE_MAX_CHARS].encode("utf-8", "backslashreplace").decode()
     return PydanticCustomError(code, "{problem}", {"problem": plain})
+
+
+def few_keys(value: object) -> object:
+    """Return a value as it is, unless it has so many keys that telling each would take long."""
+    if isinstance(value, Mapping) and len(value) > _KEYS_MAX:
+        raise fail("too_many_keys", f"has {len(value):,} keys; none has more than {_KEYS_MAX}")
+    return value
 
 
 def require_text(value: object) -> str:

@@ -22,7 +22,7 @@ from llm_agent_builder.tool_functions import (
     read_tool,
 )
 from llm_agent_builder.tool_schema import Types
-from llm_agent_builder.user_code import parse_code
+from llm_agent_builder.user_code import TOOL_MAX_BYTES, parse_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def parse_tool(source: str) -> ToolCode:
         CodeProblem: it can't be a tool; names the line and the mend.
 
     """
-    parsed = parse_code(source)
+    parsed = parse_code(source, TOOL_MAX_BYTES)
     layout = split_code(parsed)
     for each in layout.imports:
         require_standard(each.imported, each.line)

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from llm_agent_builder.errors import CodeProblem
 
 CODE_MAX_BYTES = 64 * 1024
-"""Limit of one tool's or one answer's source, in UTF-8."""
+"""Limit of one answer's source, in UTF-8; and of all tools' together."""
+TOOL_MAX_BYTES = 16 * 1024
+"""Limit of one tool's source: parsing holds the interpreter's lock, so it has to be short."""
 MAX_DEPTH = 150
 """Of a syntax tree: whoever walks it later must not run out of Python's stack."""
 _FILE = "<code of a user>"
@@ -44,15 +46,15 @@ class Parsed:
         return self.text.split("\n")
 
 
-def parse_code(source: str) -> Parsed:
-    """Return the source with plain line ends, its tree and its scopes.
+def parse_code(source: str, longest: int = CODE_MAX_BYTES) -> Parsed:
+    """Return the source of at most `longest` bytes with plain line ends, its tree and its scopes.
 
     Raises:
         CodeProblem: it isn't Python that 3.10 to 3.14 accept without a warning, it is too large or
             nested too deeply, or characters hide in it.
 
     """
-    text = _plain_text(source)
+    text = _plain_text(source, longest)
     with WARNINGS, warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
@@ -71,10 +73,10 @@ def parse_code(source: str) -> Parsed:
     return Parsed(text, tree, scopes)
 
 
-def _plain_text(source: str) -> str:
+def _plain_text(source: str, longest: int) -> str:
     text = source.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if (size := len(text.encode("utf-8", "surrogatepass"))) > CODE_MAX_BYTES:
-        message = f"the code is {size:,} bytes long; at most {CODE_MAX_BYTES:,} are allowed"
+    if (size := len(text.encode("utf-8", "surrogatepass"))) > longest:
+        message = f"the code is {size:,} bytes long; at most {longest:,} are allowed"
         raise CodeProblem(1, message)
     if not text.isascii() or not text.replace("\n", "").isprintable():
         _refuse_hidden(text)

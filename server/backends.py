@@ -17,26 +17,19 @@ from llm_agent_builder.extra_models import Endpoint
 from llm_agent_builder.foreign_code import read_source
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.local_model import LocalModel, prepare_request
+from server.sdk_imports import imported
 from server.settings import PREFIX, KeySource, Settings, server_key
 from server.upstreams import Policy, Upstream
 
 _NAMES_ADDRESS = re.compile(r"\bBASE_URL\b")  # not HF_BASE_URL, which the gateway sets
 BackendChoice = Literal["auto", "provider", "local"]
 Backend = Literal["provider", "local", "replay"]
+_SDKS = frozenset(provider.sdk_module for provider in PROVIDERS.values())
 
 
 def providers_in(code: str) -> set[ProviderEnum]:
     """Return the providers whose SDK a program imports, found without running it."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    modules: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            modules.add(node.module.split(".")[0])
+    modules = imported(code, _SDKS)
     return {provider.id for provider in PROVIDERS.values() if provider.sdk_module in modules}
 
 

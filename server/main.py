@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from starlette.exceptions import HTTPException
 
-from llm_agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.errors import (
     AgentBuilderError,
     BackendUnavailableError,
@@ -39,18 +38,14 @@ from llm_agent_builder.errors import (
 )
 from llm_agent_builder.gallery import gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.spec_check import checked_spec
-from llm_agent_builder.tool_needs import needs_of
 from llm_agent_builder.value_problems import said_of
-from server.agent_files import add_agent_file_routes, regenerated
+from server.agent_files import add_agent_file_routes
 from server.backends import own_servers
+from server.generate_route import add_generate_route
 from server.logs import configure_logs
 from server.models import (
     ExecuteRequest,
     ExecuteResponse,
-    GenerateRequest,
-    GenerateResponse,
-    HandWritten,
     RunAccepted,
     SessionRequest,
     returned_file,
@@ -183,7 +178,7 @@ def _rooms(request: Request) -> Rooms:
 
 def _add_routes(app: FastAPI) -> None:
     app.get("/api/catalog")(get_catalog)
-    app.post("/api/generate")(post_generate)
+    add_generate_route(app)
     add_agent_file_routes(app)
     add_upgrade_route(app)
     app.post("/api/execute")(post_execute)
@@ -266,30 +261,6 @@ def _servers_json(rooms: Rooms) -> list[dict[str, Any]]:
         }
         for server in own_servers(rooms.settings).values()
     ]
-
-
-async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
-    """Write an agent file; with `base`, change the fields of a hand-edited one.
-
-    409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
-    """
-    catalog = _rooms(request).catalog.current()
-    spec = checked_spec(body.spec(), catalog)
-    kept: list[HandWritten] = []
-    if body.base is None:
-        code = AgentBuilder().build(spec)
-    else:
-        code, kept = await regenerated(_rooms(request).reading, body.base, spec)
-    filename = filename_for(body.name)
-    warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
-    return GenerateResponse(
-        message=f"{filename} is written: {len(code.splitlines())} lines",
-        code=code,
-        filename=filename,
-        warnings=[warning] if warning else [],
-        kept=kept,
-        needs=list(needs_of(code)),
-    )
 
 
 async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteResponse:

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
+from llm_agent_builder.spec_text import few_keys
 from llm_agent_builder.tool_needs import Need
 from server.backends import Backend, BackendChoice
 from server.cassette import parse_cassette
@@ -59,21 +60,13 @@ __all__ = [
 CODE_MAX_BYTES = 1024 * 1024
 
 
-_MAX_KEYS = 100
-
-
-def _refuse_a_crowd(value: Any) -> Any:
-    """Refuse what has far more fields than there are before each is looked at."""
-    if isinstance(value, dict) and len(value) > _MAX_KEYS:
-        counts = {"count": f"{len(value):,}", "most": _MAX_KEYS}
-        raise PydanticCustomError("too_many", "has {count} fields; at most {most} are read", counts)
-    return value
-
-
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    _crowd = model_validator(mode="before")(_refuse_a_crowd)
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, value: Any) -> Any:
+        return few_keys(value)
 
 
 def _bounded(value: object, longest: int) -> str:
@@ -96,8 +89,6 @@ def _code_schema() -> WithJsonSchema:
 
 class GenerateRequest(AgentSpec):
     """An agent to write; the model is checked against the catalog when it is written."""
-
-    _crowd = model_validator(mode="before")(_refuse_a_crowd)
 
     base: Annotated[str, PlainValidator(_check_code), _code_schema()] | None = Field(
         default=None,

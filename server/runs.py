@@ -116,11 +116,12 @@ class Runs:
 
         """
         self._sandbox.require_available()
-        if len(self._open) >= self._max_open:
-            raise QueueFullError(max(1.0, self._durations))
+        self._require_place()
         options = options or RunOptions()
-        replayed = options.replay is not None
-        backend: Backend = "replay" if replayed else self._backends.resolve(choice, code)
+        backend: Backend = "replay"
+        if options.replay is None:  # long code takes a while to parse
+            backend = await asyncio.to_thread(self._backends.resolve, choice, code)
+            self._require_place()  # others may have come meanwhile
         run = Run(uuid.uuid4().hex, code, task, limits, backend, options)
         self._open[run.id] = run
         self._metrics.queued.inc()
@@ -134,6 +135,10 @@ class Runs:
             raise
         run.task_handle = asyncio.create_task(self._live(run), name=f"run {run.id}")
         return run
+
+    def _require_place(self) -> None:
+        if len(self._open) >= self._max_open:
+            raise QueueFullError(max(1.0, self._durations))
 
     async def describe(self, run_id: str) -> dict[str, Any]:
         """Return one run, with its code and task, and the files it left (names and sizes).
@@ -273,7 +278,7 @@ class Runs:
 
         async def way_out(listener: socket.socket) -> Mapping[str, str]:
             grant = await self._gateway.open(
-                self._backends.policy(run.backend, run.code),
+                await asyncio.to_thread(self._backends.policy, run.backend, run.code),
                 lambda call: self._model_call(run, call),
                 listener=listener,
                 on_event=lambda kind, data: self._gateway_event(run, kind, data),

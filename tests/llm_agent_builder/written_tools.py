@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_agent_builder.user_code import CODE_MAX_BYTES
+from llm_agent_builder.user_code import TOOL_MAX_BYTES
 
 DOC = '    """Say it."""\n'
 ECHO = f"def echo(text: str) -> str:\n{DOC}    return text\n"
@@ -177,9 +177,9 @@ BAD = {
     "a line that editors part": (ECHO + "# \u2028import os\n", 4, "U+2028"),
     "a list of requirements": (ECHO + "# /// script\n# ///\n", 4, "list of requirements"),
     "one in a text": (tool(body='return """\n# /// script\n"""'), 4, "list of requirements"),
-    "a megabyte": (ECHO + "#" * 2**20, 1, f"at most {CODE_MAX_BYTES:,}"),
+    "a megabyte": (ECHO + "#" * 2**20, 1, f"at most {TOOL_MAX_BYTES:,}"),
     "deep brackets": (tool(body="return " + "(" * 5000 + ")" * 5000), None, ""),
-    "deep operators": (tool(body="return text" + " + text" * 5000), None, "nested"),
+    "deep operators": (tool(body="return text" + " + text" * 2000), None, "nested"),
     "deep not": (tool(body="return str(" + "not " * 5000 + "text)"), None, ""),
     "deep attributes": (tool(body="return text" + ".x" * 5000), None, "nested"),
     "deep indentation": (

@@ -83,8 +83,8 @@ def test_value_that_can_not_be_used_is_named(
 
 def test_a_crowd_of_unknown_fields_is_refused_at_once(client: httpx.Client) -> None:
     crowd = {f"pr{number}": 1 for number in range(200_000)}
-    assert "200,005 fields" in client.post("/api/generate", json={**SPEC, **crowd}).text
-    assert "200,000 fields" in client.post("/api/read", json=crowd).text
+    assert "200,005 keys" in client.post("/api/generate", json={**SPEC, **crowd}).text
+    assert "200,000 keys" in client.post("/api/read", json=crowd).text
 
 
 def test_problems_are_shown_up_to_a_number(client: httpx.Client) -> None:
@@ -117,3 +117,38 @@ def test_lone_surrogates_and_nul_are_taken(client: httpx.Client) -> None:
         "/api/generate", content=body, headers={"Content-Type": "application/json"}
     )
     assert "a\\ud800\\x00b" in answer.json()["code"]
+
+
+_LAMBDAS = 'def tool(text: str) -> str:\n    """Do."""\n    x = [' + "lambda:0," * 7000 + "]\n"
+_ENUM = {"enum": list(range(2000))}
+_LONG = "n" * 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"tools": [_LAMBDAS] * 16}, "tools"),
+        ({"tools": [_LAMBDAS]}, "tools.0.code"),
+        ({"answer": {"$ref": f"#/$defs/{_LONG}", "$defs": {_LONG: {}}}}, "answer"),
+        (
+            {"answer": {"type": "object", "properties": {"a": _ENUM}}},
+            "answer",
+        ),
+        ({f"key{number}": 1 for number in range(200_000)}, ""),
+    ],
+    ids=["tools", "tool", "name", "enum", "keys"],
+)
+def test_what_would_take_long_to_read_is_refused_unread(
+    client: httpx.Client, change: dict[str, Any], field: str
+) -> None:
+    answer = client.post("/api/generate", json={**SPEC, **change})
+    assert answer.elapsed.total_seconds() < 2
+    problem = fields(answer)[field]
+    assert "at most" in problem or "more than" in problem
+
+
+def test_a_program_of_a_megabyte_is_taken_without_parsing_it(client: httpx.Client) -> None:
+    code = "import anthropic\nx = [" + "a," * 500_000 + "]"
+    answer = client.post("/api/runs", json={"code": code, "task": "t", "backend": "provider"})
+    assert answer.elapsed.total_seconds() < 2
+    assert "ANTHROPIC_API_KEY" in answer.json()["detail"]

@@ -1,0 +1,104 @@
+"""The route that writes agent files; what takes long of that is done beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+
+from llm_agent_builder import AgentBuilder, filename_for
+from llm_agent_builder.spec import AgentSpec
+from llm_agent_builder.spec_check import checked_spec
+from llm_agent_builder.tool_needs import needs_of
+from server.agent_files import regenerated
+from server.models import GenerateRequest, GenerateResponse, HandWritten
+from server.rooms import Rooms
+
+__all__ = ["add_generate_route"]
+
+_SHORT_BYTES = 8 * 1024
+"""A body up to this, without code, is read and written in less time than a thread takes."""
+
+
+def add_generate_route(app: FastAPI) -> None:
+    """Add the route."""
+    app.router.add_api_route(
+        "/api/generate",
+        post_generate,
+        methods=["POST"],
+        response_model=GenerateResponse,
+        route_class_override=_CheckedBeside,
+    )
+
+
+class _CheckedBeside(APIRoute):
+    """Checks long bodies in a thread first: parsed code is kept, so checking again is quick."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            body = await request.body()
+            if len(body) > _SHORT_BYTES or b'"tools"' in body or b'"answer"' in body:
+                await asyncio.to_thread(_check, body)
+            return await handle(request)
+
+        return checked
+
+
+def _check(body: bytes) -> None:
+    """Refuse a body as the route itself would, where it is JSON.
+
+    Raises:
+        RequestValidationError: it is no request.
+
+    """
+    try:
+        GenerateRequest.model_validate(json.loads(body))
+    except ValidationError as error:
+        problems = [
+            {**problem, "loc": ("body", *problem["loc"])}
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise RequestValidationError(problems) from None
+    except (ValueError, RecursionError):
+        return  # no JSON: the route tells so
+
+
+async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
+    """Write an agent file; with `base`, change the fields of a hand-edited one.
+
+    409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
+    """
+    rooms: Rooms = request.app.state.rooms
+    catalog = rooms.catalog.current()
+    spec = checked_spec(body.spec(), catalog)
+    kept: list[HandWritten] = []
+    if body.base is not None:
+        code, kept = await regenerated(rooms.reading, body.base, spec)
+    elif _is_quick(spec):
+        code = AgentBuilder().build(spec)
+    else:
+        code = await asyncio.to_thread(AgentBuilder().build, spec)
+    filename = filename_for(body.name)
+    warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
+    return GenerateResponse(
+        message=f"{filename} is written: {len(code.splitlines())} lines",
+        code=code,
+        filename=filename,
+        warnings=[warning] if warning else [],
+        kept=kept,
+        needs=list(needs_of(code)),
+    )
+
+
+def _is_quick(spec: AgentSpec) -> bool:
+    long = len(spec.prompt) + len(spec.task) > _SHORT_BYTES
+    return not (long or spec.tools or spec.answer)
