@@ -56,7 +56,7 @@ def said_of(problem: ErrorDetails, model: object = None, inside: int = 0) -> str
         return "should be a list" + _LISTS.get(str(problem["loc"][-1]), "")
     if kind in _PLAIN:
         return _PLAIN[kind]
-    if kind in _BOUNDED:
+    if kind in _BOUNDED and not {"size", "longest"} & about.keys():  # ours says it already
         return _BOUNDED[kind](about)
     message = problem["msg"].removeprefix("Value error, ")
     return message.removeprefix("Input ").replace("should be a valid ", "should be a ")

@@ -195,7 +195,7 @@ def test_another_agent_inherits_no_file_and_the_result_says_that_it_is_of_the_on
 ) -> None:
     open_page(page, site)
     page.get_by_test_id("files-input").set_input_files(
-        [{"name": "secret.txt", "mimeType": "text/plain", "buffer": b"mine"}]
+        {"name": "secret.txt", "mimeType": "text/plain", "buffer": b"mine"}
     )
     given = page.get_by_role("list", name="Files for the agent")
     expect(given).to_contain_text("secret.txt")
