@@ -26,6 +26,8 @@ class Text:
     """Expressions whose values only a run would tell; each stands in the text in braces."""
     dropped: list[str] = field(default_factory=list)
     """Parts of the SDK that have no meaning here."""
+    named: set[str] = field(default_factory=set)
+    """The program's constants whose values stand in it."""
 
     @property
     def notes(self) -> str:
@@ -107,13 +109,16 @@ def _composed(program: Program, node: ast.expr, local: Mapping[str, ast.expr], d
             return _joined([_folded(program, side, local, depth) for side in sides])
         case ast.Call(func=function, args=[argument]) if program.sdk_name(function) == _HANDOFFS:
             text = _folded(program, argument, local, depth)
-            return Text(text.text, text.fields, [*text.dropped, f"what {_HANDOFFS} adds"])
+            return Text(
+                text.text, text.fields, [*text.dropped, f"what {_HANDOFFS} adds"], text.named
+            )
         case ast.Call(func=function, args=[argument]) if _dedent_name(function):
             text = _folded(program, argument, local, depth)
-            return Text(_DEDENTS[_dedent_name(function)](text.text), text.fields, text.dropped)
+            plain = _DEDENTS[_dedent_name(function)](text.text)
+            return Text(plain, text.fields, text.dropped, text.named)
         case ast.Call(func=ast.Attribute(value=inner, attr="strip"), args=[]):
             text = _folded(program, inner, local, depth)
-            return Text(text.text.strip(), text.fields, text.dropped)
+            return Text(text.text.strip(), text.fields, text.dropped, text.named)
     raise UnknownTextError(f"they come from {shown(node)}, which only a run tells")
 
 
@@ -135,7 +140,8 @@ def _named(program: Program, name: str, local: Mapping[str, ast.expr], depth: in
         value = program.opened[name]
     else:
         raise UnknownTextError(f"they come from {name}, which only a run tells; write the prompt")
-    return _folded(program, value, {}, depth)
+    text = _folded(program, value, {}, depth)
+    return Text(text.text, text.fields, text.dropped, text.named | {name})
 
 
 def _part(program: Program, part: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
@@ -154,6 +160,7 @@ def _joined(parts: list[Text]) -> Text:
         "".join(part.text for part in parts),
         [name for part in parts for name in part.fields],
         [name for part in parts for name in part.dropped],
+        set[str]().union(*(part.named for part in parts)),
     )
 
 
