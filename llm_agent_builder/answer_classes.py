@@ -18,6 +18,7 @@ PATHS = frozenset(
     }
 )
 """All that an answer's source may import."""
+NO_DICTIONARY = "an answer's keys are fixed; use a model, or a list of models with its key"
 _TEXTS = frozenset({"description", "title", "alias"})
 _NUMBERS = frozenset({"ge", "gt", "le", "lt"})
 _LENGTHS = frozenset({"min_length", "max_length"})
@@ -56,11 +57,11 @@ class AnswerTypes(Types):
         return super().schema(node)
 
     def _refuse_dictionary(self, node: ast.Name | ast.Subscript) -> None:
+        path = self.path(node.value if isinstance(node, ast.Subscript) else node)
         # The Anthropic SDK sends `additionalProperties: false` for every object: a dictionary
         # could only come back empty.
-        if self.path(node.value if isinstance(node, ast.Subscript) else node) == "dict":
-            message = "an answer's keys are fixed; use a model, or a list of models with its key"
-            raise CodeProblem(node.lineno, message)
+        if path in {"dict", "Dict"}:
+            raise CodeProblem(node.lineno, NO_DICTIONARY)
 
     def _annotated(self, node: ast.Subscript) -> Schema:
         match node.slice:

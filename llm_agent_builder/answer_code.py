@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from llm_agent_builder.answer_classes import PATHS, AnswerTypes, check_enum, check_model
+from llm_agent_builder.answer_classes import (
+    NO_DICTIONARY,
+    PATHS,
+    AnswerTypes,
+    check_enum,
+    check_model,
+)
 from llm_agent_builder.answer_schema import source_of_schema
 from llm_agent_builder.code_layout import Layout, Name, check_names, split_code
 from llm_agent_builder.errors import CodeProblem
-from llm_agent_builder.tool_schema import is_none
+from llm_agent_builder.tool_schema import OLD_NAMES, is_none
 from llm_agent_builder.user_code import parse_code, refuse_surrogates
 
 _ENUMS: Mapping[tuple[str, ...], tuple[type, ...]] = {
@@ -60,9 +66,7 @@ def _parse_source(source: str) -> AnswerCode:
     layout = split_code(parsed)
     for each in layout.imports:
         if each.imported.path not in PATHS:
-            known = ", ".join(sorted(path.rpartition(".")[2] for path in PATHS))
-            message = f"{each.imported.path} is not used in answers; import only: {known}"
-            raise CodeProblem(each.line, message)
+            raise CodeProblem(each.line, _import_problem(each.imported.path))
     names, class_name = _read_classes(layout)
     check_names(parsed, layout, names)
     return AnswerCode(
@@ -72,6 +76,16 @@ def _parse_source(source: str) -> AnswerCode:
         names=(*layout.imported_names, *names),
         source=layout.source,
     )
+
+
+def _import_problem(path: str) -> str:
+    module, _, name = path.rpartition(".")
+    if path == "typing.Dict":
+        return f"{path}: {NO_DICTIONARY}"
+    if module == "typing" and name in OLD_NAMES:
+        return f"{path} is not used in answers; write {OLD_NAMES[name]}, which needs no import"
+    known = ", ".join(sorted(each.rpartition(".")[2] for each in PATHS))
+    return f"{path} is not used in answers; import only: {known}"
 
 
 def _read_classes(layout: Layout) -> tuple[list[Name], str]:

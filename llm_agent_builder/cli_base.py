@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import click
 
@@ -60,6 +60,21 @@ def current_catalog() -> Catalog:
     """
     given = click.get_current_context().find_root().obj
     return given() if callable(given) else _own_catalog()
+
+
+@runtime_checkable
+class KnowsServers(Protocol):
+    """A source of catalogs that knows the servers of the user's own."""
+
+    def server_notes(self) -> list[str]:
+        """Return what is known of each server's list."""
+        ...
+
+
+def server_notes() -> list[str]:
+    """Return what is known of the lists of the user's own servers, a line for each."""
+    given = click.get_current_context().find_root().obj
+    return given.server_notes() if isinstance(given, KnowsServers) else []
 
 
 def _own_catalog() -> Catalog:

@@ -13,7 +13,7 @@ import click
 
 from llm_agent_builder.agent_file import own_base_url
 from llm_agent_builder.catalog import Catalog, Lifecycle
-from llm_agent_builder.cli_base import Command, current_catalog
+from llm_agent_builder.cli_base import Command, current_catalog, server_notes
 from llm_agent_builder.errors import NotOursError, SpecError
 from llm_agent_builder.foreign_code import read_source
 from llm_agent_builder.model_facts import Model, Origin, Price
@@ -32,6 +32,8 @@ def models(provider: str | None, as_json: bool) -> None:
     chosen = [ProviderEnum(provider)] if provider else list(PROVIDERS)
     catalog = current_catalog()
     found = {id_.value: catalog.models(id_) for id_ in chosen}
+    for note in server_notes() if ProviderEnum.HUGGINGFACE in chosen else ():
+        click.echo(note, err=True)
     if as_json:
         plain = {id_: [asdict(model) for model in listed] for id_, listed in found.items()}
         click.echo(json.dumps(plain, indent=2, default=str))

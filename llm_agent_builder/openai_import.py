@@ -22,6 +22,7 @@ from llm_agent_builder.openai_toolbox import carry_servers, carry_tools
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_text import NAME_MAX_CHARS
 
+_SHOWN_CHARS = 60
 _NOT_HERE: Mapping[str, str] = {
     "handoffs": "agents here work alone: one prompt for all, or several files run from your code",
     "handoff_description": "tells other agents of this one; agents here work alone",
@@ -133,6 +134,10 @@ def _carry_instructions(work: _Import, value: ast.expr) -> None:
         return
     work.spec["prompt"] = text.text
     work.report.add(value, "instructions", carried=True, note=text.notes)
+    for name in text.named & work.program.definitions.keys() - work.used:
+        node = work.program.definitions[name]
+        work.report.add(node, name, carried=True, note="its value stands in the prompt")
+    work.used |= text.named
 
 
 def _carry_model(work: _Import, value: ast.expr) -> None:
@@ -209,8 +214,13 @@ def _report_rest(work: _Import) -> None:
             continue
         if _is_docstring(node) or work.report.has(node):
             continue
-        what = " ".join(sorted(names)) or type(node).__name__.lower()
+        what = " ".join(sorted(names)) or _first_line(work, node)
         work.report.add(node, what, carried=False, note=_why_not(node))
+
+
+def _first_line(work: _Import, node: ast.stmt) -> str:
+    line = work.program.source.lines[node.lineno - 1].strip().rstrip(":")
+    return line if len(line) <= _SHOWN_CHARS else f"{line[: _SHOWN_CHARS - 3]}..."
 
 
 def _is_docstring(node: ast.stmt) -> bool:

@@ -36,6 +36,8 @@ class Text:
     """Expressions whose values only a run would tell; each stands in the text in braces."""
     dropped: list[str] = field(default_factory=list)
     """Parts of the SDK that have no meaning here."""
+    named: set[str] = field(default_factory=set)
+    """The program's constants whose values stand in it."""
 
     @property
     def notes(self) -> str:
@@ -152,11 +154,12 @@ def _composed(work: _Folding, node: ast.expr, local: Mapping[str, ast.expr], dep
             return _joined([_folded(work, side, local, depth) for side in (left, right)])
         case ast.Call(func=function, args=[inner]) if work.program.sdk_name(function) == _HANDOFFS:
             text = _folded(work, inner, local, depth)
-            return Text(text.text, text.fields, [*text.dropped, f"what {_HANDOFFS} adds"])
+            dropped = [*text.dropped, f"what {_HANDOFFS} adds"]
+            return Text(text.text, text.fields, dropped, text.named)
         case ast.Call() if change := _change(node):
             name, inner = change
             text = _folded(work, inner, local, depth)
-            return Text(_CHANGES[name](text.text), text.fields, text.dropped)
+            return Text(_CHANGES[name](text.text), text.fields, text.dropped, text.named)
     raise _only_run(node)
 
 
@@ -186,7 +189,7 @@ def _named(work: _Folding, name: str, local: Mapping[str, ast.expr], depth: int)
     told = work.told[key]
     if isinstance(told, UnknownTextError):
         raise told.with_traceback(None)  # it would grow each time
-    return told
+    return Text(told.text, told.fields, told.dropped, told.named | {name})
 
 
 def _part(work: _Folding, part: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
@@ -207,6 +210,7 @@ def _joined(parts: list[Text]) -> Text:
         "".join(part.text for part in parts),
         [name for part in parts for name in part.fields],
         [name for part in parts for name in part.dropped],
+        set[str]().union(*(part.named for part in parts)),
     )
 
 

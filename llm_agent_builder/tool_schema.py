@@ -29,6 +29,8 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "null": type(None),
 }
 _TYPING = frozenset({"Annotated", "Literal", "Optional", "Union"})
+OLD_NAMES: Mapping[str, str] = {"List": "list[...]", "Dict": "dict[...]"}
+"""Generic types of `typing` by the names they had before Python 3.9, and what to write."""
 _SECTION = re.compile(r"(Args|Arguments|Parameters|Params|Returns|Raises|Yields|Examples?):\s*")
 _ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.*)")
 
@@ -105,6 +107,9 @@ class Types:
         if isinstance(name, ast.Name) and name.id in _TYPING and name.id not in self.paths:
             message = f"{name.id} is not imported; write from typing import {name.id} above"
             return CodeProblem(node.lineno, message)
+        old = self.path(name).removeprefix("typing.")
+        if old in OLD_NAMES:
+            return CodeProblem(node.lineno, f"{old} is old; write {OLD_NAMES[old]}")
         written = _short(ast.unparse(node))
         return CodeProblem(
             node.lineno, f"the type {written} is not understood; use {self.understood}"

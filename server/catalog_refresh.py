@@ -133,6 +133,20 @@ class LiveCatalog:
         states = (state for state in self._states if state.source.provider is provider)
         return "; ".join(state.note for state in states if state.note) or None
 
+    def server_notes(self) -> list[str]:
+        """Return of each server of the user's own whether its list is known, and from when."""
+        return [self._server_note(state) for state in self._states if state.source.base_url]
+
+    def _server_note(self, state: _State) -> str:
+        server, answer = state.source.base_url, self._answers.get(state.source)
+        if answer is not None:
+            when = datetime.fromtimestamp(answer.fetched_at, UTC)
+            return f"{server}: its list is of {when:%Y-%m-%d %H:%M} UTC"
+        return (
+            f"{server}: its list is not known yet: `serve` asks for it; `doctor` says whether the "
+            "server answers"
+        )
+
     # ------------------------------------------------------------ asking
 
     def load(self) -> None:

@@ -14,6 +14,7 @@ import time
 import webbrowser
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,9 +25,10 @@ from pydantic import ValidationError
 
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli import cli, example_task
-from llm_agent_builder.errors import MachineryError, SpecError
+from llm_agent_builder.errors import MachineryError, NotOursError, SpecError
+from llm_agent_builder.foreign_code import read_source
 from llm_agent_builder.value_problems import said_of
-from server.backends import base_url_in, providers_in
+from server.backends import base_url_in, own_servers, providers_in
 from server.catalog_refresh import LiveCatalog
 from server.cli_files import read_files, save_files
 from server.confine import MIB
@@ -37,7 +39,7 @@ from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
 from server.run import Run
 from server.run_files import MAX_BYTES, MAX_FILES, Collected
-from server.settings import LOOPBACK_HOSTS, KeySource, Settings, load_settings
+from server.settings import LOOPBACK_HOSTS, PREFIX, KeySource, Settings, load_settings
 from server.store import Store
 
 __all__ = ["cli", "doctor", "main"]
@@ -45,14 +47,23 @@ __all__ = ["cli", "doctor", "main"]
 
 def main() -> None:
     """Run the command line."""
-    cli(obj=_catalog)
+    cli(obj=_Known())
 
 
-def _catalog() -> Catalog:
-    """Return the catalog as the server had it last: with its settings, and the lists it kept."""
-    catalog = LiveCatalog(load_settings(), KeySource())
-    catalog.load()
-    return catalog.current()
+class _Known:
+    """The catalog as the server had it last: with its settings, and the lists it kept."""
+
+    def __call__(self) -> Catalog:
+        return self._live.current()
+
+    def server_notes(self) -> list[str]:
+        return self._live.server_notes()
+
+    @cached_property
+    def _live(self) -> LiveCatalog:
+        live = LiveCatalog(load_settings(), KeySource())
+        live.load()
+        return live
 
 
 # ---------------------------------------------------------------- run
@@ -121,6 +132,7 @@ def run(
     source = _read_source(file)
     task = example_task(source) if task is None else task
     if task is None:
+        _refuse_foreign(source, file)
         raise click.UsageError(f"{file} has no EXAMPLE_TASK: say what to do with --task")
     settings = load_settings()
     asked = {
@@ -152,6 +164,13 @@ def _read_source(file: Path) -> str:
         return code.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise click.UsageError(f"{file} is not UTF-8 text") from None
+
+
+def _refuse_foreign(source: str, file: Path) -> None:
+    try:
+        read_source(source)
+    except NotOursError as error:
+        raise click.UsageError(f"{file} {error}") from None
 
 
 def _read_cassette(file: Path) -> object:
@@ -194,7 +213,7 @@ async def _run_once(
             admitted = await rooms.runs.admit(
                 request.code, request.task, request.backend, limits, options
             )
-            code = await _show(rooms, admitted)
+            code = await _show(rooms, admitted, request.backend)
         if record is not None:
             _write_cassette(record, admitted)
         return code, Collected(admitted.files, admitted.files_left_out)
@@ -232,9 +251,8 @@ def _write_cassette(file: Path, admitted: Run) -> None:
 _NOTED = {"limit": "reached", "denied": "denied"}
 
 
-async def _show(rooms: Rooms, admitted: Run) -> int:
-    if providers_in(admitted.code):
-        click.echo(f"[{admitted.backend}: {_who(rooms, admitted)}]", err=True)
+async def _show(rooms: Rooms, admitted: Run, choice: str) -> int:
+    _show_who(rooms, admitted, choice)
     notes: list[str] = []
     async for _, kind, data in rooms.runs.events(admitted.id):
         if kind == "output":
@@ -249,6 +267,14 @@ async def _show(rooms: Rooms, admitted: Run) -> int:
     for note in notes:  # at the end: what a failing program writes is long
         click.echo(note, err=True)
     return _show_end(admitted)
+
+
+def _show_who(rooms: Rooms, admitted: Run, choice: str) -> None:
+    if not providers_in(admitted.code):
+        return
+    click.echo(f"[{admitted.backend}: {_who(rooms, admitted)}]", err=True)
+    if unlisted := _unlisted(rooms, admitted, choice):
+        click.echo(f"[{unlisted}]", err=True)
 
 
 def _show_end(admitted: Run) -> int:
@@ -283,6 +309,16 @@ def _who(rooms: Rooms, admitted: Run) -> str:
         return f"built-in model {rooms.local_model.label}"
     base_url = base_url_in(admitted.code)
     return f"your server {base_url}" if base_url else "your key"
+
+
+def _unlisted(rooms: Rooms, admitted: Run, choice: str) -> str | None:
+    """Return why the built-in model answers in place of the file's own server, if it does."""
+    base_url = base_url_in(admitted.code)
+    if choice != "auto" or admitted.backend != "local" or base_url is None:
+        return None
+    if base_url not in own_servers(rooms.settings):
+        return f"its server {base_url} is not in {PREFIX}MODEL_SERVERS; the built-in model answers"
+    return f"the key of its server {base_url} is not set; the built-in model answers"
 
 
 # ---------------------------------------------------------------- serve

@@ -13,7 +13,7 @@ import click
 from llm_agent_builder.cli import cli
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
-from server.health import can_be_written, local_model_problem, sdk_problem
+from server.health import can_be_written, local_model_problem, sdk_problem, server_problems
 from server.main import STATIC
 from server.probes.attempt import OUTCOMES, attack, outcome
 from server.probes.table import PROBES
@@ -72,6 +72,8 @@ def _examine(settings: Settings, keys: KeySource) -> int:
     _line(problem is None, "SDKs load in the sandbox", problem)
     problem = asyncio.run(local_model_problem(settings))
     _line(problem is None, "local model answers", problem)
+    for server, problem in asyncio.run(server_problems(settings, keys)).items():
+        _line(problem is None, f"model server {server} answers", problem)
     page = (STATIC / "index.html").is_file()
     _line(page, "page is built", None if page else "run `make run`, or install the wheel")
     writable = can_be_written(settings.data_dir)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from pathlib import Path
 
 from llm_agent_builder.errors import MachineryError
-from llm_agent_builder.providers import PROVIDERS
+from llm_agent_builder.extra_models import Endpoint
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from server.backends import own_servers
 from server.local_model import LocalModel
+from server.model_lists import ListFailedError, Source, fetch_list
 from server.sandbox import Sandbox, run_in_sandbox
-from server.settings import Settings
+from server.settings import PREFIX, KeySource, Settings, server_key
+from server.upstreams import Pools
+
+_PATIENCE_S = 5.0
 
 
 def sdk_problem(sandbox: Sandbox) -> str | None:
@@ -33,6 +40,30 @@ async def local_model_problem(settings: Settings) -> str | None:
             return str(error)
         finally:
             await model.close()
+    return None
+
+
+async def server_problems(settings: Settings, keys: KeySource) -> dict[str, str | None]:
+    """Ask each model server of the user's own for its list; one waits five seconds at most."""
+    pools = Pools(os.environ, _PATIENCE_S)
+    try:
+        await asyncio.to_thread(pools.start)
+        servers = own_servers(settings).values()
+        problems = await asyncio.gather(*(_server_problem(pools, each, keys) for each in servers))
+    finally:
+        await pools.close()
+    return {server.base_url: problem for server, problem in zip(servers, problems, strict=True)}
+
+
+async def _server_problem(pools: Pools, server: Endpoint, keys: KeySource) -> str | None:
+    key = server_key(server, keys)
+    if key is None:
+        return f"set {server.key_variable}, its key, in the environment or .env"
+    source = Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url)
+    try:
+        await fetch_list(pools, source, key, _PATIENCE_S)
+    except ListFailedError as error:
+        return f"{error}; start it, or mend its address in {PREFIX}MODEL_SERVERS"
     return None
 
 

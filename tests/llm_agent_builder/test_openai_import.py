@@ -45,6 +45,15 @@ def tool(code: str, name: str = "act") -> Imported:
 # --- whole programs
 
 
+def test_a_constant_in_the_prompt_is_carried_and_other_statements_stand_as_written() -> None:
+    above = 'CITY = "Berlin"\nload_dotenv()\nif __name__ == "__main__":\n    main()\n'
+    made = import_agent(program('instructions=f"You know {CITY}."', above=above))
+    assert made.spec["prompt"] == "You know Berlin."
+    assert [line.carried for line in lines_of(made, "CITY")] == [True]
+    assert not only(made, "load_dotenv()").carried
+    assert not only(made, 'if __name__ == "__main__"').carried
+
+
 def test_an_exported_workflow_gives_an_agent_that_can_be_built() -> None:
     made = import_agent(EXPORTED)
     spec = make_spec(made.spec | {"task": "Rain?"})

@@ -71,6 +71,25 @@ def test_run_names_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
     assert (done.returncode, "not UTF-8" in done.stderr) == (2, True)
 
 
+def test_run_of_a_file_that_is_not_python_says_so_and_where(tmp_path: Path) -> None:
+    done = call(tmp_path, "run", program(tmp_path, "x = 1\ndef f(:\n"))
+    assert done.returncode == 2
+    assert "Error: agent.py is not Python: invalid syntax (line 2)" in done.stderr
+
+
+def test_model_server_whose_list_is_not_known_is_told_of(tmp_path: Path) -> None:
+    done = call(tmp_path, "models", AGENT_BUILDER_MODEL_SERVERS="http://127.0.0.1:9/v1")
+    assert done.returncode == 0
+    assert "http://127.0.0.1:9/v1: its list is not known yet" in done.stderr
+
+
+def test_run_says_that_the_built_in_model_stands_in_for_an_unlisted_server(tmp_path: Path) -> None:
+    code = 'import huggingface_hub\nBASE_URL = "http://127.0.0.1:9/v1"\n'
+    done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")
+    said = "[its server http://127.0.0.1:9/v1 is not in AGENT_BUILDER_MODEL_SERVERS; the built-in"
+    assert said in done.stderr
+
+
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [("--budget", "inf", "finite number"), ("--allow-host", "*.x.org", "'*.x.org' is not HOST:")],

@@ -51,12 +51,14 @@ def active_layers(tier: str | None = None) -> set[str]:
 
 
 def test_doctor_names_layers_keys_and_the_local_model_but_no_key(tmp_path: Path) -> None:
-    done = call(tmp_path, "doctor", ANTHROPIC_API_KEY=CANARY)
+    dead = {"AGENT_BUILDER_MODEL_SERVERS": "http://127.0.0.1:9/v1"}
+    done = call(tmp_path, "doctor", ANTHROPIC_API_KEY=CANARY, **dead)
     assert done.returncode == 0, done.stdout
     assert "ok  sandbox tier: " in done.stdout
     assert "ok  key for Anthropic" in done.stdout
     assert "--  key for Hugging Face: set HUGGINGFACEHUB_API_TOKEN" in done.stdout
     assert "ok  local model answers" in done.stdout
+    assert "--  model server http://127.0.0.1:9/v1 answers: no answer from" in done.stdout
     assert CANARY not in done.stdout + done.stderr
 
 
