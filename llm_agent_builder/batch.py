@@ -65,6 +65,10 @@ def _write(batch: Batch, target: Path, made: list[tuple[Path, str]], *, force: b
             batch.problems.append((path, message))
         return
     ((path, source),) = made
+    if target.is_symlink() or (target.exists() and not target.is_file()):
+        message = f"{target} is a link, or no plain file: move it away first"
+        batch.problems.append((path, message))
+        return
     try:
         if target.is_file() and target.read_bytes() == source.encode():
             batch.unchanged.append(target)

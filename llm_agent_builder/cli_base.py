@@ -106,6 +106,17 @@ def read_text(path: Path) -> str:
         raise click.ClickException(f"{path} is not UTF-8 text") from None
 
 
+def refuse_odd_target(path: Path) -> None:
+    """Refuse to write where a link or something else than a file stands.
+
+    Raises:
+        ClickException: it does; writing would change another file, or wait for ever.
+
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise click.ClickException(f"{path} is a link, or no plain file: move it away first")
+
+
 def write_text(path: Path, text: str, *, force: bool) -> None:
     """Write a file as it is given, byte for byte.
 
@@ -113,6 +124,7 @@ def write_text(path: Path, text: str, *, force: bool) -> None:
         ClickException: it is there already, and is not to be replaced; or it can't be written.
 
     """
+    refuse_odd_target(path)
     try:
         with path.open("w" if force else "x", encoding="utf-8", newline="") as file:
             file.write(text)

@@ -6,8 +6,10 @@ from time import monotonic
 
 SQLITE_FILE = "data.sqlite3"
 SQLITE_MAX_ROWS = 100
+SQLITE_MAX_ANSWER = 200_000
 SQLITE_MAX_BYTES = 50_000_000
 SQLITE_TIMEOUT_S = 5.0
+SQLITE_REFUSED = ("format", "printf", "randomblob", "replace", "zeroblob")
 
 
 def query_sqlite(sql: str) -> str:
@@ -23,13 +25,17 @@ def query_sqlite(sql: str) -> str:
     def plain(value: object) -> object:
         return f"({len(value)} bytes)" if isinstance(value, bytes) else value
 
-    def authorize(action: int, *_names: str | None) -> int:
+    def authorize(
+        action: int, _: str | None, name: str | None, *_more: str | None
+    ) -> int:
         allowed = action in (
             sqlite3.SQLITE_SELECT,
             sqlite3.SQLITE_READ,
             sqlite3.SQLITE_FUNCTION,
             sqlite3.SQLITE_RECURSIVE,
         )
+        # Some functions make huge values, or take long: nothing interrupts one.
+        allowed = allowed and name not in SQLITE_REFUSED
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     file = Path(SQLITE_FILE).resolve()
@@ -37,22 +43,29 @@ def query_sqlite(sql: str) -> str:
         raise FileNotFoundError(f"there is no database {SQLITE_FILE}")
     end = monotonic() + SQLITE_TIMEOUT_S
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
-        # One value, such as zeroblob(1e9), could fill the memory.
+        # One value could fill the memory.
         database.execute(f"PRAGMA hard_heap_limit = {SQLITE_MAX_BYTES}")
         database.text_factory = lambda text: text.decode("utf-8", "replace")
         database.set_authorizer(authorize)
         database.set_progress_handler(lambda: monotonic() > end, 10_000)
+        rows: list[list[object]] = []
+        left = SQLITE_MAX_ANSWER
         try:
             cursor = database.execute(sql)
-            rows = cursor.fetchmany(SQLITE_MAX_ROWS + 1)
+            for row in cursor:
+                rows.append([plain(value) for value in row])
+                left -= sum(len(str(value)) for value in rows[-1])
+                if left < 0 or len(rows) > SQLITE_MAX_ROWS:
+                    break
         except sqlite3.OperationalError:
             if monotonic() > end:
                 raise TimeoutError(f"longer than {SQLITE_TIMEOUT_S:g} s") from None
             raise
-    more = len(rows) > SQLITE_MAX_ROWS
+    more = left < 0 or len(rows) > SQLITE_MAX_ROWS
+    shown = rows[:-1] if more else rows
     answer = {
         "columns": [column[0] for column in cursor.description or ()],
-        "rows": [[plain(value) for value in row] for row in rows[:SQLITE_MAX_ROWS]],
-        **({"note": f"only the first {SQLITE_MAX_ROWS} rows"} if more else {}),
+        "rows": shown,
+        **({"note": f"only the first {len(shown)} rows"} if more else {}),
     }
     return json.dumps(answer, ensure_ascii=False)

@@ -221,11 +221,20 @@ def test_questions_without_end_are_ended(tmp_path: Path) -> None:
         "SELECT randomblob(900000000)",
         "SELECT printf('%900000000d', 1)",
         f"{endless} group_concat(i) FROM n",
+        "SELECT replace('aaaa', 'a', 'b')",
         home=tmp_path,
         change={"SQLITE_TIMEOUT_S = 5.0": "SQLITE_TIMEOUT_S = 0.3"},
     )
     assert answers[0] == "TimeoutError: longer than 0.3 s"
     assert [answer for answer in answers if "Error" not in answer] == []
+
+
+def test_an_answer_is_cut_off_at_a_size(tmp_path: Path) -> None:
+    _database(tmp_path)
+    long = "WITH RECURSIVE n(t) AS (SELECT 'xxxxxxxxxx' UNION ALL SELECT t || t FROM n LIMIT 20) "
+    (answer,) = call("query_sqlite", f"{long} SELECT t FROM n", home=tmp_path)
+    assert len(answer) < 200_000
+    assert answer.endswith('"note": "only the first 14 rows"}')
 
 
 def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:

@@ -141,6 +141,17 @@ def test_batch_writes_a_file_for_each_spec() -> None:
     assert written["one.py"] == AgentBuilder().build(make_spec(ONE | model))
 
 
+def test_batch_writes_through_no_link() -> None:
+    folder = specs(a=ONE)
+    Path("out").mkdir()
+    Path("kept.txt").write_text("mine")
+    Path("out/one.py").symlink_to(Path("kept.txt").resolve())
+    result = invoke("generate", "--batch", folder, "-o", "out", "--force")
+    assert result.exit_code == 1
+    assert "is a link" in result.stderr
+    assert Path("kept.txt").read_text() == "mine"
+
+
 def test_batch_again_changes_nothing_and_says_so() -> None:
     folder = specs(a=ONE)
     invoke("generate", "--batch", folder, "-o", "out")
