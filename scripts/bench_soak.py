@@ -89,10 +89,10 @@ def _marked() -> set[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                name = (entry / "comm").read_text().strip()
+                name = (entry / "comm").read_bytes().strip()
             except OSError:
                 continue
-            if name == MARK:
+            if name == MARK.encode():
                 found.add(int(entry.name))
     return found
 

@@ -131,7 +131,7 @@ def processes_named(name: str) -> list[int]:
     for entry in Path("/proc").iterdir():
         if re.fullmatch(r"\d+", entry.name):
             try:
-                if (entry / "comm").read_text().strip() == name:
+                if (entry / "comm").read_bytes().strip() == name.encode():  # others are no text
                     found.append(int(entry.name))
             except OSError:
                 continue
