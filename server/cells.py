@@ -21,6 +21,7 @@ from typing import Any
 
 from llm_agent_builder.errors import MachineryError
 from server import memory_group
+from server.carried_through import carried_through
 from server.cell_init import PORT
 from server.cell_root import RUN_UID, SCRATCH, TEMPORARY, paths_to_show
 from server.channel import channel, receive, send
@@ -322,12 +323,15 @@ class Cell:
         try:
             await self._prepare(limits)
         except BaseException as error:
-            await self.close()
-            await self.release()
+            await carried_through(self._let_go())
             if not isinstance(error, ConnectionError):
                 raise
             return False
         return True
+
+    async def _let_go(self) -> None:
+        await self.close()
+        await self.release()
 
     async def _prepare(self, limits: Limits) -> None:
         self._limits = limits

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
+from server.carried_through import carried_through
 from server.cell_root import TEMPORARY_NAME
 from server.cells import BASE_ENVIRONMENT
 from server.confine import Limits
@@ -145,7 +146,7 @@ class SandboxRun:
             self._bounded = place.bounded
             await self._start_in(place, layers)
         except BaseException as error:
-            await self._abandon(place)
+            await carried_through(self._abandon(place))
             if isinstance(error, OSError):
                 reason = error.strerror or str(error)
                 raise MachineryError(f"the run can't be started: {reason}") from error
@@ -244,7 +245,7 @@ class SandboxRun:
         try:
             ended = await self._until_ended(place)
         finally:  # also when the event loop is being ended
-            await self._settle(place, ended)
+            await carried_through(self._settle(place, ended))
 
     async def _settle(self, place: Place, ended: Ended | MachineryError) -> None:
         """Leave nothing of the run, take what it left, and tell how it ended."""

@@ -344,6 +344,23 @@ def test_event_loop_that_ends_takes_its_runs_along(sandbox: Sandbox) -> None:
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
+def test_event_loop_that_ends_while_a_run_ends_leaves_nothing_open(sandbox: Sandbox) -> None:
+    async def inside(turns: int) -> None:
+        started = await sandbox.start(Program("print(1)", "x"))
+        async for _ in started.events():
+            loop = asyncio.get_running_loop()
+            loop.run = started  # type: ignore[attr-defined] # nobody lets go of it before the loop
+            for _ in range(turns):
+                await asyncio.sleep(0.0005)
+            return
+
+    asyncio.run(inside(0))
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for turns in range(10):
+        asyncio.run(inside(turns))
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
 def niceness(process: str) -> int:
     """Return how much the scheduler lets others go before a process's session."""
     return int(Path(f"/proc/{process}/autogroup").read_text().split()[-1])
