@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from llm_agent_builder.answer_code import AnswerCode
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.features import features_of
 from llm_agent_builder.naming import class_name_for, filename_for
@@ -10,7 +9,8 @@ from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.rendering import FileCode, render
 from llm_agent_builder.shape import Made, check_shape
 from llm_agent_builder.spec import AgentSpec, make_spec
-from llm_agent_builder.tool_code import ToolCode
+from llm_agent_builder.user_code.answer_code import AnswerCode
+from llm_agent_builder.user_code.tool_code import ToolCode
 
 __all__ = ["AgentBuilder", "class_name_for", "file_code", "filename_for"]
 

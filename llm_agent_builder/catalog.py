@@ -14,9 +14,10 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TypeVar
 
-from llm_agent_builder.capabilities import Capabilities
-from llm_agent_builder.capabilities import capabilities as offline_capabilities
-from llm_agent_builder.catalog_sources import (
+from llm_agent_builder.errors import UnknownModelError
+from llm_agent_builder.models.capabilities import Capabilities
+from llm_agent_builder.models.capabilities import capabilities as offline_capabilities
+from llm_agent_builder.models.catalog_sources import (
     CURATED,
     anthropic_label,
     lifecycle,
@@ -26,12 +27,11 @@ from llm_agent_builder.catalog_sources import (
     table_context,
     table_price,
 )
-from llm_agent_builder.errors import UnknownModelError
-from llm_agent_builder.extra_models import ExtraModel
-from llm_agent_builder.live_models import LiveList, LiveModel
-from llm_agent_builder.model_facts import EXTRA_MODELS, Lifecycle, Model, Origin, Price
+from llm_agent_builder.models.extra_models import ExtraModel
+from llm_agent_builder.models.live_models import LiveList, LiveModel
+from llm_agent_builder.models.model_facts import EXTRA_MODELS, Lifecycle, Model, Origin, Price
+from llm_agent_builder.models.successors import successors
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.successors import successors
 
 __all__ = [
     "CURATED",

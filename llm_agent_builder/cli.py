@@ -7,11 +7,11 @@ import ast
 import click
 
 from llm_agent_builder.agent_file import constant
-from llm_agent_builder.cli_base import Group
-from llm_agent_builder.cli_generate import generate
-from llm_agent_builder.cli_models import check, models
-from llm_agent_builder.cli_spec import import_, read, schema
-from llm_agent_builder.cli_tools import tools
+from llm_agent_builder.commands.base import Group
+from llm_agent_builder.commands.generate import generate
+from llm_agent_builder.commands.models import check, models
+from llm_agent_builder.commands.spec import import_, read, schema
+from llm_agent_builder.commands.tools import tools
 
 
 @click.group(cls=Group)

@@ -9,7 +9,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from llm_agent_builder.code_imports import import_block
 from llm_agent_builder.features import Features
 from llm_agent_builder.literals import (
     LINE_MAX,
@@ -21,6 +20,7 @@ from llm_agent_builder.literals import (
 )
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec import AgentSpec, McpServer
+from llm_agent_builder.user_code.imports import import_block
 
 
 @dataclass(frozen=True, slots=True)

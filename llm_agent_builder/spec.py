@@ -18,7 +18,6 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from llm_agent_builder.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.base_urls import URL_MAX_CHARS, check_base_url
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
@@ -42,8 +41,9 @@ from llm_agent_builder.spec_text import (
     text_schema,
     utf8_length,
 )
-from llm_agent_builder.tool_code import ToolCode, parse_tool
-from llm_agent_builder.user_code import CODE_MAX_BYTES
+from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
+from llm_agent_builder.user_code.checks import CODE_MAX_BYTES
+from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.value_problems import said_of
 
 __all__ = [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm_agent_builder.capabilities import Capabilities
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.errors import SpecError
+from llm_agent_builder.models.capabilities import Capabilities
 from llm_agent_builder.spec import AgentSpec
 
 

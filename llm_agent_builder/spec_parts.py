@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from llm_agent_builder.answer_code import AnswerCode, parse_answer
-from llm_agent_builder.code_layout import first_clash
 from llm_agent_builder.errors import CodeProblem, SchemaProblem, SpecError
 from llm_agent_builder.gallery import gallery_tool
 from llm_agent_builder.literals import columns
@@ -23,8 +21,10 @@ from llm_agent_builder.spec_text import (
     text_schema,
     utf8_length,
 )
-from llm_agent_builder.tool_code import ToolCode, parse_tool
-from llm_agent_builder.user_code import CODE_MAX_BYTES, TOOL_MAX_BYTES
+from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
+from llm_agent_builder.user_code.checks import CODE_MAX_BYTES, TOOL_MAX_BYTES
+from llm_agent_builder.user_code.layout import first_clash
+from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 
 MCP_NAME_MAX_CHARS = 32
 ARGUMENT_MAX_CHARS = 1000

@@ -13,9 +13,9 @@ from datetime import date
 from llm_agent_builder.agent_file import assigned, constant, own_base_url, provider_of
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.errors import NotOursError
-from llm_agent_builder.foreign_code import Source, at_byte, read_source
-from llm_agent_builder.model_facts import Lifecycle, Model, Price
+from llm_agent_builder.models.model_facts import Lifecycle, Model, Price
 from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.reading.foreign_code import Source, at_byte, read_source
 
 _CONTEXT = 3
 

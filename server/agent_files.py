@@ -8,9 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
-from llm_agent_builder.merging import regenerate
-from llm_agent_builder.openai_import import import_agent
-from llm_agent_builder.reading import read_agent
+from llm_agent_builder.openai.agent_import import import_agent
+from llm_agent_builder.reading.merging import regenerate
+from llm_agent_builder.reading.read_back import read_agent
 from llm_agent_builder.spec import AgentSpec
 from llm_agent_builder.spec_files import file_schema
 from server.models import CodeRequest, HandWritten, ImportRequest

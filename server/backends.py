@@ -13,9 +13,9 @@ from typing import Literal
 from llm_agent_builder.agent_file import assigned, own_base_url
 from llm_agent_builder.base_urls import check_base_url
 from llm_agent_builder.errors import BackendUnavailableError, NotOursError
-from llm_agent_builder.extra_models import Endpoint
-from llm_agent_builder.foreign_code import read_source
+from llm_agent_builder.models.extra_models import Endpoint
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.reading.foreign_code import read_source
 from server.local_model import LocalModel, prepare_request
 from server.sdk_imports import imported
 from server.settings import PREFIX, KeySource, Settings, server_key

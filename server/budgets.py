@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from llm_agent_builder.price import highest_rates
+from llm_agent_builder.models.price import highest_rates
+from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
-from llm_agent_builder.request_facts import RequestFacts
 from server.ledgers import NANO, Amount, Ledger, Reservation, nano_dollars
 
 _MARGIN = 64

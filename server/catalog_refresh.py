@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 
 from llm_agent_builder.catalog import Catalog
-from llm_agent_builder.live_models import LiveList, read_page
+from llm_agent_builder.models.live_models import LiveList, read_page
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.list_cache import CacheError, KeptList, ListCache
 from server.model_lists import ListFailedError, Source, fetch_list

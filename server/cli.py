@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.cli import cli, example_task
 from llm_agent_builder.errors import MachineryError, NotOursError, SpecError
-from llm_agent_builder.foreign_code import read_source
+from llm_agent_builder.reading.foreign_code import read_source
 from llm_agent_builder.value_problems import said_of
 from server.backends import base_url_in, own_servers, providers_in
 from server.catalog_refresh import LiveCatalog

@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from llm_agent_builder.errors import BackendUnavailableError
-from llm_agent_builder.request_facts import RequestFacts, read_request
+from llm_agent_builder.models.request_facts import RequestFacts, read_request
 from server.budgets import RunBudget
 from server.calls import Call, RefusedError
 from server.cassette import MismatchError, Recorder, Replayer, replayed_chunks

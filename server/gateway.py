@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from llm_agent_builder.errors import MachineryError
-from llm_agent_builder.price import price_table
+from llm_agent_builder.models.price import price_table
 from llm_agent_builder.providers import PROVIDERS
 from server.budgets import RunBudget
 from server.calls import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse

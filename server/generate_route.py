@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from llm_agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.spec import AgentSpec
 from llm_agent_builder.spec_check import checked_spec
-from llm_agent_builder.tool_needs import needs_of
+from llm_agent_builder.user_code.tool_needs import needs_of
 from server.agent_files import regenerated
 from server.models import GenerateRequest, GenerateResponse, HandWritten
 from server.rooms import Rooms

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from llm_agent_builder.errors import MachineryError
-from llm_agent_builder.extra_models import Endpoint
+from llm_agent_builder.models.extra_models import Endpoint
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.backends import own_servers
 from server.local_model import LocalModel

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_agent_builder.live_models import ModelListError, read_page
+from llm_agent_builder.models.live_models import ModelListError, read_page
 from server.model_lists import Source
 
 VERSION = 1

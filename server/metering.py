@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
-from llm_agent_builder.price import cost, is_standard, price_table
+from llm_agent_builder.models.price import cost, is_standard, price_table
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.usage import Reader, anthropic_reader, chat_completion_reader
 from server.calls import Call

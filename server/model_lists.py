@@ -11,8 +11,8 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from llm_agent_builder.catalog_sources import sdk_api_version
-from llm_agent_builder.live_models import ModelListError, next_page, read_page
+from llm_agent_builder.models.catalog_sources import sdk_api_version
+from llm_agent_builder.models.live_models import ModelListError, next_page, read_page
 from llm_agent_builder.providers import ProviderEnum
 from server.settings import Secret
 from server.upstreams import Pools, Upstream

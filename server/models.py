@@ -24,7 +24,7 @@ from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from llm_agent_builder.spec_text import few_keys
-from llm_agent_builder.tool_needs import Need
+from llm_agent_builder.user_code.tool_needs import Need
 from server.backends import Backend, BackendChoice
 from server.cassette import parse_cassette
 from server.confine import MIB, Limits

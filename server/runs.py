@@ -20,7 +20,7 @@ from llm_agent_builder.errors import (
     RunFileNotFoundError,
     RunNotFoundError,
 )
-from llm_agent_builder.tool_needs import missing_message, missing_of, needs_of
+from llm_agent_builder.user_code.tool_needs import missing_message, missing_of, needs_of
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
 from server.confine import Limits

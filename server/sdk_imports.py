@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from llm_agent_builder.errors import NotOursError
-from llm_agent_builder.foreign_code import read_source
+from llm_agent_builder.reading.foreign_code import read_source
 
 _IMPORT = re.compile(r"^[ \t]*+(?:import|from)[ \t]++([^\r\n#;]*+)", re.MULTILINE)
 _FIRST_NAMES = re.compile(r"(?:^|,)[ \t]*+(\w++)")

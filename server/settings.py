@@ -19,7 +19,12 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_agent_builder.errors import SettingsError
-from llm_agent_builder.extra_models import Endpoint, ExtraModel, parse_endpoints, parse_models
+from llm_agent_builder.models.extra_models import (
+    Endpoint,
+    ExtraModel,
+    parse_endpoints,
+    parse_models,
+)
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.value_problems import said_of
 

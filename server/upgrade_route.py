@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from llm_agent_builder.model_facts import is_line
+from llm_agent_builder.models.model_facts import is_line
 from llm_agent_builder.spec_text import MODEL_MAX_CHARS, ModelText
 from llm_agent_builder.upgrade import find_upgrade
 from server.models import CodeRequest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from llm_agent_builder.foreign_code import read_source
+from llm_agent_builder.reading.foreign_code import read_source
 
 TOP = (
     "# a note{0} with \"quotes\" and '''more'''\n",

@@ -15,8 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from llm_agent_builder.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.errors import CodeProblem, SchemaProblem
+from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
 from tests.llm_agent_builder.processes import run_python
 from tests.llm_agent_builder.strategies import NASTY
 from tests.llm_agent_builder.written_answers import BAD_SCHEMAS, BAD_SOURCES, REPORT, whole

@@ -9,7 +9,7 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from llm_agent_builder import ProviderEnum, catalog
-from llm_agent_builder.capabilities import (
+from llm_agent_builder.models.capabilities import (
     CLAUDE,
     EFFORTS,
     THINKING,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from llm_agent_builder import PROVIDERS, ProviderEnum, SpecError, catalog
 from llm_agent_builder.catalog import CURATED, Lifecycle, Model
-from llm_agent_builder.catalog_sources import whole_price
 from llm_agent_builder.errors import UnknownModelError
+from llm_agent_builder.models.catalog_sources import whole_price
 from tests.llm_agent_builder.conftest import InstalledSdks
 from tests.llm_agent_builder.processes import run_python
 

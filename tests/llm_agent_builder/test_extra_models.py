@@ -6,7 +6,7 @@ import pytest
 
 from llm_agent_builder import ProviderEnum
 from llm_agent_builder.base_urls import check_base_url
-from llm_agent_builder.extra_models import (
+from llm_agent_builder.models.extra_models import (
     MAX_EXTRA,
     Endpoint,
     ExtraModel,

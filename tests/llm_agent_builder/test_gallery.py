@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from llm_agent_builder.code_layout import first_clash
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.gallery import gallery, gallery_tool
 from llm_agent_builder.spec import make_spec
-from llm_agent_builder.tool_code import parse_tool
+from llm_agent_builder.user_code.layout import first_clash
+from llm_agent_builder.user_code.tool_code import parse_tool
 from tests.llm_agent_builder.calling import call
 from tests.llm_agent_builder.processes import run_python
 

@@ -10,9 +10,9 @@ import pytest
 
 from llm_agent_builder import AgentBuilder
 from llm_agent_builder.errors import MergeConflictError
-from llm_agent_builder.line_matching import Effort, matching_blocks
-from llm_agent_builder.merging import regenerate
-from llm_agent_builder.reading import read_agent
+from llm_agent_builder.reading.line_matching import Effort, matching_blocks
+from llm_agent_builder.reading.merging import regenerate
+from llm_agent_builder.reading.read_back import read_agent
 from llm_agent_builder.spec import AgentSpec, make_spec
 
 T = TypeVar("T")

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_agent_builder import ProviderEnum
-from llm_agent_builder.live_models import (
+from llm_agent_builder.models.live_models import (
     MAX_MODELS,
     LiveModel,
     ModelListError,
     next_page,
     read_page,
 )
-from llm_agent_builder.model_facts import Lifecycle, Price
+from llm_agent_builder.models.model_facts import Lifecycle, Price
 
 ANTHROPIC, HUGGINGFACE = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
 

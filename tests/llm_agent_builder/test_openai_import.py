@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from llm_agent_builder import PROVIDERS, AgentBuilder, ProviderEnum
 from llm_agent_builder.errors import NotOursError
-from llm_agent_builder.file_parts import names_of
-from llm_agent_builder.openai_import import Imported, import_agent
-from llm_agent_builder.openai_report import Line
+from llm_agent_builder.openai.agent_import import Imported, import_agent
+from llm_agent_builder.openai.report import Line
+from llm_agent_builder.reading.file_parts import names_of
 from llm_agent_builder.spec import make_spec
 from tests.llm_agent_builder.hand_edits import damaged
 from tests.llm_agent_builder.openai_programs import EXPORTED, WRITTEN, program

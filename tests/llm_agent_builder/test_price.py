@@ -11,7 +11,7 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_agent_builder.price import cost, highest_rates, is_standard, price_table
+from llm_agent_builder.models.price import cost, highest_rates, is_standard, price_table
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.usage import Usage
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llm_agent_builder import AgentBuilder, AgentSpec, ProviderEnum
 from llm_agent_builder.errors import NotOursError
-from llm_agent_builder.reading import Reading, read_agent
+from llm_agent_builder.reading.read_back import Reading, read_agent
 from tests.llm_agent_builder.full_specs import full_specs
 from tests.llm_agent_builder.hand_edits import damaged, insert, insertions
 from tests.llm_agent_builder.strategies import specs

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from llm_agent_builder import AgentSpec, ProviderEnum
 from llm_agent_builder.errors import Conflict, MergeConflictError, NotOursError, SpecError
-from llm_agent_builder.merging import regenerate
-from llm_agent_builder.reading import read_agent
+from llm_agent_builder.reading.merging import regenerate
+from llm_agent_builder.reading.read_back import read_agent
 from llm_agent_builder.spec import make_spec
 from tests.llm_agent_builder.full_specs import full_specs
 from tests.llm_agent_builder.hand_edits import damaged, insert, insertions

@@ -17,10 +17,10 @@ from llm_agent_builder import AgentBuilder, AgentSpec, SpecError
 from llm_agent_builder.agent_file import own_base_url
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.errors import UnknownModelError
-from llm_agent_builder.extra_models import parse_models
-from llm_agent_builder.live_models import LiveList, LiveModel
+from llm_agent_builder.models.extra_models import parse_models
+from llm_agent_builder.models.live_models import LiveList, LiveModel
 from llm_agent_builder.providers import ProviderEnum
-from llm_agent_builder.reading import read_agent
+from llm_agent_builder.reading.read_back import read_agent
 from llm_agent_builder.spec import make_spec
 from llm_agent_builder.spec_check import checked_spec
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llm_agent_builder.code_imports import import_block, merge_imports
-from llm_agent_builder.code_layout import first_clash
 from llm_agent_builder.errors import CodeProblem
-from llm_agent_builder.tool_code import parse_tool
+from llm_agent_builder.user_code.imports import import_block, merge_imports
+from llm_agent_builder.user_code.layout import first_clash
+from llm_agent_builder.user_code.tool_code import parse_tool
 from tests.llm_agent_builder.processes import run_python
 from tests.llm_agent_builder.strategies import NASTY
 from tests.llm_agent_builder.written_tools import BAD, ECHO, MANY_TYPES, tool

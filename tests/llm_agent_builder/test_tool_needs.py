@@ -7,7 +7,7 @@ import time
 import pytest
 
 from llm_agent_builder.gallery import gallery_tool
-from llm_agent_builder.tool_needs import Need, missing_of, needs_of
+from llm_agent_builder.user_code.tool_needs import Need, missing_of, needs_of
 
 FETCHING = "import os\n\n" + gallery_tool("fetch_url").code
 HOSTS = '("example.com", "www.example.com")'

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from llm_agent_builder import AgentBuilder, ProviderEnum
 from llm_agent_builder.catalog import Catalog
 from llm_agent_builder.errors import NotOursError, UnknownModelError
-from llm_agent_builder.extra_models import ExtraModel
-from llm_agent_builder.live_models import LiveList, LiveModel
-from llm_agent_builder.model_facts import Lifecycle
+from llm_agent_builder.models.extra_models import ExtraModel
+from llm_agent_builder.models.live_models import LiveList, LiveModel
+from llm_agent_builder.models.model_facts import Lifecycle
 from llm_agent_builder.upgrade import Upgrade, find_upgrade
 
 TODAY = date(2026, 11, 26)

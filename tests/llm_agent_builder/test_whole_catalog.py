@@ -10,9 +10,9 @@ import pytest
 from llm_agent_builder import ProviderEnum
 from llm_agent_builder.catalog import Catalog, Model
 from llm_agent_builder.errors import UnknownModelError
-from llm_agent_builder.extra_models import parse_models
-from llm_agent_builder.live_models import LiveList, LiveModel
-from llm_agent_builder.model_facts import Lifecycle, Origin, Price
+from llm_agent_builder.models.extra_models import parse_models
+from llm_agent_builder.models.live_models import LiveList, LiveModel
+from llm_agent_builder.models.model_facts import Lifecycle, Origin, Price
 
 TODAY = date(2026, 11, 26)
 ANTHROPIC, HUGGINGFACE = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE

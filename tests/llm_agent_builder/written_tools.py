@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_agent_builder.user_code import TOOL_MAX_BYTES
+from llm_agent_builder.user_code.checks import TOOL_MAX_BYTES
 
 DOC = '    """Say it."""\n'
 ECHO = f"def echo(text: str) -> str:\n{DOC}    return text\n"

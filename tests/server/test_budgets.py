@@ -16,8 +16,8 @@ from huggingface_hub.errors import TextGenerationError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_agent_builder.models.request_facts import RequestFacts, read_request
 from llm_agent_builder.providers import ProviderEnum
-from llm_agent_builder.request_facts import RequestFacts, read_request
 from server.budgets import RunBudget
 from server.gateway import Grant
 from server.ledgers import Amount, BudgetError, Caps, DailyBudget, Ledger, Reservation

@@ -1,0 +1,179 @@
+"""The command `generate`: one agent file, an edited one with changed fields, or many."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from llm_agent_builder.agent_builder import AgentBuilder, filename_for
+from llm_agent_builder.batch import run_batch, spec_files_in
+from llm_agent_builder.catalog import Catalog
+from llm_agent_builder.commands.base import Command, current_catalog, read_text, write_text
+from llm_agent_builder.commands.options import option_values, spec_options
+from llm_agent_builder.errors import MergeConflictError, NotOursError, SpecFileError
+from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.reading.merging import regenerate
+from llm_agent_builder.reading.read_back import read_agent
+from llm_agent_builder.spec import AgentSpec, make_spec
+from llm_agent_builder.spec_check import checked_spec
+from llm_agent_builder.spec_files import load_spec_file, plain_values, with_defaults
+
+_PROVIDER = click.Choice([provider.value for provider in ProviderEnum])
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(cls=Command)
+@click.option("--name", help="What the agent is called; the class is named after it.")
+@click.option("--prompt", help="The system prompt.")
+@click.option("--task", help="The example task: what the file does when given none.")
+@click.option("--provider", type=_PROVIDER, help="Whose API it calls (default: anthropic).")
+@click.option("--model", help="The model's id (default: the provider's default model).")
+@click.option(
+    "--base-url", help="A server of your own that answers, such as http://localhost:11434/v1."
+)
+@click.option("--stream/--no-stream", default=None, help="Show the answer as it is written.")
+@spec_options
+@click.option(
+    "--spec",
+    "spec_file",
+    type=_FILE,
+    help="YAML or JSON file with these fields; options win over it.",
+)
+@click.option(
+    "--base",
+    type=_FILE,
+    help="An agent file edited by hand: its fields change, its hand-written parts stay, and "
+    "so do fields that are not given.",
+)
+@click.option(
+    "--batch",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of spec files: one agent file each, into the folder --output. Options win over "
+    "the files.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=True, path_type=Path, allow_dash=True),
+    help="File or folder to write to; - for standard output (default: named after the agent, or "
+    "the --base file itself).",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def generate(
+    spec_file: Path | None,
+    base: Path | None,
+    batch: Path | None,
+    output: Path | None,
+    force: bool,
+    **options: Any,
+) -> None:
+    """Write an agent file.
+
+    Exit code 1 when a file can't be written, when a changed field meets a hand-written part of the
+    --base file, or when a spec of the --batch can't be used; all problems are told.
+    """
+    given = option_values(options)
+    if batch is not None:
+        _generate_batch(batch, output, given, force=force, alone=spec_file is None and base is None)
+        return
+    if spec_file is not None:
+        given = _load(spec_file) | given
+    if base is not None:
+        _generate_from(base, given, output, force=force)
+        return
+    catalog = current_catalog()
+    spec = checked_spec(make_spec(with_defaults(given)), catalog)
+    source = AgentBuilder().build(spec)
+    _warn(spec, catalog)
+    _write(source, output, Path(filename_for(spec.name)), force=force)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return load_spec_file(path)
+    except SpecFileError as error:
+        raise click.BadParameter(str(error), param_hint="--spec") from None
+    except OSError as error:
+        raise click.ClickException(f"can't read {path}: {error.strerror}") from None
+
+
+def _warn(spec: AgentSpec, catalog: Catalog, where: str = "") -> None:
+    warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
+    if warning:
+        click.echo(f"{where}warning: {warning}", err=True)
+
+
+def _write(source: str, output: Path | None, default: Path, *, force: bool) -> None:
+    if str(output) == "-":
+        click.echo(source, nl=False)
+        return
+    path = default if output is None else output / default.name if output.is_dir() else output
+    write_text(path, source, force=force)
+    click.echo(f"wrote {path} ({len(source.splitlines())} lines)", err=True)
+
+
+def _generate_from(base: Path, given: dict[str, Any], output: Path | None, *, force: bool) -> None:
+    text = read_text(base)
+    catalog = current_catalog()
+    try:
+        before = read_agent(text).spec
+        known = plain_values(before)
+        if given.get("provider", known["provider"]) != known["provider"]:
+            known.pop("model")  # it is the other provider's
+        spec = checked_spec(make_spec(with_defaults(known | given)), catalog)
+        made = regenerate(text, spec)
+    except NotOursError as error:
+        raise click.ClickException(f"{base} {error}") from None
+    except MergeConflictError as error:
+        places = [f"{base}:{each.first_line}: {each.reason}" for each in error.conflicts]
+        message = "changed fields meet hand-written parts; nothing was changed"
+        raise click.ClickException("\n".join([message, *places])) from None
+    _warn(spec, catalog)
+    _warn_of_lost_tools(before, spec)
+    _write(made.code, output, base, force=force)
+
+
+def _warn_of_lost_tools(before: AgentSpec, after: AgentSpec) -> None:
+    kept = {tool.name for tool in after.tool_codes}
+    lost = [tool.name for tool in before.tool_codes if tool.name not in kept]
+    if lost:
+        click.echo(
+            f"warning: the tools given replace those of the file: {', '.join(lost)} taken out; "
+            "to keep one, give it too (--tool FILE or ID)",
+            err=True,
+        )
+
+
+def _generate_batch(
+    folder: Path, output: Path | None, given: dict[str, Any], *, force: bool, alone: bool
+) -> None:
+    if not alone:
+        raise click.UsageError("--batch goes with neither --spec nor --base")
+    if output is None or str(output) == "-":
+        raise click.UsageError("--batch needs a folder to write to: --output DIR")
+    specs = spec_files_in(folder)
+    if not specs:
+        raise click.UsageError(f"{folder} has no spec files (.yaml, .yml or .json)")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"can't make {output}: {error.strerror}") from None
+    catalog = current_catalog()
+
+    def make(path: Path) -> AgentSpec:
+        spec = checked_spec(make_spec(with_defaults(load_spec_file(path) | given)), catalog)
+        _warn(spec, catalog, f"{path}: ")
+        return spec
+
+    with click.progressbar(specs, label="agents", file=sys.stderr) as bar:
+        done = run_batch(bar, output, make, force=force)
+    for path, problem in done.problems:
+        click.echo(f"{path}: {problem}", err=True)
+    same = f", {len(done.unchanged)} were there already" if done.unchanged else ""
+    failed = f", {len(done.problems)} failed" if done.problems else ""
+    click.echo(f"{len(specs)} specs: {len(done.written)} written{same}{failed}", err=True)
+    if done.problems:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,1 @@
+"""What is known of models: sources, lives, capabilities, prices."""
