@@ -29,11 +29,12 @@ from server.cell_root import (
     link_parts,
     paths_to_show,
 )
-from server.cells import CELL_ENVIRONMENT, handed_over
+from server.cells import handed_over
 from server.channel import receive
 from server.confine import MIB, Limits
 from server.engine import PACKAGE_ROOT, Helper, Order, Place, readable
 from server.kept_place import KeptPlace
+from server.run_environment import CELL_ENVIRONMENT
 
 PROGRAM = "bwrap"
 _CODE = "/code"

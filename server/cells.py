@@ -11,7 +11,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import tempfile
 import threading
 from collections import deque
@@ -23,7 +22,7 @@ from llm_agent_builder.errors import MachineryError
 from server import memory_group
 from server.carried_through import carried_through
 from server.cell_init import PORT
-from server.cell_root import RUN_UID, SCRATCH, TEMPORARY, paths_to_show
+from server.cell_root import RUN_UID, SCRATCH, paths_to_show
 from server.channel import channel, receive, send
 from server.confine import Limits, task_cap
 from server.engine import (
@@ -37,6 +36,7 @@ from server.engine import (
     readable,
     tell_end,
 )
+from server.run_environment import CELL_ENVIRONMENT
 
 _BOOT_MAKER = (
     f"import sys; sys.path.insert(0, {PACKAGE_ROOT!r}); from server.cell_maker import main; main()"
@@ -51,12 +51,6 @@ BOOT_FORK_SERVER = (
     "del sys.path[0]\n"
     "serve(preloaded)\n"
 )
-BASE_ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    "PATH": f"{os.path.dirname(sys.executable)}:/usr/bin:/bin",
-}
-"""What every run's environment has, whatever the tier: `python` is what runs the agent."""
-CELL_ENVIRONMENT = {**BASE_ENVIRONMENT, "HOME": SCRATCH, "TMPDIR": TEMPORARY}
 _READY_S = 10.0
 
 

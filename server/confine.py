@@ -253,6 +253,7 @@ def readable_paths() -> list[str]:
     system = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"]
     system += ["/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/etc/pki/tls"]
     system += ["/etc/pki/ca-trust", "/usr/share/ca-certificates", "/usr/share/zoneinfo"]
+    system += ["/usr/local/share/ca-certificates"]
     system += ["/etc/localtime", "/etc/nsswitch.conf", "/etc/hosts", "/usr/share/locale"]
     return sorted(interpreter | packages) + system
 

@@ -11,12 +11,13 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError
 from server import confine
 from server.cell_root import TEMPORARY_NAME
-from server.cells import BASE_ENVIRONMENT, start_fork_server
+from server.cells import start_fork_server
 from server.channel import channel, send
 from server.confine import Limits
 from server.engine import Helper, Order, Place
 from server.kept_place import KeptPlace
 from server.listening import listen_without_delay
+from server.run_environment import BASE_ENVIRONMENT
 from server.scratch import make_scratch, remove_tree
 
 

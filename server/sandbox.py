@@ -19,7 +19,6 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server.carried_through import carried_through
 from server.cell_root import TEMPORARY_NAME
-from server.cells import BASE_ENVIRONMENT
 from server.confine import Limits
 from server.denials import denied_message, from_mark
 from server.engine import (
@@ -35,6 +34,7 @@ from server.engine import (
 from server.libc import as_user
 from server.output import OutputBuffer, Pump
 from server.program import FILE_SIZE, FULL, MEMORY
+from server.run_environment import BASE_ENVIRONMENT
 from server.run_events import (
     DeniedEvent,
     ExitEvent,

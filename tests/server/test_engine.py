@@ -17,6 +17,7 @@ import pytest
 from llm_agent_builder.errors import MachineryError
 from server.confine import Limits
 from server.engine import Helper
+from server.run_environment import BASE_ENVIRONMENT
 from server.run_events import ExitEvent, LimitEvent, OutputEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.serving import ServerFactory, bare_environment, marked_processes, wait_until
@@ -90,12 +91,7 @@ print(json.dumps(state))
 def plainly(code: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
     """Run a program as a fresh `python agent.py`, with the environment of a run."""
     (folder / "agent.py").write_text(code)
-    environment = {
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "LANG": "C.UTF-8",
-        "PATH": "/usr/bin",
-    }
+    environment = {**BASE_ENVIRONMENT, "HOME": str(folder), "TMPDIR": str(folder)}
     # Whoever starts the tests in the background of a shell has SIGINT ignored, and so its children.
     command = ["env", "--default-signal=INT", sys.executable, "agent.py", "--task", "x"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)

@@ -394,6 +394,17 @@ def test_run_with_the_least_memory_can_import_the_sdks(run: Runner) -> None:
     assert run("import anthropic; print('ok')", memory_mib=64) == "ok\n"
 
 
+def test_certificates_are_found_one_by_one_and_a_client_need_not_read_them_all(run: Runner) -> None:
+    code = (
+        "import os, ssl\nfolder = os.environ['SSL_CERT_DIR']\n"
+        "files = [f'{folder}/{name}' for name in os.listdir(folder) if name.endswith('.0')]\n"
+        "found = ssl.create_default_context(capath=folder)\n"
+        "print(bool(files), found.cert_store_stats()['x509'])\n"
+        "for file in files: found.load_verify_locations(file)\n"
+    )
+    assert run(code) == "True 0\n"
+
+
 def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
     async def inside() -> tuple[int, int]:
         async def once() -> None:
