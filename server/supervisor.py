@@ -18,10 +18,10 @@ from server.channel import receive, send
 from server.memory_group import MemoryGroup
 from server.watch import Watch
 
-_QUICK_LOOKS = 4
+_QUICK_LOOKS = 2
 """How often to look at short intervals, for most runs are over soon; then the run is alive."""
-_QUICK_S, _POLL_S = 0.005, 0.02
-_MUCH_CPU_S = 0.5
+_QUICK_S, _POLL_S = 0.01, 0.02
+_MUCH_CPU_S = 0.2
 """A run that has used so much processor time lets others go first: those that have just begun."""
 _YIELDING = b"7"
 """A fifth of another session's share; at 19, a seventieth, a busy machine would starve it."""

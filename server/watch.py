@@ -234,8 +234,8 @@ class Watch:
         self.cpu_s = self._cpu(processes)
         if self.cpu_s > self._limits.cpu_s:
             return "cpu"
-        seldom = self._polls % _SELDOM == 0
         self._polls += 1
+        seldom = self._polls % _SELDOM == 0  # not at once: most runs are over soon
         if self._memory_exceeded(pids, sum(p.resident for p in going), seldom):
             return "memory"
         return self._space_exceeded(pids) if seldom or self._tasks_are_capped else None
