@@ -95,6 +95,11 @@ def at_byte(line: str, offset: int) -> tuple[str, str]:
     return data[:offset].decode(), data[offset:].decode()
 
 
+def without_texts(code: str) -> str:
+    """Return code with an empty text for each text and comment; it need not be Python."""
+    return _TEXT.sub('""', code)
+
+
 def read_source(text: str) -> Source:
     """Return the lines and the syntax tree of a file.
 
