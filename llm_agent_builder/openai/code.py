@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from llm_agent_builder.errors import CodeProblem
 from llm_agent_builder.literals import line_literal, python_literal
@@ -63,11 +64,23 @@ class _Edits:
 
     def applied(self, lines: Sequence[str]) -> list[str]:
         """Return the lines with all changes; a line may hold several afterwards, or none."""
-        found = list(lines)
-        for first, column, last, end, text in sorted(self.made, reverse=True):
-            before = at_byte(found[first - 1], column)[0]
-            behind = at_byte(found[last - 1], end)[1]
-            found[first - 1 : last] = [before + text + behind, *[""] * (last - first)]
+        whole = "".join(lines).encode()
+        starts = list(accumulate((len(line.encode()) for line in lines), initial=0))
+        changes: defaultdict[int, list[tuple[int, bool, int, str]]] = defaultdict(list)
+        for first, column, last, end, text in self.made:
+            start, stop = starts[first - 1] + column, starts[last - 1] + end
+            # Of those at one place what is inserted comes first, then the one that replaces most.
+            changes[first - 1].append((start, stop > start, -stop, text))
+        found, done = [], 0
+        for line, end in enumerate(starts[1:]):
+            pieces = []
+            for start, _, stop, text in sorted(changes[line]):
+                if start >= done:  # else it is within what another change replaces
+                    pieces += [whole[done:start].decode(), text]
+                    done = -stop
+            pieces.append(whole[done:end].decode())
+            done = max(done, end)
+            found.append("".join(pieces))
         return found
 
 
