@@ -11,6 +11,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from llm_agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.spec import AgentSpec
@@ -45,7 +47,10 @@ class _CheckedBeside(APIRoute):
         handle = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
-            body = await request.body()
+            try:
+                body = await request.body()
+            except ClientDisconnect:  # as other routes answer, where anybody is left to read it
+                raise HTTPException(400, "the body did not come to its end") from None
             if len(body) > _SHORT_BYTES or b'"tools"' in body or b'"answer"' in body:
                 await asyncio.to_thread(_check, body)
             return await handle(request)
