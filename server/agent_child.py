@@ -148,7 +148,7 @@ def _settle_descriptors(passed: Passed, null: int) -> tuple[int, int | None]:
     for kept in sorted({MARK, job_file} | ({rules} if rules is not None else set())):
         os.closerange(first, kept)
         first = kept + 1
-    os.closerange(first, 65536)
+    os.closerange(first, confine.MOST_DESCRIPTORS)
     return job_file, rules
 
 

@@ -33,7 +33,8 @@ from server.catalog_refresh import LiveCatalog
 from server.cli_files import read_files, save_files
 from server.confine import MIB
 from server.doctor import doctor
-from server.listening import listen_without_delay
+from server.http_deadlines import DeadlineProtocol
+from server.listening import allow_many_connections, listen_without_delay
 from server.main import STATIC, create_app
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
@@ -338,11 +339,14 @@ def serve(
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     settings = _with_token(settings, no_token=no_token, asked=token is not None)
     Store(settings.data_dir, settings.database_url).close()  # a clear error beats a failed start
+    allow_many_connections()
     listener = _bind(settings)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     app = create_app(settings=settings)
     config = uvicorn.Config(
         app,
+        http=DeadlineProtocol,
+        ws="none",  # no route is a WebSocket, and one would be beyond the deadlines
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,

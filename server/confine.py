@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from server.libc import PR_SET_PDEATHSIG, check, libc, use_one_heap
 
 MIB = 1024 * 1024
+MOST_DESCRIPTORS = 65536
+"""No process of ours has descriptors from this number on, so that closing all ends here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class ForkServer:
             control = os.dup(passed["control"])
             os.dup2(control, 3)
             os.closerange(4, self._null)
-            os.closerange(self._null + 1, 65536)
+            os.closerange(self._null + 1, confine.MOST_DESCRIPTORS)
             keep(socket.socket(fileno=3), self._null, filters=self._filters, taken=self._taken)
         self._watch(pid, None)
 

@@ -1,8 +1,11 @@
-"""Listening sockets."""
+"""Listening sockets, and descriptors for their connections."""
 
 from __future__ import annotations
 
+import resource
 import socket
+
+from server.confine import MOST_DESCRIPTORS
 
 
 def listen_without_delay(host: str, port: int) -> socket.socket:
@@ -20,3 +23,14 @@ def listen_without_delay(host: str, port: int) -> socket.socket:
     listener = socket.create_server((host, port), family=family, backlog=512)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def allow_many_connections() -> None:
+    """Raise this process's soft limit of open descriptors to its hard one, 65,536 at most.
+
+    Each connection has one, and shells and service managers often start with 1,024.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -71,9 +71,9 @@ def bare_environment(folder: Path, **more: str) -> dict[str, str]:
     }
 
 
-def command(*arguments: str) -> list[str]:
-    """Return the command line of the product."""
-    return [sys.executable, "-c", "from server.cli import main; main()", *arguments]
+def command(*arguments: str, before: str = "") -> list[str]:
+    """Return the command line of the product; `before` is Python that its process runs first."""
+    return [sys.executable, "-c", f"{before}\nfrom server.cli import main; main()", *arguments]
 
 
 def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -91,12 +91,12 @@ def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
     )
 
 
-def start_server(folder: Path, *arguments: str, **settings: str) -> Serving:
-    """Start a server on a free port and wait until it answers."""
+def start_server(folder: Path, *arguments: str, before: str = "", **settings: str) -> Serving:
+    """Start a server on a free port and wait until it answers; see `command` for `before`."""
     root = str(Path(__file__).resolve().parent.parent)
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            command("serve", "--port", "0", *arguments),
+            command("serve", "--port", "0", *arguments, before=before),
             cwd=folder,
             env=bare_environment(folder, PYTHONPATH=root, **settings),
             stdout=subprocess.PIPE,

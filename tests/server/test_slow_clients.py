@@ -1,0 +1,137 @@
+"""Clients that begin and don't end: on a real server with short deadlines and few descriptors."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from server.confine import MOST_DESCRIPTORS
+from tests.server.api import events_of, execute, start
+from tests.serving import Serving, start_server
+
+_HEAD_S = 0.5
+_BODY_S = 1.0
+_SOFT_LIMIT = 128
+_BEFORE = f"""
+import resource
+resource.setrlimit(
+    resource.RLIMIT_NOFILE, ({_SOFT_LIMIT}, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+)
+from server.http_deadlines import DeadlineProtocol
+DeadlineProtocol.head_s = {_HEAD_S}
+DeadlineProtocol.body_s = {_BODY_S}
+"""
+_REQUEST = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+_HALF_BODY = (
+    b"POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 1000\r\n\r\n{"name": '
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    running = start_server(tmp_path_factory.mktemp("server"), before=_BEFORE)
+    yield running
+    running.stop()
+
+
+@contextlib.contextmanager
+def connected(server: Serving, *, first: bytes = b"") -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.base).port or 0), 20) as client:
+        client.sendall(first)
+        yield client
+
+
+def ends(client: socket.socket) -> bool:
+    """Wait until the other side closes, without having answered; fail after 20 s."""
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def is_ended_after(client: socket.socket, piece: bytes) -> bool:
+    """Send a piece, wait as long as the socket's own limit says for the other side's end."""
+    try:
+        client.sendall(piece)
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HT", _HALF_BODY], ids=["nothing", "head", "body"])
+def test_connection_that_sends_a_part_and_no_more_is_closed(server: Serving, first: bytes) -> None:
+    with connected(server, first=first) as client:
+        assert ends(client)
+
+
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\nX: ", _HALF_BODY], ids=["head", "body"])
+def test_sending_byte_by_byte_does_not_renew_the_deadline(server: Serving, first: bytes) -> None:
+    with connected(server, first=first) as client:
+        client.settimeout(0.05)
+        # At most 10 s, which is many times the deadline.
+        assert any(is_ended_after(client, b"x") for _ in range(200))
+
+
+def test_half_a_head_after_an_answer_is_closed(server: Serving) -> None:
+    with connected(server, first=_REQUEST) as client:
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        client.sendall(b"GET / HT")
+        assert ends(client)
+
+
+def test_connection_that_is_idle_between_requests_is_kept(server: Serving) -> None:
+    with connected(server) as client:
+        for _ in range(2):
+            client.sendall(_REQUEST)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+            time.sleep(_HEAD_S + _BODY_S + 0.2)
+
+
+def test_events_that_come_for_longer_than_both_deadlines_come_to_their_end(server: Serving) -> None:
+    with server.client() as client:
+        run = start(client, f"import time\ntime.sleep({_HEAD_S + _BODY_S + 1})\nprint('late')")
+        events = events_of(client.get(f"/api/runs/{run}/events").text)
+    assert [kind for _, kind, _ in events][-1] == "exit"
+
+
+def test_answer_that_takes_longer_than_both_deadlines_comes(server: Serving) -> None:
+    with server.client() as client:
+        code = f"import time\ntime.sleep({_HEAD_S + _BODY_S + 0.5})\nprint('late')"
+        assert execute(client, code)["stdout"] == "late\n"
+
+
+def test_others_are_served_while_more_connections_wait_than_the_soft_limit_allows(
+    server: Serving,
+) -> None:
+    with contextlib.ExitStack() as stack:
+        slow = [
+            stack.enter_context(connected(server, first=b"GET / HT"))
+            for _ in range(2 * _SOFT_LIMIT)
+        ]
+        with server.client() as client:
+            assert client.get("/healthz").status_code == 200
+        assert all(ends(client) for client in slow)
+
+
+def test_server_has_its_hard_limit_of_descriptors_and_runs_have_their_own(server: Serving) -> None:
+    soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    assert soft == min(hard, MOST_DESCRIPTORS)
+    with server.client() as client:
+        code = "import resource\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))"
+        assert execute(client, code)["stdout"] == "(256, 256)\n"
+
+
+def test_slow_clients_leave_no_error_in_the_log(server: Serving) -> None:
+    before = server.log
+    with connected(server, first=_HALF_BODY) as client:
+        assert ends(client)
+    assert "Traceback" not in server.log.removeprefix(before)
