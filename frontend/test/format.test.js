@@ -4,7 +4,8 @@ import { capitalized, costText, linesWord, sentence } from '../src/format.js';
 it.each([
   [0.000056, 'provider', '$0.000056'],
   [1.5, 'provider', '$1.50'],
-  [null, 'provider', 'no price known'],
+  [null, 'provider', 'unknown'],
+  [null, 'own', 'no price known'],
   [null, 'local', 'free, local'],
   [null, 'replay', 'none, recorded'],
 ])('says what %s by %s cost: %s', (value, backend, text) => expect(costText(value, backend)).toBe(text));
