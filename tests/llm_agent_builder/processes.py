@@ -20,6 +20,7 @@ def run_python(
     home: Path,
     cwd: Path | None = None,
     stdin: str | bytes = "",
+    patience_s: float = 120,
     **variables: str,
 ) -> Done:
     """Run this interpreter to its end; both streams are read as UTF-8, line ends as they are."""
@@ -30,6 +31,6 @@ def run_python(
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=patience_s,
     )
     return Done(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
