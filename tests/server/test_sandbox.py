@@ -356,7 +356,8 @@ def test_event_loop_that_ends_while_a_run_ends_leaves_nothing_open(sandbox: Sand
 
     asyncio.run(inside(0))
     descriptors = len(os.listdir("/proc/self/fd"))
-    for turns in range(10):
+    # Each run of bubblewrap waits for an interpreter of its own.
+    for turns in (0, 2, 5, 9) if sandbox.report.tier == "bubblewrap" else range(10):
         asyncio.run(inside(turns))
         assert len(os.listdir("/proc/self/fd")) == descriptors
 
