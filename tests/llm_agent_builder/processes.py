@@ -20,7 +20,6 @@ def run_python(
     home: Path,
     cwd: Path | None = None,
     stdin: str | bytes = "",
-    patience_s: float = 120,
     **variables: str,
 ) -> Done:
     """Run this interpreter to its end; both streams are read as UTF-8, line ends as they are."""
@@ -31,6 +30,6 @@ def run_python(
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         check=False,
-        timeout=patience_s,
+        timeout=300,
     )
     return Done(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -20,6 +20,6 @@ def test_mypy_strict_finds_nothing_in_agents_and_answer_types(tmp_path: Path) ->
     for name, source in files.items():
         (folder / name).write_text(source, "utf-8", newline="")
     options = ("--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache"))
-    done = run_python("-m", "mypy", *options, *files, home=tmp_path, cwd=folder, patience_s=300)
+    done = run_python("-m", "mypy", *options, *files, home=tmp_path, cwd=folder)
     assert done.stdout == f"Success: no issues found in {len(files)} source files\n"
     assert done.returncode == 0
