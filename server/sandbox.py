@@ -259,13 +259,19 @@ class SandboxRun:
             self._look_at_scratch(place)
             collected = await self._collect(place)
         except Exception as error:
-            ended = MachineryError(f"the sandbox failed: {type(error).__name__}: {error}")
-        finally:
+            ended = _failed(error)
+        try:
             for pump in self._pumps:
                 pump.close()
             await place.release()
-            self._output.flush()
+        except Exception as error:
+            ended = _failed(error)
+        self._output.flush()
+        try:
             self._finish(ended, self._read_mark(), collected)
+        except Exception as error:  # or whoever reads the events would wait for ever
+            self._queue.put_nowait(_failed(error))
+        finally:
             self._close_files()
             self._let_go_of(place)
 
@@ -360,6 +366,10 @@ class SandboxRun:
                 files_left_out=collected.left_out,
             )
         )
+
+
+def _failed(error: Exception) -> MachineryError:
+    return MachineryError(f"the sandbox failed: {type(error).__name__}: {error}")
 
 
 def _returncode(ended: Ended) -> int:

@@ -35,6 +35,10 @@ _CELL_LAYERS = (
     "bounded scratch",
 )
 _CHECK_S = 30.0
+_NO_GROUP = (
+    "no cgroup can be made here: memory is added up from /proc instead, which a program that means "
+    "to can hide some of"
+)
 _MEND = (
     "Run it on Linux 6.7 or later with Landlock enabled, or set "
     "AGENT_BUILDER_ALLOW_WEAK_SANDBOX=1 if you trust every program you run."
@@ -222,7 +226,7 @@ def _kernel_memory(holds: bool) -> Layer:
     name = "memory counted by the kernel"
     if holds and sys.platform.startswith("linux") and memory_group.can_make_groups():
         return Layer(name, True)
-    return Layer(name, False, "no cgroup can be made here: memory is added up from /proc instead")
+    return Layer(name, False, _NO_GROUP)
 
 
 def _acceptable(tier: str, allow_weak: bool) -> tuple[bool, str | None]:
