@@ -47,7 +47,7 @@ from server.run_events import (
 )
 from server.run_files import PROGRAM, Collected, collect_files, place_files
 from server.settings import load_settings
-from server.tiers import TierReport, make_engine, probe_tier
+from server.tiers import PRELOADED, TierReport, make_engine, probe_tier
 
 _DRAIN_S = 1.0
 """How long the pipes may stay open after everything in the place has ended."""
@@ -57,10 +57,12 @@ _MARK_BYTES = 4096
 class Sandbox:
     """Starts programs under one tier. Its helper processes end with it."""
 
-    def __init__(self, report: TierReport, *, ready: int = 4, preload: bool = True) -> None:
+    def __init__(
+        self, report: TierReport, *, ready: int = 4, preload: Collection[str] = PRELOADED
+    ) -> None:
         """`ready` places are kept prepared, where the tier prepares them.
 
-        Without `preload` programs import SDKs themselves: for those that don't need any.
+        Modules that `preload` doesn't name, programs load themselves.
         """
         self.report = report
         self._engine: Engine = make_engine(report.tier, ready=ready, preload=preload)
@@ -74,7 +76,7 @@ class Sandbox:
         allow_weak: bool = False,
         without: Collection[str] = (),
         ready: int = 4,
-        preload: bool = True,
+        preload: Collection[str] = PRELOADED,
     ) -> Sandbox:
         """Find the strongest tier this machine offers, or try the one that is forced.
 

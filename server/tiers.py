@@ -71,18 +71,20 @@ class TierReport:
         )
 
 
-_OFTEN_IMPORTED = ("argparse", "gettext", "shutil", "csv", "sqlite3", "urllib.request", "asyncio")
-"""By programs themselves, beside what the SDKs load."""
+PRELOADED = (
+    *(provider.sdk_module for provider in PROVIDERS.values()),
+    *("argparse", "gettext", "shutil", "csv", "sqlite3", "urllib.request", "asyncio"),
+)
+"""What programs often import: the SDKs, and what these don't load themselves."""
 
 
 _READY_INTERPRETERS = 2
 """Of bubblewrap's, at most: one takes 100 MiB when it has loaded the SDKs."""
 
 
-def make_engine(tier: str, *, preload: bool = True, ready: int = 4) -> Engine:
+def make_engine(tier: str, *, preload: Collection[str] = PRELOADED, ready: int = 4) -> Engine:
     """Return the engine of a tier; `ready` places are kept prepared where that is cheap."""
-    sdks = [provider.sdk_module for provider in PROVIDERS.values()]
-    modules = (*sdks, *_OFTEN_IMPORTED) if preload else ()
+    modules = tuple(preload)
     if tier == "strong":
         return CellEngine(preload=modules, ready=ready)
     if tier == "bubblewrap":
@@ -148,7 +150,7 @@ def _try_tier(tier: str, layers: tuple[str, ...]) -> str | None:
     found: list[str | None] = []
 
     def work() -> None:
-        engine = make_engine(tier, preload=False, ready=1)
+        engine = make_engine(tier, preload=(), ready=1)
         try:
             held = asyncio.run(_check(engine, layers))
             wanted = {*layers, *(_CELL_LAYERS[:5] if tier in ORDER[:2] else ())}

@@ -76,14 +76,6 @@ def test_ruff_format_would_change_nothing(written: Written) -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
 
 
-def test_mypy_strict_finds_nothing(written: Written, tmp_path: Path) -> None:
-    done = run_tool(
-        written, "mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache")
-    )
-    assert done.stdout == f"Success: no issues found in {len(written.files)} source files\n"
-    assert done.returncode == 0
-
-
 @pytest.mark.parametrize(("provider", "stream", "values"), CASES)
 def test_the_oldest_python_it_names_can_read_it(
     provider: ProviderEnum, stream: bool, values: str
