@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _DEFINED = (
-    "NAME MODEL BASE_URL ACCESS_TOKEN MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING EFFORT STOP_SEQUENCES "
-    "MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly Tool schema_of "
-    "as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools parse_arguments "
-    "explain show tell chat main run annotations"
+    "NAME MODEL BASE_URL ACCESS_TOKEN MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING "
+    "EFFORT STOP_SEQUENCES MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly "
+    "Tool schema_of as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools "
+    "parse_arguments explain show tell chat main run annotations"
 )
 _DEFINED_BEFORE = "find_token"  # by earlier templates, whose files are still read
 

@@ -182,9 +182,7 @@ def test_a_function_taken_out_is_named_by_what_it_stood_in_front_of() -> None:
 
 def test_a_file_of_before_access_token_was_a_constant_says_the_same() -> None:
     tools = ['def find(word: str) -> str:\n    """Find."""\n    return word\n']
-    spec = make_spec(
-        {**SPEC.model_dump(), "provider": "huggingface", "tools": tools, "model": "m"}
-    )
+    spec = make_spec({**SPEC.model_dump(), "provider": "huggingface", "tools": tools, "model": "m"})
     function = 'def find_token() -> str | None:\n    return os.environ.get("HF_TOKEN")\n\n\n'
     lines = [
         function + line if line.startswith("class Geographer") else line
