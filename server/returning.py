@@ -21,7 +21,7 @@ from server.waits import Wait, Waits
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
 HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 _SERVER_ONLY = HOP_BY_HOP | {"set-cookie"}
-_BROKE_OFF = "the local model broke off in the middle of its answer; run the agent again"
+BROKE_OFF = "the local model broke off in the middle of its answer; run the agent again"
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
@@ -122,7 +122,7 @@ class Return:
             return
         self._call.error = error
         with suppress(ConnectionError):
-            await response.write(error_event(self._call.provider, "api_error", _BROKE_OFF))
+            await response.write(error_event(self._call.provider, "api_error", BROKE_OFF))
             await response.write_eof()
 
     def _break_off(self, error: str) -> None:

@@ -18,6 +18,15 @@ from server.settings import LOOPBACK_HOSTS, Secret
 
 
 @dataclass(frozen=True, slots=True)
+class Translation:
+    """A call in another protocol's words: what to ask where, and how to put the answer back."""
+
+    path: str
+    body: bytes
+    back: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """Where a call goes: `backend` is "provider", "own" (a server of the user's) or "local"."""
 
@@ -26,6 +35,8 @@ class Upstream:
     key: Secret
     prepare: Callable[[bytes], bytes] | None = None
     """Changes the request's body; only the local model needs that."""
+    translate: Callable[[str, bytes], Translation | None] | None = None
+    """Puts a call, by its path and body, into other words; only the local model needs that."""
     model: str | None = None
     """What answers, where it isn't the model that is asked for."""
 

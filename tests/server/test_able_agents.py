@@ -135,6 +135,29 @@ def test_the_local_model_answers_an_agent_with_tools(
     assert "calls: 1, input_tokens: " in result["stderr"]
 
 
+TYPED = """from pydantic import BaseModel
+
+
+class Greeting(BaseModel):
+    polite: bool
+    times: int
+"""
+
+
+@pytest.mark.parametrize("provider", list(ProviderEnum))
+def test_the_local_model_holds_an_answer_to_its_type(
+    client: httpx.Client, provider: ProviderEnum
+) -> None:
+    spec = spec_of(provider, answer=TYPED, usage=True, timeout_s=60)
+    written = client.post("/api/generate", json=spec).json()
+    result = execute(client, written["code"], task="Greet me twice.", backend="local")
+    assert result["status"] == "success", result
+    found = json.loads(result["stdout"])
+    assert (type(found["polite"]), type(found["times"])) == (bool, int)
+    assert "calls: 1, input_tokens: " in result["stderr"]
+    assert result["missing"] == []
+
+
 @pytest.mark.parametrize(
     ("values", "field", "words"),
     [
