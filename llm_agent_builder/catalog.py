@@ -15,6 +15,7 @@ from functools import cache
 from typing import TypeVar
 
 from llm_agent_builder.errors import UnknownModelError
+from llm_agent_builder.known_keys import nearest
 from llm_agent_builder.models.capabilities import Capabilities
 from llm_agent_builder.models.capabilities import capabilities as offline_capabilities
 from llm_agent_builder.models.catalog_sources import (
@@ -103,19 +104,28 @@ class Catalog:
         """Check a pair against the allow-list: retired models stay on it, marked so.
 
         Raises:
-            UnknownModelError: the provider doesn't offer that model; names who does, lists what is.
+            UnknownModelError: the provider doesn't offer that model; names who does or the nearest
+                one that is offered, and lists what is.
 
         """
         if self.find(provider, model_id) is not None:
             return
-        others = [p.label for p in PROVIDERS.values() if self.find(p.id, model_id)]
-        hint = f" (that one is offered by {others[0]})" if others else ""
         raise UnknownModelError(
             "model",
-            f"{model_id!r} is not a model of {PROVIDERS[provider].label}{hint}; "
+            f"{model_id!r} is not a model of {PROVIDERS[provider].label}"
+            f"{self._hint(provider, model_id)}; "
             f"{_allowed(model_id, list(self._by_id[provider]))}. "
             f"{EXTRA_MODELS} adds others",
         )
+
+    def _hint(self, provider: ProviderEnum, model_id: str) -> str:
+        """Return what else may have been meant; a model that is gone is not proposed."""
+        for other in PROVIDERS.values():
+            if self.find(other.id, model_id):
+                return f" (that one is offered by {other.label})"
+        there = [m.id for m in self._models[provider] if m.lifecycle is not Lifecycle.RETIRED]
+        close = nearest(model_id, there)
+        return f" (did you mean {close}?)" if close else ""
 
 
 def _allowed(model_id: str, ids: list[str]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-
 import click
 
 from llm_agent_builder.agent_file import constant
@@ -12,6 +10,7 @@ from llm_agent_builder.commands.generate import generate
 from llm_agent_builder.commands.models import check, models
 from llm_agent_builder.commands.spec import import_, read, schema
 from llm_agent_builder.commands.tools import tools
+from llm_agent_builder.syntax_trees import syntax_tree
 
 
 @click.group(cls=Group)
@@ -23,7 +22,7 @@ def cli() -> None:
 def example_task(source: str) -> str | None:
     """Return the EXAMPLE_TASK of an agent file, if it has one; the file is read, never run."""
     try:
-        task = constant(ast.parse(source), "EXAMPLE_TASK")
+        task = constant(syntax_tree(source), "EXAMPLE_TASK")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return task if isinstance(task, str) else None

@@ -1,23 +1,29 @@
-"""Keys that a value may not have: named, with the nearest one that it may."""
+"""Names that aren't known, and the nearest one that is: of a value's keys, or of anything else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-_KEY_MAX_CHARS = 100  # beyond any field's name, and comparing takes the square of it
+_NAME_MAX_CHARS = 100  # beyond any known name, and comparing takes the square of it
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like another, in whatever letters; None where none is like it."""
+    by_letters = {each.casefold(): each for each in known}
+    close = get_close_matches(name[:_NAME_MAX_CHARS].casefold(), by_letters, 1)
+    return by_letters[close[0]] if close else None
 
 
 def not_a_field(model: type[BaseModel], place: Sequence[str | int]) -> str:
     """Return what is wrong with the unknown key at a place in a value of `model`."""
     *path, name = place
     known = sorted({key for each in _models_at(model, path) for key in each.model_fields})
-    close = get_close_matches(str(name)[:_KEY_MAX_CHARS], known, 1)
-    if close:
-        return f"not a field; did you mean {close[0]}?"
+    if close := nearest(str(name), known):
+        return f"not a field; did you mean {close}?"
     return f"not a field; there are: {', '.join(known)}" if len(known) < 8 else "not a field"
 
 

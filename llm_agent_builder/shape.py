@@ -21,6 +21,7 @@ from llm_agent_builder.features import Features
 from llm_agent_builder.literals import number_value
 from llm_agent_builder.rendering import FileCode, base_url_of, render
 from llm_agent_builder.spec import AgentSpec, McpServer
+from llm_agent_builder.syntax_trees import syntax_tree
 
 _MARK = "_mark"
 _CLASS, _ANSWER, _TOOL = "ReferenceAgent", "ReferenceAnswer", "reference_tool"
@@ -62,7 +63,7 @@ def check_shape(made: Made) -> None:
     """
     cut = _without_user_code(made)
     try:
-        tree = ast.parse(cut.source)
+        tree = syntax_tree(cut.source)
     except (SyntaxError, ValueError) as error:
         raise TemplateError(f"the rendered file is not Python: {error}") from error
     reference = _reference(cut.features)
@@ -102,7 +103,7 @@ def _reference(features: Features) -> _Reference:
     answer = _ANSWER if features.answer else ""
     code = FileCode(bodies=(_MARK,) if has_code else (), tools=tools, answer=answer)
     source = _reference_text(features, code, _CLASS, _FILENAME)
-    imports, body = _parted(ast.parse(source))
+    imports, body = _parted(syntax_tree(source))
     values = _values(_reference_spec(features))
     base_url, literals, place = "", {}, _Places(source)
     for node in body:
@@ -210,7 +211,7 @@ def _aliases(nodes: list[ast.stmt]) -> _Aliases:
 
 @lru_cache(maxsize=512)
 def _aliases_of_text(imports: tuple[str, ...]) -> _Aliases:
-    return _aliases(ast.parse("\n".join(imports)).body)
+    return _aliases(syntax_tree("\n".join(imports)).body)
 
 
 def _values(spec: AgentSpec) -> Mapping[str, Any]:

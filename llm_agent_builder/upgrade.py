@@ -16,6 +16,7 @@ from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.models.model_facts import Lifecycle, Model, Price
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.reading.foreign_code import Source, at_byte, read_source
+from llm_agent_builder.syntax_trees import syntax_tree
 
 _CONTEXT = 3
 
@@ -98,9 +99,13 @@ class _Literal:
 
 def _means(literal: str, value: str) -> bool:
     try:
-        return bool(ast.literal_eval(literal) == value)
+        body = syntax_tree(literal).body
     except (SyntaxError, ValueError):
         return False
+    match body:
+        case [ast.Expr(value=ast.Constant(value=meant))]:
+            return bool(meant == value)
+    return False
 
 
 def _model_literal(source: Source) -> _Literal:

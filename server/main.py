@@ -281,6 +281,7 @@ async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteRespons
         backend=run.backend,
         cassette=run.cassette,
         denied=run.denied(),
+        budget=run.over_budget if run.result["reason"] == "budget" else None,
         missing=list(run.missing),
     )
 

@@ -347,6 +347,8 @@ class ExecuteResponse(_Body):
     """The recorded model calls, where that was asked for."""
     denied: str | None = None
     """What the sandbox refused last, and what to do."""
+    budget: str | None = None
+    """Which cap ended the run and why, where its reason is "budget"."""
     missing: list[str] = []
     """What the agent's ready tools need and this run was not given."""
     files: list[TextFile | BinaryFile] = Field(

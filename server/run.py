@@ -63,7 +63,8 @@ class Run:
     cancel_asked: bool = False
     trace: RunTrace = field(default_factory=NoTrace)
     tally: Tally = field(default_factory=Tally)
-    budget_reached: bool = False
+    over_budget: str | None = None
+    """The budget that its last refused call did not fit in, in words for people."""
     mismatch: str | None = None
     """How the first call that its recording has no answer to differs from what was recorded."""
     cassette: dict[str, Any] | None = None

@@ -341,7 +341,7 @@ class Runs:
         run.files, run.files_left_out = last.files, last.files_left_out
         outcome = {**asdict(replace(last, files=())), "status": str(last.status)}
         outcome["files"] = [{"name": file.name, "size": len(file.content)} for file in last.files]
-        if run.budget_reached and last.status in {Status.SUCCESS, Status.ERROR}:
+        if run.over_budget and last.status in {Status.SUCCESS, Status.ERROR}:
             outcome |= {"status": "limit", "reason": "budget"}
         elif run.mismatch and last.status is Status.ERROR:
             outcome["reason"] = f"replay: {run.mismatch}"
@@ -365,7 +365,7 @@ class Runs:
             return
         run.add(kind, **data)
         if data["kind"] == "budget":
-            run.budget_reached = True
+            run.over_budget = data["message"]
             self._metrics.budget_limits.labels(data["cap"]).inc()
 
     def _model_call(self, run: Run, call: ModelCall) -> None:

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from llm_agent_builder.errors import NotOursError
-from llm_agent_builder.reading.foreign_code import read_source
+from llm_agent_builder.reading.foreign_code import read_source, without_texts
 
-_IMPORT = re.compile(r"^[ \t]*+(?:import|from)[ \t]++([^\r\n#;]*+)", re.MULTILINE)
+_IMPORT = re.compile(
+    r"(?:^|[\r;:])[ \t]*+(?:"
+    r"from[ \t]++(?P<module>\w++)[\w.]*+[ \t]++import\b|import[ \t]++(?P<names>[^\r\n;]++))",
+    re.MULTILINE,
+)
 _FIRST_NAMES = re.compile(r"(?:^|,)[ \t]*+(\w++)")
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
@@ -19,8 +23,8 @@ _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 def imported(code: str, wanted: frozenset[str]) -> frozenset[str]:
     """Return which of the `wanted` modules a program imports.
 
-    What is too large to be parsed within bounds, or no Python, is looked through for lines that
-    begin as imports do.
+    What is too large to be parsed within bounds, or no Python, is looked through for statements
+    that begin as imports do, outside of texts and comments.
     """
     named = frozenset(module for module in wanted if module in code)
     if not named:
@@ -28,12 +32,15 @@ def imported(code: str, wanted: frozenset[str]) -> frozenset[str]:
     try:
         tree = read_source(code).tree
     except NotOursError:
-        return named & _at_line_starts(code)
+        return named & _in_pieces(code)
     return named.intersection(_in_tree(tree))
 
 
-def _at_line_starts(code: str) -> set[str]:
-    return {name for line in _IMPORT.findall(code) for name in _FIRST_NAMES.findall(line)}
+def _in_pieces(code: str) -> set[str]:
+    found: set[str] = set()
+    for match in _IMPORT.finditer(without_texts(code)):
+        found.update([match["module"]] if match["module"] else _FIRST_NAMES.findall(match["names"]))
+    return found
 
 
 def _in_tree(tree: ast.Module) -> Iterator[str]:

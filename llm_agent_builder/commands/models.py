@@ -75,11 +75,15 @@ def _size_and_price(context_window: int | None, price: Price | None) -> list[str
 @click.option(
     "--to", "target", metavar="MODEL", help="The model to move to (default: the nearest)."
 )
-def check(file: Path, fix: bool, target: str | None) -> None:
+@click.option(
+    "--strict", is_flag=True, help="Warnings fail too, such as a deprecated model: for CI."
+)
+def check(file: Path, fix: bool, target: str | None, strict: bool) -> None:
     """Check an agent file: that it is Python, has its parts, and names a model that is still there.
 
     Where the model ends, its successors are listed, and the one-line change is written to standard
-    output as a diff; --fix makes it. Exit code 1 when something is wrong.
+    output as a diff; --fix makes it. Exit code 1 when something is wrong; a model that is only
+    deprecated is a warning, with the day on which it ends.
     """
     catalog = current_catalog()
     try:
@@ -94,7 +98,7 @@ def check(file: Path, fix: bool, target: str | None) -> None:
     if fix and upgrade.successors:
         _apply(file, upgrade.successors[0])
     else:
-        problems += _findings(file, tree, upgrade, catalog)
+        problems += _wrong_now(tree, upgrade, catalog) or _wrong_soon(file, upgrade, strict=strict)
         _offer(upgrade, asked=target is not None)
     for problem in problems:
         click.echo(f"{file}: {problem}", err=True)
@@ -132,19 +136,21 @@ def _has_run(tree: ast.Module) -> bool:
     )
 
 
-def _findings(file: Path, tree: ast.Module, upgrade: Upgrade, catalog: Catalog) -> list[str]:
-    """Return what is wrong with the file's model; say what will be."""
-    own = own_base_url(tree)
-    if own is not None:
+def _wrong_now(tree: ast.Module, upgrade: Upgrade, catalog: Catalog) -> list[str]:
+    """Return why calls to the file's model fail today."""
+    if own_base_url(tree) is not None:
         return []  # what a server of the user's own offers is the user's to know
     try:
         catalog.require_allowed(upgrade.provider, upgrade.model)
     except SpecError as error:
         return [error.problem]
-    if upgrade.note is None:
-        return []
-    if upgrade.lifecycle is Lifecycle.RETIRED:
-        return [upgrade.note]
+    return [upgrade.note] if upgrade.note and upgrade.lifecycle is Lifecycle.RETIRED else []
+
+
+def _wrong_soon(file: Path, upgrade: Upgrade, *, strict: bool) -> list[str]:
+    """Warn of what becomes of the file's model; return that instead where it is to fail."""
+    if upgrade.note is None or strict:
+        return [upgrade.note] if upgrade.note else []
     click.echo(f"{file}: warning: {upgrade.note}", err=True)
     return []
 

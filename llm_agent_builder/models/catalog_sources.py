@@ -21,6 +21,7 @@ from genai_prices.types import ModelInfo, TieredPrices
 from llm_agent_builder.models.capabilities import capabilities, claude_family
 from llm_agent_builder.models.model_facts import Lifecycle, Model, Price
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.syntax_trees import syntax_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _sdk_literal(file: str, name: str) -> ast.expr | None:
     path = Path(spec.origin).parent / file
     if not path.is_file():
         return None
-    for node in ast.parse(path.read_text("utf-8")).body:
+    for node in syntax_tree(path.read_text("utf-8")).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
             value = getattr(node, "value", None)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from llm_agent_builder.errors import CodeProblem
 from llm_agent_builder.literals import line_literal, python_literal
 from llm_agent_builder.openai.program import Program
 from llm_agent_builder.reading.file_parts import names_of
 from llm_agent_builder.reading.foreign_code import at_byte, plain
+from llm_agent_builder.syntax_trees import syntax_tree
 from llm_agent_builder.user_code.answer_code import parse_answer
 from llm_agent_builder.user_code.checks import is_constant_name
 from llm_agent_builder.user_code.imports import Import, read_imports, render_imports
@@ -63,11 +65,23 @@ class _Edits:
 
     def applied(self, lines: Sequence[str]) -> list[str]:
         """Return the lines with all changes; a line may hold several afterwards, or none."""
-        found = list(lines)
-        for first, column, last, end, text in sorted(self.made, reverse=True):
-            before = at_byte(found[first - 1], column)[0]
-            behind = at_byte(found[last - 1], end)[1]
-            found[first - 1 : last] = [before + text + behind, *[""] * (last - first)]
+        whole = "".join(lines).encode()
+        starts = list(accumulate((len(line.encode()) for line in lines), initial=0))
+        changes: defaultdict[int, list[tuple[int, bool, int, str]]] = defaultdict(list)
+        for first, column, last, end, text in self.made:
+            start, stop = starts[first - 1] + column, starts[last - 1] + end
+            # Of those at one place what is inserted comes first, then the one that replaces most.
+            changes[first - 1].append((start, stop > start, -stop, text))
+        found, done = [], 0
+        for line, end in enumerate(starts[1:]):
+            pieces = []
+            for start, _, stop, text in sorted(changes[line]):
+                if start >= done:  # else it is within what another change replaces
+                    pieces += [whole[done:start].decode(), text]
+                    done = -stop
+            pieces.append(whole[done:end].decode())
+            done = max(done, end)
+            found.append("".join(pieces))
         return found
 
 
@@ -249,15 +263,18 @@ def _source(
     extra: Sequence[Import] = (),
 ) -> str:
     """Return a definition with all that it needs of the program, as source of its own."""
+    helpers = set()
     for node in needed:
         if isinstance(main, ast.ClassDef) or node is main:
             continue
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             if not node.name.startswith("_"):
-                _rename_helper(program, node, needed, edits)
+                _rename_definition(program, node, f"_{node.name}", edits)
+                helpers.add(node.name)
         elif not isinstance(node, (ast.Assign, ast.AnnAssign)):
             name = getattr(node, "name", "something")
             raise _CannotError(f"it uses {name} of the program; put that inside, and add it")
+    _rename_calls(needed, helpers, edits)
     if isinstance(main, ast.ClassDef):
         needed = [*(node for node in needed if node is not main), main]
     lines = edits.applied([plain(line) for line in program.source.lines])
@@ -305,15 +322,12 @@ def _taken_off(node: ast.AST) -> Iterator[ast.AST]:
             yield node.returns
 
 
-def _rename_helper(
-    program: Program, helper: Function, needed: Sequence[ast.stmt], edits: _Edits
-) -> None:
-    """Call a helper what helpers are called: by a name that begins with an underscore."""
-    _rename_definition(program, helper, f"_{helper.name}", edits)
-    for node in needed:
+def _rename_calls(needed: Sequence[ast.stmt], helpers: set[str], edits: _Edits) -> None:
+    """Call helpers what helpers are called: by names that begin with an underscore."""
+    for node in needed if helpers else ():
         for part in ast.walk(node):
-            if isinstance(part, ast.Name) and part.id == helper.name:
-                edits.replace(part, f"_{helper.name}")
+            if isinstance(part, ast.Name) and part.id in helpers:
+                edits.replace(part, f"_{part.id}")
 
 
 def _imports_for(program: Program, needed: Sequence[ast.stmt]) -> Iterator[Import]:
@@ -361,7 +375,7 @@ def _inside_texts(text: str, node: ast.stmt) -> set[int]:
     source = "if True:\n" + text if node.col_offset else text
     shift = 2 if node.col_offset else 1
     try:
-        tree = ast.parse(source)
+        tree = syntax_tree(source)
     except (SyntaxError, ValueError):
         raise _CannotError("it can't be taken out of its place; add it by hand") from None
     return {

@@ -28,8 +28,8 @@ _HOSTED: Mapping[str, str] = {
 _STDIO, _HTTP = "MCPServerStdio", "MCPServerStreamableHttp"
 
 
-_TOOLS_MAX = 100
-"""Tools of one agent that are looked at: a spec takes far fewer."""
+_TOOLS_MAX = 32
+"""Tools of one agent that are looked at: a spec takes half of that, and each may need all others."""
 
 
 def carry_tools(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.spec_text import utf8_length
+from llm_agent_builder.syntax_trees import syntax_tree
 from llm_agent_builder.user_code.checks import WARNINGS
 from llm_agent_builder.user_code.layout import global_names
 
@@ -95,6 +96,11 @@ def at_byte(line: str, offset: int) -> tuple[str, str]:
     return data[:offset].decode(), data[offset:].decode()
 
 
+def without_texts(code: str) -> str:
+    """Return code with an empty text for each text and comment; it need not be Python."""
+    return _TEXT.sub('""', code)
+
+
 def read_source(text: str) -> Source:
     """Return the lines and the syntax tree of a file.
 
@@ -108,7 +114,7 @@ def read_source(text: str) -> Source:
     with WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an escape that Python dislikes is its owner's business
         try:
-            tree = ast.parse(_LINE_END.sub("\n", body))
+            tree = syntax_tree(_LINE_END.sub("\n", body))
         except UnicodeEncodeError:
             raise NotOursError("is not text: it has lone surrogates") from None
         except (SyntaxError, ValueError) as error:

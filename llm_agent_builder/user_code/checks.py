@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llm_agent_builder.errors import CodeProblem
+from llm_agent_builder.syntax_trees import syntax_tree
 
 CODE_MAX_BYTES = 64 * 1024
 """Limit of one answer's source, in UTF-8; and of all tools' together."""
@@ -58,7 +59,7 @@ def parse_code(source: str, longest: int = CODE_MAX_BYTES) -> Parsed:
     with WARNINGS, warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
-            tree = ast.parse(text, _FILE, feature_version=_OLDEST)
+            tree = syntax_tree(text, _FILE, feature_version=_OLDEST)
             _check_size(tree)
             compile(tree, _FILE, "exec", dont_inherit=True)  # made to find errors; never run
             scopes = symtable.symtable(text, _FILE, "exec")

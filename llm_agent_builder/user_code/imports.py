@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from llm_agent_builder.errors import CodeProblem
+from llm_agent_builder.syntax_trees import syntax_tree
 
 _LINE_MAX = 88
 _FUTURE = "__future__"
@@ -162,7 +163,7 @@ def merge_imports(*groups: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _imported_by(statement: str) -> tuple[Import, ...]:
-    node = ast.parse(statement).body[0]
+    node = syntax_tree(statement).body[0]
     assert isinstance(node, (ast.Import, ast.ImportFrom))
     return tuple(read_imports(node))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -151,6 +152,33 @@ def test_a_model_of_the_other_provider_is_refused_by_naming_that_one(
     with pytest.raises(UnknownModelError) as refused:
         catalog.require_allowed(provider, PROVIDERS[other].default_model)
     assert f"offered by {PROVIDERS[other].label}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("provider", "written", "meant"),
+    [
+        (ANTHROPIC, "claude-sonet-5-5", "claude-sonnet-5-5"),
+        (ANTHROPIC, "claude-sonnet-5.5", "claude-sonnet-5-5"),
+        (ANTHROPIC, "Claude-Sonnet-5-5", "claude-sonnet-5-5"),
+        (HUGGINGFACE, "qwen3-32b", "Qwen/Qwen3-32B"),
+        (HUGGINGFACE, "llama-3.3-70b-instruct", "meta-llama/Llama-3.3-70B-Instruct"),
+    ],
+)
+def test_a_model_that_is_not_known_is_answered_with_the_nearest_that_is(
+    provider: ProviderEnum, written: str, meant: str
+) -> None:
+    with pytest.raises(UnknownModelError, match=re.escape(f"(did you mean {meant}?); allowed")):
+        catalog.require_allowed(provider, written)
+
+
+def test_the_nearest_model_is_not_one_that_is_retired_and_of_unlike_names_none_is() -> None:
+    for written in ("claude-3-5-haiku", "claude-3-5-haiku-20241023"):
+        with pytest.raises(UnknownModelError) as refused:
+            catalog.offline_catalog(TODAY).require_allowed(ANTHROPIC, written)
+        assert "did you mean claude-3-5" not in str(refused.value)
+    with pytest.raises(UnknownModelError) as refused:
+        catalog.require_allowed(ANTHROPIC, "gpt-4o")
+    assert "did you mean" not in str(refused.value)
 
 
 def test_an_id_in_other_letters_is_not_allowed() -> None:

@@ -349,6 +349,28 @@ def test_check_fails_only_from_the_day_the_model_ends(
     assert re.search(said, result.stderr)
 
 
+def test_check_in_strict_fails_for_a_deprecated_model_with_its_day_and_successor(
+    tmp_path: Path,
+) -> None:
+    result = check(tmp_path, greeter(RETIRED), "--strict", today=date(2026, 2, 18))
+    assert result.exit_code == 1
+    assert "ok" not in result.stdout
+    assert '\n+MODEL = "claude-haiku-5-5"\n' in result.stdout
+    reason = f"agent.py: {RETIRED} is deprecated: its provider retires it on 2026-02-19"
+    assert reason in result.stderr.splitlines()
+
+
+def test_check_in_strict_passes_a_model_that_stays(tmp_path: Path) -> None:
+    result = check(tmp_path, greeter(), "--strict")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "agent.py: ok\n", "")
+
+
+def test_check_in_strict_passes_a_deprecated_model_that_it_fixes(tmp_path: Path) -> None:
+    result = check(tmp_path, greeter(RETIRED), "--strict", "--fix", today=date(2026, 2, 18))
+    assert result.exit_code == 0
+    assert (tmp_path / "agent.py").read_text() == greeter("claude-haiku-5-5")
+
+
 def test_fix_changes_the_one_line_and_keeps_everything_else(tmp_path: Path) -> None:
     before = codecs.BOM_UTF8 + greeter(RETIRED).replace("\n", "\r\n").encode() + b"# mine: \xc3\xbc"
     (tmp_path / "real.py").write_bytes(before)
@@ -442,7 +464,8 @@ def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
         ("import anthropic\nMODEL = f'{x}'\n", 'has a MODEL that is not a plain "..." literal'),
         (b"import anthropic\nMODEL = 'a'\n# coding: latin-1", "no class with a run(task) method"),
         (b"# coding: latin-1\nimport anthropic\n# \xff", "is not written in UTF-8"),
-        (greeter("claude-99"), "'claude-99' is not a model of Anthropic; allowed are: claude-"),
+        (greeter("claude-99"), "'claude-99' is not a model of Anthropic"),
+        (greeter("claude-sonet-5"), "(did you mean claude-sonnet-5?); allowed are: claude-"),
         (greeter("claude-99").replace("def run(", "def walk("), "no class with a run(task) method"),
         (greeter().replace("def run(", "def walk("), "has no class with a run(task) method"),
         ("def f(:\n", "is not Python: invalid syntax (line 1)"),

@@ -256,6 +256,31 @@ def test_a_function_tool_becomes_code_of_the_spec(code: str, expected: str) -> N
     assert only(made, "tool act").carried
 
 
+def test_many_changes_of_one_line_leave_the_rest_of_it_as_written() -> None:
+    calls = ", ".join(f"'é{number}', plus(x)" for number in range(200))
+    returns = "; ".join(f"return plus('ü{number}')" for number in range(200))
+    made = tool(
+        "def plus(x: str) -> str:\n    return x + '+'\n@function_tool\n"
+        f"def act(x: str):\n    'Act.'\n    if x: return [{calls}]\n    {returns}\n"
+    )
+    calls, returns = calls.replace("plus", "_plus"), returns.replace("return plus", "return _plus")
+    returns = returns.replace("_plus(", "str(_plus(").replace("')", "'))")
+    assert made.spec["tools"][0]["code"] == (
+        "def _plus(x: str) -> str:\n    return x + '+'\n\n\n"
+        f"def act(x: str) -> str:\n    'Act.'\n    if x: return str([{calls}])\n    {returns}\n"
+    )
+
+
+def test_a_change_within_what_another_replaces_is_left_out() -> None:
+    made = tool(
+        "def plus(x: str) -> str:\n    return x + '+'\n@function_tool\n"
+        "def act(x: str) -> plus | dict[str, plus]:\n    'Act.'\n    return plus(x)\n"
+    )
+    assert made.spec["tools"][0]["code"].endswith(
+        "def act(x: str) -> str:\n    'Act.'\n    return str(_plus(x))\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -67,6 +67,7 @@ def test_local_model_counts_tokens_and_asks_no_money(serve: ServerFactory) -> No
         code = client.post("/api/generate", json=SPEC).json()["code"]
         result = execute(client, code, task=SPEC["task"])
     assert (result["status"], result["backend"]) == ("success", "local")
+    assert result["budget"] is None
     assert result["usage"]["input_tokens"] > 0
     assert result["usage"]["output_tokens"] > 0
     assert result["cost_usd"] is None
@@ -88,6 +89,7 @@ def test_run_that_reaches_its_budget_ends_as_limit_and_says_which(
     [limit] = [data for _, kind, data in told if kind == "limit"]
     assert (limit["kind"], limit["cap"]) == ("budget", cap)
     assert "for this run" in limit["message"]
+    assert result["budget"] == limit["message"]
     assert result["cost_usd"] is None or result["cost_usd"] <= 0.0009
 
 

@@ -1,0 +1,20 @@
+"""Python source as syntax trees, one at a time.
+
+The interpreter counts how deep it is in a tree that it makes in one place for all threads, so two
+trees made at once can end in a SystemError ("AST constructor recursion depth mismatch").
+"""
+
+from __future__ import annotations
+
+import ast
+import threading
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def syntax_tree(
+    source: str, filename: str = "<unknown>", feature_version: tuple[int, int] | None = None
+) -> ast.Module:
+    """Return the tree of a module; raises what `ast.parse` does."""
+    with _ONE_AT_A_TIME:
+        return ast.parse(source, filename, feature_version=feature_version)
