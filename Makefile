@@ -22,7 +22,7 @@ run: .venv/.run $(PAGE) ## Set up what is missing and start the product (ARGS="-
 test: .venv/.dev $(PAGE) ## Set up what is missing and pass all tests (ARGS="-k name")
 	@scripts/install_system_packages.sh chromium bubblewrap openssl prometheus
 	npm --prefix frontend test --silent
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/.dev frontend/node_modules/.installed ## Lint, format, types, layers; warnings are errors
 	$(BIN)/ruff check .

@@ -82,13 +82,19 @@ class Conflict:
     """Which part it is, and what to do."""
 
 
+CONFLICTS_MAX = 20
+"""As many conflicts are named, as each shows its lines; who has mended these asks again."""
+
+
 class MergeConflictError(AgentBuilderError):
     """Changed fields and hand-written parts of a file meet; nothing was changed.
 
-    `conflicts` names each place in the file, its lines counted from 1, with the lines as they are.
+    `conflicts` names the first CONFLICTS_MAX places in the file, lines counted from 1, with the
+    lines as they are.
     """
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        conflicts = conflicts[:CONFLICTS_MAX]
         places = "; ".join(f"line {each.first_line}: {each.reason}" for each in conflicts)
         super().__init__(f"changed fields meet hand-written parts ({places})")
         self.conflicts = tuple(conflicts)

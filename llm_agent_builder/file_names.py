@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _DEFINED = (
-    "NAME MODEL BASE_URL MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING EFFORT STOP_SEQUENCES "
-    "MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly Tool schema_of "
-    "as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools find_token "
+    "NAME MODEL BASE_URL ACCESS_TOKEN MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING "
+    "EFFORT STOP_SEQUENCES MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly "
+    "Tool schema_of as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools "
     "parse_arguments explain show tell chat main run annotations"
 )
+_DEFINED_BEFORE = "find_token"  # by earlier templates, whose files are still read
 
-FILE_NAMES = frozenset(_DEFINED.split())
-"""What the templates define: constants, functions, classes."""
+FILE_NAMES = frozenset(f"{_DEFINED} {_DEFINED_BEFORE}".split())
+"""What the templates define, or once defined: constants, functions, classes."""
 
 _FROM = {
     "anthropic": "beta_tool",

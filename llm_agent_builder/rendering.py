@@ -113,7 +113,7 @@ def _requirements(features: Features) -> Mapping[str, str]:
     needs = [sdk.replace(">", "[mcp]>", 1), *provider.mcp_requirements] if features.mcp else [sdk]
     needs += provider.answer_requirements if features.answer else ()
     quoted = [line_literal(need) for need in needs]
-    return {"requirements": f"[{', '.join(quoted)}]", "pip_arguments": " ".join(quoted)}
+    return {"requirements": f"[{', '.join(quoted)}]"}
 
 
 def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
     beta = "Beta" if features.loops else ""
     message_type = f"{beta}MessageParam" if anthropic else "Any"
     on_text = "on_text: Callable[[str], object] | None = None"
-    client = [] if anthropic else ["base_url=BASE_URL", "api_key=find_token()"]
+    client = [] if anthropic else ["base_url=BASE_URL", "api_key=ACCESS_TOKEN"]
     client += ["max_retries=RETRIES"] if anthropic and features.retries_shown else []
     client += ["timeout=TIMEOUT_S"] if features.timeout_s else []
     return {
@@ -152,10 +152,15 @@ def _servers_literal(servers: Sequence[McpServer]) -> str:
 
 
 def _server_literal(server: McpServer) -> str:
-    lines = [f'        "name": {line_literal(server.name)},']
+    items = [f'"name": {line_literal(server.name)}']
     if server.url is None:
-        lines.append(list_literal('        "command": [', server.command, "]") + ",")
-        lines.append(list_literal('        "env": [', server.env, "]") + ",")
+        lists = {"command": server.command, "env": server.env}
+        items += [_list_item(key, values) for key, values in lists.items()]
     else:
-        lines.append(f'        "url": {line_literal(server.url)},')
-    return "\n".join(["    {", *lines, "    },"]) + "\n"
+        items.append(f'"url": {line_literal(server.url)}')
+    return wrapped("    {", items, "},") + "\n"
+
+
+def _list_item(key: str, values: Sequence[str]) -> str:
+    """Return an item of a server's dictionary, as it stands there on lines of its own."""
+    return list_literal(f'        "{key}": [', values, "],").strip().removesuffix(",")

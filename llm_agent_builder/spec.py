@@ -22,6 +22,7 @@ from llm_agent_builder.base_urls import URL_MAX_CHARS, check_base_url
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.spec_parts import (
+    TOOLS_MAX,
     McpServer,
     ToolSpec,
     check_answer,
@@ -130,7 +131,7 @@ class AgentSpec(BaseModel):
     )
     stream: bool = Field(default=False, description="Show the answer as it is written.")
     tools: Annotated[tuple[ToolSpec, ...], BeforeValidator(check_tools_size)] = Field(
-        default=(), max_length=16, description="Python functions that the model may call."
+        default=(), max_length=TOOLS_MAX, description="Python functions that the model may call."
     )
     answer: (
         Annotated[str, PlainValidator(check_answer), text_schema("Answer", CODE_MAX_BYTES)] | None

@@ -31,8 +31,27 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent_text)
+
+
+def _once_only(loader: Any) -> Any:
+    """Return a loader that refuses a key that is given twice: YAML's own keep the last of them."""
+
+    class Loader(loader):  # type: ignore[misc] # which of the two it is, is known only now
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                    problem = f'"{key.value}" is given twice'
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(str(key.value))
+            return super().construct_mapping(node, deep)
+
+    return Loader
+
+
 # libyaml's parser is ten times as fast, where PyYAML was built with it.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FAST_LOADER = _once_only(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+_EXACT_LOADER = _once_only(yaml.SafeLoader)
 
 
 def load_spec_file(path: Path) -> dict[str, Any]:
@@ -50,9 +69,13 @@ def load_spec_file(path: Path) -> dict[str, Any]:
     try:
         text = data.decode("utf-8-sig")
         # YAML is said to contain JSON, but PyYAML knows neither tabs nor pairs of \\u escapes.
-        values = json.loads(text) if path.suffix == ".json" else _load_yaml(text)
+        is_json = path.suffix == ".json"
+        values = json.loads(text, object_pairs_hook=_pairs) if is_json else _load_yaml(text)
+    except UnicodeDecodeError:
+        raise SpecFileError(f"can't read {path}: it is not UTF-8 text; save it as such") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise SpecFileError(f"can't read {path}: {error}") from None
+        reason = str(error).replace('in "<unicode string>", ', "")
+        raise SpecFileError(f"can't read {path}: {reason}") from None
     if not isinstance(values, dict):
         raise SpecFileError(f"{path} is not a spec: it should be a mapping of fields")
     values.pop(_SCHEMA_KEY, None)  # for editors: where JSON has no comment to say it in
@@ -61,10 +84,20 @@ def load_spec_file(path: Path) -> dict[str, Any]:
 
 def _load_yaml(text: str) -> Any:
     try:
-        return yaml.load(text, _LOADER)  # noqa: S506 - both loaders are safe ones
+        return yaml.load(text, _FAST_LOADER)  # noqa: S506 - both loaders are safe ones
     except yaml.YAMLError:
         # libyaml refuses lone surrogates, which a prompt may hold; and its messages say less.
-        return yaml.safe_load(text)
+        return yaml.load(text, _EXACT_LOADER)  # noqa: S506
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; ValueError where a key is given twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f'"{key}" is given twice')
+        found[key] = value
+    return found
 
 
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from llm_agent_builder.spec_text import (
     check_line,
     check_text,
     fail,
+    few_keys,
     require_text,
     text_schema,
     utf8_length,
@@ -26,6 +27,7 @@ from llm_agent_builder.user_code.checks import CODE_MAX_BYTES, TOOL_MAX_BYTES
 from llm_agent_builder.user_code.layout import first_clash
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 
+TOOLS_MAX = 16
 MCP_NAME_MAX_CHARS = 32
 ARGUMENT_MAX_CHARS = 1000
 CLASS_MAX_COLUMNS = 40
@@ -83,8 +85,10 @@ def _gallery_code(id_: object) -> str:
 
 
 def check_tools_size(tools: object) -> object:
-    """Return tools as they are given, unless all their code would take long to parse."""
+    """Return tools as they are given, unless all of them would take long to parse."""
     if isinstance(tools, (list, tuple)):
+        if len(tools) > TOOLS_MAX:
+            raise fail("tools_count", f"are {len(tools):,}; at most {TOOLS_MAX} are allowed")
         codes = [each.get("code") if isinstance(each, Mapping) else each for each in tools]
         size = sum(utf8_length(code) for code in codes if isinstance(code, str))
         if size > CODE_MAX_BYTES:
@@ -95,6 +99,11 @@ def check_tools_size(tools: object) -> object:
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, value: Any) -> Any:
+        return few_keys(value)
 
 
 class ToolSpec(_Part):

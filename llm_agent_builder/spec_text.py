@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-_KEYS_MAX = 100
+KEYS_MAX = 100
+"""Limit of the keys of one mapping: telling what is wrong with each would take long."""
 NAME_MAX_CHARS = 100
 MODEL_MAX_CHARS = 200
 TEXT_MAX_BYTES = 100 * 1024
@@ -26,8 +27,8 @@ def fail(code: str, message: str) -> PydanticCustomError:
 
 def few_keys(value: object) -> object:
     """Return a value as it is, unless it has so many keys that telling each would take long."""
-    if isinstance(value, Mapping) and len(value) > _KEYS_MAX:
-        raise fail("too_many_keys", f"has {len(value):,} keys; none has more than {_KEYS_MAX}")
+    if isinstance(value, Mapping) and len(value) > KEYS_MAX:
+        raise fail("too_many_keys", f"has {len(value):,} keys; none has more than {KEYS_MAX}")
     return value
 
 

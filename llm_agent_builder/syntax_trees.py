@@ -13,7 +13,9 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def syntax_tree(
-    source: str, filename: str = "<unknown>", feature_version: tuple[int, int] | None = None
+    source: str | bytes,
+    filename: str = "<unknown>",
+    feature_version: tuple[int, int] | None = None,
 ) -> ast.Module:
     """Return the tree of a module; raises what `ast.parse` does."""
     with _ONE_AT_A_TIME:

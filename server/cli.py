@@ -208,7 +208,12 @@ async def _run_once(
     ):
         own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
         async with open_rooms(
-            own, KeySource(), CollectorRegistry(), spend_store=kept, refresh=False
+            own,
+            KeySource(),
+            CollectorRegistry(),
+            spend_store=kept,
+            refresh=False,
+            only_for=request.code,
         ) as rooms:
             limits = request.limits.limits()
             admitted = await rooms.runs.admit(

@@ -237,7 +237,7 @@ def from_mark(mark: bytes) -> Denial | None:
         kind, subject = json.loads(mark)["denied"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if kind not in {NETWORK, FILE, CALL} or not isinstance(subject, str):
+    if kind not in (NETWORK, FILE, CALL) or not isinstance(subject, str):  # of any type
         return None
     return Denial(kind, _printable(subject))
 

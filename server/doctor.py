@@ -87,7 +87,7 @@ def _attack(settings: Settings) -> int:
         force=settings.sandbox_tier,
         allow_weak=settings.allow_weak_sandbox,
         ready=1,
-        preload=False,  # no probe imports an SDK
+        preload=(),  # no probe imports an SDK
     )
     report = sandbox.report
     _line(report.available, f"sandbox tier: {report.tier}", report.reason)

@@ -12,6 +12,10 @@ from server.run_events import OutputEvent, StreamName
 
 _CHUNK = 65536
 _FLUSH_S = 0.01
+_MOST_PIECES = 64
+"""Of both streams in turn within 10 ms, in order of arrival; beyond, each stream's go together."""
+_MANY_EVENTS = 2000
+"""After so many, two streams that take turns get one event each in 10 ms: all are kept."""
 
 
 class OutputBuffer:
@@ -24,6 +28,7 @@ class OutputBuffer:
         self._pending: list[tuple[StreamName, str]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._last_flush = 0.0
+        self._emitted = 0
 
     def add(self, stream: StreamName, text: str) -> None:
         """Take text of one stream, in order of arrival."""
@@ -31,14 +36,19 @@ class OutputBuffer:
             return
         now = time.monotonic()
         self.first_output = self.first_output or now
-        if self._pending and self._pending[-1][0] == stream:
-            self._pending[-1] = (stream, self._pending[-1][1] + text)
-        else:
-            self._pending.append((stream, text))
+        self._keep(stream, text)
         if now - self._last_flush >= _FLUSH_S:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
+
+    def _keep(self, stream: StreamName, text: str) -> None:
+        most = _MOST_PIECES if self._emitted < _MANY_EVENTS else 2
+        for back in (1, 2) if len(self._pending) >= most else (1,):
+            if len(self._pending) >= back and self._pending[-back][0] == stream:
+                self._pending[-back] = (stream, self._pending[-back][1] + text)
+                return
+        self._pending.append((stream, text))
 
     def flush(self) -> None:
         """Emit what waits."""
@@ -48,6 +58,7 @@ class OutputBuffer:
         self._last_flush = time.monotonic()
         for stream, text in self._pending:
             self._emit(OutputEvent(stream, text))
+        self._emitted += len(self._pending)
         self._pending.clear()
 
 

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from llm_agent_builder.errors import ReadersBusyError
 
-_THREADS = 2
-_ADMITTED_MAX = 16
+THREADS = 2
+ADMITTED_MAX = 16
 _RETRY_AFTER_S = 2.0
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class ReadingRoom:
     """Runs work on code from outside."""
 
-    def __init__(self, threads: int = _THREADS, admitted: int = _ADMITTED_MAX) -> None:
+    def __init__(self, threads: int = THREADS, admitted: int = ADMITTED_MAX) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reading")
         self._free = admitted
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from llm_agent_builder.errors import BackendUnavailableError, MachineryError, StoreError
 from llm_agent_builder.providers import PROVIDERS
-from server.backends import Backend, Backends
+from server.backends import Backend, Backends, providers_in
 from server.catalog_refresh import LiveCatalog
 from server.gateway import Gateway, settle_in
 from server.ledgers import Caps, DailyBudget
@@ -25,9 +25,11 @@ from server.reading_room import ReadingRoom
 from server.runs import Runs
 from server.sandbox import Sandbox
 from server.scratch import sweep_scratch
+from server.sdk_imports import imported
 from server.settings import KeySource, Settings
 from server.store import Store
 from server.telemetry import Telemetry
+from server.tiers import PRELOADED
 
 _log = logging.getLogger(__name__)
 _MOST_READY = 8
@@ -57,11 +59,13 @@ async def open_rooms(
     *,
     spend_store: Store | None = None,
     refresh: bool = True,
+    only_for: str | None = None,
 ) -> AsyncIterator[Rooms]:
     """Build the rooms, and leave nothing of them behind.
 
     `spend_store` is where the day's spending is kept, if not beside the runs. With `refresh`, the
-    providers are asked for their models in the background.
+    providers are asked for their models in the background. `only_for` is the code of the one
+    program that will be run, where there is only one: no more than it needs is loaded ahead.
 
     Raises:
         StoreError: the data folder or the database can't be used.
@@ -80,7 +84,8 @@ async def open_rooms(
         Sandbox.probe,
         force=settings.sandbox_tier,
         allow_weak=settings.allow_weak_sandbox,
-        ready=min(settings.max_concurrent_runs, _MOST_READY),
+        ready=1 if only_for is not None else min(settings.max_concurrent_runs, _MOST_READY),
+        preload=PRELOADED if only_for is None else imported(only_for, frozenset(PRELOADED)),
     )
     if sandbox.report.reason:
         _log.warning("sandbox: %s", sandbox.report.reason)
@@ -115,8 +120,9 @@ async def open_rooms(
     metrics.budget_used.set_function(lambda: daily.ledger().used_share)
     await runs.start()
     bookkeeping = asyncio.create_task(_keep_books(daily))
-    warm_up = asyncio.create_task(_warm_up(local_model, keys))
-    background = [bookkeeping, warm_up]
+    background = [bookkeeping]
+    if only_for is None or providers_in(only_for):
+        background.append(asyncio.create_task(_warm_up(local_model, keys)))
     if refresh:
         background.append(asyncio.create_task(catalog.run()))
     reading = ReadingRoom()

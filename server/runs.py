@@ -344,7 +344,7 @@ class Runs:
         if run.over_budget and last.status in {Status.SUCCESS, Status.ERROR}:
             outcome |= {"status": "limit", "reason": "budget"}
         elif run.mismatch and last.status is Status.ERROR:
-            outcome["reason"] = f"replay: {run.mismatch}"
+            outcome["reason"] = f"replay: {run.mismatch}; to keep the change, record anew"
         self._end(run, **outcome)
 
     def _end(self, run: Run, **outcome: Any) -> None:

@@ -47,7 +47,7 @@ from server.run_events import (
 )
 from server.run_files import PROGRAM, Collected, collect_files, place_files
 from server.settings import load_settings
-from server.tiers import TierReport, make_engine, probe_tier
+from server.tiers import PRELOADED, TierReport, make_engine, probe_tier
 
 _DRAIN_S = 1.0
 """How long the pipes may stay open after everything in the place has ended."""
@@ -57,10 +57,12 @@ _MARK_BYTES = 4096
 class Sandbox:
     """Starts programs under one tier. Its helper processes end with it."""
 
-    def __init__(self, report: TierReport, *, ready: int = 4, preload: bool = True) -> None:
+    def __init__(
+        self, report: TierReport, *, ready: int = 4, preload: Collection[str] = PRELOADED
+    ) -> None:
         """`ready` places are kept prepared, where the tier prepares them.
 
-        Without `preload` programs import SDKs themselves: for those that don't need any.
+        Modules that `preload` doesn't name, programs load themselves.
         """
         self.report = report
         self._engine: Engine = make_engine(report.tier, ready=ready, preload=preload)
@@ -74,7 +76,7 @@ class Sandbox:
         allow_weak: bool = False,
         without: Collection[str] = (),
         ready: int = 4,
-        preload: bool = True,
+        preload: Collection[str] = PRELOADED,
     ) -> Sandbox:
         """Find the strongest tier this machine offers, or try the one that is forced.
 
@@ -257,13 +259,19 @@ class SandboxRun:
             self._look_at_scratch(place)
             collected = await self._collect(place)
         except Exception as error:
-            ended = MachineryError(f"the sandbox failed: {type(error).__name__}: {error}")
-        finally:
+            ended = _failed(error)
+        try:
             for pump in self._pumps:
                 pump.close()
             await place.release()
-            self._output.flush()
+        except Exception as error:
+            ended = _failed(error)
+        self._output.flush()
+        try:
             self._finish(ended, self._read_mark(), collected)
+        except Exception as error:  # or whoever reads the events would wait for ever
+            self._queue.put_nowait(_failed(error))
+        finally:
             self._close_files()
             self._let_go_of(place)
 
@@ -358,6 +366,10 @@ class SandboxRun:
                 files_left_out=collected.left_out,
             )
         )
+
+
+def _failed(error: Exception) -> MachineryError:
+    return MachineryError(f"the sandbox failed: {type(error).__name__}: {error}")
 
 
 def _returncode(ended: Ended) -> int:

@@ -27,10 +27,21 @@ _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _OFFSET_NR, _OFFSET_ARCH, _OFFSET_ARGS = 0, 4, 16
 _X32_BIT = 0x40000000
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_UNKNOWN = 467
+"""The first system call (of Linux 6.15) that nobody looked at: from there on none is there."""
 _NAMESPACE_FLAGS = 0x7E020080  # all CLONE_NEW*
 _MSG_FASTOPEN = 0x20000000
 _AF_UNIX, _AF_INET, _AF_INET6, _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 2, 10, 1, 0xF
 _IPPROTO_TCP, _TCP_FASTOPEN_CONNECT = 6, 30
+# From linux/fs.h and linux/fsverity.h: attributes of a file that can only be read.
+_FILE_IOCTLS = (
+    0x40086602,  # FS_IOC_SETFLAGS
+    0x40046602,  # FS_IOC32_SETFLAGS
+    0x401C5820,  # FS_IOC_FSSETXATTR
+    0x40087602,  # FS_IOC_SETVERSION
+    0x40047602,  # FS_IOC32_SETVERSION
+    0x40806685,  # FS_IOC_ENABLE_VERITY
+)
 _SOL_SOCKET, _BUFFER_OPTIONS = 1, (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE forms
 
 # name: (x86_64, aarch64); None where the architecture has no such call
@@ -44,6 +55,7 @@ _SYSCALLS: dict[str, tuple[int | None, int | None]] = {
     "setsockopt": (54, 208),
     "clone": (56, 220),
     "clone3": (435, 435),
+    "ioctl": (16, 29),
 }
 # Calls that act on a process: refused unless their arguments name the caller itself, as
 # (argument, value that does). PRIO_USER would reach all processes of the user.
@@ -84,7 +96,8 @@ _NOT_SUPPORTED: dict[str, tuple[int | None, int | None]] = {
     "removexattrat": (466, 466),
 }
 # Refused outright: ways to other processes, to the kernel's inside, out of the process group,
-# round Landlock, or to memory that no limit counts. io_uring would do file and socket work that the
+# round Landlock, to memory that no limit counts, or to what the whole machine has few of (io_setup:
+# 65,536 by default, in /proc/sys/fs/aio-max-nr). io_uring would do file and socket work that the
 # filter doesn't see; listen without bind takes a port that Landlock doesn't see.
 _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "setpgid": (109, 154),
@@ -116,6 +129,12 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
+    "io_setup": (206, 0),
+    "io_destroy": (207, 1),
+    "io_getevents": (208, 4),
+    "io_submit": (209, 2),
+    "io_cancel": (210, 3),
+    "io_pgetevents": (333, 292),
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
@@ -285,6 +304,14 @@ def _setsockopt_rules(number: int | None) -> list[bytes]:
     return _when_call(number, body)
 
 
+def _ioctl_rules(number: int | None) -> list[bytes]:
+    """Refuse to change attributes of files, which Landlock doesn't see."""
+    body = [_load_argument(1)]
+    for request in _FILE_IOCTLS:
+        body += [_instruction(_JUMP_EQ, request, 0, 1), _refuse()]
+    return _when_call(number, body)
+
+
 def seccomp_program(name: str, machine: str | None = None) -> bytes:
     """Return one of `FILTERS` as an array of `struct sock_filter`.
 
@@ -306,6 +333,8 @@ def seccomp_program(name: str, machine: str | None = None) -> bytes:
     ]
     if machine == "x86_64":
         program += [_instruction(_JUMP_GE, _X32_BIT, 0, 1), _refuse()]
+    # As an older kernel would answer: programs know what to do then.
+    program += [_instruction(_JUMP_GE, _UNKNOWN, 0, 1), _refuse(errno.ENOSYS)]
     for number, code in _refused_numbers(column, private=private):
         program += [_instruction(_JUMP_EQ, number, 0, 1), _refuse(code)]
     for rows, expected in _OWN_ONLY:
@@ -321,6 +350,7 @@ def seccomp_program(name: str, machine: str | None = None) -> bytes:
         program += _socketpair_rules(numbers["socketpair"])
     program += _prctl_rules(numbers["prctl"])
     program += _setsockopt_rules(numbers["setsockopt"])
+    program += _ioctl_rules(numbers["ioctl"])
     program.append(_instruction(_RETURN, _ALLOW))
     return b"".join(program)
 

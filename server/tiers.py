@@ -35,6 +35,10 @@ _CELL_LAYERS = (
     "bounded scratch",
 )
 _CHECK_S = 30.0
+_NO_GROUP = (
+    "no cgroup can be made here: memory is added up from /proc instead, which a program that means "
+    "to can hide some of"
+)
 _MEND = (
     "Run it on Linux 6.7 or later with Landlock enabled, or set "
     "AGENT_BUILDER_ALLOW_WEAK_SANDBOX=1 if you trust every program you run."
@@ -67,18 +71,20 @@ class TierReport:
         )
 
 
-_OFTEN_IMPORTED = ("argparse", "gettext", "shutil", "csv", "sqlite3", "urllib.request", "asyncio")
-"""By programs themselves, beside what the SDKs load."""
+PRELOADED = (
+    *(provider.sdk_module for provider in PROVIDERS.values()),
+    *("argparse", "gettext", "shutil", "csv", "sqlite3", "urllib.request", "asyncio"),
+)
+"""What programs often import: the SDKs, and what these don't load themselves."""
 
 
 _READY_INTERPRETERS = 2
 """Of bubblewrap's, at most: one takes 100 MiB when it has loaded the SDKs."""
 
 
-def make_engine(tier: str, *, preload: bool = True, ready: int = 4) -> Engine:
+def make_engine(tier: str, *, preload: Collection[str] = PRELOADED, ready: int = 4) -> Engine:
     """Return the engine of a tier; `ready` places are kept prepared where that is cheap."""
-    sdks = [provider.sdk_module for provider in PROVIDERS.values()]
-    modules = (*sdks, *_OFTEN_IMPORTED) if preload else ()
+    modules = tuple(preload)
     if tier == "strong":
         return CellEngine(preload=modules, ready=ready)
     if tier == "bubblewrap":
@@ -144,7 +150,7 @@ def _try_tier(tier: str, layers: tuple[str, ...]) -> str | None:
     found: list[str | None] = []
 
     def work() -> None:
-        engine = make_engine(tier, preload=False, ready=1)
+        engine = make_engine(tier, preload=(), ready=1)
         try:
             held = asyncio.run(_check(engine, layers))
             wanted = {*layers, *(_CELL_LAYERS[:5] if tier in ORDER[:2] else ())}
@@ -220,7 +226,7 @@ def _kernel_memory(holds: bool) -> Layer:
     name = "memory counted by the kernel"
     if holds and sys.platform.startswith("linux") and memory_group.can_make_groups():
         return Layer(name, True)
-    return Layer(name, False, "no cgroup can be made here: memory is added up from /proc instead")
+    return Layer(name, False, _NO_GROUP)
 
 
 def _acceptable(tier: str, allow_weak: bool) -> tuple[bool, str | None]:

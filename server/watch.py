@@ -145,6 +145,16 @@ def _unlinked_files(processes: list[int]) -> Iterator[tuple[tuple[int, int], int
                 yield (status.st_dev, status.st_ino), status.st_blocks * 512
 
 
+def _hidden_files(processes: list[int], folder: str) -> set[bytes]:
+    """Return the inodes of files of a folder that have no name any more and are mapped."""
+    inodes = set()
+    for pid in processes:
+        for line in _read(f"/proc/{pid}/maps").splitlines():
+            if line.endswith(b" (deleted)") and f" {folder}/".encode() in line:
+                inodes.add(line.split()[4])
+    return inodes
+
+
 class Space(Protocol):
     """Where a run keeps its files."""
 
@@ -170,8 +180,12 @@ class FolderSpace:
 
     def state(self, processes: list[int]) -> str | None:
         """Return "over" once there is too much, files without a name included."""
-        unlinked = sum(dict(_unlinked_files(processes)).values())
-        return "over" if _named_bytes(self.folder, None, 0) + unlinked > self.most else None
+        unlinked = dict(_unlinked_files(processes))
+        known = {str(inode).encode() for _, inode in unlinked}
+        hidden = _hidden_files(processes, os.path.realpath(self.folder)) - known
+        # Nobody is told how large those are that no descriptor leads to: each is charged as full.
+        used = sum(unlinked.values()) + self.most * len(hidden)
+        return "over" if _named_bytes(self.folder, None, 0) + used > self.most else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,23 @@ for _name in list(os.environ):
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[ServerFactory]:
     """Start real server processes with settings of the test's own; they end with the test."""
+    with _servers_in(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serve_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerFactory]:
+    """Start real server processes that tests of a module share, as each takes seconds to start."""
+    with _servers_in(tmp_path_factory.mktemp("servers")) as start:
+        yield start
+
+
+@contextmanager
+def _servers_in(parent: Path) -> Iterator[ServerFactory]:
     running: list[Serving] = []
 
     def start(*arguments: str, folder: Path | None = None, **settings: str) -> Serving:
-        place = folder or tmp_path / f"server{len(running)}"
+        place = folder or parent / f"server{len(running)}"
         place.mkdir(parents=True, exist_ok=True)
         running.append(start_server(place, *arguments, **settings))
         return running[-1]

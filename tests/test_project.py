@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from llm_agent_builder.errors import CONFLICTS_MAX
 from llm_agent_builder.providers import PROVIDERS
+from llm_agent_builder.reading.foreign_code import CODE_MAX_CHARS, FILE_MAX_BYTES, MAX_LINES
+from llm_agent_builder.spec_parts import TOOLS_MAX
+from llm_agent_builder.spec_text import KEYS_MAX
+from llm_agent_builder.user_code.answer_schema import SCHEMA_MAX_CHARS
+from llm_agent_builder.user_code.checks import CODE_MAX_BYTES, TOOL_MAX_BYTES
+from server.reading_room import ADMITTED_MAX, THREADS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,6 +69,23 @@ def test_links_between_the_docs_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_security_model_names_the_limits_on_code_from_outside() -> None:
+    text = (ROOT / "docs" / "security.md").read_text("utf-8")
+    part = " ".join(text.partition("## Code from outside")[2].split())
+    for limit in (
+        f"one tool | {TOOL_MAX_BYTES // 1024} KiB",
+        f"together | {TOOLS_MAX}, with {CODE_MAX_BYTES // 1024} KiB",
+        f"JSON Schema | {SCHEMA_MAX_CHARS // 1024} KiB",
+        f"MCP server in it | {KEYS_MAX}",
+        f"a file | {FILE_MAX_BYTES // 1024**2} MiB",
+        f"comments aside | {CODE_MAX_CHARS // 1024} KiB, {MAX_LINES:,} lines",
+        f"an answer names | {CONFLICTS_MAX}",
+        f"by {THREADS} threads",
+        f"Where {ADMITTED_MAX} are being read",
+    ):
+        assert limit in part
 
 
 def test_nothing_built_or_secret_is_tracked() -> None:

@@ -37,10 +37,10 @@ export function dollars(value) {
   return `$${Number(value.toPrecision(2))}`;
 }
 
-/** What a call or a run cost. Nobody asks money for the local model; a price may be unknown. */
+/** What a call or a run cost. Nobody asks money for the local model, and nobody knows what one's own server costs. */
 export function costText(value, backend) {
   if (typeof value === 'number') return dollars(value);
-  return { local: 'free, local', replay: 'none, recorded' }[backend] ?? 'unknown';
+  return { local: 'free, local', replay: 'none, recorded', own: 'no price known' }[backend] ?? 'unknown';
 }
 
 /** As providers write it: 200000 -> "200K", but 131072 -> "128K" and 1048576 -> "1M". */

@@ -168,11 +168,12 @@ def _generate_batch(
         _warn(spec, catalog, f"{path}: ")
         return spec
 
-    with click.progressbar(specs, label="agents", file=sys.stderr) as bar:
+    hidden = not sys.stderr.isatty()  # else its label alone would be left in a log
+    with click.progressbar(specs, label="agents", file=sys.stderr, hidden=hidden) as bar:
         done = run_batch(bar, output, make, force=force)
     for path, problem in done.problems:
         click.echo(f"{path}: {problem}", err=True)
-    same = f", {len(done.unchanged)} were there already" if done.unchanged else ""
+    same = f", {len(done.unchanged)} unchanged" if done.unchanged else ""
     failed = f", {len(done.problems)} failed" if done.problems else ""
     click.echo(f"{len(specs)} specs: {len(done.written)} written{same}{failed}", err=True)
     if done.problems:

@@ -167,6 +167,8 @@ def _offer(upgrade: Upgrade, *, asked: bool) -> None:
             click.echo(f"  {successor.id:{width}}  {facts}".rstrip(), err=True)
             _warn(successor)
     click.echo(upgrade.successors[0].diff, nl=False)
+    if asked:
+        click.echo("nothing was changed; --fix makes the change", err=True)
 
 
 def _warn(successor: Successor) -> None:

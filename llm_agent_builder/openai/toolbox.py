@@ -29,7 +29,7 @@ _STDIO, _HTTP = "MCPServerStdio", "MCPServerStreamableHttp"
 
 
 _TOOLS_MAX = 32
-"""Tools of one agent that are looked at: a spec takes half of that, and each may need all others."""
+"""Tools of one agent that are looked at: a spec takes half of that."""
 
 
 def carry_tools(

@@ -21,7 +21,7 @@ from llm_agent_builder.user_code.layout import global_names
 from llm_agent_builder.user_code.tool_code import parse_tool
 
 # What the templates put right below a user's code; the rest of theirs stands above it, or farther
-# below.
+# below. find_token is of files written before ACCESS_TOKEN took its place.
 _BELOW = frozenset({"ANSWER_SCHEMA", "TOOLS", "connect", "mcp_tools", "find_token"})
 
 

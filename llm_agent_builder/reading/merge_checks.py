@@ -7,12 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from llm_agent_builder.errors import Conflict, MergeConflictError
+from llm_agent_builder.errors import CONFLICTS_MAX, Conflict, MergeConflictError
 from llm_agent_builder.reading.file_parts import names_of
 from llm_agent_builder.reading.foreign_code import Source
-
-_CONFLICTS_MAX = 20
-"""Each shows a whole line; who has mended these asks again."""
 
 
 def check_names(before: Source, after: Source) -> None:
@@ -25,7 +22,7 @@ def check_names(before: Source, after: Source) -> None:
     """
     had, has = _top_level(before.tree), _top_level(after.tree)
     gone = {name for name in after.global_names() if had[name] and not has[name]}
-    found = list(islice(_found(after.tree, had, gone), _CONFLICTS_MAX))
+    found = list(islice(_found(after.tree, had, gone), CONFLICTS_MAX))
     if not found:
         return
     places = {line: place for place, line in reversed(list(enumerate(before.lines, 1)))}

@@ -1,8 +1,11 @@
 """Fills its folder in the way its task names, and says what stopped it."""
 
+import ctypes
 import errno
+import mmap
 import os
 import sys
+import time
 
 
 def unlinked():
@@ -12,6 +15,18 @@ def unlinked():
         files.append(file)
         for _ in range(4):
             file.write(b"x" * 2**18)
+
+
+def mapped():
+    libc = ctypes.CDLL(None)
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    for _ in range(20):
+        file = os.open("x", os.O_RDWR | os.O_CREAT)
+        os.unlink("x")
+        os.write(file, b"x" * 2**21)
+        libc.mmap(None, 4096, mmap.PROT_READ, mmap.MAP_SHARED, file, 0)
+        os.close(file)  # nothing but the map leads to the file now
+        time.sleep(0.12)
 
 
 def plain():

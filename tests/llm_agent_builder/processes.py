@@ -30,6 +30,6 @@ def run_python(
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     return Done(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -395,7 +395,8 @@ def test_fix_moves_to_the_model_asked_for(tmp_path: Path) -> None:
 
 def test_without_fix_a_model_asked_for_is_only_shown(tmp_path: Path) -> None:
     result = check(tmp_path, greeter(), "--to", "claude-opus-5-5")
-    assert (result.exit_code, result.stderr) == (0, "")
+    told = "nothing was changed; --fix makes the change\n"
+    assert (result.exit_code, result.stderr) == (0, told)
     assert '\n+MODEL = "claude-opus-5-5"\n' in result.stdout
     assert (tmp_path / "agent.py").read_text() == greeter()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llm_agent_builder import PROVIDERS, AgentBuilder, AgentSpec, ProviderEnum, class_name_for
-from llm_agent_builder.spec import TEXT_MAX_BYTES
+from llm_agent_builder.spec import TEXT_MAX_BYTES, make_spec
 from tests.llm_agent_builder.processes import Done, run_python
 from tests.llm_agent_builder.strategies import NASTY
 
@@ -76,12 +76,15 @@ def test_ruff_format_would_change_nothing(written: Written) -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout
 
 
-def test_mypy_strict_finds_nothing(written: Written, tmp_path: Path) -> None:
-    done = run_tool(
-        written, "mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache")
-    )
-    assert done.stdout == f"Success: no issues found in {len(written.files)} source files\n"
-    assert done.returncode == 0
+def test_ruff_format_would_change_no_list_of_mcp_servers(tmp_path: Path) -> None:
+    for size in range(24, 84):
+        server = {"name": "files", "command": ["x" * size], "env": []}
+        values = {"name": "A", "prompt": "p", "task": "t", "model": "m", "provider": "anthropic"}
+        source = AgentBuilder().build(make_spec({**values, "mcp_servers": [server]}))
+        (tmp_path / f"agent{size}.py").write_text(source, "utf-8")
+    command = ("-m", "ruff", "format", "--isolated", "--no-cache", "--diff", ".")
+    done = run_python(*command, home=tmp_path, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout
 
 
 @pytest.mark.parametrize(("provider", "stream", "values"), CASES)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from llm_agent_builder import AgentBuilder, AgentSpec, ProviderEnum
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.reading.read_back import Reading, read_agent
+from llm_agent_builder.spec import make_spec
 from tests.llm_agent_builder.full_specs import full_specs
 from tests.llm_agent_builder.hand_edits import damaged, insert, insertions
 from tests.llm_agent_builder.strategies import specs
@@ -172,11 +173,25 @@ def test_edits_say_what_was_added_changed_and_removed() -> None:
 
 
 def test_a_function_taken_out_is_named_by_what_it_stood_in_front_of() -> None:
-    code = build()
-    function = code[code.index("def parse_arguments") : code.index("def main")]
+    code = build(SPEC.model_copy(update={"chat": True}))
+    function = code[code.index("def parse_arguments") : code.index("def explain")]
     reading = read_agent(code.replace(function, ""))
     ((kind, text),) = edits_of(reading)
     assert (kind, text) == ("removed", function.rstrip("\n") + "\n")
+
+
+def test_a_file_of_before_access_token_was_a_constant_says_the_same() -> None:
+    tools = ['def find(word: str) -> str:\n    """Find."""\n    return word\n']
+    spec = make_spec({**SPEC.model_dump(), "provider": "huggingface", "tools": tools, "model": "m"})
+    function = 'def find_token() -> str | None:\n    return os.environ.get("HF_TOKEN")\n\n\n'
+    lines = [
+        function + line if line.startswith("class Geographer") else line
+        for line in build(spec).replace("api_key=ACCESS_TOKEN", "api_key=find_token()").split("\n")
+        if not line.startswith("ACCESS_TOKEN")
+    ]
+    reading = read_agent("\n".join(lines))
+    assert reading.spec == spec
+    assert reading.warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,8 @@ def test_all_choices_together_are_kept() -> None:
         ({"tools": "calculator"}, "tools", "should be a list, such as [{gallery: calculator}]"),
         ({"chat": "so"}, "chat", "should be true or false"),
         ({"tools": [TOOL] * 17}, "tools", "at most 16"),
+        ({"tools": ["no Python ("] * 17}, "tools", "are 17; at most 16 are allowed"),
+        ({"tools": [dict.fromkeys(map(str, range(101)))]}, "tools.0", "has 101 keys"),
         ({"tools": [{"code": " "}]}, "tools.0.code", "must not be blank"),
         ({"tools": [7]}, "tools.0", "mapping of fields"),
         ({"tools": [TOOL, "def f(: pass"]}, "tools.1.code", "line 1: is not Python"),

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 
 from llm_agent_builder import AgentBuilder, AgentSpec
 from llm_agent_builder.cli import cli
+from llm_agent_builder.errors import SpecFileError
 from llm_agent_builder.gallery import gallery
 from llm_agent_builder.spec import make_spec
 from llm_agent_builder.spec_files import (
@@ -159,7 +160,8 @@ def test_batch_again_changes_nothing_and_says_so() -> None:
     before = os.stat("out/one.py").st_mtime_ns
     result = invoke("generate", "--batch", folder, "-o", "out")
     assert (result.exit_code, os.stat("out/one.py").st_mtime_ns) == (0, before)
-    assert "0 written, 1 were there already" in result.stderr
+    assert "0 written, 1 unchanged" in result.stderr
+    assert "agents\n" not in result.stderr
 
 
 def test_batch_tells_every_problem_and_writes_the_rest() -> None:
@@ -315,3 +317,28 @@ def test_import_writes_a_spec_and_a_line_for_each_thing() -> None:
         assert ": carried over" in line or ": NOT carried over: " in line
     done = invoke("generate", "--spec", "s.yaml", "--task", "Rain?", "-o", "-")
     assert "class CityGuide:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.yaml", b"name: Q\nprompt: p\nname: R\n", '"name" is given twice\n'),
+        ("a.yaml", b"name: Q\ntools:\n  - {code: a, code: b}\n", '"code" is given twice\n'),
+        ("a.json", b'{"name": "Q", "name": "R"}', '"name" is given twice'),
+        ("a.yaml", b"name: \xff", "it is not UTF-8 text; save it as such"),
+        ("a.yaml", b"name: [", "line 1, column 8"),
+    ],
+)
+def test_file_that_says_two_things_or_none_is_refused_with_the_place(
+    tmp_path: Path, name: str, data: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SpecFileError) as refused:
+        load_spec_file(tmp_path / name)
+    assert words in str(refused.value)
+    assert "unicode string" not in str(refused.value)
+
+
+def test_merged_yaml_keys_may_be_given_again(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("base: &b {x: 1, y: 2}\nmore: {<<: *b, x: 3}\n")
+    assert load_spec_file(tmp_path / "a.yaml")["more"] == {"x": 3, "y": 2}

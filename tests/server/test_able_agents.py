@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -55,23 +56,31 @@ def test_tools_and_types_of_an_agent_work_on_every_tier(
     assert out.endswith("name='Oslo' size='large' mayors=None\n")
 
 
-@pytest.mark.parametrize("provider", list(ProviderEnum))
-def test_an_agent_with_tools_reaches_its_provider_from_the_sandbox(
-    serve: ServerFactory, provider: ProviderEnum
-) -> None:
+@pytest.fixture(scope="module")
+def provided(serve_all: ServerFactory) -> Iterator[tuple[httpx.Client, ScriptedUpstream]]:
+    """Return a client of a server with both keys, and what answers in both providers' place."""
     upstream = ScriptedUpstream()
-    upstream.replies.append(tool_call(provider, "add", '{"first": 40, "second": 2}', stream=False))
-    upstream.replies.append(answer(provider, [FOUND], stream=False))
     try:
-        key, address = SETTINGS[provider]
-        settings: dict[str, Any] = {key: "test-key", address: upstream.url}
-        server = serve(**settings)
-        with server.client() as client:
-            written = client.post("/api/generate", json=spec_of(provider, **ABLE))
-            assert written.status_code == 200, written.text
-            result = execute(client, written.json()["code"])
+        settings: dict[str, Any] = {}
+        for key, address in SETTINGS.values():
+            settings |= {key: "test-key", address: upstream.url}
+        with serve_all(**settings).client() as client:
+            yield client, upstream
     finally:
         upstream.close()
+
+
+@pytest.mark.parametrize("provider", list(ProviderEnum))
+def test_an_agent_with_tools_reaches_its_provider_from_the_sandbox(
+    provided: tuple[httpx.Client, ScriptedUpstream], provider: ProviderEnum
+) -> None:
+    client, upstream = provided
+    upstream.received.clear()
+    upstream.replies.append(tool_call(provider, "add", '{"first": 40, "second": 2}', stream=False))
+    upstream.replies.append(answer(provider, [FOUND], stream=False))
+    written = client.post("/api/generate", json=spec_of(provider, **ABLE))
+    assert written.status_code == 200, written.text
+    result = execute(client, written.json()["code"])
     assert (result["status"], result["backend"]) == ("success", "provider"), result
     assert json.loads(result["stdout"])["name"] == "Oslo"
     assert "calls: 2, input_tokens: 6, output_tokens: 10" in result["stderr"]
@@ -100,24 +109,19 @@ for line in sys.stdin:
 """
 
 
-def test_an_agent_starts_its_mcp_server_in_the_sandbox(serve: ServerFactory) -> None:
+def test_an_agent_starts_its_mcp_server_in_the_sandbox(
+    provided: tuple[httpx.Client, ScriptedUpstream],
+) -> None:
     provider = ProviderEnum.ANTHROPIC
-    upstream = ScriptedUpstream()
+    client, upstream = provided
+    upstream.received.clear()
     upstream.replies.append(tool_call(provider, "double", '{"number": 21}', stream=False))
     upstream.replies.append(answer(provider, ["Done."], stream=False))
     command = [sys.executable, "-S", "given.py"]
     spec = spec_of(provider, mcp_servers=[{"name": "given", "command": command}])
-    try:
-        settings: dict[str, Any] = {
-            "ANTHROPIC_API_KEY": "test-key",
-            "AGENT_BUILDER_ANTHROPIC_UPSTREAM": upstream.url,
-        }
-        with serve(**settings).client() as client:
-            code = client.post("/api/generate", json=spec).json()["code"]
-            files = [{"name": "given.py", "text": _SMALL_SERVER}]
-            result = execute(client, code, files=files, limits={"wall_s": 85})
-    finally:
-        upstream.close()
+    code = client.post("/api/generate", json=spec).json()["code"]
+    files = [{"name": "given.py", "text": _SMALL_SERVER}]
+    result = execute(client, code, files=files, limits={"wall_s": 85})
     assert (result["status"], result["stdout"]) == ("success", "Done.\n"), result
     assert "42" in json.dumps(upstream.received[1].body["messages"][-1])
 

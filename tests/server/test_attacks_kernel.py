@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.sandbox import Sandbox
+from server.sandbox import Sandbox, run_in_sandbox
 from tests.attacking import attack, attempt_outside, holds
 
 
@@ -18,6 +18,18 @@ def test_calling_program_is_answered_outside(tmp_path: Path) -> None:
     shown = attempt_outside(tmp_path, "reach_kernel").splitlines()
     assert {"mount", "keyctl", "process_vm_readv", "io_uring_enter", "clone3"} & set(shown)
     assert len(shown) > 15
+
+
+def test_attributes_of_a_file_that_can_be_read_can_not_be_changed(tiered: Sandbox) -> None:
+    code = (
+        "import errno, fcntl, struct\n"
+        "file = open('agent.py')\n"
+        "for request in (0x40086602, 0x401c5820, 0x40087602, 0x40806685):\n"
+        "    try: fcntl.ioctl(file, request, bytes(128))\n"
+        "    except OSError as error: print(errno.errorcode[error.errno])\n"
+        "    else: print('changed')\n"
+    )
+    assert run_in_sandbox(code, "", sandbox=tiered) == "EPERM\n" * 4
 
 
 def test_calls_by_the_tables_of_other_architectures_are_refused(tiered: Sandbox) -> None:

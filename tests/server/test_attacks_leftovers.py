@@ -13,7 +13,7 @@ import pytest
 
 from server.confine import Limits
 from server.run_events import ExitEvent, Program, Status
-from server.sandbox import Sandbox
+from server.sandbox import Sandbox, run_in_sandbox
 from tests.attacking import (
     ATTACKS,
     attempt_outside,
@@ -91,6 +91,13 @@ def test_outcome_can_not_be_forged(tiered: Sandbox, code: int) -> None:
     assert "<script>alert(1)</script>\r\n" in text  # shown as it is, by whoever shows it
     assert "\ufffd\ufffd\ufffd" in text
     assert 'event: exit\ndata: {"status": "success"}' in text
+
+
+@pytest.mark.parametrize("kind", ["[]", "{}", "null", "7", '"file"', "[[1], {}]"])
+def test_mark_of_any_shape_leaves_the_run_its_end(tiered: Sandbox, kind: str) -> None:
+    mark = f'{{"denied": [{kind}, "x"]}}'
+    code = f"import os\nos.write(255, {mark.encode()!r})\nraise SystemExit(1)\n"
+    assert "error: exit code 1" in run_in_sandbox(code, "", sandbox=tiered)
 
 
 def test_forging_program_does_write_on_a_descriptor_that_it_finds() -> None:

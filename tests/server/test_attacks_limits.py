@@ -99,7 +99,7 @@ def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, ref
         assert ended or refused in text_of(events)
 
 
-@pytest.mark.parametrize("kind", ["unlinked", "plain", "empty"])
+@pytest.mark.parametrize("kind", ["unlinked", "mapped", "plain", "empty"])
 def test_full_scratch_folder_is_refused_or_ends_the_run(tiered: Sandbox, kind: str) -> None:
     events = events_of(tiered, "fill_scratch", kind, limits=SMALL)
     assert kinds(events) == {"scratch"}

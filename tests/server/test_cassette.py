@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,23 +202,23 @@ def test_what_is_no_cassette_is_refused_and_named(data: object) -> None:
 # ---------------------------------------------------------------- the whole product
 
 
-def test_run_is_recorded_and_replayed_over_http_without_a_key(serve: ServerFactory) -> None:
+def test_run_is_recorded_and_replayed_over_http_without_a_key(
+    serve: ServerFactory, client: httpx.Client
+) -> None:
     with scripted(lambda _: Answer(headers=SSE, chunks=message_events("Bon", "jour"))) as upstream:
         server = serve(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
-        with server.client() as client:
-            code = client.post("/api/generate", json={**SPEC, "stream": True}).json()["code"]
-            first = execute(client, code, record=True)
-            kept = client.get(f"/api/runs/{first['run_id']}/cassette").json()
-            plain = execute(client, "print(1)")
-            missing = client.get(f"/api/runs/{plain['run_id']}/cassette")
+        with server.client() as paid:
+            code = paid.post("/api/generate", json={**SPEC, "stream": True}).json()["code"]
+            first = execute(paid, code, record=True)
+            kept = paid.get(f"/api/runs/{first['run_id']}/cassette").json()
+            plain = execute(paid, "print(1)")
+            missing = paid.get(f"/api/runs/{plain['run_id']}/cassette")
     assert first["cassette"] == kept
     assert KEY not in json.dumps(kept)
     assert (missing.status_code, plain["cassette"]) == (404, None)
-    other = serve()
-    with other.client() as client:
-        again = execute(client, code, replay=kept)
-        differs = execute(client, code, task="Say bye.", replay=kept)
-        bad = client.post("/api/execute", json={"code": code, "task": "x", "replay": {"calls": 1}})
+    again = execute(client, code, replay=kept)
+    differs = execute(client, code, task="Say bye.", replay=kept)
+    bad = client.post("/api/execute", json={"code": code, "task": "x", "replay": {"calls": 1}})
     assert (again["stdout"], again["backend"]) == ("Bonjour\n", "replay")
     assert again["usage"]["output_tokens"] == first["usage"]["output_tokens"] == 5
     assert differs["status"] == "error"
@@ -226,12 +227,10 @@ def test_run_is_recorded_and_replayed_over_http_without_a_key(serve: ServerFacto
     assert "not a cassette" in fields(bad)["replay"]
 
 
-def test_run_on_the_local_model_is_replayed_where_there_is_none(serve: ServerFactory) -> None:
-    server = serve()
-    with server.client() as client:
-        code = client.post("/api/generate", json=SPEC).json()["code"]
-        first = execute(client, code, task=SPEC["task"], record=True)
-        again = execute(client, code, task=SPEC["task"], replay=first["cassette"])
+def test_run_on_the_local_model_is_replayed_where_there_is_none(client: httpx.Client) -> None:
+    code = client.post("/api/generate", json=SPEC).json()["code"]
+    first = execute(client, code, task=SPEC["task"], record=True)
+    again = execute(client, code, task=SPEC["task"], replay=first["cassette"])
     assert (again["status"], again["stdout"]) == ("success", first["stdout"])
 
 

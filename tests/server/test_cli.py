@@ -63,6 +63,13 @@ def test_run_of_a_failing_program_exits_1_and_tells_the_streams_apart(tmp_path: 
     assert "[error: exit code 3]" in done.stderr
 
 
+@pytest.mark.parametrize("code", ["", "def later(): import anthropic\n"])
+def test_run_loads_ahead_what_its_program_imports_and_no_more(tmp_path: Path, code: str) -> None:
+    look = "print('pydantic_core' in open('/proc/self/maps').read())\n"  # the SDK loads it
+    done = call(tmp_path, "run", program(tmp_path, code + look), "--task", "x")
+    assert done.stdout == f"{'anthropic' in code}\n", done.stderr
+
+
 def test_run_names_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
     assert call(tmp_path, "run", "missing.py", "--task", "x").returncode == 2
     assert call(tmp_path, "run", program(tmp_path, "")).returncode == 2

@@ -215,7 +215,7 @@ def test_killed_fork_server_fails_its_runs_and_those_that_wait_go_on() -> None:
     code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1)\ntime.sleep(60)"
 
     async def inside() -> str:
-        sandbox = Sandbox.probe(force="strong", preload=False)
+        sandbox = Sandbox.probe(force="strong", preload=())
         try:
             started = await sandbox.start(Program(code, "x"))
             killed = False
@@ -253,7 +253,7 @@ def test_run_that_the_fork_server_had_not_begun_goes_on_in_its_successor() -> No
 
 def test_killed_cell_maker_is_replaced() -> None:
     async def inside() -> list[SandboxEvent]:
-        sandbox = Sandbox.probe(force="strong", preload=False)
+        sandbox = Sandbox.probe(force="strong", preload=())
         try:
             await all_events(sandbox, Program("pass", "x"))
             os.kill(helpers_of(os.getpid())["cell_maker"], signal.SIGKILL)

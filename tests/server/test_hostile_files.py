@@ -19,7 +19,7 @@ ATTACKS = Path(__file__).parent.parent / "attacks"
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
     """Return the sandbox of this machine."""
-    return Sandbox.probe(preload=False)
+    return Sandbox.probe(preload=())
 
 
 def test_hostile_folder_is_read_within_its_bounds_and_nothing_else_comes_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from server.backends import base_url_hint
@@ -23,21 +24,17 @@ AUTO = (
 )
 
 
-def test_code_without_a_base_url_fails_with_a_line_that_explains_it(serve: ServerFactory) -> None:
-    server = serve()
-    with server.client() as client:
-        result = execute(client, NAMED)
-        told = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
+def test_code_without_a_base_url_fails_with_a_line_that_explains_it(client: httpx.Client) -> None:
+    result = execute(client, NAMED)
+    told = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
     assert result["status"] == "error"
     [denied] = [data for _, kind, data in told if kind == "denied"]
     assert denied["kind"] == "network"
     assert 'pass base_url=os.environ.get("HF_BASE_URL") to InferenceClient' in denied["message"]
 
 
-def test_run_token_is_one_that_hugging_faces_sdk_takes_to_its_router(serve: ServerFactory) -> None:
-    server = serve()
-    with server.client() as client:
-        assert execute(client, AUTO)["stdout"] == "https://router.huggingface.co\n"
+def test_run_token_is_one_that_hugging_faces_sdk_takes_to_its_router(client: httpx.Client) -> None:
+    assert execute(client, AUTO)["stdout"] == "https://router.huggingface.co\n"
 
 
 def test_code_with_the_base_url_reaches_the_model(serve: ServerFactory) -> None:

@@ -27,7 +27,7 @@ def task() -> Iterator[dict[str, object]]:
 @pytest.fixture(scope="module")
 def probed(tier: str) -> Iterator[Sandbox]:
     """Return a sandbox as `doctor --attack` has it."""
-    sandbox = Sandbox.probe(force=tier, preload=False)
+    sandbox = Sandbox.probe(force=tier, preload=())
     yield sandbox
     sandbox.close()
 
@@ -50,7 +50,7 @@ def test_each_probe_gets_through_without_its_layer(
     without: tuple[str, ...], task: dict[str, object]
 ) -> None:
     """The tier landlock is `strong` without its cell; further layers are left out of it."""
-    weak = Sandbox.probe(force="landlock", without=without, preload=False)
+    weak = Sandbox.probe(force="landlock", without=without, preload=())
     assert weak.report.available, weak.report.reason
     tried = [probe for probe in PROBES if probe.undone == without and may_get_through(probe)]
     held = [probe.what for probe in tried if attempt(weak, probe, task).held]

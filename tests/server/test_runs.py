@@ -123,9 +123,14 @@ def test_cancelled_run_keeps_its_output_and_can_be_cancelled_again(client: httpx
     assert events[-1][2]["status"] == "cancelled"
 
 
-def test_events_of_a_queued_run_can_be_opened_before_it_starts(serve: ServerFactory) -> None:
-    server = serve(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1")
-    with server.client() as client:
+@pytest.fixture(scope="module")
+def narrow(serve_all: ServerFactory) -> Serving:
+    """Return a server on which one run goes and one waits."""
+    return serve_all(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1", AGENT_BUILDER_MAX_QUEUED_RUNS="1")
+
+
+def test_events_of_a_queued_run_can_be_opened_before_it_starts(narrow: Serving) -> None:
+    with narrow.client() as client:
         first = start(client, "import time; time.sleep(60)")
         second = start(client, "print('second')")
         with client.stream("GET", f"/api/runs/{second}/events") as answer:
@@ -158,9 +163,8 @@ def test_unknown_run_is_404(client: httpx.Client) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "run_not_found")
 
 
-def test_full_queue_is_429_with_retry_after_and_waiting_runs_go_on(serve: ServerFactory) -> None:
-    server = serve(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1", AGENT_BUILDER_MAX_QUEUED_RUNS="1")
-    with server.client() as client:
+def test_full_queue_is_429_with_retry_after_and_waiting_runs_go_on(narrow: Serving) -> None:
+    with narrow.client() as client:
         first = start(client, "import time; time.sleep(60)")
         second = start(client, "print('second')")
         refused = client.post("/api/runs", json={"code": "print(3)", "task": "x"})

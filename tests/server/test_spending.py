@@ -6,9 +6,11 @@ import os
 import signal
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.server.api import SPEC, events_of, execute, fields
@@ -37,14 +39,20 @@ def replying(_: Received) -> Answer:
     return Answer(headers=JSON, body=message("hi"))
 
 
-def test_run_tells_its_tokens_and_its_cost(serve: ServerFactory) -> None:
+@pytest.fixture(scope="module")
+def paid(serve_all: ServerFactory) -> Iterator[httpx.Client]:
+    """Return a client of a server whose runs are answered for money."""
     with scripted(replying) as upstream:
-        server = serve(ANTHROPIC_API_KEY=CANARY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
+        server = serve_all(ANTHROPIC_API_KEY=CANARY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
         with server.client() as client:
-            result = execute(client, asking(2))
-            record = client.get(f"/api/runs/{result['run_id']}").json()
-            told = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
-            nothing = execute(client, "print('no model')")
+            yield client
+
+
+def test_run_tells_its_tokens_and_its_cost(paid: httpx.Client) -> None:
+    result = execute(paid, asking(2))
+    record = paid.get(f"/api/runs/{result['run_id']}").json()
+    told = events_of(paid.get(f"/api/runs/{result['run_id']}/events").text)
+    nothing = execute(paid, "print('no model')")
     assert result["usage"] == {
         "input_tokens": 6,
         "output_tokens": 10,
@@ -77,13 +85,10 @@ def test_local_model_counts_tokens_and_asks_no_money(serve: ServerFactory) -> No
     ("budget", "cap"), [({"calls": 1}, "run_calls"), ({"usd": 0.0009}, "run_usd")]
 )
 def test_run_that_reaches_its_budget_ends_as_limit_and_says_which(
-    serve: ServerFactory, budget: dict[str, Any], cap: str
+    paid: httpx.Client, budget: dict[str, Any], cap: str
 ) -> None:
-    with scripted(replying) as upstream:
-        server = serve(ANTHROPIC_API_KEY=CANARY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
-        with server.client() as client:
-            result = execute(client, asking(3), budget=budget)
-            told = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
+    result = execute(paid, asking(3), budget=budget)
+    told = events_of(paid.get(f"/api/runs/{result['run_id']}/events").text)
     assert (result["status"], result["reason"]) == ("limit", "budget")
     assert "402" in result["stderr"]
     [limit] = [data for _, kind, data in told if kind == "limit"]

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -50,11 +50,11 @@ def promtool(*arguments: str, stdin: str = "") -> str:
 # ---------------------------------------------------------------- metrics
 
 
-@pytest.fixture
-def metrics(serve: ServerFactory) -> str:
+@pytest.fixture(scope="module")
+def metrics(serve_all: ServerFactory) -> str:
     """Return what /metrics says after a run that made two calls."""
     with scripted(replying) as upstream:
-        server = serve(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
+        server = serve_all(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
         with server.client() as client:
             assert execute(client, AGENT)["status"] == "success"
             text: str = client.get("/metrics").text
@@ -155,28 +155,42 @@ def attributes(span: Span) -> dict[str, Any]:
     return {key: getattr(value, value.WhichOneof("value") or "") for key, value in values}
 
 
-def traced(serve: ServerFactory, code: str) -> list[Span]:
+class Traces(NamedTuple):
+    """The spans of a run of AGENT and of one of JOINING, and of the calls of both."""
+
+    plain: Span
+    joining: Span
+    calls: list[Span]
+
+
+@pytest.fixture(scope="module")
+def traces(serve_all: ServerFactory) -> Traces:
     with scripted(replying) as upstream, scripted(lambda _: Answer()) as collector:
-        server = serve(
+        server = serve_all(
             ANTHROPIC_API_KEY=KEY,
             AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url,
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
         )
         with server.client() as client:
-            assert execute(client, code)["status"] == "success"
+            ids = [execute(client, code)["run_id"] for code in (AGENT, JOINING)]
+            states = [client.get(f"/api/runs/{run_id}").json()["status"] for run_id in ids]
         server.stop()
+        assert states == ["success"] * 2
         sent = b"".join(request.body for request in collector.received)
         assert PROMPT.encode() not in sent
         assert KEY.encode() not in sent
-        return spans_of(collector)
+        spans = spans_of(collector)
+    runs = {attributes(span).get("agent_builder.run.id"): span for span in spans}
+    calls = [span for span in spans if span.name != "invoke_agent"]
+    return Traces(runs[ids[0]], runs[ids[1]], calls)
 
 
-def test_run_is_a_span_with_its_calls_below_it(serve: ServerFactory) -> None:
-    spans = traced(serve, AGENT)
-    [run] = [span for span in spans if span.name == "invoke_agent"]
-    calls = [span for span in spans if span.parent_span_id == run.span_id]
+def test_run_is_a_span_with_its_calls_below_it(traces: Traces) -> None:
+    run = traces.plain
+    calls = [span for span in traces.calls if span.parent_span_id == run.span_id]
+    assert run.name == "invoke_agent"
     assert {span.name for span in calls} == {"chat claude-sonnet-5-5", "chat claude-made-up"}
-    assert {span.trace_id for span in spans} == {run.trace_id}
+    assert {span.trace_id for span in calls} == {run.trace_id}
     assert attributes(run)["agent_builder.run.status"] == "success"
     [call] = [span for span in calls if span.name == "chat claude-sonnet-5-5"]
     told = attributes(call)
@@ -187,13 +201,13 @@ def test_run_is_a_span_with_its_calls_below_it(serve: ServerFactory) -> None:
     assert run.start_time_unix_nano <= call.start_time_unix_nano < call.end_time_unix_nano
 
 
-def test_call_joins_the_trace_that_the_sdk_sends_and_links_to_its_run(serve: ServerFactory) -> None:
-    spans = traced(serve, JOINING)
-    [run] = [span for span in spans if span.name == "invoke_agent"]
-    calls = [span for span in spans if span.name.startswith("chat")]
+def test_call_joins_the_trace_that_the_sdk_sends_and_links_to_its_run(traces: Traces) -> None:
+    run = traces.joining
+    calls = [span for span in traces.calls if span.trace_id.hex() == "ab" * 16]
     assert len(calls) == 2
+    assert len(traces.calls) == 4
     for call in calls:
-        assert call.trace_id.hex() == "ab" * 16
+        assert call.name.startswith("chat")
         assert call.parent_span_id.hex() == "cd" * 8
         assert call.links[0].span_id == run.span_id
 

@@ -26,7 +26,7 @@ function OpenButton({ opener, ready }) {
 
   return (
     <>
-      <button type="button" className="link" disabled={!ready || opener.reading} onClick={() => input.current.click()}>
+      <button type="button" id="open-file" className="link" disabled={!ready || opener.reading} onClick={() => input.current.click()}>
         Open file…
       </button>
       <input ref={input} type="file" accept=".py,.json,.yaml,.yml,text/x-python" hidden data-testid="open-input" onChange={choose} />

@@ -11,9 +11,12 @@ function Places({ parts, onShow }) {
   return (
     <span className="places">
       {parts.map((part, index) => (
-        <button key={index} type="button" className="place" aria-label={`${capitalized(linesWord([part]))} ${lineText(part)}`} onClick={() => onShow(part.first_line)}>
-          {lineText(part)}
-        </button>
+        <span key={index}>
+          <button type="button" className="place" aria-label={`${capitalized(linesWord([part]))} ${lineText(part)}`} onClick={() => onShow(part.first_line)}>
+            {lineText(part)}
+          </button>
+          {index < parts.length - 1 && ','}
+        </span>
       ))}
     </span>
   );

@@ -1,6 +1,7 @@
 import { Button, Skeleton } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { copyText, saveFile } from '../clipboard.js';
+import { useKeptFocus } from '../useKeptFocus.js';
 import { ConflictNote, DiffNote, KeptNote, Note, StaleNote } from './CodeNotes.jsx';
 import { CodeView } from './CodeView.jsx';
 import { CheckIcon, CopyIcon, DownloadIcon } from './icons.jsx';
@@ -101,6 +102,7 @@ function handWritten(file, base) {
 /** `actions`: `generate`, `writeAnew` (from the form alone), `keepFile` (the form as the file has it). */
 export function CodePanel({ ref, file, base, stale, generating, actions }) {
   const view = useRef(null);
+  const notes = useKeptFocus('code-view');
   const hand = handWritten(file, base);
   const marks = hand.conflicts.length > 0 ? toned(hand.conflicts, 'bad') : toned(hand.kept, 'kept');
   return (
@@ -110,7 +112,7 @@ export function CodePanel({ ref, file, base, stale, generating, actions }) {
         {file && <span className="filename">{file.filename}</span>}
         {file && <FileActions file={file} />}
       </div>
-      <div role="status" className="notes">
+      <div ref={notes} role="status" className="notes">
         {file && (
           <Notes
             file={file}

@@ -38,7 +38,7 @@ export function CodeView({ ref, code, filename, marks }) {
   }), [code]);
 
   return (
-    <div ref={view} className="code" role="group" aria-label={`Source of ${filename}`} tabIndex={0}>
+    <div ref={view} id="code-view" className="code" role="group" aria-label={`Source of ${filename}`} tabIndex={0}>
       <pre className="code-numbers" aria-hidden="true">{numbers}</pre>
       <pre className="code-lines">
         <Marks marks={marks} />

@@ -19,6 +19,7 @@ function TestButton({ builder, testable }) {
 
   return (
     <Button
+      id="test-agent"
       className="test-button"
       color={running ? 'stop' : undefined}
       leftSection={running ? <StopIcon /> : <PlayIcon />}
@@ -54,7 +55,7 @@ export function FormActions({ builder, server, backend, provider, answerer, wait
     <div className="form-actions">
       <Problem problem={builder.problem} onClose={builder.dismissProblem} />
       <div className="form-buttons">
-        <Button type="submit" variant="default" disabled={running || !provider} loading={builder.generating && !running}>
+        <Button type="submit" id="generate" variant="default" disabled={running || !provider} loading={builder.generating && !running}>
           Generate
         </Button>
         <TestButton builder={builder} testable={testable} />

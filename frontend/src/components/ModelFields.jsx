@@ -4,6 +4,7 @@ import { atOwnServer } from '../fields.js';
 import { modelFacts } from '../format.js';
 import { lifecycleWarning, retiredLast, staleList } from '../lifecycle.js';
 import { fieldId } from '../paths.js';
+import { useKeptFocus } from '../useKeptFocus.js';
 import { InfoIcon, WarningIcon } from './icons.jsx';
 import { textField } from './fieldProps.js';
 import { ListSelect } from './ListSelect.jsx';
@@ -55,8 +56,9 @@ function ModelDescription({ model }) {
 function ModelNotes({ provider, model, form, succession }) {
   const old = staleList(provider);
   const warning = model && lifecycleWarning(model);
+  const region = useKeptFocus(fieldId('model'));
   return (
-    <div role="status" className="model-notes">
+    <div ref={region} role="status" className="model-notes">
       {warning && (
         <div className="succession" data-lifecycle={model.lifecycle}>
           <div className="field-warning">
@@ -132,6 +134,16 @@ function FieldSkeleton({ label }) {
   );
 }
 
+/** The room of what is said about the model: nothing below moves when it is there. */
+function FactsSkeleton() {
+  return (
+    <div className="skeleton-facts" aria-hidden="true">
+      <Skeleton height={10} width="32%" />
+      <Skeleton height={10} width="78%" />
+    </div>
+  );
+}
+
 export function ModelFields({ form, server, provider, succession }) {
   const { catalog } = server;
   if (!catalog && server.status === 'loading') {
@@ -139,6 +151,7 @@ export function ModelFields({ form, server, provider, succession }) {
       <div className="field-pair" data-loading>
         <FieldSkeleton label="Provider" />
         <FieldSkeleton label="Model" />
+        <FactsSkeleton />
       </div>
     );
   }

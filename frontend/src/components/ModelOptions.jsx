@@ -20,7 +20,7 @@ function Choice({ form, model, field, label, words }) {
       id={fieldId(field)}
       label={label}
       listLabel={`${label}: choices of this model`}
-      data={[{ value: '', label: 'The model’s own' }, ...choices.map((value) => ({ value, label: words[value] ?? value }))]}
+      data={[{ value: '', label: 'Default' }, ...choices.map((value) => ({ value, label: words[value] ?? value }))]}
       value={form.values[field]}
       error={form.errors[field]}
       onChange={(value) => form.change({ [field]: value ?? '' })}

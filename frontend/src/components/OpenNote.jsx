@@ -1,5 +1,6 @@
 import { CloseButton } from '@mantine/core';
-import { count } from '../format.js';
+import { count, sentence } from '../format.js';
+import { useKeptFocus } from '../useKeptFocus.js';
 import { CheckIcon, CrossIcon, InfoIcon, WarningIcon } from './icons.jsx';
 
 function Card({ tone, icon, title, onClose, children }) {
@@ -60,8 +61,8 @@ function Row({ row }) {
       <span>
         <span className="sr-only">{row.carried ? 'Carried over: ' : 'Not carried over: '}</span>
         {row.what}
-        {row.line && <span className="report-line"> line {row.line}</span>}
-        {row.note && <span className="report-note">{row.note}</span>}
+        {row.line && <span className="report-line">, line {row.line}</span>}
+        {row.note && <span className="report-note">{sentence(row.note)}</span>}
       </span>
     </li>
   );
@@ -91,7 +92,7 @@ function Report({ report, onImport, onClose }) {
     <Card tone="quiet" icon={<InfoIcon />} title={`Imported from ${name}`} onClose={onClose}>
       <p>{`${count(carried.length)} carried over, ${count(left.length)} not.`}</p>
       <Others report={report} onImport={onImport} />
-      <div className="report" role="group" aria-label="Report of the import" tabIndex={0}>
+      <div id="import-report" className="report" role="group" aria-label="Report of the import" tabIndex={0}>
         <ul>
           {[...left, ...carried].map((row, index) => (
             <Row key={index} row={row} />
@@ -105,8 +106,9 @@ function Report({ report, onImport, onClose }) {
 /** What came of opening a file. The empty region is always there, so that filling it is announced. */
 export function OpenNote({ opener }) {
   const { reading, problem, opened, report, foreign, dismiss } = opener;
+  const region = useKeptFocus('import-report', 'open-file');
   return (
-    <div role="status" className="open-region">
+    <div ref={region} role="status" className="open-region">
       {reading && <p className="open-reading">Reading the file…</p>}
       {problem && (
         <Card tone="bad" icon={<WarningIcon />} title={problem.title} onClose={dismiss}>

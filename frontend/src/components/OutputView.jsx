@@ -49,7 +49,12 @@ function useFollow(output) {
     else if (scrollTop < lastTop.current) setFollowing(false);
     lastTop.current = scrollTop;
   }
-  return { ref, following, onScroll, jump: () => setFollowing(true) };
+
+  function jump() {
+    setFollowing(true);
+    ref.current.focus({ preventScroll: true }); // the button that had it goes away
+  }
+  return { ref, following, onScroll, jump };
 }
 
 function DroppedNote({ dropped, fullOutput }) {

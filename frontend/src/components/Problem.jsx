@@ -1,10 +1,12 @@
 import { CloseButton } from '@mantine/core';
+import { useKeptFocus } from '../useKeptFocus.js';
 import { WarningIcon } from './icons.jsx';
 
 /** What went wrong and what to do about it. The empty region is always there, so that filling it is announced. */
 export function Problem({ problem, onClose }) {
+  const region = useKeptFocus('test-agent', 'generate');
   return (
-    <div role="alert" className="problem-region">
+    <div ref={region} role="alert" className="problem-region">
       {problem && (
         <div className="problem">
           <WarningIcon />

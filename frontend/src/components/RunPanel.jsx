@@ -130,7 +130,7 @@ function Summary({ run }) {
       {code !== null && <Fact name="Exit code" value={code} />}
       <Fact name="Duration" value={seconds(exit.duration)} />
       <Fact name="First output after" value={seconds(exit.time_to_first_output)} />
-      <Totals exit={exit} backend={run.backend} />
+      <Totals exit={exit} backend={run.calls.at(-1)?.backend ?? run.backend} />
     </dl>
   );
 }

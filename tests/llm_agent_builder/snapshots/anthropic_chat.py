@@ -2,10 +2,7 @@
 # requires-python = ">=3.10"
 # dependencies = ["anthropic>=2.12,<3"]
 # ///
-"""An agent. With ANTHROPIC_API_KEY set:  uv run bookkeeper.py --task "..."
-
-Without uv:  pip install "anthropic>=2.12,<3"  and  python bookkeeper.py --task "..."
-"""
+"""An agent. With ANTHROPIC_API_KEY set: uv run bookkeeper.py --task "..." (or with pip and python)."""
 
 import argparse
 import os
@@ -75,9 +72,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--chat", action="store_true", help="converse until Ctrl-D")
     words, asked = sys.argv[1:], argparse.Namespace(task=None)
     if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        place = words.index("--task")
-        asked.task = words[place + 1]
-        del words[place : place + 2]
+        asked.task = words.pop(words.index("--task") + 1)
+        words.remove("--task")
     parser.parse_args(words, asked)
     if asked.task is None and not asked.chat:
         piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""

@@ -2,10 +2,7 @@
 # requires-python = ">=3.10"
 # dependencies = ["anthropic[mcp]>=2.12,<3", "mcp>=1.24,<2"]
 # ///
-"""An agent. With ANTHROPIC_API_KEY set:  uv run bookkeeper.py --task "..."
-
-Without uv:  pip install "anthropic[mcp]>=2.12,<3" "mcp>=1.24,<2"  and  python bookkeeper.py --task "..."
-"""
+"""An agent. With ANTHROPIC_API_KEY set: uv run bookkeeper.py --task "..." (or with pip and python)."""
 
 from __future__ import annotations
 
@@ -51,10 +48,7 @@ MCP_SERVERS: list[dict[str, Any]] = [
         "command": ["uvx", "mcp-server-files", "."],
         "env": ["FILES_TOKEN"],
     },
-    {
-        "name": "web",
-        "url": "https://mcp.example.com/mcp",
-    },
+    {"name": "web", "url": "https://mcp.example.com/mcp"},
 ]
 SYSTEM_PROMPT = """\
 You are a bookkeeper's assistant.
@@ -230,6 +224,7 @@ class Bookkeeper:
 
     def ask(self, messages: list[BetaMessageParam]) -> str:
         """Return what the model says to the last of `messages`, and add it to them."""
+        schema = anthropic.transform_schema(Invoice)
         runner = self.client.beta.messages.tool_runner(
             model=MODEL,
             max_tokens=MAX_TOKENS,
@@ -237,12 +232,7 @@ class Bookkeeper:
             messages=messages,
             tools=self.tools,
             thread=False,
-            output_config={
-                "format": {
-                    "type": "json_schema",
-                    "schema": anthropic.transform_schema(Invoice),
-                },
-            },
+            output_config={"format": {"type": "json_schema", "schema": schema}},
             cache_control={"type": "ephemeral"},
         )
         answer = ""
@@ -279,9 +269,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="answer and usage as JSON")
     words, asked = sys.argv[1:], argparse.Namespace(task=None)
     if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        place = words.index("--task")
-        asked.task = words[place + 1]
-        del words[place : place + 2]
+        asked.task = words.pop(words.index("--task") + 1)
+        words.remove("--task")
     parser.parse_args(words, asked)
     if asked.task is None and not asked.chat:
         piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""

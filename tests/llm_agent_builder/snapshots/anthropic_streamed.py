@@ -2,10 +2,7 @@
 # requires-python = ">=3.10"
 # dependencies = ["anthropic>=2.12,<3"]
 # ///
-"""An agent. With ANTHROPIC_API_KEY set:  uv run bookkeeper.py --task "..."
-
-Without uv:  pip install "anthropic>=2.12,<3"  and  python bookkeeper.py --task "..."
-"""
+"""An agent. With ANTHROPIC_API_KEY set: uv run bookkeeper.py --task "..." (or with pip and python)."""
 
 import argparse
 import os
@@ -54,32 +51,25 @@ class Bookkeeper:
         return answer
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return what is asked: the task from --task, else standard input, else the example."""
+def main() -> None:
+    """Answer one task: that of --task, else of standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     words, asked = sys.argv[1:], argparse.Namespace(task=None)
     if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        place = words.index("--task")
-        asked.task = words[place + 1]
-        del words[place : place + 2]
+        asked.task = words.pop(words.index("--task") + 1)
+        words.remove("--task")
     parser.parse_args(words, asked)
-    if asked.task is None:
-        piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""
-        asked.task = piped or EXAMPLE_TASK
-    if not asked.task.strip():
-        parser.error("the task is empty")
-    return asked
-
-
-def main() -> None:
-    """Answer one task on standard output."""
     try:
-        asked = parse_arguments()
+        if asked.task is None and sys.stdin and not sys.stdin.isatty():
+            asked.task = sys.stdin.read().strip() or None
+        task = EXAMPLE_TASK if asked.task is None else asked.task
+        if not task.strip():
+            parser.error("the task is empty")
         if not os.environ.get("ANTHROPIC_API_KEY"):
             sys.exit(f"{NAME}: set ANTHROPIC_API_KEY to your key")
         agent = Bookkeeper()
-        agent.run(asked.task, lambda text: print(text, end="", flush=True))
+        agent.run(task, lambda text: print(text, end="", flush=True))
         print()
     except StoppedEarly as stop:
         reason, _ = stop.args

@@ -2,10 +2,7 @@
 # requires-python = ">=3.10"
 # dependencies = ["anthropic>=2.12,<3"]
 # ///
-"""An agent. With ANTHROPIC_API_KEY set:  uv run bookkeeper.py --task "..."
-
-Without uv:  pip install "anthropic>=2.12,<3"  and  python bookkeeper.py --task "..."
-"""
+"""An agent. With ANTHROPIC_API_KEY set: uv run bookkeeper.py --task "..." (or with pip and python)."""
 
 from __future__ import annotations
 
@@ -71,6 +68,7 @@ class Bookkeeper:
 
     def ask(self, messages: list[MessageParam]) -> str:
         """Return what the model says to the last of `messages`, and add it to them."""
+        schema = anthropic.transform_schema(Invoice)
         message = self.client.messages.create(
             model=MODEL,
             max_tokens=MAX_TOKENS,
@@ -78,10 +76,7 @@ class Bookkeeper:
             messages=messages,
             output_config={
                 "effort": EFFORT,
-                "format": {
-                    "type": "json_schema",
-                    "schema": anthropic.transform_schema(Invoice),
-                },
+                "format": {"type": "json_schema", "schema": schema},
             },
         )
         answer = "".join(part.text for part in message.content if part.type == "text")
@@ -91,32 +86,25 @@ class Bookkeeper:
         return answer
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return what is asked: the task from --task, else standard input, else the example."""
+def main() -> None:
+    """Answer one task: that of --task, else of standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     words, asked = sys.argv[1:], argparse.Namespace(task=None)
     if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        place = words.index("--task")
-        asked.task = words[place + 1]
-        del words[place : place + 2]
+        asked.task = words.pop(words.index("--task") + 1)
+        words.remove("--task")
     parser.parse_args(words, asked)
-    if asked.task is None:
-        piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""
-        asked.task = piped or EXAMPLE_TASK
-    if not asked.task.strip():
-        parser.error("the task is empty")
-    return asked
-
-
-def main() -> None:
-    """Answer one task on standard output."""
     try:
-        asked = parse_arguments()
+        if asked.task is None and sys.stdin and not sys.stdin.isatty():
+            asked.task = sys.stdin.read().strip() or None
+        task = EXAMPLE_TASK if asked.task is None else asked.task
+        if not task.strip():
+            parser.error("the task is empty")
         if not os.environ.get("ANTHROPIC_API_KEY"):
             sys.exit(f"{NAME}: set ANTHROPIC_API_KEY to your key")
         agent = Bookkeeper()
-        print(agent.run(asked.task).model_dump_json(indent=2))
+        print(agent.run(task).model_dump_json(indent=2))
     except StoppedEarly as stop:
         reason, answer = stop.args
         print(answer)

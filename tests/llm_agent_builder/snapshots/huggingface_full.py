@@ -2,10 +2,7 @@
 # requires-python = ">=3.10"
 # dependencies = ["huggingface_hub[mcp]>=2.4,<3"]
 # ///
-"""An agent. With HUGGINGFACEHUB_API_TOKEN set:  uv run bookkeeper.py --task "..."
-
-Without uv:  pip install "huggingface_hub[mcp]>=2.4,<3"  and  python bookkeeper.py --task "..."
-"""
+"""An agent. With HUGGINGFACEHUB_API_TOKEN set: uv run bookkeeper.py --task "..." (or with pip and python)."""
 
 from __future__ import annotations
 
@@ -35,6 +32,7 @@ from huggingface_hub.errors import HfHubHTTPError
 NAME = "Bookkeeper"
 MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 BASE_URL = os.environ.get("HF_BASE_URL") or "https://router.huggingface.co/v1"
+ACCESS_TOKEN = os.environ.get("HUGGINGFACEHUB_API_TOKEN") or os.environ.get("HF_TOKEN")
 MAX_TOKENS = 4096
 MAX_TURNS = 20
 TOKEN_BUDGET = 50000
@@ -46,10 +44,7 @@ MCP_SERVERS: list[dict[str, Any]] = [
         "command": ["uvx", "mcp-server-files", "."],
         "env": ["FILES_TOKEN"],
     },
-    {
-        "name": "web",
-        "url": "https://mcp.example.com/mcp",
-    },
+    {"name": "web", "url": "https://mcp.example.com/mcp"},
 ]
 SYSTEM_PROMPT = """\
 You are a bookkeeper's assistant.
@@ -215,29 +210,20 @@ def mcp_tools() -> Iterator[list[Tool]]:
     with start_blocking_portal() as portal:
         connection, client = portal.start_task(connect)
 
-        def use(tool: str, /, **arguments: Any) -> str:
-            result = portal.call(client.sessions[tool].call_tool, tool, arguments)
+        def use(tool: Any, /, **arguments: Any) -> str:
+            name = tool["function"]["name"]
+            result = portal.call(client.sessions[name].call_tool, name, arguments)
             parts = [getattr(part, "text", f"[{part.type}]") for part in result.content]
             text = "\n".join(parts)
             if result.isError:
                 raise RuntimeError(text)
             return text
 
+        tools = [Tool(partial(use, tool), tool) for tool in client.available_tools]
         try:
-            yield [
-                *TOOLS,
-                *(
-                    Tool(partial(use, tool["function"]["name"]), tool)
-                    for tool in client.available_tools
-                ),
-            ]
+            yield [*TOOLS, *tools]
         finally:
             connection.cancel()
-
-
-def find_token() -> str | None:
-    """Return the access token from the environment, if there is one."""
-    return os.environ.get("HUGGINGFACEHUB_API_TOKEN") or os.environ.get("HF_TOKEN")
 
 
 class Bookkeeper:
@@ -246,7 +232,7 @@ class Bookkeeper:
     def __init__(self, client: InferenceClient | None = None) -> None:
         self.client = client or InferenceClient(
             base_url=BASE_URL,
-            api_key=find_token(),
+            api_key=ACCESS_TOKEN,
             timeout=TIMEOUT_S,
         )
         self.tools: list[Tool] = TOOLS
@@ -336,9 +322,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="answer and usage as JSON")
     words, asked = sys.argv[1:], argparse.Namespace(task=None)
     if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        place = words.index("--task")
-        asked.task = words[place + 1]
-        del words[place : place + 2]
+        asked.task = words.pop(words.index("--task") + 1)
+        words.remove("--task")
     parser.parse_args(words, asked)
     if asked.task is None and not asked.chat:
         piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""
@@ -401,7 +386,7 @@ def main() -> None:
     """Answer one task on standard output, or hold a conversation."""
     try:
         asked = parse_arguments()
-        if not find_token() and not os.environ.get("HF_BASE_URL"):
+        if not ACCESS_TOKEN and not os.environ.get("HF_BASE_URL"):
             sys.exit(f"{NAME}: set HUGGINGFACEHUB_API_TOKEN to your token")
         agent = Bookkeeper()
         if asked.chat:

@@ -2,10 +2,7 @@
 # requires-python = ">=3.10"
 # dependencies = ["huggingface_hub>=2.4,<3"]
 # ///
-"""An agent. With HUGGINGFACEHUB_API_TOKEN set:  uv run bookkeeper.py --task "..."
-
-Without uv:  pip install "huggingface_hub>=2.4,<3"  and  python bookkeeper.py --task "..."
-"""
+"""An agent. With HUGGINGFACEHUB_API_TOKEN set: uv run bookkeeper.py --task "..." (or with pip and python)."""
 
 import argparse
 import os
@@ -19,6 +16,7 @@ from huggingface_hub.errors import HfHubHTTPError
 NAME = "Bookkeeper"
 MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 BASE_URL = os.environ.get("HF_BASE_URL") or "https://router.huggingface.co/v1"
+ACCESS_TOKEN = os.environ.get("HUGGINGFACEHUB_API_TOKEN") or os.environ.get("HF_TOKEN")
 MAX_TOKENS = 4096
 RETRIES = 2
 SYSTEM_PROMPT = """\
@@ -32,16 +30,11 @@ class StoppedEarly(Exception):
     """The model stopped before its answer's end: why, and what there is of the answer."""
 
 
-def find_token() -> str | None:
-    """Return the access token from the environment, if there is one."""
-    return os.environ.get("HUGGINGFACEHUB_API_TOKEN") or os.environ.get("HF_TOKEN")
-
-
 class Bookkeeper:
     """Answers tasks. Without a client of yours it makes one from the environment."""
 
     def __init__(self, client: InferenceClient | None = None) -> None:
-        self.client = client or InferenceClient(base_url=BASE_URL, api_key=find_token())
+        self.client = client or InferenceClient(base_url=BASE_URL, api_key=ACCESS_TOKEN)
 
     def run(self, task: str) -> str:
         """Return the answer to `task`."""
@@ -49,8 +42,7 @@ class Bookkeeper:
             {"role": "system", "content": SYSTEM_PROMPT},
             {"role": "user", "content": task},
         ]
-        completion = self.complete(messages)
-        choice = completion.choices[0]
+        choice = self.complete(messages).choices[0]
         answer, finish_reason = choice.message.content or "", choice.finish_reason
         if not finish_reason:
             raise ConnectionError("the answer was cut off before its end")
@@ -64,9 +56,7 @@ class Bookkeeper:
         while True:
             try:
                 return self.client.chat_completion(
-                    messages,
-                    model=MODEL,
-                    max_tokens=MAX_TOKENS,
+                    messages, model=MODEL, max_tokens=MAX_TOKENS
                 )
             except HfHubHTTPError as error:
                 busy = error.response.status_code in (408, 429, 500, 502, 503, 504)
@@ -77,32 +67,25 @@ class Bookkeeper:
                 attempt += 1
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return what is asked: the task from --task, else standard input, else the example."""
+def main() -> None:
+    """Answer one task: that of --task, else of standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     words, asked = sys.argv[1:], argparse.Namespace(task=None)
     if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        place = words.index("--task")
-        asked.task = words[place + 1]
-        del words[place : place + 2]
+        asked.task = words.pop(words.index("--task") + 1)
+        words.remove("--task")
     parser.parse_args(words, asked)
-    if asked.task is None:
-        piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""
-        asked.task = piped or EXAMPLE_TASK
-    if not asked.task.strip():
-        parser.error("the task is empty")
-    return asked
-
-
-def main() -> None:
-    """Answer one task on standard output."""
     try:
-        asked = parse_arguments()
-        if not find_token() and not os.environ.get("HF_BASE_URL"):
+        if asked.task is None and sys.stdin and not sys.stdin.isatty():
+            asked.task = sys.stdin.read().strip() or None
+        task = EXAMPLE_TASK if asked.task is None else asked.task
+        if not task.strip():
+            parser.error("the task is empty")
+        if not ACCESS_TOKEN and not os.environ.get("HF_BASE_URL"):
             sys.exit(f"{NAME}: set HUGGINGFACEHUB_API_TOKEN to your token")
         agent = Bookkeeper()
-        print(agent.run(asked.task))
+        print(agent.run(task))
     except StoppedEarly as stop:
         reason, answer = stop.args
         print(answer)
