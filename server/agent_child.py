@@ -62,7 +62,7 @@ def become_agent(
         _confine(job, rules, filters=filters, taken=taken)
     os.close(job_file)
     forget_parent(job["environment"])
-    argv = ["agent.py", "--task", job["task"]]
+    argv = ["agent.py", *_task_arguments(job["task"])]
     code, mark = run_program(job["program"], argv, job["scratch"], job["port"])
     if mark:
         _say(mark)
@@ -70,6 +70,11 @@ def become_agent(
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
+
+
+def _task_arguments(task: str) -> list[str]:
+    # As two words, which any program can read; argparse takes one that begins with a dash only so.
+    return [f"--task={task}"] if task.startswith("-") else ["--task", task]
 
 
 @contextmanager

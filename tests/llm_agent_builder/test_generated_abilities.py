@@ -89,7 +89,7 @@ def scenarios_of(provider: ProviderEnum) -> dict[str, Scenario]:
             said(provider, "Done.", stream=True),
             usage=True,
             stream=True,
-            arguments=("--json", "--task", "-x"),
+            arguments=("--json", "--task=-x"),
         ),
         "usage_json_early": agent(
             said(provider, "Do", stop="max_tokens" if provider is ANTHROPIC else "length"),

@@ -227,8 +227,8 @@ def test_a_failure_that_passes_is_tried_again(upstream: ScriptedUpstream, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "stdin", "task"),
     [
-        (("--task", "-v --help"), "not this", "-v --help"),
-        (("--task", "--"), "", "--"),
+        (("--task", "- v --help"), "not this", "- v --help"),
+        (("--task=--help",), "", "--help"),
         (("--task=-1",), "", "-1"),
         ((), "  von der Eingabe, 日本 😀\nzwei\n", "von der Eingabe, 日本 😀\nzwei"),
         ((), "", EXAMPLE_TASK),
@@ -236,7 +236,7 @@ def test_a_failure_that_passes_is_tried_again(upstream: ScriptedUpstream, tmp_pa
     ],
     ids=[
         "beginning with a dash",
-        "two dashes",
+        "an option's name",
         "one word",
         "standard input",
         "example",

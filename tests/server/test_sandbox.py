@@ -56,9 +56,17 @@ def test_output_of_a_program_that_succeeds_is_returned_as_it_is(run: Runner) -> 
 
 
 def test_program_gets_its_task_as_an_argument(run: Runner) -> None:
-    assert run("import sys; print(sys.argv)", "--help 'é'") == (
-        "['agent.py', '--task', \"--help 'é'\"]\n"
+    assert run("import sys; print(sys.argv)", "say 'é'") == "['agent.py', '--task', \"say 'é'\"]\n"
+
+
+def test_task_that_begins_with_a_dash_is_no_option_to_argparse(run: Runner) -> None:
+    code = (
+        "from argparse import ArgumentParser\n"
+        "parser = ArgumentParser()\n"
+        "parser.add_argument('--task')\n"
+        "print(parser.parse_args().task)\n"
     )
+    assert run(code, "--help") == "--help\n"
 
 
 def test_both_streams_come_in_the_order_they_were_written(run: Runner) -> None:

@@ -70,11 +70,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     parser.add_argument("--chat", action="store_true", help="converse until Ctrl-D")
-    words, asked = sys.argv[1:], argparse.Namespace(task=None)
-    if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        asked.task = words.pop(words.index("--task") + 1)
-        words.remove("--task")
-    parser.parse_args(words, asked)
+    asked = parser.parse_args()
     if asked.task is None and not asked.chat:
         piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""
         asked.task = piped or EXAMPLE_TASK

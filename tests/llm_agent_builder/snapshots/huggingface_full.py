@@ -320,11 +320,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--task", help="default: standard input, then the example task")
     parser.add_argument("--chat", action="store_true", help="converse until Ctrl-D")
     parser.add_argument("--json", action="store_true", help="answer and usage as JSON")
-    words, asked = sys.argv[1:], argparse.Namespace(task=None)
-    if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        asked.task = words.pop(words.index("--task") + 1)
-        words.remove("--task")
-    parser.parse_args(words, asked)
+    asked = parser.parse_args()
     if asked.task is None and not asked.chat:
         piped = sys.stdin.read().strip() if sys.stdin and not sys.stdin.isatty() else ""
         asked.task = piped or EXAMPLE_TASK

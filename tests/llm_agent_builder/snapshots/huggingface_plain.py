@@ -71,15 +71,11 @@ def main() -> None:
     """Answer one task: that of --task, else of standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
-    words, asked = sys.argv[1:], argparse.Namespace(task=None)
-    if "--task" in words[:-1]:  # past argparse: a task may begin with a dash
-        asked.task = words.pop(words.index("--task") + 1)
-        words.remove("--task")
-    parser.parse_args(words, asked)
+    task = parser.parse_args().task
     try:
-        if asked.task is None and sys.stdin and not sys.stdin.isatty():
-            asked.task = sys.stdin.read().strip() or None
-        task = EXAMPLE_TASK if asked.task is None else asked.task
+        if task is None and sys.stdin and not sys.stdin.isatty():
+            task = sys.stdin.read().strip() or None
+        task = EXAMPLE_TASK if task is None else task
         if not task.strip():
             parser.error("the task is empty")
         if not ACCESS_TOKEN and not os.environ.get("HF_BASE_URL"):
