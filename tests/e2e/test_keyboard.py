@@ -25,6 +25,7 @@ def test_focus_goes_to_the_code_when_a_note_above_it_goes_away(page: Page, site:
     mine = with_helper(written(site))
     open_page(page, site)
     open_file(page, mine)
+    expect(page.get_by_text("mine.py is open")).to_be_visible()
     page.get_by_label("Example task").fill("Is it cold?")
     press(page, "Regenerate")
     expect(page.get_by_test_id("code")).to_contain_text("Is it cold?")
@@ -94,6 +95,7 @@ def test_focus_goes_to_the_output_on_the_way_to_its_newest_line(page: Page, site
 def test_focus_stays_where_the_reader_has_gone_meanwhile(page: Page, site: Serving) -> None:
     open_page(page, site)
     open_file(page, with_helper(written(site)))
+    expect(page.get_by_text("mine.py is open")).to_be_visible()
     page.get_by_label("Example task").fill("Is it cold?")
     page.get_by_role("button", name="Regenerate").press("Enter")
     page.get_by_label("Name", exact=True).focus()
