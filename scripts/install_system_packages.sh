@@ -2,11 +2,11 @@
 # Install the Debian packages that the tests need, those that are missing. Fails when it can't.
 set -euo pipefail
 
-declare -A program=([chromium]=chromium [bubblewrap]=bwrap [openssl]=openssl [prometheus]=promtool)
+declare -A program=([bubblewrap]=bwrap [openssl]=openssl [prometheus]=promtool)
 
 missing=()
 for package in "$@"; do
-    command -v "${program[$package]}" >/dev/null || missing+=("$package")
+    command -v "${program[$package]:-$package}" >/dev/null || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

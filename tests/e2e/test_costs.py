@@ -6,11 +6,10 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_page import SHOTS, expect_status, fill, open_page, spoil
-from tests.serving import ServerFactory
-from tests.upstream import Answer, message, message_events, scripted
+from tests.e2e.conftest import Provider
+from tests.e2e.test_page import SHOTS, choose, expect_status, fill, open_page, spoil
+from tests.upstream import Answer, message, message_events
 
-KEY = "canary-key-" + "42"
 STREAM = Answer(
     headers={"Content-Type": "text/event-stream"},
     chunks=message_events("The capital of France ", "is Paris."),
@@ -40,16 +39,13 @@ def photograph(page: Page, name: str) -> None:
         assert wide <= 0
 
 
-def test_calls_and_the_run_show_tokens_cost_and_first_token(
-    page: Page, serve: ServerFactory
-) -> None:
-    with scripted(lambda _: STREAM) as upstream:
-        server = serve(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
-        open_page(page, server)
-        fill(page)
-        page.get_by_label("Stream Response").set_checked(True)
-        page.get_by_role("button", name="Test Agent").click()
-        expect_status(page, "success")
+def test_calls_and_the_run_show_tokens_cost_and_first_token(page: Page, provider: Provider) -> None:
+    provider.answer = STREAM
+    open_page(page, provider.server)
+    fill(page)
+    page.get_by_label("Stream Response").set_checked(True)
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
     call = page.get_by_role("group", name="Model calls")
     for text in (r"First token\s*\d", r"Tokens in\s*3", r"Tokens out\s*5", r"Cost\s*\$0\.0000"):
         expect(call).to_contain_text(re.compile(text))
@@ -61,26 +57,26 @@ def test_calls_and_the_run_show_tokens_cost_and_first_token(
     photograph(page, "costs")
 
 
-def test_sums_are_shown_where_there_are_several_calls(page: Page, serve: ServerFactory) -> None:
-    answer = Answer(headers={"Content-Type": "application/json"}, body=message("yes"))
-    with scripted(lambda _: answer) as upstream:
-        server = serve(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
-        open_page(page, server)
-        fill(page)
-        spoil(page, TWO_CALLS)
-        page.get_by_role("button", name="Test Agent").click()
-        expect_status(page, "success")
+def test_sums_are_shown_where_there_are_several_calls(page: Page, provider: Provider) -> None:
+    provider.answer = Answer(headers={"Content-Type": "application/json"}, body=message("yes"))
+    open_page(page, provider.server)
+    fill(page)
+    spoil(page, TWO_CALLS)
+    page.get_by_role("button", name="Test Agent").click()
+    expect_status(page, "success")
     summary = page.locator(".summary")
     for text in (r"Model calls\s*2", r"Tokens in\s*\d", r"Cost\s*\$0\.0"):
         expect(summary).to_contain_text(re.compile(text))
 
 
-def test_run_that_a_budget_ended_says_which(page: Page, serve: ServerFactory) -> None:
-    server = serve(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_RUN_BUDGET_USD="0.0001")
-    open_page(page, server)
+def test_run_that_a_budget_ended_says_which(page: Page, provider: Provider) -> None:
+    open_page(page, provider.server)
     fill(page)
+    choose(page, "Model", "Claude Fable 5.1")  # an answer of it may cost more than a run may
     page.get_by_role("button", name="Test Agent").click()
+
     expect_status(page, "limit")
     expect(page.get_by_test_id("run-status")).to_contain_text("Limit reached: budget")
-    expect(page.locator(".note")).to_contain_text("Budget of $0.0001 for this run")
+    expect(page.locator(".note")).to_contain_text("Budget of $0.10 for this run")
+    assert provider.upstream.received == []
     photograph(page, "budget")

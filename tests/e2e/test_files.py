@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.test_page import SHOTS, axe, expect_status, fill, open_page, spoil, text_of
 from tests.serving import Serving
@@ -106,13 +106,8 @@ def test_refusal_is_explained_under_the_output_and_can_not_be_forged(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_with_files_and_a_refusal_at_any_width(
-    browser: Browser, site: Serving, scheme: Any
+    page: Page, site: Serving, scheme: str
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    page.set_default_timeout(30_000)
     open_page(page, site)
     add(
         page, DATA, RAW, {**DATA, "name": "a-rather-long-name-of-a-file-with-measurements-2026.csv"}
@@ -125,4 +120,3 @@ def test_axe_finds_nothing_with_files_and_a_refusal_at_any_width(
         assert not wide, width
         assert axe(page) == [], width
         page.screenshot(path=SHOTS / f"files-{scheme}-{width}.png", full_page=width == 360)
-    context.close()

@@ -6,9 +6,19 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e.test_page import SHOTS, axe, choose, expect_status, fill, open_page, text_of
+from tests.e2e.test_page import (
+    DONE,
+    SHOTS,
+    axe,
+    choose,
+    expect_status,
+    fill,
+    open_page,
+    spoil,
+    text_of,
+)
 from tests.e2e.test_sections import generate, section
 from tests.serving import Serving
 
@@ -167,13 +177,8 @@ def test_model_that_is_gone_is_changed_with_one_press_and_the_difference_shown(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
-    browser: Browser, site: Serving, scheme: Any
+    page: Page, site: Serving, scheme: str
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    page.set_default_timeout(30_000)
     SHOTS.mkdir(parents=True, exist_ok=True)
     open_page(page, site)
     open_file(page, with_helper(written(site)))
@@ -187,7 +192,6 @@ def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert axe(page) == []
     page.screenshot(path=SHOTS / f"imported-{scheme}-360.png", full_page=True)
-    context.close()
 
 
 def test_another_agent_inherits_no_file_and_the_result_says_that_it_is_of_the_one_before(
@@ -199,6 +203,7 @@ def test_another_agent_inherits_no_file_and_the_result_says_that_it_is_of_the_on
     )
     given = page.get_by_role("list", name="Files for the agent")
     expect(given).to_contain_text("secret.txt")
+    spoil(page, DONE)
     page.get_by_role("button", name="Test Agent").click()
     expect_status(page, "success")
     earlier = page.get_by_test_id("earlier")

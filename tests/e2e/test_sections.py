@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.conftest import Provider
 from tests.e2e.test_page import SHOTS, axe, choose, fill, open_page
-from tests.serving import ServerFactory, Serving
+from tests.serving import Serving
+from tests.upstream import Answer, message
 
 SECTIONS = ("Tools", "Typed answer", "Model options", "Conversation and limits", "MCP servers")
 
@@ -119,10 +120,10 @@ def test_option_that_another_model_lacks_is_taken_out_with_a_note(
 
 
 def test_hosts_are_asked_for_and_the_run_says_what_it_has_and_what_it_lacks(
-    page: Page, serve: ServerFactory
+    page: Page, provider: Provider
 ) -> None:
-    server = serve(AGENT_BUILDER_EGRESS_ALLOW="api.example.com:443,example.com:443")
-    open_page(page, server)
+    provider.answer = Answer(headers={"Content-Type": "application/json"}, body=message("yes"))
+    open_page(page, provider.server)
     fill(page)
     section(page, "Tools").click()
     page.get_by_role("button", name="Add Fetch").click()
@@ -153,13 +154,8 @@ def test_tool_that_needs_what_no_test_gets_is_told_of(page: Page, site: Serving)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_with_every_section_open_at_any_width(
-    browser: Browser, site: Serving, scheme: Any
+    page: Page, site: Serving, scheme: str
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    page.set_default_timeout(30_000)
     open_page(page, site)
     for name in SECTIONS:
         section(page, name).click()
@@ -176,4 +172,3 @@ def test_axe_finds_nothing_with_every_section_open_at_any_width(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert axe(page) == [], width
         page.screenshot(path=SHOTS / f"sections-{scheme}-{width}.png", full_page=width == 360)
-    context.close()
