@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { fitToModel } from './capabilities.js';
 import { restoreDraft, starter, withCatalog } from './fields.js';
 import { sectionsWith, withoutErrors } from './paths.js';
@@ -75,9 +75,16 @@ export function useAgentForm(catalog, { withdraw, restore }) {
     setUndo(null);
   }, []);
 
+  // Reading a file takes a while: undo brings back what is in the form then, not what was when it was chosen.
+  const present = useRef(null);
+  useLayoutEffect(() => {
+    present.current = { typed, base, withdraw };
+  }, [typed, base, withdraw]);
+
   const replace = useCallback(
     (next, { base: nextBase = null, undo: label, sameAgent = false }) => {
-      setUndo({ label, typed, base, grants: sameAgent ? null : withdraw() });
+      const before = present.current;
+      setUndo({ label, typed: before.typed, base: before.base, grants: sameAgent ? null : before.withdraw() });
       setTyped(next);
       setBase(nextBase);
       setErrors({});
@@ -85,7 +92,7 @@ export function useAgentForm(catalog, { withdraw, restore }) {
       setEdition((n) => n + 1);
       closeAll();
     },
-    [typed, base, closeAll, withdraw],
+    [closeAll],
   );
 
   const reset = useCallback(() => replace(starter, { undo: 'Undo reset' }), [replace]);

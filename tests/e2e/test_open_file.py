@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.test_page import (
     DONE,
@@ -59,6 +59,7 @@ def with_helper(code: str) -> str:
 
 
 def open_file(page: Page, code: str, name: str = "mine.py") -> None:
+    expect(page.get_by_role("button", name="Open file")).to_be_enabled()
     file: Any = {"name": name, "mimeType": "text/x-python", "buffer": code.encode()}
     page.get_by_test_id("open-input").set_input_files([file])
 
@@ -89,6 +90,21 @@ def test_opened_file_fills_the_form_and_keeps_what_was_written_by_hand(
     page.get_by_role("button", name="Write anew without").click()
     expect(page.get_by_test_id("code")).not_to_contain_text("shout")
     expect(page.get_by_text("hand-written part")).to_be_hidden()
+
+
+def test_undo_brings_back_what_was_typed_while_the_file_was_read(page: Page, site: Serving) -> None:
+    held: list[Route] = []
+    page.route("**/api/read", lambda route: held.append(route))
+    open_page(page, site)
+    fill(page)
+    with page.expect_request("**/api/read"):
+        open_file(page, written(site))
+    page.get_by_label("Example task").fill("Typed meanwhile")
+    held[0].continue_()
+    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(page.get_by_label("Example task")).to_have_value("Is it warm?")
+    page.get_by_role("button", name="Undo open").click()
+    expect(page.get_by_label("Example task")).to_have_value("Typed meanwhile")
 
 
 def test_change_that_meets_a_hand_edit_is_shown_and_the_user_decides(
