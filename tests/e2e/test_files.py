@@ -112,7 +112,9 @@ def test_axe_finds_nothing_with_files_and_a_refusal_at_any_width(
     add(
         page, DATA, RAW, {**DATA, "name": "a-rather-long-name-of-a-file-with-measurements-2026.csv"}
     )
+    expect(page.get_by_role("button", name="Remove a-rather-long-name")).to_be_visible()
     run(page, f"{READ_AND_WRITE}open('/data/measurements.csv')\n", "error")
+    expect(page.get_by_test_id("denied")).to_be_visible()
     SHOTS.mkdir(parents=True, exist_ok=True)
     for width, height in ((360, 780), (1280, 900), (2560, 1300)):
         page.set_viewport_size({"width": width, "height": height})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.test_open_file import FOREIGN, code_of, open_file, with_helper, written
-from tests.e2e.test_page import choose, fill, open_page, spoil
+from tests.e2e.test_page import choose, expect_status, fill, open_page, spoil
 from tests.e2e.test_sections import generate
 from tests.serving import Serving
 
@@ -90,6 +90,7 @@ def test_focus_goes_to_the_output_on_the_way_to_its_newest_line(page: Page, site
     press(page, "Latest")
     expect(output).to_be_focused()
     page.get_by_role("button", name="Stop").click()
+    expect_status(page, "cancelled")
 
 
 def test_focus_stays_where_the_reader_has_gone_meanwhile(page: Page, site: Serving) -> None:
