@@ -1,4 +1,4 @@
-import { useCallback, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import * as api from './api.js';
 import { atOwnServer, fingerprint, fromSpec, starter, withoutKnownAddress } from './fields.js';
 import { sizeText } from './files.js';
@@ -47,6 +47,7 @@ const aboutFile = (message) => `It ${message}${/[.!?]$/.test(message) ? '' : '.'
  */
 export function useOpenFile({ form, catalog, show, reportOffline }) {
   const [state, setState] = useState(nothing);
+  const [early, setEarly] = useState(null);
   const { replace, values } = form;
 
   const fail = useCallback(
@@ -93,7 +94,12 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
 
   const open = useCallback(
     async (chosen) => {
-      if (!chosen || !catalog) return;
+      if (!chosen) return;
+      if (!catalog) {
+        setState({ ...nothing, reading: true });
+        setEarly(chosen);
+        return;
+      }
       const { code, problem } = await readText(chosen);
       if (problem) setState({ ...nothing, problem });
       else if (isSpecName(chosen.name)) openSpec(chosen.name, code);
@@ -101,6 +107,15 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
     },
     [catalog, openText, openSpec],
   );
+
+  // Dropped before the server had answered.
+  useEffect(() => {
+    if (!catalog || !early) return;
+    queueMicrotask(() => {
+      setEarly(null);
+      open(early);
+    });
+  }, [catalog, early, open]);
 
   /** Takes over what can be carried of a program that is not ours: of its first agent, or the one named. */
   const importForeign = useCallback(

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.test_page import (
     DONE,
@@ -15,6 +15,7 @@ from tests.e2e.test_page import (
     choose,
     expect_status,
     fill,
+    hold,
     open_page,
     spoil,
     text_of,
@@ -64,6 +65,15 @@ def open_file(page: Page, code: str, name: str = "mine.py") -> None:
     page.get_by_test_id("open-input").set_input_files([file])
 
 
+def drop_file(page: Page, code: str) -> None:
+    carry = (
+        "code => { const t = new DataTransfer(); t.items.add(new File([code], 'dropped.py'));"
+        " return t; }"
+    )
+    transfer = page.evaluate_handle(carry, code)
+    page.locator("main").dispatch_event("drop", {"dataTransfer": transfer})
+
+
 def code_of(page: Page) -> str:
     return page.get_by_test_id("code").text_content() or ""
 
@@ -93,8 +103,7 @@ def test_opened_file_fills_the_form_and_keeps_what_was_written_by_hand(
 
 
 def test_undo_brings_back_what_was_typed_while_the_file_was_read(page: Page, site: Serving) -> None:
-    held: list[Route] = []
-    page.route("**/api/read", lambda route: held.append(route))
+    held = hold(page, "**/api/read")
     open_page(page, site)
     fill(page)
     with page.expect_request("**/api/read"):
@@ -159,17 +168,25 @@ def test_file_dropped_on_the_page_is_opened_and_what_is_no_text_is_refused(
 ) -> None:
     open_page(page, site)
     expect(page.get_by_role("button", name="Test Agent")).to_be_enabled()
-    drop = (
-        "code => { const t = new DataTransfer(); t.items.add(new File([code], 'dropped.py'));"
-        " return t; }"
-    )
-    transfer = page.evaluate_handle(drop, written(site))
-    page.locator("main").dispatch_event("drop", {"dataTransfer": transfer})
+    drop_file(page, written(site))
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
     expect(page.get_by_text("Nothing in it was written by hand")).to_be_visible()
     bad: Any = {"name": "photo.py", "mimeType": "image/png", "buffer": b"\x89PNG\xff\0"}
     page.get_by_test_id("open-input").set_input_files([bad])
     expect(page.get_by_text(re.compile("photo.py can.t be read"))).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
+
+
+def test_file_dropped_before_the_server_has_answered_is_opened_then(
+    page: Page, site: Serving
+) -> None:
+    held = hold(page, "**/api/catalog")
+    with page.expect_request("**/api/catalog"):
+        open_page(page, site)
+    drop_file(page, written(site))
+    expect(page.get_by_text("Reading the file")).to_be_visible()
+    held[0].continue_()
+    expect(page.get_by_text("dropped.py is open")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
 
 

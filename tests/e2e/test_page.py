@@ -67,6 +67,17 @@ def spoil(page: Page, code: str) -> None:
     page.route("**/api/generate", replace)
 
 
+def hold(page: Page, path: str) -> list[Route]:
+    """Hold the next request of `path` back. It comes into the list, for the test to let it go."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(path, keep, times=1)
+    return held
+
+
 def said_by_the_model(server: Serving) -> list[str]:
     """Return what the local model's own log says it answered, oldest first."""
     log = (server.folder / "data" / "local_model.log").read_text("utf-8", "replace")
@@ -247,12 +258,7 @@ def test_the_whole_job_can_be_done_by_keyboard(page: Page, site: Serving) -> Non
 def test_shortcut_before_the_server_has_answered_is_kept_and_said(
     page: Page, site: Serving
 ) -> None:
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/api/catalog", hold, times=1)
+    held = hold(page, "**/api/catalog")
     spoil(page, DONE)
     open_page(page, site)
     page.get_by_label("Example task").press("Control+Enter")
