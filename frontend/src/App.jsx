@@ -81,7 +81,7 @@ export function App() {
           base={form.base}
           stale={builder.stale}
           generating={builder.generating}
-          actions={{ generate, writeAnew: builder.writeAnew, keepFile }}
+          actions={{ generate, writeAnew: provider && builder.writeAnew, keepFile }}
         />
         <RunPanel
           ref={resultRef}

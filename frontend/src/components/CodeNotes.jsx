@@ -54,7 +54,7 @@ export function KeptNote({ parts, onShow, onDrop }) {
         {parts.length === 1 ? '1 hand-written part is kept' : `${count(parts.length)} hand-written parts are kept`}, {linesWord(parts)}{' '}
         <Places parts={parts} onShow={onShow} />
       </p>
-      <button type="button" className="link" onClick={onDrop}>Write anew without</button>
+      <button type="button" className="link" disabled={!onDrop} onClick={onDrop}>Write anew without</button>
     </Note>
   );
 }

@@ -99,7 +99,7 @@ function handWritten(file, base) {
   return { kept: (onto && file.kept) || NONE, conflicts: (onto && file.conflicts) || NONE };
 }
 
-/** `actions`: `generate`, `writeAnew` (from the form alone), `keepFile` (the form as the file has it). */
+/** `actions`: `generate`, `writeAnew` (from the form alone; null until the server has answered), `keepFile` (the form as the file has it). */
 export function CodePanel({ ref, file, base, stale, generating, actions }) {
   const view = useRef(null);
   const notes = useKeptFocus('code-view');
