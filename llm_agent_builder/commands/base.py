@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -57,12 +59,24 @@ class Group(click.Group):
         if place is None:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = place.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        command: click.Command = getattr(_imported(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by their summaries, none loaded."""
         click.Group(commands=self.commands).format_commands(ctx, formatter)
+
+
+def _imported(module: str) -> ModuleType:
+    """Import a module; the collector rests, as it would find nothing in what is being loaded.
+
+    It would walk through all of it again and again, which takes a fifth of the time.
+    """
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.enable()
 
 
 def read_text(path: Path) -> str:
