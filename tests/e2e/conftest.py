@@ -54,6 +54,6 @@ def page(browser: Browser) -> Iterator[Page]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """Return a server whose local model logs what it says."""
     folder: Path = tmp_path_factory.mktemp("site")
-    server = start_server(folder, AGENT_BUILDER_LOG_LEVEL="DEBUG")
+    server = start_server(folder, AGENT_BUILDER_LOG_LEVEL="DEBUG", AGENT_BUILDER_PRELOAD="1")
     yield server
     server.stop()
