@@ -6,10 +6,35 @@
 Pure: no process, no socket, no database, no clock.
 """
 
-from llm_agent_builder.agent_builder import AgentBuilder, class_name_for, filename_for
-from llm_agent_builder.errors import AgentBuilderError, SpecError
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.spec import AgentSpec
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llm_agent_builder.agent_builder import AgentBuilder, class_name_for, filename_for
+    from llm_agent_builder.errors import AgentBuilderError, SpecError
+    from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+    from llm_agent_builder.spec import AgentSpec
+else:
+    # Loaded when they are asked for: each module of this package would wait for all of them.
+    _PLACES = {
+        "PROVIDERS": "providers",
+        "AgentBuilder": "agent_builder",
+        "AgentBuilderError": "errors",
+        "AgentSpec": "spec",
+        "ProviderEnum": "providers",
+        "SpecError": "errors",
+        "class_name_for": "agent_builder",
+        "filename_for": "agent_builder",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+    def __dir__() -> list[str]:
+        return [*globals(), *_PLACES]
+
 
 __all__ = [
     "PROVIDERS",

@@ -6,6 +6,7 @@ import ast
 
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.syntax_trees import syntax_tree
 
 
 def provider_of(tree: ast.Module) -> ProviderEnum:
@@ -65,3 +66,12 @@ def own_base_url(tree: ast.Module) -> str | None:
     router = PROVIDERS[ProviderEnum.HUGGINGFACE]
     is_router = value.value == router.upstream + router.base_url_suffix
     return None if is_router else value.value
+
+
+def example_task(source: str) -> str | None:
+    """Return the EXAMPLE_TASK of an agent file, if it has one; the file is read, never run."""
+    try:
+        task = constant(syntax_tree(source), "EXAMPLE_TASK")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return task if isinstance(task, str) else None

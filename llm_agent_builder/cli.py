@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llm_agent_builder.agent_file import constant
 from llm_agent_builder.commands.base import Group
-from llm_agent_builder.commands.generate import generate
-from llm_agent_builder.commands.models import check, models
-from llm_agent_builder.commands.spec import import_, read, schema
-from llm_agent_builder.commands.tools import tools
-from llm_agent_builder.syntax_trees import syntax_tree
 
 
 @click.group(cls=Group)
@@ -19,14 +13,38 @@ def cli() -> None:
     """Build an LLM agent as one readable Python file that you own."""
 
 
-def example_task(source: str) -> str | None:
-    """Return the EXAMPLE_TASK of an agent file, if it has one; the file is read, never run."""
-    try:
-        task = constant(syntax_tree(source), "EXAMPLE_TASK")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    return task if isinstance(task, str) else None
-
-
-for _command in (generate, read, import_, schema, models, check, tools):
-    cli.add_command(_command)
+cli.add_later(
+    "generate",
+    "llm_agent_builder.commands.generate:generate",
+    "Write an agent file.",
+)
+cli.add_later(
+    "read",
+    "llm_agent_builder.commands.spec:read",
+    "Read an agent file, also one edited by hand, back into a spec; the file is not run.",
+)
+cli.add_later(
+    "import",
+    "llm_agent_builder.commands.spec:import_",
+    "Make a spec of an agent of OpenAI's Agents SDK, or of code exported by its Agent Builder.",
+)
+cli.add_later(
+    "schema",
+    "llm_agent_builder.commands.spec:schema",
+    "Print the JSON Schema of spec files, by which editors complete and check them.",
+)
+cli.add_later(
+    "models",
+    "llm_agent_builder.commands.models:models",
+    "List the models of each provider: what ships, what was last asked for, what you added.",
+)
+cli.add_later(
+    "check",
+    "llm_agent_builder.commands.models:check",
+    "Check an agent file: that it is Python, has its parts, and names a model that is still there.",
+)
+cli.add_later(
+    "tools",
+    "llm_agent_builder.commands.tools:tools",
+    "List the ready tools; with an ID, print that one's Python source.",
+)

@@ -115,7 +115,11 @@ def cli_page() -> str:
     ]
     program = "llm-agent-builder"
     commands: list[tuple[click.Command, str]] = [(cli, program)]
-    commands += [(command, f"{program} {name}") for name, command in sorted(cli.commands.items())]
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        commands.append((command, f"{program} {name}"))
     for command, name in commands:
         parts += ["", f"## {name}", "", "```text", command_help(command, name), "```"]
     return "\n".join([*parts, ""])

@@ -157,7 +157,7 @@ class CellEngine:
 
     def _drop_fork_server(self) -> None:
         if self._fork_server is not None:
-            self._fork_server.close()
+            end_fork_server(self._fork_server)
             self._fork_server = None
 
 
@@ -223,6 +223,19 @@ def start_fork_server(preload: tuple[str, ...], environment: dict[str, str]) -> 
     helper = Helper.spawn(BOOT_FORK_SERVER, options=())
     helper.tell({"preload": list(preload), "environment": environment})
     return helper
+
+
+def end_fork_server(helper: Helper) -> None:
+    """End a fork server. One that still loads would notice only seconds later, and is killed."""
+    helper.channel.setblocking(False)
+    try:
+        receive(helper.channel)  # all that it ever says: that it has loaded
+    except BlockingIOError:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(helper.process.pid, signal.SIGKILL)  # with the child that answers its calls
+    except (OSError, ValueError):
+        pass  # it has ended
+    helper.close()
 
 
 async def handed_over(control: socket.socket) -> dict[str, int]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from llm_agent_builder.cli import cli
+from llm_agent_builder.commands.base import Command
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
 from server.health import can_be_written, local_model_problem, sdk_problem, server_problems
-from server.main import STATIC
+from server.installed import STATIC
 from server.probes.attempt import OUTCOMES, attack, outcome
 from server.probes.table import PROBES
 from server.probes.targets import targets
@@ -26,7 +26,7 @@ from server.tiers import ACCEPTED
 STANDARD_OUTPUT = "-"
 
 
-@cli.command()
+@click.command(cls=Command)
 @click.option("--attack", "attacked", is_flag=True, help="Attack the sandbox, safely.")
 @click.option(
     "--report",

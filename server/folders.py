@@ -11,7 +11,7 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError
 from server import confine
 from server.cell_root import TEMPORARY_NAME
-from server.cells import start_fork_server
+from server.cells import end_fork_server, start_fork_server
 from server.channel import channel, send
 from server.confine import Limits
 from server.engine import Helper, Order, Place
@@ -72,7 +72,7 @@ class FolderEngine:
 
     def _drop_fork_server(self) -> None:
         if self._fork_server is not None:
-            self._fork_server.close()
+            end_fork_server(self._fork_server)
             self._fork_server = None
 
 

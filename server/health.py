@@ -12,7 +12,8 @@ from llm_agent_builder.models.extra_models import Endpoint
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.backends import own_servers
 from server.local_model import LocalModel
-from server.model_lists import ListFailedError, Source, fetch_list
+from server.model_lists import ListFailedError, fetch_list
+from server.model_sources import Source
 from server.sandbox import Sandbox, run_in_sandbox
 from server.settings import PREFIX, KeySource, Settings, server_key
 from server.upstreams import Pools

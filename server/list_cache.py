@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm_agent_builder.models.live_models import ModelListError, read_page
-from server.model_lists import Source
+from server.model_sources import Source
 
 VERSION = 1
 MAX_FILE = 16 * 1024 * 1024

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -42,6 +41,7 @@ from llm_agent_builder.value_problems import said_of
 from server.agent_files import add_agent_file_routes
 from server.backends import own_servers
 from server.generate_route import add_generate_route
+from server.installed import STATIC, package_version
 from server.logs import configure_logs
 from server.models import (
     ExecuteRequest,
@@ -61,16 +61,7 @@ from server.sse import event_stream
 from server.store import Store
 from server.upgrade_route import add_upgrade_route
 
-STATIC = Path(__file__).with_name("static")
 _log = logging.getLogger(__name__)
-
-
-def package_version() -> str:
-    """Return the installed version, or "dev" when run from a checkout."""
-    try:
-        return version("llm-agent-builder")
-    except PackageNotFoundError:
-        return "dev"
 
 
 def create_app(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import aiohttp
@@ -14,6 +13,7 @@ from yarl import URL
 from llm_agent_builder.models.catalog_sources import sdk_api_version
 from llm_agent_builder.models.live_models import ModelListError, next_page, read_page
 from llm_agent_builder.providers import ProviderEnum
+from server.model_sources import Source
 from server.settings import Secret
 from server.upstreams import Pools, Upstream
 
@@ -25,22 +25,6 @@ _PAGE_MODELS = 1000  # as many as Anthropic gives at once
 
 class ListFailedError(Exception):
     """There is no list; `str()` is a sentence that names the host and never a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One place that lists models."""
-
-    provider: ProviderEnum
-    url: str
-    """Without a query."""
-    base_url: str | None = None
-    """Set for a server of the user's own: what agents are to call."""
-
-    @property
-    def host(self) -> str:
-        """The host and port, to be named in messages."""
-        return URL(self.url).authority
 
 
 async def fetch_list(pools: Pools, source: Source, key: Secret, patience: float) -> list[object]:

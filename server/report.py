@@ -12,8 +12,8 @@ from dataclasses import asdict
 from llm_agent_builder.providers import PROVIDERS
 from server.confine import Limits
 from server.health import can_be_written, local_model_problem, sdk_problem
+from server.installed import STATIC, package_version
 from server.machine import isolation_facts, machine_facts, package_versions
-from server.main import STATIC, package_version
 from server.probes.attempt import attack, outcome
 from server.probes.targets import targets
 from server.redaction import Redactor, changed_settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -85,7 +85,7 @@ async def open_rooms(
         force=settings.sandbox_tier,
         allow_weak=settings.allow_weak_sandbox,
         ready=1 if only_for is not None else min(settings.max_concurrent_runs, _MOST_READY),
-        preload=PRELOADED if only_for is None else imported(only_for, frozenset(PRELOADED)),
+        preload=_preloaded(settings, only_for),
     )
     if sandbox.report.reason:
         _log.warning("sandbox: %s", sandbox.report.reason)
@@ -140,6 +140,12 @@ async def open_rooms(
         await asyncio.to_thread(sandbox.close)
         await local_model.close()
         store.close()
+
+
+def _preloaded(settings: Settings, only_for: str | None) -> Collection[str]:
+    if not settings.preload:
+        return ()
+    return PRELOADED if only_for is None else imported(only_for, frozenset(PRELOADED))
 
 
 def _warm_up_sandbox(sandbox: Sandbox) -> None:

@@ -142,6 +142,11 @@ class Settings(BaseSettings):
     sandbox_tier: SandboxTier | None = Field(
         default=None, description="Force one tier (default: the strongest this machine offers)."
     )
+    preload: bool = Field(
+        default=True,
+        description="0: load no SDK ahead of runs. Some 100 MiB less memory; an agent takes a "
+        "second longer to start.",
+    )
     local_model_path: Path | None = Field(
         default=None, description="Another GGUF file for the built-in local model."
     )

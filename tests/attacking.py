@@ -17,7 +17,7 @@ from typing import Any
 from server.confine import Limits
 from server.run_events import ExitEvent, OutputEvent, Program, SandboxEvent
 from server.sandbox import Sandbox, run_in_sandbox
-from server.tiers import ACCEPTED, TierReport, probe_tier
+from server.tiers import ACCEPTED, PRELOADED, TierReport, probe_tier
 
 ATTACKS = Path(__file__).parent / "attacks"
 LIMITS = Limits(wall_s=20)
@@ -32,6 +32,17 @@ _VICTIM = (
 def offered_tiers() -> tuple[str, ...]:
     """Return the tiers that isolate programs and that this machine offers, strongest first."""
     return tuple(tier for tier in ACCEPTED if probe_tier(force=tier).available)
+
+
+def open_sandbox(tier: str) -> Sandbox:
+    """Return the sandbox of a tier, which has to be had; the caller closes it.
+
+    bubblewrap's interpreters are used once: two seconds a run for SDKs that few programs import.
+    """
+    preload = () if tier == "bubblewrap" else PRELOADED
+    sandbox = Sandbox.probe(force=tier, preload=preload)
+    assert sandbox.report.available, sandbox.report.reason
+    return sandbox
 
 
 def source(name: str) -> str:

@@ -51,7 +51,8 @@ def _servers_in(parent: Path) -> Iterator[ServerFactory]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """Return a real server process with default settings, for tests that change none."""
-    running = start_server(tmp_path_factory.mktemp("server"), AGENT_BUILDER_LOG_LEVEL="DEBUG")
+    """Return a real server process that loads SDKs ahead, for tests that change no setting."""
+    settings = {"AGENT_BUILDER_LOG_LEVEL": "DEBUG", "AGENT_BUILDER_PRELOAD": "1"}
+    running = start_server(tmp_path_factory.mktemp("server"), **settings)
     yield running
     running.stop()

@@ -67,6 +67,7 @@ def bare_environment(folder: Path, **more: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "AGENT_BUILDER_DATA_DIR": str(folder / "data"),
         "AGENT_BUILDER_REFRESH_HOURS": "0",  # scripted providers are asked for runs alone
+        "AGENT_BUILDER_PRELOAD": "0",  # four seconds of a processor, for a server of few runs
         **more,
     }
 

@@ -58,7 +58,7 @@ def served(installed: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     process = subprocess.Popen(
         [installed, "-c", "from server.cli import main; main()", "serve", "--port", "0"],
         cwd=tmp_path,
-        env=bare_environment(tmp_path),
+        env=bare_environment(tmp_path, AGENT_BUILDER_PRELOAD="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

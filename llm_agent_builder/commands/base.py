@@ -1,22 +1,18 @@
-"""What the commands share: how they fail, and the catalog they work with."""
+"""What the commands share: how they fail, when they are loaded, how they read and write files."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from datetime import UTC, datetime
+import gc
+import importlib
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from types import ModuleType
+from typing import Any
 
 import click
 
-from llm_agent_builder.catalog import Catalog
-from llm_agent_builder.errors import AgentBuilderError, SettingsError, SpecError
-from llm_agent_builder.models.extra_models import parse_models
-from llm_agent_builder.models.model_facts import EXTRA_MODELS
+from llm_agent_builder.errors import AgentBuilderError, SpecError
 
 _FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
-CatalogSource = Callable[[], Catalog]
 
 
 class Command(click.Command):
@@ -46,44 +42,41 @@ def _one_a_line(error: SpecError, ctx: click.Context) -> str:
 
 
 class Group(click.Group):
-    """A group of such commands."""
+    """A group of such commands, each loaded when it is called: what one needs, others wait for."""
 
-    command_class = Command
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._places: dict[str, str] = {}
+
+    def add_later(self, name: str, place: str, summary: str) -> None:
+        """Add the command at `place`, "module:attribute"; `summary` is how its help begins."""
+        self._places[name] = place
+        self.add_command(click.Command(name, help=summary))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loaded; None where there is none of that name."""
+        place = self._places.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(_imported(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by their summaries, none loaded."""
+        click.Group(commands=self.commands).format_commands(ctx, formatter)
 
 
-def current_catalog() -> Catalog:
-    """Return today's catalog: the one that whoever started the command line gave it, else our own.
+def _imported(module: str) -> ModuleType:
+    """Import a module; the collector rests, as it would find nothing in what is being loaded.
 
-    Raises:
-        SettingsError: the setting that adds models can't be used.
-
+    It would walk through all of it again and again, which takes a fifth of the time.
     """
-    given = click.get_current_context().find_root().obj
-    return given() if callable(given) else _own_catalog()
-
-
-@runtime_checkable
-class KnowsServers(Protocol):
-    """A source of catalogs that knows the servers of the user's own."""
-
-    def server_notes(self) -> list[str]:
-        """Return what is known of each server's list."""
-        ...
-
-
-def server_notes() -> list[str]:
-    """Return what is known of the lists of the user's own servers, a line for each."""
-    given = click.get_current_context().find_root().obj
-    return given.server_notes() if isinstance(given, KnowsServers) else []
-
-
-def _own_catalog() -> Catalog:
-    """Return what is known offline, with the models of the environment's setting."""
+    gc.disable()
     try:
-        extra = parse_models(os.environ.get(EXTRA_MODELS, ""))
-    except ValueError as error:
-        raise SettingsError(f"{EXTRA_MODELS}: {error}") from None
-    return Catalog(datetime.now(UTC).date(), extra=extra)
+        return importlib.import_module(module)
+    finally:
+        gc.enable()
 
 
 def read_text(path: Path) -> str:

@@ -11,7 +11,8 @@ import click
 from llm_agent_builder.agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.batch import run_batch, spec_files_in
 from llm_agent_builder.catalog import Catalog
-from llm_agent_builder.commands.base import Command, current_catalog, read_text, write_text
+from llm_agent_builder.commands.base import Command, read_text, write_text
+from llm_agent_builder.commands.catalogs import current_catalog
 from llm_agent_builder.commands.options import option_values, spec_options
 from llm_agent_builder.errors import MergeConflictError, NotOursError, SpecFileError
 from llm_agent_builder.providers import ProviderEnum

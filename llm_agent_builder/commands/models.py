@@ -13,7 +13,8 @@ import click
 
 from llm_agent_builder.agent_file import own_base_url
 from llm_agent_builder.catalog import Catalog, Lifecycle
-from llm_agent_builder.commands.base import Command, current_catalog, server_notes
+from llm_agent_builder.commands.base import Command
+from llm_agent_builder.commands.catalogs import current_catalog, server_notes
 from llm_agent_builder.errors import NotOursError, SpecError
 from llm_agent_builder.models.model_facts import Model, Origin, Price
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum

@@ -96,6 +96,7 @@ def shared_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provid
             AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url,
             AGENT_BUILDER_EGRESS_ALLOW="api.example.com:443,example.com:443",
             AGENT_BUILDER_RUN_BUDGET_USD="0.1",
+            AGENT_BUILDER_PRELOAD="1",
         )
         shared = Provider(server, upstream)
         yield shared

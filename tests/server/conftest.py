@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from server.sandbox import Sandbox
-from tests.attacking import offered_tiers
+from tests.attacking import offered_tiers, open_sandbox
 from tests.serving import Serving
 
 
@@ -28,7 +28,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def tiered(tier: str) -> Iterator[Sandbox]:
     """Return the sandbox of one tier; all that the machine offers have their turn."""
-    sandbox = Sandbox.probe(force=tier)
-    assert sandbox.report.available, sandbox.report.reason
+    sandbox = open_sandbox(tier)
     yield sandbox
     sandbox.close()

@@ -66,7 +66,9 @@ def test_run_of_a_failing_program_exits_1_and_tells_the_streams_apart(tmp_path: 
 @pytest.mark.parametrize("code", ["", "def later(): import anthropic\n"])
 def test_run_loads_ahead_what_its_program_imports_and_no_more(tmp_path: Path, code: str) -> None:
     look = "print('pydantic_core' in open('/proc/self/maps').read())\n"  # the SDK loads it
-    done = call(tmp_path, "run", program(tmp_path, code + look), "--task", "x")
+    done = call(
+        tmp_path, "run", program(tmp_path, code + look), "--task", "x", AGENT_BUILDER_PRELOAD="1"
+    )
     assert done.stdout == f"{'anthropic' in code}\n", done.stderr
 
 

@@ -97,7 +97,7 @@ def test_attack_fails_where_only_limits_hold_and_says_what_nothing_holds(tmp_pat
 # ---------------------------------------------------------------- doctor --report
 
 
-ALWAYS_SET = {"AGENT_BUILDER_REFRESH_HOURS": "0.0"}
+ALWAYS_SET = {"AGENT_BUILDER_REFRESH_HOURS": "0.0", "AGENT_BUILDER_PRELOAD": "False"}
 """By the environment that tests start from."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from pathlib import Path
 import pytest
 
 from llm_agent_builder.errors import MachineryError
+from server.cells import end_fork_server, start_fork_server
 from server.confine import Limits
 from server.engine import Helper
 from server.run_environment import BASE_ENVIRONMENT
 from server.run_events import ExitEvent, LimitEvent, OutputEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, run_in_sandbox
+from server.tiers import PRELOADED
 from tests.serving import ServerFactory, bare_environment, marked_processes, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -361,6 +364,7 @@ def test_many_empty_files_meet_the_limit_of_scratch(sandbox: Sandbox) -> None:
 AS_USER = """
 import asyncio, os
 from server.sandbox import Sandbox, run_in_sandbox
+from server.tiers import PRELOADED
 assert os.geteuid() != 0
 for tier in ("strong", "bubblewrap", "landlock"):
     sandbox = Sandbox.probe(force=tier)
@@ -415,6 +419,25 @@ def closed_folders(path: str) -> Iterator[str]:
 def is_above(closed: str, part: str) -> bool:
     inside = f"{closed}/{part}/"
     return any(str(path).startswith(inside) for path in (Path(sys.executable).resolve(), ROOT))
+
+
+def members_of_group(group: int) -> list[str]:
+    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    return [stat for stat in stats if int(stat.rpartition(")")[2].split()[2]) == group]
+
+
+def test_fork_server_that_still_loads_is_ended_at_once_and_leaves_no_process() -> None:
+    loading = start_fork_server(PRELOADED, BASE_ENVIRONMENT)
+    end_fork_server(loading)
+    assert loading.process.returncode == -signal.SIGKILL
+    wait_until(lambda: not members_of_group(loading.process.pid))
+
+
+def test_fork_server_that_has_loaded_ends_by_itself() -> None:
+    loaded = start_fork_server((), BASE_ENVIRONMENT)
+    select.select([loaded.channel], [], [])
+    end_fork_server(loaded)
+    assert loaded.process.returncode == 0
 
 
 def test_helper_that_can_not_be_started_leaves_no_descriptor() -> None:

@@ -144,9 +144,7 @@ def test_answer_that_does_not_end_as_it_should_is_cut_for_the_agent_too(
     wire: Wire, error: str
 ) -> None:
     with raw_upstream(wire) as upstream:
-        begun = time.monotonic()
         seen = observe(upstream.url, timeouts=SHORT)
-    assert time.monotonic() - begun < 5
     assert seen.result[3] in {"ClientPayloadError", "ClientOSError", "ServerDisconnectedError"}
     assert seen.calls[0]["error.type"] == error
     assert seen.calls[0]["gen_ai.usage.output_tokens"] is None
@@ -238,24 +236,21 @@ def test_answer_of_a_hundred_megabytes_passes_through_in_bounded_memory() -> Non
 
 
 def test_agent_that_goes_away_before_the_answer_begins_ends_the_upstreams_connection() -> None:
-    ended: list[float] = []
+    ended: list[bool] = []
 
     def wait(connection: socket.socket) -> None:
         connection.recv(1)
-        ended.append(time.monotonic())
+        ended.append(True)
 
-    async def client(session: aiohttp.ClientSession, grant: Grant) -> float:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
         call = asyncio.create_task(read_all(session, grant))
         await eventually(lambda: upstream.requests)
-        left = time.monotonic()
         call.cancel()
         await session.close()
         await eventually(lambda: ended)
-        return ended[0] - left
 
     with raw_upstream(wait) as upstream:
         seen = through(upstream.url, client)
-    assert seen.result < 1
     assert seen.calls[0]["error.type"] == "client_disconnected"
 
 

@@ -72,18 +72,21 @@ def loading_children() -> list[int]:
 
 
 def test_model_that_is_killed_while_it_loads_is_said_to_be_so(tmp_path: Path) -> None:
-    async def inside() -> None:
+    async def killed() -> str | None:
         model = LocalModel(log_file=tmp_path / "log")
         starting = asyncio.create_task(model.endpoint())
         try:
             [child] = await eventually(loading_children, 20)
             os.kill(child, signal.SIGKILL)
             await starting
+        except BackendUnavailableError as error:
+            return str(error)
         finally:
             await model.close()
+        return None  # a busy machine looked when it had loaded
 
-    with pytest.raises(BackendUnavailableError, match=r"was killed \(SIGKILL\)"):
-        asyncio.run(inside())
+    said = next(filter(None, (asyncio.run(killed()) for _ in range(5))))
+    assert "was killed (SIGKILL)" in said
 
 
 def test_a_schema_as_hugging_faces_sdk_writes_it_is_held_to() -> None:

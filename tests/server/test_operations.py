@@ -79,6 +79,18 @@ def test_plain_uvicorn_serves_loopback_without_a_token(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
 
 
+def test_sdks_are_loaded_ahead_unless_the_owner_says_otherwise(
+    serve: ServerFactory, client: httpx.Client
+) -> None:
+    code = "with open('/proc/self/maps') as maps: print('/pydantic_core/' in maps.read())\n"
+    assert execute(client, code)["output"] == "True\n"
+    with serve(AGENT_BUILDER_PRELOAD="0").client() as lean:
+        assert execute(lean, code)["output"] == "False\n"
+        assert (
+            execute(lean, "import anthropic; print('all the same')")["output"] == "all the same\n"
+        )
+
+
 def test_many_clients_at_once_all_get_their_own_answer(server: Serving) -> None:
     results: dict[int, str] = {}
 

