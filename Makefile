@@ -20,7 +20,7 @@ run: .venv/.run $(PAGE) ## Set up what is missing and start the product (ARGS="-
 	@exec $(BIN)/llm-agent-builder serve $(ARGS)
 
 test: .venv/.dev $(PAGE) ## Set up what is missing and pass all tests (ARGS="-k name")
-	@scripts/install_system_packages.sh chromium-headless-shell bubblewrap openssl prometheus
+	@scripts/install_system_packages.sh 'chromium-headless-shell|chromium' bubblewrap openssl prometheus
 	npm --prefix frontend test --silent
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 

@@ -1,12 +1,29 @@
 #!/usr/bin/env bash
 # Install the Debian packages that the tests need, those that are missing. Fails when it can't.
+# "one|other": either will do; the first that there is gets installed.
 set -euo pipefail
 
 declare -A program=([bubblewrap]=bwrap [openssl]=openssl [prometheus]=promtool)
 
+is_there() {
+    local name
+    for name in ${1//|/ }; do
+        command -v "${program[$name]:-$name}" >/dev/null && return
+    done
+    return 1
+}
+
+first_offered() {
+    local name
+    for name in ${1//|/ }; do
+        apt-cache show "$name" >/dev/null 2>&1 && break
+    done
+    echo "$name"
+}
+
 missing=()
 for package in "$@"; do
-    command -v "${program[$package]:-$package}" >/dev/null || missing+=("$package")
+    is_there "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
@@ -19,6 +36,10 @@ if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "Please install as root: apt-get install ${missing[*]}" >&2; exit 1; }
     sudo=(sudo)
 fi
-echo "installing ${missing[*]}"
 "${sudo[@]}" apt-get update -qq
-DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+chosen=()
+for package in "${missing[@]}"; do
+    chosen+=("$(first_offered "$package")")
+done
+echo "installing ${chosen[*]}"
+DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${chosen[@]}" >/dev/null
