@@ -92,6 +92,7 @@ def test_keys_are_in_nothing_that_the_product_wrote_sent_or_gave_to_its_children
             AGENT_BUILDER_LOG_LEVEL="DEBUG",
             AGENT_BUILDER_RUN_BUDGET_CALLS="5",
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            AGENT_BUILDER_PRELOAD="1",
         )
         with server.client() as client:
             shown = [execute(client, asking(2), record=True) for _ in range(3)]

@@ -366,8 +366,8 @@ import asyncio, os
 from server.sandbox import Sandbox, run_in_sandbox
 from server.tiers import PRELOADED
 assert os.geteuid() != 0
-for tier in ("strong", "bubblewrap", "landlock"):
-    sandbox = Sandbox.probe(force=tier)
+for tier, preload in (("strong", PRELOADED), ("bubblewrap", ("anthropic",)), ("landlock", ())):
+    sandbox = Sandbox.probe(force=tier, preload=preload)
     assert sandbox.report.available, (tier, sandbox.report.reason)
     print(tier, run_in_sandbox("import anthropic; print('hi')", "x", sandbox=sandbox).strip())
     sandbox.close()

@@ -45,6 +45,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             HF_TOKEN=KEY,
             AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url,
             AGENT_BUILDER_HUGGINGFACE_UPSTREAM=upstream.url,
+            AGENT_BUILDER_PRELOAD="1",
         )
         with server.client() as client:
             yield client
