@@ -419,3 +419,15 @@ def test_many_long_parts_are_too_many() -> None:
     made = import_agent(program(f'instructions=f"{fields}"', above=f"P = {'x' * 90_000!r}\n"))
     assert "prompt" not in made.spec
     assert "too many parts" in only(made, "instructions").note
+
+
+def test_of_many_tools_the_first_are_carried_and_the_rest_is_told() -> None:
+    names = [f"act{number}" for number in range(40)]
+    above = "".join(
+        f"@function_tool\ndef {name}(x: str) -> str:\n    'Act.'\n    return x\n\n\n"
+        for name in names
+    )
+    made = import_agent(program(f"instructions='Act.', tools=[{', '.join(names)}]", above=above))
+    carried = [line.what for line in made.report if line.what.startswith("tool act")]
+    assert carried == [f"tool {name}" for name in names[:32]]
+    assert not only(made, "8 more tools").carried

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,9 +16,11 @@ MESSAGE = "[{'role': 'user', 'content': 'x'}]"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
+def sandbox() -> Iterator[Sandbox]:
     """Return the sandbox of this machine."""
-    return Sandbox.probe()
+    found = Sandbox.probe()
+    yield found
+    found.close()
 
 
 def events_of(sandbox: Sandbox, code: str) -> list[SandboxEvent]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ ATTACKS = Path(__file__).parent.parent / "attacks"
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
+def sandbox() -> Iterator[Sandbox]:
     """Return the sandbox of this machine."""
-    return Sandbox.probe(preload=())
+    found = Sandbox.probe(preload=())
+    yield found
+    found.close()
 
 
 def test_hostile_folder_is_read_within_its_bounds_and_nothing_else_comes_out(
