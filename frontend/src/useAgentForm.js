@@ -20,6 +20,19 @@ function useKept(typed, base) {
   }, [typed, base]);
 }
 
+/** Counts the times that all values were replaced at once; `now` tells the count in the middle of waiting, too. */
+function useEdition() {
+  const [edition, setEdition] = useState(0);
+  const latest = useRef(0);
+  const now = useCallback(() => latest.current, []);
+  const next = useCallback(() => {
+    latest.current += 1;
+    setEdition(latest.current);
+    return latest.current;
+  }, []);
+  return { edition, now, next };
+}
+
 /** What is unfolded: the ids of sections, and of entries of their lists. */
 function useOpened() {
   const [opened, setOpened] = useState(NOTHING);
@@ -53,7 +66,8 @@ function find(catalog, providerId, modelId) {
  * The form's values as typed, the messages beside its fields, and the draft kept in the browser.
  * `base` is the text of an opened file whose hand-written parts are to be kept, or null.
  * `edition` counts the times that all values were replaced at once: fields made anew with it have no
- * history of their own, which the browser's undo would otherwise play back onto the wrong text.
+ * history of their own, which the browser's undo would otherwise play back onto the wrong text, and
+ * what was asked for an earlier edition is no answer to this one.
  * `grants`: what tests of the agent were given, which another agent doesn't inherit.
  */
 export function useAgentForm(catalog, { withdraw, restore }) {
@@ -62,7 +76,7 @@ export function useAgentForm(catalog, { withdraw, restore }) {
   const [base, setBase] = useState(draft.base);
   const [errors, setErrors] = useState({});
   const [undo, setUndo] = useState(null);
-  const [edition, setEdition] = useState(0);
+  const { edition, now: editionNow, next: nextEdition } = useEdition();
   const [note, setNote] = useState(null);
   const { opened, setOpen, closeAll } = useOpened();
   const values = useMemo(() => withCatalog(typed, catalog), [typed, catalog]);
@@ -81,6 +95,7 @@ export function useAgentForm(catalog, { withdraw, restore }) {
     present.current = { typed, base, withdraw };
   }, [typed, base, withdraw]);
 
+  /** Returns the new edition. */
   const replace = useCallback(
     (next, { base: nextBase = null, undo: label, sameAgent = false }) => {
       const before = present.current;
@@ -89,10 +104,10 @@ export function useAgentForm(catalog, { withdraw, restore }) {
       setBase(nextBase);
       setErrors({});
       setNote(null);
-      setEdition((n) => n + 1);
       closeAll();
+      return nextEdition();
     },
-    [closeAll],
+    [closeAll, nextEdition],
   );
 
   const reset = useCallback(() => replace(starter, { undo: 'Undo reset' }), [replace]);
@@ -104,8 +119,8 @@ export function useAgentForm(catalog, { withdraw, restore }) {
     setUndo(null);
     setErrors({});
     setNote(null);
-    setEdition((n) => n + 1);
-  }, [undo, restore]);
+    nextEdition();
+  }, [undo, restore, nextEdition]);
 
   /** Options that the new model doesn't have go, and `note` says so. */
   const chooseModel = useCallback(
@@ -136,6 +151,7 @@ export function useAgentForm(catalog, { withdraw, restore }) {
     reset,
     undo: undo && { label: undo.label, run: takeBack },
     edition,
+    editionNow,
     note,
     dismissNote: useCallback(() => setNote(null), []),
     chooseModel,

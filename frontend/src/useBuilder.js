@@ -32,6 +32,7 @@ function useFile() {
   return { file, setFile, show };
 }
 
+const OTHER_AGENT = { title: 'Nothing was run', text: 'The form was given another agent meanwhile. Test again to run that one.' };
 const SETTLE = { title: 'Nothing was run', text: 'Settle what the form and the hand-written parts disagree on first: see the code.' };
 
 /** The two things the page does, Generate and Test Agent, and what came of them. */
@@ -40,7 +41,7 @@ export function useBuilder({ form, server, provider, backend, answerer, given, g
   const [generating, setGenerating] = useState(false);
   const [problem, setProblem] = useState(null);
   const runner = useRun();
-  const { values, base, setBase, showErrors } = form;
+  const { values, base, setBase, showErrors, edition, editionNow } = form;
   const { reportOffline, refresh } = server;
   const { run, starting, launch, resume } = runner;
 
@@ -81,19 +82,27 @@ export function useBuilder({ form, server, provider, backend, answerer, given, g
     [reportOffline, refresh, showErrors],
   );
 
-  /** Resolves to the generated file, or null when it failed and the page says why. */
+  /** Resolves to the generated file, or null when it failed and the page says why, or has another agent by now. */
   const write = useCallback(
     async (testing, onto = base) => {
       setGenerating(true);
       showErrors({});
       try {
         const answer = await api.generate(toSpec(values), onto);
+        if (editionNow() !== edition) {
+          if (testing) setProblem(OTHER_AGENT);
+          return null;
+        }
         const kept = answer.kept ?? [];
         const written = { ...answer, kept, fingerprint: present };
         show(written);
         setBase(kept.length > 0 ? answer.code : null);
         return written;
       } catch (error) {
+        if (editionNow() !== edition && error.code !== 'offline') {
+          if (testing) setProblem(OTHER_AGENT);
+          return null;
+        }
         if (error.code === 'conflict') setFile((now) => ({ ...(now ?? fileOfRun({})), code: onto, kept: [], conflicts: error.conflicts }));
         fail(error, testing);
         return null;
@@ -101,7 +110,7 @@ export function useBuilder({ form, server, provider, backend, answerer, given, g
         setGenerating(false);
       }
     },
-    [values, base, setBase, present, fail, show, setFile, showErrors],
+    [values, base, setBase, present, edition, editionNow, fail, show, setFile, showErrors],
   );
 
   const generate = useCallback(async () => {

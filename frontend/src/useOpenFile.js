@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import * as api from './api.js';
 import { atOwnServer, fingerprint, fromSpec, starter, withoutKnownAddress } from './fields.js';
 import { sizeText } from './files.js';
@@ -41,6 +41,21 @@ const OPENAI_AGENTS = /^\s*(from|import)\s+agents\b/m;
 /** The server says of a file it can't use what it is, or has: "is not Python: ...". */
 const aboutFile = (message) => `It ${message}${/[.!?]$/.test(message) ? '' : '.'}`;
 
+/** Of files that are opened one after the other the last stays, whichever is read first. */
+function useTurns() {
+  const latest = useRef(0);
+  return useCallback(() => {
+    latest.current += 1;
+    const turn = latest.current;
+    return () => turn === latest.current;
+  }, []);
+}
+
+/** What was opened, while that is what the form holds: not once it has been undone, reset or written anew. */
+function stillOpen(opened, { edition, base }) {
+  return opened?.edition === edition && (opened.edits === 0 || base !== null) ? opened : null;
+}
+
 /**
  * Opens an agent file: its values go into the form, its hand-written parts are kept, and one that is
  * not ours is offered to be imported. `show` puts a file on the page.
@@ -49,6 +64,7 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
   const [state, setState] = useState(nothing);
   const [early, setEarly] = useState(null);
   const { replace, values } = form;
+  const takeTurn = useTurns();
 
   const fail = useCallback(
     (name, error) => {
@@ -65,29 +81,31 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
    * `sameAgent`: what tests of it were given stays.
    */
   const openText = useCallback(
-    async (name, code, { sameAgent = false } = {}) => {
+    async (name, code, { sameAgent = false, isLatest = takeTurn() } = {}) => {
       setState({ ...nothing, reading: true });
       try {
         const { spec, exact, edits, warnings } = await api.readAgent(code);
+        if (!isLatest()) return;
         const read = withoutKnownAddress(fromSpec(spec), catalog);
-        replace(read, { base: exact ? null : code, undo: 'Undo open', sameAgent });
+        const edition = replace(read, { base: exact ? null : code, undo: 'Undo open', sameAgent });
         const said = [...warnings, ...modelWarning(read, catalog)];
         show({ code, filename: name, warnings: said, kept: edits, fingerprint: fingerprint(read) });
-        setState({ ...nothing, opened: { name, edits: edits.length } });
+        setState({ ...nothing, opened: { name, edits: edits.length, edition } });
       } catch (error) {
+        if (!isLatest()) return;
         if (isOurs(error)) fail(name, error);
         else setState({ ...nothing, foreign: { name, code, why: aboutFile(error.message), importable: OPENAI_AGENTS.test(code) } });
       }
     },
-    [replace, catalog, show, fail],
+    [replace, catalog, show, fail, takeTurn],
   );
 
   const openSpec = useCallback(
     (name, text) => {
       const read = isJsonName(name) ? readSpec(text, catalog) : {};
       if (!read.values) return setState({ ...nothing, problem: specProblem(name, read.why) });
-      replace(read.values, { undo: 'Undo open' });
-      return setState({ ...nothing, opened: { name, edits: 0, notes: specNotes(read, catalog) } });
+      const edition = replace(read.values, { undo: 'Undo open' });
+      return setState({ ...nothing, opened: { name, edits: 0, notes: specNotes(read, catalog), edition } });
     },
     [replace, catalog],
   );
@@ -100,12 +118,14 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
         setEarly(chosen);
         return;
       }
+      const isLatest = takeTurn();
       const { code, problem } = await readText(chosen);
+      if (!isLatest()) return;
       if (problem) setState({ ...nothing, problem });
       else if (isSpecName(chosen.name)) openSpec(chosen.name, code);
-      else await openText(chosen.name, code);
+      else await openText(chosen.name, code, { isLatest });
     },
-    [catalog, openText, openSpec],
+    [catalog, openText, openSpec, takeTurn],
   );
 
   // Dropped before the server had answered.
@@ -120,20 +140,22 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
   /** Takes over what can be carried of a program that is not ours: of its first agent, or the one named. */
   const importForeign = useCallback(
     async ({ name, code }, agent) => {
+      const isLatest = takeTurn();
       setState({ ...nothing, reading: true });
       try {
         const { provider, model } = values;
         const { spec, report, agents } = await api.importAgent({ code, provider, agent });
+        if (!isLatest()) return;
         replace(fromSpec(spec, { ...starter, provider, model }), { undo: 'Undo import' });
         setState({ ...nothing, report: { name, code, rows: report, others: agents.filter((other) => other !== spec.name) } });
       } catch (error) {
-        fail(name, error);
+        if (isLatest()) fail(name, error);
       }
     },
-    [values, replace, fail],
+    [values, replace, fail, takeTurn],
   );
 
   const dismiss = useCallback(() => setState(nothing), []);
 
-  return { ...state, open, openText, importForeign, dismiss };
+  return { ...state, opened: stillOpen(state.opened, form), open, openText, importForeign, dismiss };
 }

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.test_page import (
     DONE,
@@ -72,6 +72,13 @@ def drop_file(page: Page, code: str) -> None:
     )
     transfer = page.evaluate_handle(carry, code)
     page.locator("main").dispatch_event("drop", {"dataTransfer": transfer})
+
+
+def let_go(page: Page, request: Route) -> None:
+    """Have a request answered, and give the page time to take what it should not."""
+    with page.expect_event("requestfinished"):
+        request.continue_()
+    page.wait_for_timeout(300)
 
 
 def code_of(page: Page) -> str:
@@ -192,6 +199,55 @@ def test_file_dropped_before_the_server_has_answered_is_opened_then(
     held[0].continue_()
     expect(page.get_by_text("dropped.py is open")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
+
+
+def test_of_files_opened_one_after_the_other_the_last_stays(page: Page, site: Serving) -> None:
+    held = hold(page, "**/api/read")
+    open_page(page, site)
+    with page.expect_request("**/api/read"):
+        open_file(page, written(site, name="First"))
+    with page.expect_request("**/api/read"):
+        drop_file(page, written(site, name="Second"))
+    expect(page.get_by_text("dropped.py is open")).to_be_visible()
+    let_go(page, held[0])
+    expect(page.get_by_text("mine.py is open")).to_be_hidden()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Second")
+
+
+@pytest.mark.parametrize("button", ["Generate", "Test Agent"])
+def test_file_opened_meanwhile_is_not_replaced_by_what_was_asked_for_before(
+    page: Page, site: Serving, button: str
+) -> None:
+    held = hold(page, "**/api/generate")
+    mine = with_helper(written(site))
+    open_page(page, site)
+    fill(page)
+    with page.expect_request("**/api/generate"):
+        page.get_by_role("button", name=button, exact=True).click()
+    open_file(page, mine)
+    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    let_go(page, held[0])
+    nothing_run = page.get_by_text("another agent meanwhile")
+    expect(nothing_run).to_have_count(int(button == "Test Agent"))
+    assert code_of(page) == mine
+    page.get_by_label("Example task").fill("Is it cold?")
+    page.get_by_role("button", name="Regenerate").click()
+    expect(page.get_by_test_id("code")).to_contain_text("Is it cold?")
+    assert code_of(page) == mine.replace("Is it warm?", "Is it cold?")
+
+
+@pytest.mark.parametrize("button", ["Undo open", "Reset", "Write anew without"])
+def test_what_was_opened_is_said_only_while_the_form_has_it(
+    page: Page, site: Serving, button: str
+) -> None:
+    open_page(page, site)
+    open_file(page, with_helper(written(site)))
+    opened = page.get_by_text("mine.py is open")
+    expect(opened).to_be_visible()
+    if button == "Reset":
+        page.get_by_label("Example task").fill("Is it cold?")
+    page.get_by_role("button", name=button, exact=True).click()
+    expect(opened).to_be_hidden()
 
 
 def test_model_that_is_gone_is_changed_with_one_press_and_the_difference_shown(
