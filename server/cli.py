@@ -32,7 +32,10 @@ cli.add_later(
 
 def main() -> None:
     """Run the command line."""
-    cli(obj=_Known())
+    try:
+        cli(obj=_Known())
+    except OSError as error:  # standard output can't be written: the disk is full, say
+        raise SystemExit(f"Error: {error}") from None
 
 
 class _Known:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from llm_agent_builder import AgentBuilder
-from tests.serving import ServerFactory, call
+from tests.serving import ServerFactory, bare_environment, call, command
 
 TASK = "What is the capital of France?"
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def program(folder: Path, code: str) -> str:
@@ -164,3 +166,17 @@ def test_serve_makes_a_token_beyond_loopback_and_ends_well_on_interrupt(
     server = serve("--host", "0.0.0.0")
     assert len(server.url.partition("#token=")[2]) > 20
     assert server.stop() == 0
+
+
+def test_output_that_can_not_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command("schema"),
+            cwd=tmp_path,
+            env=bare_environment(tmp_path, PYTHONPATH=str(ROOT)),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "Error: [Errno 28] No space left on device\n")
