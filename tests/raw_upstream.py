@@ -35,7 +35,8 @@ def _read_request(connection: socket.socket) -> bytes:
     left = int(lengths[0]) - len(body) if lengths else 0
     chunked = b"transfer-encoding: chunked" in head.lower()
     while left > 0 or (chunked and not body.endswith(b"0\r\n\r\n")):
-        piece = connection.recv(65536)
+        if not (piece := connection.recv(65536)):
+            return b""
         body, left = body + piece, left - len(piece)
     return head
 
@@ -46,6 +47,7 @@ def raw_upstream(wire: Wire) -> Iterator[RawUpstream]:
     listener = socket.create_server(("127.0.0.1", 0))
     state = RawUpstream(f"http://127.0.0.1:{listener.getsockname()[1]}")
     connections: list[socket.socket] = []
+    threads: list[threading.Thread] = []
 
     def serve(connection: socket.socket) -> None:
         with connection:
@@ -61,8 +63,8 @@ def raw_upstream(wire: Wire) -> Iterator[RawUpstream]:
             while True:
                 connection, _ = listener.accept()
                 connections.append(connection)
-                thread = threading.Thread(target=serve, args=(connection,), daemon=True)
-                thread.start()
+                threads.append(threading.Thread(target=serve, args=(connection,), daemon=True))
+                threads[-1].start()
 
     acceptor = threading.Thread(target=accept, daemon=True)
     acceptor.start()
@@ -75,3 +77,6 @@ def raw_upstream(wire: Wire) -> Iterator[RawUpstream]:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         acceptor.join()
+        for thread in threads:  # one that went on would take the processor from all later tests
+            thread.join(20)
+            assert not thread.is_alive(), "a script of the upstream does not end"

@@ -262,7 +262,7 @@ def test_connection_is_kept_for_the_next_call_and_never_lent_to_another_key() ->
         body = message("hi")
         for _ in range(2):
             connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-            while b"\r\n\r\n" not in connection.recv(65536):
+            while (piece := connection.recv(65536)) and b"\r\n\r\n" not in piece:
                 pass
 
     async def inside(url: str) -> None:
