@@ -80,10 +80,7 @@ def load(names: Iterable[str]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """Spare the collector its walks through all that has been loaded so far: it would find little.
-
-    They take a sixth of the time that loading takes.
-    """
+    """Spare the collector its walks through all that has been loaded: it would find little."""
     gc.disable()
     try:
         yield
