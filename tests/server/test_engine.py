@@ -210,7 +210,8 @@ def test_multiprocessing_works_with_every_way_of_starting(sandbox: Sandbox) -> N
 
 
 def fork_server_of(sandbox: Sandbox) -> int:
-    return helpers_of(os.getpid())["forkserver"]
+    # A process that has just been started has no command line for a moment.
+    return int(wait_until(lambda: helpers_of(os.getpid()).get("forkserver")))
 
 
 def test_killed_fork_server_fails_its_runs_and_those_that_wait_go_on() -> None:
