@@ -256,15 +256,24 @@ class _HalfOpen(asyncio.Protocol):
     """Stands before aiohttp's protocol, which ends a connection whose client ends its half."""
 
     def __init__(self, inner: Any, sent: aiohttp.StreamReader) -> None:
-        self.data_received = inner.data_received
-        self.connection_lost = inner.connection_lost
-        self.pause_writing = inner.pause_writing
-        self.resume_writing = inner.resume_writing
+        self._inner = inner
         self._sent = sent
 
     def eof_received(self) -> bool:
         self._sent.feed_eof()
         return True  # what is still to come the other way is passed on
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
 
 
 def _take_over(request: web.BaseRequest) -> aiohttp.StreamReader:

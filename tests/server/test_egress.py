@@ -195,7 +195,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
 
 
-def through_tunnel(place: Handler, client: Client, **bounds: Any) -> tuple[Seen, Egress]:
+def through_tunnel(place: Handler, client: Client, **bounds: Any) -> Seen:
     """Have `client` speak to `place`, a server on this machine, through a granted tunnel."""
 
     async def here(host: str, port: int) -> list[str]:
@@ -213,14 +213,13 @@ def through_tunnel(place: Handler, client: Client, **bounds: Any) -> tuple[Seen,
             status, reader, writer = await connect(grant, name)
             with closing(writer):
                 assert " 200 " in status
-                result = await client(reader, writer)
+                async with asyncio.timeout(20):  # a tunnel that hangs has 60 s
+                    result = await client(reader, writer)
             await eventually(lambda: not grant.egress.tunnels)
-            next_status, _, writer = await connect(grant, name)
-            writer.close()
-        return result, next_status
+        return result
 
     egress = Egress(resolve=here, may_reach=lambda address: True, **bounds)
-    return through(NOWHERE, work, egress=egress), egress
+    return through(NOWHERE, work, egress=egress)
 
 
 async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -250,8 +249,7 @@ async def until_ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 def test_tunnel_over_the_cap_ends_at_once_with_a_denied_event(
     place: Handler, client: Client
 ) -> None:
-    seen, _ = through_tunnel(place, client, max_bytes=1_000_000)
-    assert " 403 " in seen.result[1]  # nor is there another
+    seen = through_tunnel(place, client, max_bytes=1_000_000)
     [(kind, data)] = seen.events
     assert (kind, data["kind"]) == ("denied", "network")
     assert data["message"] == "a run may move 1,000,000 bytes over connections of its own"
@@ -261,9 +259,14 @@ def test_tunnel_over_the_cap_ends_at_once_with_a_denied_event(
     ("place", "client"), [(never_read, flood), (never_read, until_ended), (swallow, until_ended)]
 )
 def test_tunnel_in_which_nothing_moves_is_closed(place: Handler, client: Client) -> None:
-    seen, _ = through_tunnel(place, client, idle_s=0.3)
-    assert " 200 " in seen.result[1]
-    assert seen.events == []
+    assert through_tunnel(place, client, idle_s=0.3).events == []
+
+
+def test_run_that_has_moved_all_it_may_gets_no_further_tunnel() -> None:
+    egress = Egress({PLACE}, resolve=resolving_to("93.184.216.34"), max_bytes=0)
+    seen = try_place(PLACE, egress)
+    assert " 403 " in seen.result
+    assert "a run may move 0 bytes" in seen.events[0][1]["message"]
 
 
 def test_answer_to_a_client_that_has_ended_its_half_is_passed_on() -> None:
@@ -276,8 +279,7 @@ def test_answer_to_a_client_that_has_ended_its_half_is_passed_on() -> None:
         writer.write_eof()
         return await reader.read()
 
-    seen, _ = through_tunnel(count, client)
-    assert seen.result[0] == b"1000000 bytes"
+    assert through_tunnel(count, client).result == b"1000000 bytes"
 
 
 @pytest.mark.parametrize(
