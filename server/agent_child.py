@@ -6,11 +6,13 @@ Standard library only. What the program sees is what a fresh `python agent.py --
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import resource
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -23,6 +25,9 @@ from server.seccomp import load_seccomp
 MARK = 255
 """The descriptor on which the process says why it ended, where its exit code can't. The highest
 that a run may have, so that those it opens itself start at 3."""
+_FILES_BESIDE = 8
+"""Descriptors above the mark while the others are put in their places."""
+_FAILURE_BYTES = 4096
 NICE = 10  # so that whoever watches gets a turn, whatever the program does
 _ENTERED = ("user", "mnt", "net", "ipc", "uts")
 
@@ -54,12 +59,17 @@ def become_agent(
     `null` is /dev/null opened for reading; `filters` are the seccomp programs by name; `taken` is
     the address space that was in use before.
     """
-    with _failing_into(passed.job):
+    with failing_into(passed.job) as at:
+        at("its job")
         job = _read_job(passed.job)
+        at("its namespaces")
         _enter_cell(passed.namespaces)
+        at("its open files")
         job_file, rules = _settle_descriptors(passed, null)
-    with _failing_into(job_file):
-        _confine(job, rules, filters=filters, taken=taken)
+    with failing_into(job_file) as at:
+        for layer, put_on in _layers(job, rules, filters=filters, taken=taken):
+            at(layer)
+            put_on()
     os.close(job_file)
     forget_parent(job["environment"])
     argv = ["agent.py", *_task_arguments(job["task"])]
@@ -78,13 +88,26 @@ def _task_arguments(task: str) -> list[str]:
 
 
 @contextmanager
-def _failing_into(job_file: int) -> Iterator[None]:
-    """End the process with the error in the job's file: the program has not run."""
+def failing_into(job_file: int) -> Iterator[Callable[[str], None]]:
+    """End the process with the reason in place of its job, where what follows fails.
+
+    Yields what names the step under way. The reason is that name and the kind of error, no text of
+    the error's own: that could quote the job, which has the task and the run's token.
+    """
+    under_way = ["its start"]
     try:
-        yield
-    except Exception as error:
-        os.pwrite(job_file, f"!{type(error).__name__}: {error}".encode()[:4096], 0)
-        os._exit(1)
+        yield lambda step: under_way.__setitem__(0, step)
+    except BaseException as error:
+        try:
+            os.ftruncate(job_file, 0)
+            os.pwrite(job_file, f"!{under_way[0]}: {_kind_of(error)}".encode()[:_FAILURE_BYTES], 0)
+        finally:
+            os._exit(1)  # whatever happens: nothing of the parent's is gone on with
+
+
+def _kind_of(error: BaseException) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    return type(error).__name__ if code is None else os.strerror(code)
 
 
 def _say(mark: bytes) -> None:
@@ -99,31 +122,33 @@ def _read_job(descriptor: int) -> dict[str, Any]:
     return job
 
 
-def _confine(
+def _layers(
     job: dict[str, Any], rules: int | None, *, filters: Mapping[str, bytes], taken: int
-) -> None:
-    """Put on all layers of `job`; nothing here can be taken off again."""
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield all layers of `job`, to be put on in this order; none can be taken off again."""
     layers, limits = job["layers"], Limits(**job["limits"])
-    os.setsid()  # its own session and process group: no terminal, and one signal ends all
-    _become_user(job["uid"])
-    os.chdir(job["scratch"])
-    os.umask(0o077)
-    os.nice(NICE)
+    yield "its session", os.setsid  # and process group: no terminal, and one signal ends all
+    yield "its user", lambda: _become_user(job["uid"])
+    yield "its folder", lambda: os.chdir(job["scratch"])
+    yield "its file mode", lambda: os.umask(0o077)
+    yield "its priority", lambda: os.nice(NICE)
     if job["most_tasks"]:
-        confine.limit_tasks(job["most_tasks"])
+        yield "its number of processes", lambda: confine.limit_tasks(job["most_tasks"])
     if "capabilities" in layers:
-        confine.drop_privileges()
+        yield "capabilities", confine.drop_privileges
     else:
-        confine.set_no_new_privileges()
+        yield "no_new_privs", confine.set_no_new_privileges
     if "landlock" in layers:
-        if rules is None:
-            rules = confine.make_ruleset(**job["rules"])
-        confine.restrict_with_landlock(rules)
+        yield "landlock", lambda: _restrict(job, rules)
     if "rlimits" in layers:
-        confine.limit_resources(limits, taken=taken)
-    confine.set_inspectable(True)
+        yield "rlimits", lambda: confine.limit_resources(limits, taken=taken)
+    yield "its /proc entries", lambda: confine.set_inspectable(True)
     if "seccomp" in layers:
-        load_seccomp(filters[job["filter"]])
+        yield "seccomp", lambda: load_seccomp(filters[job["filter"]])
+
+
+def _restrict(job: dict[str, Any], rules: int | None) -> None:
+    confine.restrict_with_landlock(confine.make_ruleset(**job["rules"]) if rules is None else rules)
 
 
 def _enter_cell(found: Mapping[str, int]) -> None:
@@ -139,6 +164,8 @@ def _settle_descriptors(passed: Passed, null: int) -> tuple[int, int | None]:
     Returns where the last two are, which must not outlive the layers they are for.
     """
     out_of_the_way = MARK + 1
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < out_of_the_way + _FILES_BESIDE:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     stdout, stderr, mark, job_file = (
         fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, out_of_the_way)
         for each in (passed.stdout, passed.stderr, passed.mark, passed.job)

@@ -14,7 +14,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -28,9 +28,18 @@ MAX_BYTES = 256 * 1024 * 1024
 CONNECT_S = 10.0
 IDLE_S = 60.0
 _PIECE = 64 * 1024
-# Addresses that stand for another: the one inside could be anything.
-_WRAPPED = ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::ffff:0:0/96", "::/96")
-_NETWORKS = tuple(map(ipaddress.ip_network, _WRAPPED))
+_RESERVED = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+    *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3"),
+    "168.63.129.16/32",  # Azure's own server of each virtual machine, though its block is public
+    *("2001::/23", "2001:db8::/32", "2002::/16", "3ffe::/16", "3fff::/20"),
+)
+"""From IANA's special-purpose registries, of which Python 3.11 lacks some. Addresses of 2001::/23
+and 2002::/16 stand for one of IPv4, which could be any."""
+_RESERVED_NETWORKS = tuple(map(ipaddress.ip_network, _RESERVED))
+_IPV6_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that IANA has given out to the internet; the rest is local, wrapped or to come."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 Tell = Callable[[str], None]
@@ -44,10 +53,34 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Say whether an address is one of the internet's, not of this machine or its network."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    wrapped = any(parsed in network for network in _NETWORKS if network.version == parsed.version)
-    return parsed.is_global and not parsed.is_multicast and not wrapped
+    """Say whether an address is one of the internet's; what can't be read is not."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if parsed.version == 6 and (parsed.scope_id or parsed not in _IPV6_UNICAST):
+        return False
+    reserved = any(parsed in each for each in _RESERVED_NETWORKS if each.version == parsed.version)
+    return parsed.is_global and not reserved
+
+
+def is_own(address: str) -> bool:
+    """Say whether a public address is one of this machine's own: then it is its own peer.
+
+    Connecting a UDP socket sends nothing, and shows by which address the way leads.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))
+            return str(probe.getsockname()[0]) == address
+    except OSError:
+        return False  # no way leads there: connecting will say so
+
+
+def leads_out(address: str) -> bool:
+    """Say whether an address is public and not this machine's."""
+    return is_public(address) and not is_own(address)
 
 
 class NotGrantedError(Exception):
@@ -64,10 +97,12 @@ class Egress:
 
     granted: Collection[str] = ()
     resolve: Resolve = resolve
-    may_reach: Callable[[str], bool] = is_public
+    may_reach: Callable[[str], bool] = leads_out
     """Whether an address may be connected to."""
-    tunnels: int = 0
-    moved: int = 0
+    max_bytes: int = MAX_BYTES
+    idle_s: float = IDLE_S
+    tunnels: int = field(default=0, init=False)
+    moved: int = field(default=0, init=False)
     """Bytes so far."""
 
     async def handle(
@@ -82,15 +117,19 @@ class Egress:
         except NotGrantedError as error:
             tell(str(error))
             return web.Response(status=error.status, text=f"{error}\n")
+        transport = request.transport
         try:
-            await self._relay(request, reader, writer)
+            with suppress(OSError, TimeoutError):  # one side has gone, or both are silent
+                await self._relay(request, reader, writer)
         except NotGrantedError as error:
             tell(str(error))
+            if transport is not None:
+                transport.abort()  # at once, also where the run doesn't read
         finally:
             self.tunnels -= 1
             writer.transport.abort()
-            if request.transport is not None:
-                request.transport.close()
+            if transport is not None:
+                transport.close()
         return web.Response()
 
     async def _connect(
@@ -101,6 +140,7 @@ class Egress:
         address = await self._address(host.strip("[]"), int(port))
         if self.tunnels >= MAX_TUNNELS:
             raise NotGrantedError(429, f"a run may have {MAX_TUNNELS} connections of its own")
+        self._count(0)
         self.tunnels += 1
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -148,38 +188,54 @@ class Egress:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        clock = asyncio.get_running_loop().time
-        async with asyncio.timeout(IDLE_S) as deadline:
+        """Move bytes both ways until the place has ended; the run may end its half before.
 
-            async def move(
-                pieces: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]
-            ) -> None:
-                async for piece in pieces:
-                    deadline.reschedule(clock() + IDLE_S)
-                    self.moved += len(piece)
-                    if self.moved > MAX_BYTES:
-                        raise NotGrantedError(403, f"more than {MAX_BYTES:,} bytes of its own")
-                    await write(piece)
+        Raises:
+            NotGrantedError: it is more than a run may move.
+            TimeoutError: nothing moves any more.
+            OSError: a side has gone.
 
-            async def up(piece: bytes) -> None:
-                writer.write(piece)
-                await writer.drain()
+        """
+        await request.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        sent = _take_over(request)
 
-            async def send() -> None:
-                await move(sent.iter_any(), up)
-                writer.write_eof()
+        async def write_up(piece: bytes) -> None:
+            writer.write(piece)
+            await writer.drain()
 
-            await request.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            sent = _take_over(request)
-            sending = asyncio.create_task(send())
+        async with asyncio.timeout(self.idle_s) as idle:
+            up = asyncio.create_task(self._move(sent.iter_any(), write_up, idle))
+            down = asyncio.create_task(self._move(_pieces(reader), request.writer.write, idle))
             try:
-                with suppress(OSError):
-                    await move(_pieces(reader), request.writer.write)
+                await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+                if up.done():
+                    up.result()
+                    writer.write_eof()
+                await down
             finally:
-                sending.cancel()
-                error = (await asyncio.gather(sending, return_exceptions=True))[0]
-            if isinstance(error, NotGrantedError):
-                raise error
+                up.cancel()
+                down.cancel()
+                await asyncio.gather(up, down, return_exceptions=True)
+
+    async def _move(
+        self,
+        pieces: AsyncIterator[bytes],
+        write: Callable[[bytes], Awaitable[None]],
+        idle: asyncio.Timeout,
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        async for piece in pieces:
+            self._count(len(piece))
+            await write(piece)
+            if not idle.expired():
+                idle.reschedule(clock() + self.idle_s)
+
+    def _count(self, size: int) -> None:
+        """Add what is to be moved; raise NotGrantedError where no more may be."""
+        self.moved += size
+        if self.moved > self.max_bytes or (self.moved == self.max_bytes and not size):
+            most = f"{self.max_bytes:,} bytes"
+            raise NotGrantedError(403, f"a run may move {most} over connections of its own")
 
 
 class _Tap:
@@ -196,12 +252,38 @@ class _Tap:
         self._stream.feed_eof()
 
 
+class _HalfOpen(asyncio.Protocol):
+    """Stands before aiohttp's protocol, which ends a connection whose client ends its half."""
+
+    def __init__(self, inner: Any, sent: aiohttp.StreamReader) -> None:
+        self._inner = inner
+        self._sent = sent
+
+    def eof_received(self) -> bool:
+        self._sent.feed_eof()
+        return True  # what is still to come the other way is passed on
+
+    def data_received(self, data: bytes) -> None:
+        self._inner.data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+
 def _take_over(request: web.BaseRequest) -> aiohttp.StreamReader:
     """Return what the client sends from here on."""
     loop = asyncio.get_running_loop()
     stream = aiohttp.StreamReader(request.protocol, _PIECE, loop=loop)
     parser: Any = _Tap(stream)
     request.protocol.set_parser(parser)
+    if request.transport is not None:
+        request.transport.set_protocol(_HalfOpen(request.protocol, stream))
     return stream
 
 

@@ -93,7 +93,10 @@ def new_job_file() -> int:
 
 
 def failure_in(job: int) -> str | None:
-    """Return what kept a run from beginning, or None where the program has run."""
+    """Return what kept a run from beginning, or None where the program has run.
+
+    See `agent_child.failing_into`, which puts it in the job's place.
+    """
     text = os.pread(job, 4096, 0)
     return text[1:].decode("utf-8", "replace") if text.startswith(b"!") else None
 

@@ -117,9 +117,14 @@ class Grant:
 
     def tell(self, event: str, data: Mapping[str, str]) -> None:
         """Pass an event on, each once and not without end: a run can cause them at will."""
+        data = {name: self.masked(text) for name, text in data.items()}
         if data["message"] not in self._told and len(self._told) < MAX_EVENTS:
             self._told.add(data["message"])
             self.on_event(event, data)
+
+    def masked(self, text: str) -> str:
+        """Return text without the run's token: what is kept and shown has none."""
+        return text.replace(self.token.reveal(), "(the run's token)")
 
     def tell_denied(self, message: str) -> None:
         """Tell the run that the network was refused to it, and why."""

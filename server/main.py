@@ -55,7 +55,7 @@ from server.run import Run
 from server.run_files import MAX_BYTES, MAX_FILES
 from server.runs import Runs
 from server.sandbox import Sandbox
-from server.security import COOKIE, SecurityMiddleware, token_matches
+from server.security import COOKIE, SecurityMiddleware, session_cookie, token_matches
 from server.settings import KeySource, Settings, load_settings, server_key
 from server.sse import event_stream
 from server.store import Store
@@ -366,11 +366,11 @@ def _event_number(text: str | None) -> int:
 async def post_session(request: Request, body: SessionRequest) -> Response:
     """Keep the access token in a cookie that scripts can't read."""
     token = _rooms(request).settings.token
-    if token is not None and not token_matches(body.token, token):
+    if token is not None and not token_matches(body.token.encode("utf-8", "replace"), token):
         return JSONResponse({"detail": "that is not the token", "code": "token_required"}, 401)
     response = Response(status_code=204)
     if token is not None:
-        response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+        response.set_cookie(COOKIE, session_cookie(token), httponly=True, samesite="strict")
     return response
 
 

@@ -29,6 +29,7 @@ from server.run import Run
 from server.run_files import MAX_BYTES, MAX_FILES, Collected
 from server.settings import PREFIX, KeySource, Settings, load_settings
 from server.store import Store
+from server.terminal import RunScreen
 
 
 @click.command(cls=Command)
@@ -74,6 +75,12 @@ from server.store import Store
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Answer the model calls from this file: no key, no network.",
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Show the output as it is. Otherwise colours pass, and what drives the terminal (titles, "
+    "clipboard, cursor) is dropped.",
+)
 def run(
     file: Path,
     task: str | None,
@@ -85,6 +92,7 @@ def run(
     replay: Path | None,
     given: tuple[str, ...],
     save: Path | None,
+    raw: bool,
 ) -> None:
     """Run an agent file in the sandbox, showing its output as it comes.
 
@@ -113,7 +121,8 @@ def run(
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
-    code, written = asyncio.run(_run_once(request, settings, record, read_files(given)))
+    screen = RunScreen(raw=raw)
+    code, written = asyncio.run(_run_once(request, settings, record, read_files(given), screen))
     saved = save_files(written, save)
     sys.exit(code if saved else 1)
 
@@ -156,7 +165,11 @@ def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
 
 
 async def _run_once(
-    request: ExecuteRequest, settings: Settings, record: Path | None, files: Mapping[str, bytes]
+    request: ExecuteRequest,
+    settings: Settings,
+    record: Path | None,
+    files: Mapping[str, bytes],
+    screen: RunScreen,
 ) -> tuple[int, Collected]:
     """Run one program with rooms of its own, in a data folder that goes with it."""
     try:
@@ -180,7 +193,7 @@ async def _run_once(
             admitted = await rooms.runs.admit(
                 request.code, request.task, request.backend, limits, options
             )
-            code = await _show(rooms, admitted, request.backend)
+            code = await _show(screen, rooms, admitted, request.backend)
         if record is not None:
             _write_cassette(record, admitted)
         return code, Collected(admitted.files, admitted.files_left_out)
@@ -218,41 +231,40 @@ def _write_cassette(file: Path, admitted: Run) -> None:
 _NOTED = {"limit": "reached", "denied": "denied"}
 
 
-async def _show(rooms: Rooms, admitted: Run, choice: str) -> int:
-    _show_who(rooms, admitted, choice)
+async def _show(screen: RunScreen, rooms: Rooms, admitted: Run, choice: str) -> int:
+    _show_who(screen, rooms, admitted, choice)
     notes: list[str] = []
     async for _, kind, data in rooms.runs.events(admitted.id):
         if kind == "output":
-            stream = sys.stdout if data["stream"] == "stdout" else sys.stderr
-            stream.write(data["text"])
-            stream.flush()
+            screen.write(data["stream"], data["text"])
         elif kind == "started":
             for need in data["missing"]:
-                click.echo(f"[{need['message']}]", err=True)
+                screen.say(need["message"])
         elif kind in _NOTED:
-            notes.append(f"[{_NOTED[kind]}: {data['message']}]")
+            notes.append(f"{_NOTED[kind]}: {data['message']}")
     for note in notes:  # at the end: what a failing program writes is long
-        click.echo(note, err=True)
-    return _show_end(admitted)
+        screen.say(note)
+    screen.end_line()
+    return _show_end(screen, admitted)
 
 
-def _show_who(rooms: Rooms, admitted: Run, choice: str) -> None:
+def _show_who(screen: RunScreen, rooms: Rooms, admitted: Run, choice: str) -> None:
     if not providers_in(admitted.code):
         return
-    click.echo(f"[{admitted.backend}: {_who(rooms, admitted)}]", err=True)
+    screen.say(f"{admitted.backend}: {_who(rooms, admitted)}")
     if unlisted := _unlisted(rooms, admitted, choice):
-        click.echo(f"[{unlisted}]", err=True)
+        screen.say(unlisted)
 
 
-def _show_end(admitted: Run) -> int:
+def _show_end(screen: RunScreen, admitted: Run) -> int:
     if admitted.failure is not None:
         raise admitted.failure
     if used := admitted.result["usage"]:
         is_paid = admitted.backend == "provider" and base_url_in(admitted.code) is None
-        click.echo(f"[{_used(used, admitted.result['cost_usd'], is_paid=is_paid)}]", err=True)
+        screen.say(_used(used, admitted.result["cost_usd"], is_paid=is_paid))
     if admitted.status == "success":
         return 0
-    click.echo(f"[{admitted.status}: {admitted.result['reason']}]", err=True)
+    screen.say(f"{admitted.status}: {admitted.result['reason']}")
     return 1
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from server import confine
-from server.agent_child import Passed, become_agent
+from server.agent_child import Passed, become_agent, failing_into
 from server.cell_root import INODES_A_MIB
 from server.confine import MIB, Limits, task_cap
 from server.supervisor import Supervisor, close_all
@@ -59,9 +59,11 @@ class _Keeper(Supervisor):
         keeper = os.getpid()
         pid = os.fork()
         if pid == 0:
-            confine.die_with_parent(keeper)
-            if "tasks" in passed:
-                os.write(passed["tasks"], b"0")  # into a group of the host, which caps tasks
+            with failing_into(passed["job"]) as at:
+                confine.die_with_parent(keeper)
+                if "tasks" in passed:
+                    at("its number of processes")
+                    os.write(passed["tasks"], b"0")  # into a group of the host, which caps tasks
             become_agent(
                 Passed.of(passed), null=self._null, filters=self._filters, taken=self._taken
             )

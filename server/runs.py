@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -44,6 +44,12 @@ from server.store import Store
 from server.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
+
+
+def _masked(text: str, grants: Iterable[Grant]) -> str:
+    for grant in grants:
+        text = grant.masked(text)
+    return text
 
 
 def _missing(run: Run) -> list[dict[str, Any]]:
@@ -309,6 +315,8 @@ class Runs:
                 missing=missing,
             )
             last = await self._follow(run, program)
+        except MachineryError as error:
+            raise MachineryError(_masked(str(error), grants)) from error
         finally:
             for grant in grants:
                 await grant.close()

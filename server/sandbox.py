@@ -47,7 +47,7 @@ from server.run_events import (
 )
 from server.run_files import PROGRAM, Collected, collect_files, place_files
 from server.settings import load_settings
-from server.tiers import PRELOADED, TierReport, make_engine, probe_tier
+from server.tiers import PRELOADED, TierReport, make_engine, probe_tier, with_mend
 
 _DRAIN_S = 1.0
 """How long the pipes may stay open after everything in the place has ended."""
@@ -296,7 +296,9 @@ class SandboxRun:
 
     def _failure(self) -> MachineryError | None:
         failure = failure_in(self._job)
-        return MachineryError(f"the sandbox could not be put on: {failure}") if failure else None
+        return (
+            MachineryError(with_mend(f"the run can't be isolated: {failure}")) if failure else None
+        )
 
     async def _drain(self) -> None:
         """Take what is still in the pipes; all who could write are gone."""

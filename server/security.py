@@ -1,26 +1,31 @@
 """Who may talk to the server: Host, Origin, content type and token; and the answer's headers.
 
 The server runs code, so a page of another site must not reach it through the user's browser, not
-even by renaming itself to a loopback address (DNS rebinding): hence Host and Origin both.
+even by renaming itself to a loopback address (DNS rebinding): hence Host and Origin both. Without a
+token it serves only what comes over loopback (see `locality.py`) to a loopback name.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from itertools import islice
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.locality import why_not_local
 from server.settings import LOOPBACK_HOSTS, Settings
 
 COOKIE = "agent_builder_token"
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request. Larger than 1 MiB of code all of it escaped as JSON, and than 1 MiB of code
 with 4 MiB of files as base64."""
+_MOST_COOKIES = 1000
+"""Cookies of our name that are compared in one request."""
 _OPEN_PATHS = {"/healthz", "/api/session"}
 _HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::\d{1,5})?")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -77,18 +82,22 @@ class SecurityMiddleware:
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = host_of(headers.get("host", ""))
         if host is None or host not in self._hosts:
-            return _refuse(
-                403,
-                "host_not_allowed",
-                "this server is not known by that name; add it to AGENT_BUILDER_ALLOWED_HOSTS",
-            )
+            return _refuse(403, "host_not_allowed", self._unknown_host())
         if not self._same_origin(scope, headers):
             return _refuse(403, "origin_not_allowed", "requests from other sites are refused")
-        if refusal := _malformed(scope, headers):
-            return refusal
-        if scope["path"] in _OPEN_PATHS or not self._needs_token(scope, host):
+        return self._refuse_stranger(scope, headers, host) or _malformed(scope, headers)
+
+    def _refuse_stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
+        """Refuse who has no token and needs one: for everything but the page itself."""
+        if scope["path"] in _OPEN_PATHS or _is_page(scope):
             return None
-        return self._check_token(scope, headers)
+        if self._token is not None:
+            return self._check_token(headers, self._token)
+        return _refuse_without_token(scope, headers, host)
+
+    def _unknown_host(self) -> str:
+        detail = "this server is not known by that name; add it to AGENT_BUILDER_ALLOWED_HOSTS"
+        return detail if self._token else f"{detail}, and set AGENT_BUILDER_TOKEN"
 
     def _same_origin(self, scope: Scope, headers: Headers) -> bool:
         origin = headers.get("origin")
@@ -102,25 +111,31 @@ class SecurityMiddleware:
             return False
         return parts.scheme in {"http", "https"} and parts.netloc == headers.get("host")
 
-    def _needs_token(self, scope: Scope, host: str) -> bool:
-        """Everything but the page itself needs the token, where there is one or must be one."""
-        is_page = scope["method"] in {"GET", "HEAD"} and not scope["path"].startswith(
-            ("/api/", "/metrics", "/openapi.json", "/docs", "/redoc")
-        )
-        return not is_page and (self._token is not None or host not in LOOPBACK_HOSTS)
-
-    def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
-        if self._token is None:
-            return _refuse(
-                403, "token_missing", "set AGENT_BUILDER_TOKEN: needed beyond loopback names"
-            )
+    def _check_token(self, headers: Headers, token: str) -> Response | None:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        presented = bearer.strip() if scheme.lower() == "bearer" else _cookie(headers)
-        if token_matches(presented, self._token):
+        presented = [_raw(bearer.strip())] if scheme.lower() == "bearer" else _cookies(headers)
+        if any(token_matches(each, token) for each in presented):
             return None
         return _refuse(
             401, "token_required", "this server needs its access token (it printed it at start)"
         )
+
+
+def _is_page(scope: Scope) -> bool:
+    """Return whether a request is for the page itself, which needs no token."""
+    return scope["method"] in {"GET", "HEAD"} and not scope["path"].startswith(
+        ("/api/", "/metrics", "/openapi.json", "/docs", "/redoc")
+    )
+
+
+def _refuse_without_token(scope: Scope, headers: Headers, host: str) -> Response | None:
+    """Refuse what may come from elsewhere, where there is no token by which to let it in."""
+    reason = why_not_local(scope, headers)
+    if reason is None and host not in LOOPBACK_HOSTS:
+        reason = "this request names the server by another name than a loopback one"
+    if reason is None:
+        return None
+    return _refuse(403, "token_missing", f"set AGENT_BUILDER_TOKEN: {reason}")
 
 
 def _malformed(scope: Scope, headers: Headers) -> Response | None:
@@ -134,9 +149,14 @@ def _malformed(scope: Scope, headers: Headers) -> Response | None:
     return None
 
 
-def token_matches(presented: str, token: str) -> bool:
+def token_matches(presented: bytes, token: str) -> bool:
     """Compare in constant time."""
-    return hmac.compare_digest(presented.encode("utf-8", "replace"), token.encode())
+    return hmac.compare_digest(presented, token.encode())
+
+
+def session_cookie(token: str) -> str:
+    """Return the token as a cookie's value: in letters that every program passes on as they are."""
+    return quote(token, safe="")
 
 
 def length_over(headers: Headers) -> bool:
@@ -149,12 +169,27 @@ def _is_json(headers: Headers) -> bool:
     return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
 
 
-def _cookie(headers: Headers) -> str:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+def _cookies(headers: Headers) -> Iterator[bytes]:
+    """Yield what may be the token, from each cookie of our name.
+
+    Cookies know no ports, so those of other programs on this machine come along, however they are
+    written: each is looked at by itself, and none keeps another from being found.
+    """
+    pairs = (pair for line in headers.getlist("cookie") for pair in line.split(";"))
+    named = (value for name, _, value in (pair.partition("=") for pair in pairs) if _is_ours(name))
+    for value in islice(named, _MOST_COOKIES):
+        plain = value.strip().removeprefix('"').removesuffix('"')
+        yield _raw(plain)  # as a client that sets it by hand writes it
+        yield unquote_to_bytes(_raw(plain))
+
+
+def _is_ours(name: str) -> bool:
+    return name.strip() == COOKIE
+
+
+def _raw(value: str) -> bytes:
+    """Return a header's value as it came: Starlette reads each byte as a letter of Latin-1."""
+    return value.encode("latin-1", "replace")
 
 
 def _bounded(receive: Receive) -> Receive:

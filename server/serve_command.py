@@ -47,6 +47,7 @@ def serve(
         ws="none",  # no route is a WebSocket, and one would be beyond the deadlines
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # who asks is decided by the connection (see locality.py)
         timeout_graceful_shutdown=5,
         server_header=False,
         date_header=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import sys
@@ -43,6 +44,22 @@ _MEND = (
     "Run it on Linux 6.7 or later with Landlock enabled, or set "
     "AGENT_BUILDER_ALLOW_WEAK_SANDBOX=1 if you trust every program you run."
 )
+_ADVICE = (
+    (
+        os.strerror(errno.EMFILE),
+        "Raise the limit of open files to 1024 or more (`ulimit -n`, LimitNOFILE= of a service)",
+    ),
+    (
+        "unshare",
+        "User namespaces are switched off here: see the sysctls user.max_user_namespaces, "
+        "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns; in a "
+        "container, its seccomp profile",
+    ),
+    ("needs Linux", _MEND),
+    ("system-call filter", _MEND),
+    ("Landlock ABI", _MEND),
+)
+"""What helps, by a sign that is in the problem; the first that is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +130,15 @@ def probe_tier(
             return TierReport(tier, listed, *_acceptable(tier, allow_weak))
         problems[tier] = with_mend(problem)
     tier = force or "limits"
-    mend = f"the tier {tier!r} can't be had here: {problems[tier]}. {_MEND}"
-    return TierReport(tier, _listed(tier, (), problems), False, mend)
+    reason = f"the tier {tier!r} can't be had here: {problems[tier]}"
+    return TierReport(tier, _listed(tier, (), problems), False, reason)
 
 
 def with_mend(problem: str) -> str:
-    """Return why cells can't be made, and what helps where namespaces are refused."""
-    if "unshare" not in problem:
-        return problem
-    return (
-        f"{problem}. User namespaces are switched off here: see the sysctls "
-        "user.max_user_namespaces, kernel.unprivileged_userns_clone and "
-        "kernel.apparmor_restrict_unprivileged_userns; in a container, its seccomp profile"
-    )
+    """Return why a run can't be isolated, and what helps where that is known."""
+    found = (advice for sign, advice in _ADVICE if sign in problem)
+    advice = next(found, None)
+    return problem if advice is None else f"{problem}. {advice}"
 
 
 def _why_not(tier: str, layers: Collection[str]) -> str | None:

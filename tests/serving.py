@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -113,6 +116,25 @@ def start_server(folder: Path, *arguments: str, before: str = "", **settings: st
         serving.stop()
         raise AssertionError(f"the server did not start: {line}{serving.log}")
     return serving
+
+
+@contextmanager
+def plain_uvicorn(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
+    """Run `uvicorn server.main:app` while the block lasts; yields the line that says where."""
+    root = str(Path(__file__).resolve().parent.parent)
+    log = folder / "uvicorn.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "server.main:app", *arguments],
+            cwd=root,
+            env=bare_environment(folder, **settings),
+            stderr=file,
+        )
+    try:
+        yield wait_until(lambda: re.search(r"running on .*", log.read_text("utf-8")), 60)[0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
 
 
 def wait_until(condition: Any, seconds: float = 20) -> Any:

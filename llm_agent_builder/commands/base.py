@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from llm_agent_builder.errors import AgentBuilderError, SpecError
+from llm_agent_builder.visible_text import visible
 
 _FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
 
@@ -23,9 +24,17 @@ class Command(click.Command):
         try:
             return super().invoke(ctx)
         except SpecError as error:
-            raise click.UsageError(_one_a_line(error, ctx), ctx) from None
+            raise click.UsageError(visible(_one_a_line(error, ctx)), ctx) from None
         except AgentBuilderError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(visible(str(error))) from None
+        except click.ClickException as error:
+            error.message = visible(error.message)  # type: ignore[misc] # its name only is final
+            raise
+
+
+def say(line: str) -> None:
+    """Write a line about what was done on standard error; it may quote a file of others."""
+    click.echo(visible(line), err=True)
 
 
 GIVEN_FILES = f"{__name__}.given_files"

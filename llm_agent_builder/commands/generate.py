@@ -11,7 +11,7 @@ import click
 from llm_agent_builder.agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.batch import run_batch, spec_files_in
 from llm_agent_builder.catalog import Catalog
-from llm_agent_builder.commands.base import Command, read_text, write_text
+from llm_agent_builder.commands.base import Command, read_text, say, write_text
 from llm_agent_builder.commands.catalogs import current_catalog
 from llm_agent_builder.commands.options import option_values, spec_options
 from llm_agent_builder.errors import MergeConflictError, NotOursError, SpecFileError
@@ -104,7 +104,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _warn(spec: AgentSpec, catalog: Catalog, where: str = "") -> None:
     warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
     if warning:
-        click.echo(f"{where}warning: {warning}", err=True)
+        say(f"{where}warning: {warning}")
 
 
 def _write(source: str, output: Path | None, default: Path, *, force: bool) -> None:
@@ -113,7 +113,7 @@ def _write(source: str, output: Path | None, default: Path, *, force: bool) -> N
         return
     path = default if output is None else output / default.name if output.is_dir() else output
     write_text(path, source, force=force)
-    click.echo(f"wrote {path} ({len(source.splitlines())} lines)", err=True)
+    say(f"wrote {path} ({len(source.splitlines())} lines)")
 
 
 def _generate_from(base: Path, given: dict[str, Any], output: Path | None, *, force: bool) -> None:
@@ -141,10 +141,9 @@ def _warn_of_lost_tools(before: AgentSpec, after: AgentSpec) -> None:
     kept = {tool.name for tool in after.tool_codes}
     lost = [tool.name for tool in before.tool_codes if tool.name not in kept]
     if lost:
-        click.echo(
+        say(
             f"warning: the tools given replace those of the file: {', '.join(lost)} taken out; "
-            "to keep one, give it too (--tool FILE or ID)",
-            err=True,
+            "to keep one, give it too (--tool FILE or ID)"
         )
 
 
@@ -173,9 +172,9 @@ def _generate_batch(
     with click.progressbar(specs, label="agents", file=sys.stderr, hidden=hidden) as bar:
         done = run_batch(bar, output, make, force=force)
     for path, problem in done.problems:
-        click.echo(f"{path}: {problem}", err=True)
+        say(f"{path}: {problem}")
     same = f", {len(done.unchanged)} unchanged" if done.unchanged else ""
     failed = f", {len(done.problems)} failed" if done.problems else ""
-    click.echo(f"{len(specs)} specs: {len(done.written)} written{same}{failed}", err=True)
+    say(f"{len(specs)} specs: {len(done.written)} written{same}{failed}")
     if done.problems:
         raise click.exceptions.Exit(1)

@@ -13,7 +13,7 @@ import click
 
 from llm_agent_builder.agent_file import own_base_url
 from llm_agent_builder.catalog import Catalog, Lifecycle
-from llm_agent_builder.commands.base import Command
+from llm_agent_builder.commands.base import Command, say
 from llm_agent_builder.commands.catalogs import current_catalog, server_notes
 from llm_agent_builder.errors import NotOursError, SpecError
 from llm_agent_builder.models.model_facts import Model, Origin, Price
@@ -34,7 +34,7 @@ def models(provider: str | None, as_json: bool) -> None:
     catalog = current_catalog()
     found = {id_.value: catalog.models(id_) for id_ in chosen}
     for note in server_notes() if ProviderEnum.HUGGINGFACE in chosen else ():
-        click.echo(note, err=True)
+        say(note)
     if as_json:
         plain = {id_: [asdict(model) for model in listed] for id_, listed in found.items()}
         click.echo(json.dumps(plain, indent=2, default=str))
@@ -92,7 +92,7 @@ def check(file: Path, fix: bool, target: str | None, strict: bool) -> None:
         text = _text(content)
         upgrade = find_upgrade(text, catalog, filename=file.name, to=target)
     except NotOursError as error:
-        click.echo(f"{file}: {error}", err=True)
+        say(f"{file}: {error}")
         sys.exit(1)
     tree = read_source(text).tree
     problems = [] if _has_run(tree) else ["has no class with a run(task) method"]
@@ -102,7 +102,7 @@ def check(file: Path, fix: bool, target: str | None, strict: bool) -> None:
         problems += _wrong_now(tree, upgrade, catalog) or _wrong_soon(file, upgrade, strict=strict)
         _offer(upgrade, asked=target is not None)
     for problem in problems:
-        click.echo(f"{file}: {problem}", err=True)
+        say(f"{file}: {problem}")
     if problems:
         sys.exit(1)
     click.echo(f"{file}: ok")
@@ -152,7 +152,7 @@ def _wrong_soon(file: Path, upgrade: Upgrade, *, strict: bool) -> list[str]:
     """Warn of what becomes of the file's model; return that instead where it is to fail."""
     if upgrade.note is None or strict:
         return [upgrade.note] if upgrade.note else []
-    click.echo(f"{file}: warning: {upgrade.note}", err=True)
+    say(f"{file}: warning: {upgrade.note}")
     return []
 
 
@@ -161,26 +161,26 @@ def _offer(upgrade: Upgrade, *, asked: bool) -> None:
     if not upgrade.successors:
         return
     if not asked:
-        click.echo("move it with --fix, or --fix --to MODEL:", err=True)
+        say("move it with --fix, or --fix --to MODEL:")
         width = max(len(successor.id) for successor in upgrade.successors)
         for successor in upgrade.successors:
             facts = ", ".join(_size_and_price(successor.context_window, successor.price))
-            click.echo(f"  {successor.id:{width}}  {facts}".rstrip(), err=True)
+            say(f"  {successor.id:{width}}  {facts}".rstrip())
             _warn(successor)
     click.echo(upgrade.successors[0].diff, nl=False)
     if asked:
-        click.echo("nothing was changed; --fix makes the change", err=True)
+        say("nothing was changed; --fix makes the change")
 
 
 def _warn(successor: Successor) -> None:
     for problem in successor.problems:
-        click.echo(f"    {problem}", err=True)
+        say(f"    {problem}")
 
 
 def _apply(file: Path, successor: Successor) -> None:
     _replace(file, successor.code.encode())
     click.echo(successor.diff, nl=False)
-    click.echo(f"{file}: moved to {successor.id}", err=True)
+    say(f"{file}: moved to {successor.id}")
     _warn(successor)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from llm_agent_builder.commands.base import Command, read_text, write_text
+from llm_agent_builder.commands.base import Command, read_text, say, write_text
 from llm_agent_builder.errors import NotOursError, SpecError
 from llm_agent_builder.openai.agent_import import import_agent
 from llm_agent_builder.providers import ProviderEnum
@@ -42,10 +42,10 @@ def read(file: Path, output: Path | None, force: bool) -> None:
         raise click.ClickException(f"{file} {error}") from None
     _write(plain_values(reading.spec), output, force=force)
     for warning in reading.warnings:
-        click.echo(f"{file}: warning: {warning}", err=True)
+        say(f"{file}: warning: {warning}")
     for edit in reading.edits:
         last = f"-{edit.last_line}" if edit.last_line > edit.first_line else ""
-        click.echo(f"{file}:{edit.first_line}{last}: {edit.kind} by hand", err=True)
+        say(f"{file}:{edit.first_line}{last}: {edit.kind} by hand")
 
 
 @click.command("import", cls=Command)
@@ -74,12 +74,12 @@ def import_(file: Path, output: Path | None, force: bool, provider: str, agent: 
     for line in made.report:
         became = "carried over" if line.carried else "NOT carried over"
         note = f": {line.note}" if line.note else ""
-        click.echo(f"{file}:{line.line}: {line.what}: {became}{note}", err=True)
+        say(f"{file}:{line.line}: {line.what}: {became}{note}")
     try:
         make_spec(made.spec)
     except SpecError as error:
         for name, problem in error.problems:
-            click.echo(f"to do in the spec: {name}: {problem}", err=True)
+            say(f"to do in the spec: {name}: {problem}")
 
 
 def _write(values: Mapping[str, Any], output: Path | None, *, force: bool) -> None:
@@ -87,7 +87,7 @@ def _write(values: Mapping[str, Any], output: Path | None, *, force: bool) -> No
         click.echo(dump_spec(values), nl=False)
         return
     write_text(output, dump_spec(values, output.suffix), force=force)
-    click.echo(f"wrote {output}", err=True)
+    say(f"wrote {output}")
 
 
 @click.command(cls=Command)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import subprocess
 from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from server.egress import Egress, is_public
+from server.egress import Egress, is_own, is_public
 from server.gateway import Grant
 from server.settings import destination
 from tests.server.api import events_of, execute, fields
-from tests.server.gateway_client import Seen, through
+from tests.server.gateway_client import Seen, eventually, through
 from tests.serving import ServerFactory, bare_environment, command
 from tests.upstream import Answer, scripted
 
@@ -107,6 +109,13 @@ def test_place_that_was_not_granted_is_refused_and_told(place: str) -> None:
         *("100.64.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1"),
         *("::ffff:127.0.0.1", "::ffff:93.184.216.34", "64:ff9b::7f00:1", "2002:7f00:1::"),
         *("2001:0:7f00:1::", "fd00:ec2::254", "ff02::1", "::127.0.0.1"),
+        # Metadata servers, and what Python's tables lack.
+        *("168.63.129.16", "192.0.0.192", "192.0.0.8", "100.100.100.200", "192.88.99.1"),
+        *("198.18.0.1", "192.0.2.1", "198.51.100.1", "203.0.113.1", "240.0.0.1", "239.1.2.3"),
+        *("fec0::1", "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1", "5f00::1", "3fff::1", "3ffe::1"),
+        *("100::1", "100:0:0:1::1", "2001:1::1", "2001:2::1", "2001:10::1", "2001:20::1"),
+        *("2001:30::1", "2001:db8::1", "fc00::1", "4000::1", "0100::", "2606:2800:220:1::1%eth0"),
+        *("not an address", "127.1", "0x7f.0.0.1"),
     ],
 )
 def test_granted_name_that_leads_to_an_address_that_is_not_public_is_refused(address: str) -> None:
@@ -120,6 +129,12 @@ def test_granted_name_that_leads_to_an_address_that_is_not_public_is_refused(add
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
 def test_public_address_may_be_reached(address: str) -> None:
     assert is_public(address)
+
+
+def test_address_of_this_machine_leads_nowhere_though_it_be_public() -> None:
+    assert is_own("127.0.0.1")
+    assert is_own("::1") or not socket.has_ipv6
+    assert not is_own("93.184.216.34")
 
 
 def test_name_is_asked_for_once_and_the_address_looked_at_is_the_one_connected_to() -> None:
@@ -174,6 +189,97 @@ def test_tunnels_of_one_run_are_bounded() -> None:
 
     seen = through(NOWHERE, client, egress=Egress(resolve=here, may_reach=lambda address: True))
     assert seen.result == ["200"] * 8 + ["429"] * 2
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
+
+
+def through_tunnel(place: Handler, client: Client, **bounds: Any) -> Seen:
+    """Have `client` speak to `place`, a server on this machine, through a granted tunnel."""
+
+    async def here(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def work(session: aiohttp.ClientSession, grant: Grant) -> Any:
+        async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with closing(writer), suppress(asyncio.CancelledError):
+                await place(reader, writer)
+
+        server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+        name = f"service.example:{server.sockets[0].getsockname()[1]}"
+        grant.egress.granted = {name}
+        async with server:
+            status, reader, writer = await connect(grant, name)
+            with closing(writer):
+                assert " 200 " in status
+                async with asyncio.timeout(20):  # a tunnel that hangs has 60 s
+                    result = await client(reader, writer)
+            await eventually(lambda: not grant.egress.tunnels)
+        return result
+
+    egress = Egress(resolve=here, may_reach=lambda address: True, **bounds)
+    return through(NOWHERE, work, egress=egress)
+
+
+async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.read(65536):
+        pass
+
+
+async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while True:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+
+async def never_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(3600)  # it is cancelled with the event loop
+
+
+async def until_ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        await reader.read()
+
+
+@pytest.mark.parametrize(
+    ("place", "client"), [(swallow, flood), (flood, until_ended), (flood, flood)]
+)
+def test_tunnel_over_the_cap_ends_at_once_with_a_denied_event(
+    place: Handler, client: Client
+) -> None:
+    seen = through_tunnel(place, client, max_bytes=1_000_000)
+    [(kind, data)] = seen.events
+    assert (kind, data["kind"]) == ("denied", "network")
+    assert data["message"] == "a run may move 1,000,000 bytes over connections of its own"
+
+
+@pytest.mark.parametrize(
+    ("place", "client"), [(never_read, flood), (never_read, until_ended), (swallow, until_ended)]
+)
+def test_tunnel_in_which_nothing_moves_is_closed(place: Handler, client: Client) -> None:
+    assert through_tunnel(place, client, idle_s=0.3).events == []
+
+
+def test_run_that_has_moved_all_it_may_gets_no_further_tunnel() -> None:
+    egress = Egress({PLACE}, resolve=resolving_to("93.184.216.34"), max_bytes=0)
+    seen = try_place(PLACE, egress)
+    assert " 403 " in seen.result
+    assert "a run may move 0 bytes" in seen.events[0][1]["message"]
+
+
+def test_answer_to_a_client_that_has_ended_its_half_is_passed_on() -> None:
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        whole = await reader.read()
+        writer.write(b"%d bytes" % len(whole))
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"x" * 1_000_000)
+        writer.write_eof()
+        return await reader.read()
+
+    assert through_tunnel(count, client).result == b"1000000 bytes"
 
 
 @pytest.mark.parametrize(

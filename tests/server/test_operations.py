@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import httpx
 
 from tests.server.api import execute
-from tests.serving import ServerFactory, Serving, bare_environment
+from tests.serving import ServerFactory, Serving
 
 CANARY = "canary-key-" + "0123456789"
 
@@ -58,25 +54,6 @@ def test_openapi_describes_every_route(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/api/catalog", "/api/generate", "/api/execute", "/api/runs"} <= set(paths)
     assert {"get", "delete"} <= set(paths["/api/runs/{run_id}"])
-
-
-def test_plain_uvicorn_serves_loopback_without_a_token(tmp_path: Path) -> None:
-    root = str(Path(__file__).resolve().parents[2])
-    command = [sys.executable, "-m", "uvicorn", "server.main:app", "--port", "0"]
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=bare_environment(tmp_path),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stderr is not None
-        line = next(line for line in process.stderr if "running on" in line)
-        url = re.search(r"http://127\.0\.0\.1:\d+", line)
-        assert url is not None
-        assert httpx.get(f"{url[0]}/api/catalog", trust_env=False).status_code == 200
-        process.send_signal(signal.SIGINT)
 
 
 def test_sdks_are_loaded_ahead_unless_the_owner_says_otherwise(

@@ -1,0 +1,86 @@
+"""Whether a request was made on this machine: by its connection, not by what it says of itself.
+
+A reverse proxy, a container's port forwarding or `ssh -L` makes others' requests look local. Those
+that add a header are recognised here; the rest can't be told apart from a local program.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+_FORWARDED = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"}
+    | {"client-ip", "fastly-client-ip", "fly-client-ip", "x-remote-ip", "x-remote-addr", "x-host"}
+)
+_FORWARDED_PREFIXES = (
+    *("x-forwarded", "x-original-", "x-proxy", "x-envoy-", "x-appengine-", "x-azure-", "x-arr-"),
+    *("x-amzn-", "x-amz-cf-", "cf-", "tailscale-"),
+)
+"""What reverse proxies, balancers and tunnels add: RFC 7239, and the names their manuals give."""
+
+
+def why_not_local(scope: Scope, headers: Headers) -> str | None:
+    """Return why a request may come from elsewhere, or None where its connection is local.
+
+    uvicorn replaces the peer by what `X-Forwarded-For` says, in either direction; a request that
+    has such a header is never local, so that does not matter here.
+    """
+    if (name := _forwarded_header(headers)) is not None:
+        return f"this request came through a proxy (it has the header {name})"
+    if scope.get("http_version") == "1.0":  # as nginx speaks to what is behind it, unasked
+        return "this request is HTTP/1.0, which proxies send"
+    peer, here = scope.get("client"), scope.get("server")
+    if not peer or not is_loopback(peer[0]):
+        return "this request does not come from this machine's loopback address"
+    if not here or here[1] is None or not _listens_on_loopback_alone(here[1]):
+        return "the server listens on more than loopback"
+    return None
+
+
+def _forwarded_header(headers: Headers) -> str | None:
+    names = (name.lower().replace("_", "-") for name in headers)
+    found = (name for name in names if name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES))
+    return next(found, None)
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an IP address, perhaps with a zone, is one of loopback; a name never is."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    inner = getattr(parsed, "ipv4_mapped", None)  # as a socket for both families shows IPv4
+    return (inner or parsed).is_loopback
+
+
+@lru_cache(maxsize=64)
+def _listens_on_loopback_alone(port: int) -> bool:
+    """Return whether this process listens on `port`, and on loopback addresses only.
+
+    A connection knows its own address, not the one that its listener was bound to: a local request
+    to 0.0.0.0 looks like one to 127.0.0.1, and so does what a container's runtime passes on.
+    """
+    bound = list(_bound_addresses(port))
+    return bool(bound) and all(map(is_loopback, bound))
+
+
+def _bound_addresses(port: int) -> Iterator[str]:
+    """Yield the addresses of this process's TCP listeners with that port."""
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):  # closed meanwhile, or no socket
+            each = socket.socket(fileno=int(name))
+            try:
+                address = each.getsockname()
+                listening = each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            finally:
+                each.detach()
+            if listening and isinstance(address, tuple) and address[1] == port:
+                yield address[0]
