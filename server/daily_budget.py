@@ -100,6 +100,7 @@ class DailyBudget:
     caps: Caps
     today: Callable[[], date]
     visit: Visit = _in_memory
+    patience: float = PATIENCE_S
     problem: str | None = None
     """Why the spending can't be written at present."""
     _pages: dict[date, _Page] = field(default_factory=dict)
@@ -129,11 +130,11 @@ class DailyBudget:
         if page.visit is None or page.visit.done():
             page.visit = asyncio.create_task(self._visit(day, page))
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self.patience):
                 return await wish.answer
         except TimeoutError:
             wish.give_up()
-            raise StoreError(f"the database did not answer within {PATIENCE_S:g} s") from None
+            raise StoreError(f"the database did not answer within {self.patience:g} s") from None
         except BaseException:
             wish.give_up()
             raise
