@@ -1,12 +1,11 @@
 """A run's budget: before a call its worst case is reserved, or the call doesn't go out.
 
-Afterwards the reservation gives way to what the call used; what isn't known counts as reserved.
+Afterwards what the call used replaces the reservation; what isn't known counts as reserved.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,12 +13,15 @@ from decimal import Decimal
 from llm_agent_builder.models.price import highest_rates
 from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
-from server.ledgers import NANO, Amount, Ledger, Reservation, nano_dollars
+from server.daily_budget import DailyBudget
+from server.ledgers import NANO, NOTHING, Amount, BudgetError, Ledger, Reservation, nano_dollars
 
 _MARGIN = 64
 """Tokens that a stream may have written unseen: what closes it, what is still on the way."""
 _SHORTEST = 4 * _MARGIN
 """A stream is not begun for fewer tokens than this."""
+_TRIES = 5
+"""Times that a call asks for money of the day that another server is faster to take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,36 @@ class RunBudget:
     """The budgets that one run's calls count in."""
 
     run: Ledger
-    day: Callable[[], Ledger] | None = None
-    """The ledger of today: paid calls of every run count in it."""
+    day: DailyBudget | None = None
+    """Paid calls of every run count in it."""
+
+    async def hold(
+        self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
+    ) -> Reservation:
+        """Reserve the worst case of a call, under a daily cap for all servers of the database.
+
+        Raises:
+            BudgetError: it doesn't fit, or its worst case can't be known.
+            StoreError: there is a daily cap, and the database can't be written.
+
+        """
+        if free or self.day is None or not self.day.caps:
+            return self.reserve(provider, facts, today, free=free)
+        for attempt in range(_TRIES):
+            try:
+                held = self.reserve(provider, facts, today, free=free)
+            except BudgetError as error:
+                if attempt or not _is_of_day(error):
+                    raise
+                await self.day.refresh(today)  # other servers may have given something back
+                continue
+            if not attempt and _is_of_day(held.cut_error):
+                held.settle(NOTHING)
+                await self.day.refresh(today)
+            elif await self.day.hold(today, held):
+                return held
+        ledger = self.day.ledger(today)
+        raise ledger.refusal(next(iter(ledger.room)), "other servers use what is left; try again")
 
     def reserve(
         self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
@@ -50,11 +80,12 @@ class RunBudget:
             BudgetError: it doesn't fit, or its worst case can't be known.
 
         """
-        ledgers = (self.run,) if free or self.day is None else (self.run, self.day())
+        ledgers = (self.run,) if free or self.day is None else (self.run, self.day.ledger(today))
         for ledger in ledgers:
             if ledger.caps.calls is not None and ledger.room["calls"] < 1:
                 raise ledger.refusal("calls", "no call is left")
         worst, limit = self._worst_case(provider, facts, today, ledgers, free=free)
+        worst = worst.for_one_call()
         for ledger in ledgers:
             ledger.reserved += worst
         if limit is None:
@@ -85,6 +116,10 @@ class RunBudget:
         if facts.stream and not facts.thinks and limit.tokens >= _SHORTEST:
             return price.amount(int(limit.tokens)), limit
         raise limit.ledger.refusal(limit.kind, _too_large(facts, limit))
+
+
+def _is_of_day(error: BudgetError | None) -> bool:
+    return error is not None and error.cap.startswith("day_")
 
 
 class _Price:

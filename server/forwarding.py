@@ -14,7 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from llm_agent_builder.errors import BackendUnavailableError
+from llm_agent_builder.errors import BackendUnavailableError, StoreError
 from llm_agent_builder.models.request_facts import RequestFacts, read_request
 from server.budgets import RunBudget
 from server.calls import Call, RefusedError
@@ -39,6 +39,10 @@ _ROUTE_HEADER = "x-inference-provider"
 Its reference doesn't say so; its own chat-ui reads it (src/lib/server/endpoints/openai).
 """
 _LARGE = 512 * 1024
+_UNCHECKED = (
+    "the daily budget can't be checked, because the server's database can't be written; try again "
+    "later, or ask whoever runs the server: its log and /healthz say why"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +92,7 @@ class Forwarder:
         elif upstream.prepare is not None:
             body = upstream.prepare(body)
         facts, day = await _facts_of(request, body, call), today()
-        reservation = _reserve(passage, facts, call, upstream, day)
+        reservation = await _reserve(passage, facts, call, upstream, day)
         back = Return(request, call, self._waits, reservation, passage.on_limit)
         if passage.recorder is not None:
             path = request.rel_url.raw_path_qs
@@ -233,16 +237,19 @@ async def _facts_of(request: web.BaseRequest, body: bytes, call: Call) -> Reques
     return facts
 
 
-def _reserve(
+async def _reserve(
     passage: Passage, facts: RequestFacts, call: Call, upstream: Upstream, day: date
 ) -> Reservation:
     if not call.is_chat:
         facts = RequestFacts(model=facts.model, max_tokens=0)
     try:
-        return passage.budget.reserve(call.provider, facts, day, free=upstream.is_free)
+        return await passage.budget.hold(call.provider, facts, day, free=upstream.is_free)
     except BudgetError as error:
         passage.on_limit(error)
         raise RefusedError(402, "billing_error", str(error)) from error
+    except StoreError as error:
+        _log.error("a call was refused, because its daily budget can't be checked: %s", error)
+        raise RefusedError(503, "api_error", _UNCHECKED) from error
 
 
 def _settle(reservation: Reservation, call: Call, upstream: Upstream) -> None:

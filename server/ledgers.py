@@ -1,20 +1,22 @@
 """Ledgers: what was used and what is reserved under a cap on dollars, tokens or calls.
 
 All of it happens in one event loop, without a pause between looking and taking, so calls side by
-side can't cross a cap together. Money is counted in whole billionths of a dollar.
+side can't cross a cap together. What several servers share is in `daily_budget.py`. Money is
+counted in whole billionths of a dollar.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
 NANO = 1_000_000_000
+_MOST_SUM = 2**63 - 1
+"""What a database's integers hold."""
+_MOST_NANO, _MOST_TOKENS = 10**15, 10**12
+"""Of one call: a million dollars, and more tokens than any model writes in a year."""
 
 
 def nano_dollars(dollars: Decimal) -> int:
@@ -48,6 +50,14 @@ class Caps:
     def __bool__(self) -> bool:
         return self.bounds_size or self.calls is not None
 
+    def allow(self, sum_: Amount) -> bool:
+        """Return whether a sum is within every cap."""
+        return (
+            (self.usd is None or sum_.nano <= self.nano)
+            and (self.tokens is None or sum_.tokens <= self.tokens)
+            and (self.calls is None or sum_.calls <= self.calls)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
@@ -62,6 +72,24 @@ class Amount:
 
     def __sub__(self, other: Amount) -> Amount:
         return Amount(self.nano - other.nano, self.tokens - other.tokens, self.calls - other.calls)
+
+    def clamped(self) -> Amount:
+        """Return a sum as a database can keep it: never negative, never beyond 64 bits."""
+        counts = (self.nano, self.tokens, self.calls)
+        return Amount(*(min(max(count, 0), _MOST_SUM) for count in counts))
+
+    def for_one_call(self) -> Amount:
+        """Return an amount that one call can have: a request may name any number of digits."""
+        return Amount(min(self.nano, _MOST_NANO), min(self.tokens, _MOST_TOKENS), self.calls)
+
+    def at_least(self, other: Amount) -> Amount:
+        """Return the larger of each count."""
+        return Amount(
+            max(self.nano, other.nano), max(self.tokens, other.tokens), max(self.calls, other.calls)
+        )
+
+
+NOTHING = Amount()
 
 
 def _in_dollars(dollars: float) -> str:
@@ -143,47 +171,3 @@ class Reservation:
         for ledger in self.ledgers:
             ledger.reserved -= self.amount
             ledger.used += self.amount if used is None else used
-
-
-@dataclass(slots=True)
-class DailyBudget:
-    """The server's ledger of each day. A call counts on the day it began.
-
-    What is taken is written down as it changes, what is reserved too: a crash must not forget it.
-    Only differences are written, so that servers which share a database add up.
-    """
-
-    caps: Caps
-    today: Callable[[], date]
-    load: Callable[[date], Amount] = lambda day: Amount()
-    """Returns what was written down of a day."""
-    add: Callable[[date, Amount], Amount] = lambda day, difference: difference
-    """Writes a difference down, and returns the day's sum."""
-    _ledgers: dict[date, Ledger] = field(default_factory=dict)
-    _written: dict[date, Amount] = field(default_factory=dict)
-    """How much of each ledger is in the sum that was last read."""
-
-    def ledger(self) -> Ledger:
-        """Return today's ledger."""
-        day = self.today()
-        if day not in self._ledgers:
-            self._forget_old(day)
-            known = self.load(day)
-            self._ledgers[day] = Ledger("day", self.caps, known)
-            self._written[day] = known
-        return self._ledgers[day]
-
-    async def write(self) -> None:
-        """Write down what has changed, and take in what others wrote."""
-        for day, ledger in list(self._ledgers.items()):
-            taken = ledger.taken
-            difference = taken - self._written[day]
-            if difference != Amount():
-                total = await asyncio.to_thread(self.add, day, difference)
-                ledger.used += total - taken  # what others took
-                self._written[day] = total
-
-    def _forget_old(self, today: date) -> None:
-        for day in [day for day in self._ledgers if day < today]:
-            if self._ledgers[day].taken == self._written[day]:
-                del self._ledgers[day], self._written[day]

@@ -381,6 +381,7 @@ async def get_health(request: Request) -> JSONResponse:
         "store": lambda: _store_problem(rooms.store),
         "sandbox": lambda: _as_async(_sandbox_problem(rooms.sandbox)),
         "local_model": lambda: _as_async(rooms.local_model.why_unavailable()),
+        "budget": lambda: _as_async(rooms.daily.problem),
     }
     components = {name: await check() or "ok" for name, check in checks.items()}
     healthy = components["store"] == "ok"

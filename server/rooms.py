@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from llm_agent_builder.errors import BackendUnavailableError, MachineryError, StoreError
+from llm_agent_builder.errors import BackendUnavailableError, MachineryError
 from llm_agent_builder.providers import PROVIDERS
 from server.backends import Backend, Backends, providers_in
 from server.catalog_refresh import LiveCatalog
+from server.daily_budget import DailyBudget, keep_books, write_down
 from server.gateway import Gateway, settle_in
-from server.ledgers import Caps, DailyBudget
+from server.ledgers import Caps
 from server.libc import give_memory_back
 from server.local_model import NOTE, LocalModel
 from server.metering import today
@@ -33,7 +34,6 @@ from server.tiers import PRELOADED
 
 _log = logging.getLogger(__name__)
 _MOST_READY = 8
-_WRITE_EVERY_S = 0.25
 
 
 @dataclass(slots=True)
@@ -49,6 +49,7 @@ class Rooms:
     gateway: Gateway
     runs: Runs
     reading: ReadingRoom
+    daily: DailyBudget
 
 
 @asynccontextmanager
@@ -95,9 +96,8 @@ async def open_rooms(
         log_file=settings.data_dir / "local_model.log",
         verbose=settings.log_level == "DEBUG",
     )
-    spend = spend_store or store
-    daily = DailyBudget(_daily_caps(settings), today, load=spend.spend, add=spend.add_spend)
-    await asyncio.to_thread(daily.ledger)  # a database that can't be read is a reason not to start
+    daily = DailyBudget(_daily_caps(settings), today, (spend_store or store).spending.exchange)
+    await daily.refresh(today())  # a database that can't be written is a reason not to start
     catalog = LiveCatalog(settings, keys)
     await asyncio.to_thread(catalog.load)
     metrics = RunMetrics(registry, lambda provider: catalog.current().ids(provider))
@@ -114,12 +114,12 @@ async def open_rooms(
         max_concurrent=settings.max_concurrent_runs,
         max_queued=settings.max_queued_runs,
         model_label=lambda backend: backend_label(backend, local_model),
-        daily=daily.ledger,
+        daily=daily,
         telemetry=telemetry,
     )
-    metrics.budget_used.set_function(lambda: daily.ledger().used_share)
+    metrics.budget_used.set_function(daily.used_share)
     await runs.start()
-    bookkeeping = asyncio.create_task(_keep_books(daily))
+    bookkeeping = asyncio.create_task(keep_books(daily))
     background = [bookkeeping]
     if only_for is None or providers_in(only_for):
         background.append(asyncio.create_task(_warm_up(local_model, keys)))
@@ -127,14 +127,16 @@ async def open_rooms(
         background.append(asyncio.create_task(catalog.run()))
     reading = ReadingRoom()
     try:
-        yield Rooms(settings, keys, catalog, local_model, sandbox, store, gateway, runs, reading)
+        yield Rooms(
+            settings, keys, catalog, local_model, sandbox, store, gateway, runs, reading, daily
+        )
     finally:
         reading.close()
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await runs.close()
-        await _write_down(daily)
+        await write_down(daily)
         await asyncio.to_thread(telemetry.close)
         await gateway.close()
         await asyncio.to_thread(sandbox.close)
@@ -160,19 +162,6 @@ def _daily_caps(settings: Settings) -> Caps:
     return Caps(
         settings.daily_budget_usd, settings.daily_budget_tokens, settings.daily_budget_calls
     )
-
-
-async def _keep_books(daily: DailyBudget) -> None:
-    while True:
-        await asyncio.sleep(_WRITE_EVERY_S)
-        await _write_down(daily)
-
-
-async def _write_down(daily: DailyBudget) -> None:
-    try:
-        await daily.write()
-    except StoreError as error:
-        _log.error("the day's spending can't be kept: %s", error)
 
 
 async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:

@@ -24,6 +24,7 @@ from llm_agent_builder.user_code.tool_needs import missing_message, missing_of, 
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
 from server.confine import Limits
+from server.daily_budget import DailyBudget
 from server.egress import Egress
 from server.gateway import Gateway, Grant, ModelCall
 from server.ledgers import Ledger
@@ -76,7 +77,7 @@ class Runs:
         max_concurrent: int,
         max_queued: int,
         model_label: Callable[[Backend], str],
-        daily: Callable[[], Ledger] | None = None,
+        daily: DailyBudget | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._sandbox = sandbox

@@ -10,14 +10,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Connection,
     DateTime,
     Engine,
@@ -49,8 +48,8 @@ from sqlalchemy.schema import CreateColumn
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError, StoreError
 from server.confine import MIB
-from server.ledgers import Amount
 from server.run_events import WrittenFile
+from server.spend_store import SpendStore
 
 Event = tuple[int, str, Mapping[str, Any]]
 """Its number in the run, from 1; its kind; its data."""
@@ -123,17 +122,6 @@ class FileRow(Base):
     name: Mapped[str] = mapped_column(Text)
     size: Mapped[int]
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
-
-
-class SpendRow(Base):
-    """What the calls of one day (UTC's) used. `nano` are billionths of a dollar."""
-
-    __tablename__ = "spend"
-
-    day: Mapped[date] = mapped_column(primary_key=True)
-    nano: Mapped[int] = mapped_column(BigInteger)
-    tokens: Mapped[int] = mapped_column(BigInteger)
-    calls: Mapped[int] = mapped_column(BigInteger)
 
 
 def _table(row: type[Base]) -> Table:
@@ -225,6 +213,7 @@ class Store:
             Base.metadata.create_all(self._engine)
             _add_missing_columns(self._engine)
         self._session = sessionmaker(self._engine)
+        self.spending = SpendStore(self._engine)
 
     def close(self) -> None:
         """Close the database."""
@@ -351,27 +340,6 @@ class Store:
         with self._transaction() as session:
             row = session.get(CassetteRow, run_id)
             return row.data if row else None
-
-    def spend(self, day: date) -> Amount:
-        """Return what was used on a day."""
-        with self._transaction() as session:
-            row = session.get(SpendRow, day)
-            return Amount(row.nano, row.tokens, row.calls) if row else Amount()
-
-    def add_spend(self, day: date, difference: Amount) -> Amount:
-        """Add to what was used on a day, and return the sum."""
-        added = {
-            "nano": SpendRow.nano + difference.nano,
-            "tokens": SpendRow.tokens + difference.tokens,
-            "calls": SpendRow.calls + difference.calls,
-        }
-        with self._transaction() as session:
-            row = session.get(SpendRow, day, with_for_update=True)
-            if row is None:
-                session.add(SpendRow(day=day, **asdict(difference)))
-            else:
-                session.execute(update(SpendRow).where(SpendRow.day == day).values(**added))
-        return self.spend(day)
 
     def run(self, run_id: str) -> dict[str, Any]:
         """Return one run with its code and task, and its files: name, size, whether it is kept.

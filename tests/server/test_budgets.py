@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from llm_agent_builder.models.request_facts import RequestFacts, read_request
 from llm_agent_builder.providers import ProviderEnum
 from server.budgets import RunBudget
+from server.daily_budget import DailyBudget
 from server.gateway import Grant
-from server.ledgers import Amount, BudgetError, Caps, DailyBudget, Ledger, Reservation
+from server.ledgers import Amount, BudgetError, Caps, Ledger, Reservation
 from tests.server.gateway_client import MODEL, ask, asking, bearer, through
 from tests.upstream import Answer, Received, message, message_events, scripted
 
@@ -81,8 +82,8 @@ def test_dollars_are_written_as_people_do(dollars: float, words: str) -> None:
 
 
 def test_budget_of_a_day_counts_across_runs() -> None:
-    day = Ledger("day", Caps(calls=3))
-    runs = [RunBudget(Ledger("run", Caps()), lambda: day) for _ in range(4)]
+    day = DailyBudget(Caps(calls=3), lambda: DAY)
+    runs = [RunBudget(Ledger("run", Caps()), day) for _ in range(4)]
     for run in runs[:3]:
         reserve(run, facts())
     with pytest.raises(BudgetError, match="for today") as refused:
@@ -260,43 +261,3 @@ def test_failed_call_costs_nothing_and_one_without_usage_costs_its_worst_case() 
         seen = through(upstream.url, client, budget=purse)
     assert seen.result[0] == 0
     assert seen.result[1] > 100
-
-
-# ---------------------------------------------------------------- the day's ledger
-
-
-def test_day_is_written_down_with_what_is_reserved_and_read_again() -> None:
-    kept: dict[date, Amount] = {}
-
-    def add(day: date, difference: Amount) -> Amount:
-        kept[day] = kept.get(day, Amount()) + difference
-        return kept[day]
-
-    async def inside() -> None:
-        books = DailyBudget(Caps(calls=2), lambda: DAY, add=add)
-        purse = RunBudget(Ledger("run", Caps()), books.ledger)
-        held = reserve(purse, facts())
-        await books.write()
-        assert kept[DAY].calls == 1  # a crash now would not forget it
-        held.settle(Amount(1, 2, 1))
-        await books.write()
-        assert kept[DAY] == Amount(1, 2, 1)
-        kept[DAY] += Amount(0, 0, 1)  # another server's call
-        reserve(purse, facts()).settle(Amount(1, 2, 1))
-        await books.write()
-        with pytest.raises(BudgetError):
-            reserve(purse, facts())
-        again = DailyBudget(Caps(calls=3), lambda: DAY, load=lambda day: kept[day])
-        assert again.ledger().room["calls"] == 0
-
-    asyncio.run(inside())
-
-
-def test_new_day_begins_with_nothing_spent() -> None:
-    days = iter([DAY, DAY, date(2026, 11, 27)])
-    books = DailyBudget(Caps(calls=1), lambda: next(days))
-    purse = RunBudget(Ledger("run", Caps()), books.ledger)
-    reserve(purse, facts())
-    with pytest.raises(BudgetError):
-        reserve(purse, facts())
-    reserve(purse, facts())
