@@ -20,7 +20,7 @@ run: .venv/.run $(PAGE) ## Set up what is missing and start the product (ARGS="-
 	@exec $(BIN)/llm-agent-builder serve $(ARGS)
 
 test: .venv/.dev $(PAGE) ## Set up what is missing and pass all tests (ARGS="-k name")
-	@scripts/install_system_packages.sh 'chromium-headless-shell|chromium' bubblewrap openssl prometheus
+	@scripts/install_system_packages.sh 'chromium-headless-shell|chromium' bubblewrap openssl prometheus postgresql
 	npm --prefix frontend test --silent
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
@@ -73,7 +73,7 @@ clean: ## Remove what was built and installed
 	@touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,mcp,otel,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,mcp,otel,postgres,dev]'
 	@touch $@
 
 frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json frontend/.npmrc

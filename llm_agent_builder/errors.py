@@ -13,6 +13,7 @@ AgentBuilderError
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
 ├── ReadersBusyError                   too much code is being read; try again after `retry_after` s
 ├── RunNotFoundError                   no run has that id
+├── RunElsewhereError                  another server has the run, and has not cancelled it yet
 ├── RunFileNotFoundError               the run has no file of that name, or none any more
 └── MachineryError                     our own machinery failed: never the agent's fault
     ├── SandboxUnavailableError        no isolation this server accepts; says how to mend it
@@ -160,4 +161,15 @@ class BackendUnavailableError(MachineryError):
 
 
 class StoreError(MachineryError):
-    """The run history can't be read or written."""
+    """The run history can't be read or written.
+
+    `lasting`: the same write would fail again, whenever it is made.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
+
+
+class RunElsewhereError(AgentBuilderError):
+    """Another server carries the run through, and did not do in time what it was asked to."""

@@ -3,7 +3,8 @@
 # "one|other": either will do; the first that there is gets installed.
 set -euo pipefail
 
-declare -A program=([bubblewrap]=bwrap [openssl]=openssl [prometheus]=promtool)
+declare -A program=([bubblewrap]=bwrap [openssl]=openssl [prometheus]=promtool
+    [postgresql]=pg_createcluster)
 
 is_there() {
     local name

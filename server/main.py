@@ -29,6 +29,7 @@ from llm_agent_builder.errors import (
     NotOursError,
     QueueFullError,
     ReadersBusyError,
+    RunElsewhereError,
     RunFileNotFoundError,
     RunNotFoundError,
     SandboxUnavailableError,
@@ -58,7 +59,6 @@ from server.sandbox import Sandbox
 from server.security import COOKIE, SecurityMiddleware, session_cookie, token_matches
 from server.settings import KeySource, Settings, load_settings, server_key
 from server.sse import event_stream
-from server.store import Store
 from server.upgrade_route import add_upgrade_route
 
 _log = logging.getLogger(__name__)
@@ -110,6 +110,7 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (ReadersBusyError, 429, "readers_busy"),
     (RunNotFoundError, 404, "run_not_found"),
     (RunFileNotFoundError, 404, "file_not_found"),
+    (RunElsewhereError, 409, "run_elsewhere"),
     (SpecError, 422, "invalid_request"),
     (NotOursError, 422, "not_ours"),
     (MergeConflictError, 409, "conflict"),
@@ -378,7 +379,7 @@ async def get_health(request: Request) -> JSONResponse:
     """Return whether the server lives, and for each component: ok, or why not."""
     rooms = _rooms(request)
     checks: dict[str, Callable[[], Awaitable[str | None]]] = {
-        "store": lambda: _store_problem(rooms.store),
+        "store": rooms.runs.store_problem,
         "sandbox": lambda: _as_async(_sandbox_problem(rooms.sandbox)),
         "local_model": lambda: _as_async(rooms.local_model.why_unavailable()),
         "budget": lambda: _as_async(rooms.daily.problem),
@@ -392,14 +393,6 @@ async def get_health(request: Request) -> JSONResponse:
 
 async def _as_async(value: str | None) -> str | None:
     return value
-
-
-async def _store_problem(store: Store) -> str | None:
-    try:
-        await asyncio.to_thread(store.check)
-    except StoreError as error:
-        return str(error)
-    return None
 
 
 def _sandbox_problem(sandbox: Sandbox) -> str | None:

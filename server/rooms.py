@@ -22,6 +22,7 @@ from server.libc import give_memory_back
 from server.local_model import NOTE, LocalModel
 from server.metering import today
 from server.metrics import RunMetrics
+from server.pruning import Pruning
 from server.reading_room import ReadingRoom
 from server.runs import Runs
 from server.sandbox import Sandbox
@@ -73,13 +74,7 @@ async def open_rooms(
 
     """
     give_memory_back()
-    store = await asyncio.to_thread(
-        Store,
-        settings.data_dir,
-        settings.database_url,
-        keep_runs=settings.keep_runs,
-        keep_files_mib=settings.keep_files_mib,
-    )
+    store = await asyncio.to_thread(Store, settings.data_dir, settings.database_url)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sandbox = await asyncio.to_thread(
         Sandbox.probe,
@@ -110,6 +105,11 @@ async def open_rooms(
         gateway=gateway,
         backends=Backends(settings, keys, local_model),
         store=store,
+        pruning=Pruning(
+            store.database,
+            keep_runs=settings.keep_runs,
+            keep_files_mib=settings.keep_files_mib,
+        ),
         metrics=metrics,
         max_concurrent=settings.max_concurrent_runs,
         max_queued=settings.max_queued_runs,

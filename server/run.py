@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError
@@ -73,6 +74,12 @@ class Run:
     """What the agent's ready tools need and this run was not given, in words for people."""
     kept: int = 0
     """How many of the events are in the database."""
+    end_written: bool = False
+    """Whether its outcome is in the database, though its last events may not be."""
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by who writes it to the database."""
+    cancel_reason: str = "cancelled"
+    admitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def add(self, kind: str, /, **data: Any) -> None:
         """Give an event its number, and wake the readers."""
@@ -84,6 +91,34 @@ class Run:
         """Let every reader that waits look again."""
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def described(self) -> dict[str, Any]:
+        """Return what the history has of a run that has not ended; what isn't known is None."""
+        unknown = ("reason", "returncode", "duration", "time_to_first_output", "usage", "cost_usd")
+        return {
+            "id": self.id,
+            "status": self.status,
+            "backend": self.backend,
+            "created_at": self.admitted_at.isoformat(),
+            **dict.fromkeys(unknown),
+            "code": self.code,
+            "task": self.task,
+            "files": [],
+            "files_left_out": [],
+        }
+
+    def size(self) -> int:
+        """Return about how many bytes its output, files and recording take in memory."""
+        texts = sum(len(data["text"]) for _, kind, data in self.events if kind == "output")
+        return texts + sum(len(file.content) for file in self.files) + _size(self.cassette)
+
+    def drop_outputs(self) -> None:
+        """Give up what it wrote; how it ended and what happened in it stays."""
+        self.files, self.cassette, self.result["files"] = (), None, []
+        self.events = [
+            (seq, kind, {**data, "text": ""} if kind == "output" else data)
+            for seq, kind, data in self.events
+        ]
 
     def denied(self) -> str | None:
         """Return what was refused last, in words for people."""
@@ -97,3 +132,11 @@ class Run:
             for _, kind, data in self.events
             if kind == "output" and stream in {None, data["stream"]}
         )
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(_size(each) for each in value.values())
+    return sum(_size(each) for each in value) if isinstance(value, list | tuple) else 8

@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,17 +19,22 @@ from llm_agent_builder.errors import (
     QueueFullError,
     RunFileNotFoundError,
     RunNotFoundError,
+    StoreError,
 )
 from llm_agent_builder.user_code.tool_needs import missing_message, missing_of, needs_of
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
 from server.confine import Limits
 from server.daily_budget import DailyBudget
+from server.database_threads import DatabaseThreads
 from server.egress import Egress
 from server.gateway import Gateway, Grant, ModelCall
+from server.heartbeat import Heartbeat
+from server.leases import Lease
 from server.ledgers import Ledger
 from server.local_model import local_model_lacks
 from server.metrics import RunMetrics
+from server.pruning import Pruning
 from server.run import Event, Run, RunOptions
 from server.run_book import RunBook
 from server.run_events import (
@@ -42,9 +47,12 @@ from server.run_events import (
 )
 from server.sandbox import Sandbox
 from server.store import Store
+from server.stored_runs import StoredRuns
+from server.tables import OPEN
 from server.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
+STOPPED = "the server was stopped"
 
 
 def _masked(text: str, grants: Iterable[Grant]) -> str:
@@ -73,6 +81,7 @@ class Runs:
         gateway: Gateway,
         backends: Backends,
         store: Store,
+        pruning: Pruning,
         metrics: RunMetrics,
         max_concurrent: int,
         max_queued: int,
@@ -84,7 +93,11 @@ class Runs:
         self._gateway = gateway
         self._backends = backends
         self._store = store
-        self._book = RunBook(store)
+        self._threads = DatabaseThreads(store.database)
+        self._book = RunBook(store, self._threads)
+        self._stored = StoredRuns(store, self._threads)
+        self._lease = Lease(store.database)
+        self._heartbeat = Heartbeat(store, self._threads, self._lease, pruning, self)
         self._metrics = metrics
         self._slots = asyncio.Semaphore(max_concurrent)
         self._max_open = max_concurrent + max_queued
@@ -95,15 +108,43 @@ class Runs:
         self._durations = 1.0
 
     async def start(self) -> None:
-        """Give the runs that an earlier server left open their end."""
-        await asyncio.to_thread(self._store.end_interrupted_runs)
+        """Take this server's lease, and end the runs that servers which are gone left open."""
+        await self._heartbeat.start()
+        self._writer = asyncio.create_task(self._book.write_again())
 
     async def close(self) -> None:
-        """Cancel every run and wait until nothing of them is left."""
+        """Cancel every run, wait until nothing of them is left, and write their ends."""
         runs = list(self._open.values())
+        self._threads.hurry()
         for run in runs:
+            run.cancel_reason = STOPPED
             self._cancel(run)
         await asyncio.gather(*(run.done.wait() for run in runs))
+        self._writer.cancel()
+        await self._book.flush()
+        await self._heartbeat.close(release=not self._book.unwritten)
+        self._threads.close()
+
+    async def store_problem(self) -> str | None:
+        """Return why the history can't be written, tried now, in words; None: it can."""
+        return self._book.problem or await self._heartbeat.problem()
+
+    # ------------------------------------------------------------ for the heartbeat
+
+    def going(self) -> Mapping[str, str]:
+        """Return the runs that have not ended, with their statuses."""
+        return {run.id: run.status for run in self._open.values() if run.status in OPEN}
+
+    def in_memory(self) -> Collection[str]:
+        """Return the runs whose end the database may not know yet, those that go among them."""
+        return self._open.keys() | self._book.unwritten.keys()
+
+    def cancel_soon(self, run_id: str) -> None:
+        """Have a run end; one that is not there is left out."""
+        if (run := self._open.get(run_id)) is not None:
+            self._cancel(run)
+
+    # ------------------------------------------------------------ for clients
 
     async def admit(
         self,
@@ -124,6 +165,7 @@ class Runs:
         """
         self._sandbox.require_available()
         self._require_place()
+        self._book.require_place()
         options = options or RunOptions()
         backend: Backend = "replay"
         if options.replay is None:  # long code takes a while to parse
@@ -133,8 +175,14 @@ class Runs:
         self._open[run.id] = run
         self._metrics.queued.inc()
         try:
-            await asyncio.to_thread(
-                self._store.add_run, run.id, code=code, task=task, backend=run.backend
+            await self._threads.write(
+                self._store.add_run,
+                run.id,
+                code=code,
+                task=task,
+                backend=run.backend,
+                server_id=self._lease.id,
+                created_at=run.admitted_at,
             )
         except BaseException:
             self._metrics.queued.dec()
@@ -154,31 +202,44 @@ class Runs:
             RunNotFoundError: there is no such run.
 
         """
-        return self._with_live_status(await asyncio.to_thread(self._store.run, run_id))
+        try:
+            row = await self._threads.read(self._store.run, run_id)
+            if self._is_stale(row):
+                row = await self._threads.read(self._store.run, run_id)
+        except StoreError:
+            if (run := self._in_memory(run_id)) is None:
+                raise
+            return _as_shown({**run.described(), "server_id": self._lease.id}, run)
+        return _as_shown(row, self._in_memory(run_id))
 
     async def history(self, *, limit: int, before: str | None) -> list[dict[str, Any]]:
         """Return runs, newest first; with `before`, those older than that run."""
-        rows = await asyncio.to_thread(self._store.runs, limit=limit, before=before)
-        return [self._with_live_status(row) for row in rows]
+        rows = await self._threads.read(self._store.runs, limit=limit, before=before)
+        if any(map(self._is_stale, rows)):
+            rows = await self._threads.read(self._store.runs, limit=limit, before=before)
+        return [_as_shown(row, self._in_memory(row["id"])) for row in rows]
 
-    def _with_live_status(self, row: dict[str, Any]) -> dict[str, Any]:
-        run = self._open.get(row["id"])
-        if run is None:
-            return row
-        files = [{**file, "kept": True} for file in run.result.get("files", [])]
-        live = {**run.result, "status": run.status, "files": files}
-        return {name: live.get(name, value) for name, value in row.items()}
+    def _in_memory(self, run_id: str) -> Run | None:
+        """Return a run that goes, or whose end is not in the database yet."""
+        return self._open.get(run_id) or self._book.unwritten.get(run_id)
+
+    def _is_stale(self, row: dict[str, Any]) -> bool:
+        """Return whether a run of this server has ended since its row was read."""
+        is_open = row["status"] in OPEN and row["server_id"] == self._lease.id
+        return is_open and self._in_memory(row["id"]) is None
 
     async def cancel(self, run_id: str) -> None:
         """End a run; returns when nothing of it is left. Ended runs are left as they are.
 
         Raises:
             RunNotFoundError: there is no such run.
+            RunElsewhereError: another server has it, and has not ended it in time.
 
         """
         run = self._open.get(run_id)
         if run is None:
-            await asyncio.to_thread(self._store.run, run_id)
+            if run_id not in self._book.unwritten:
+                await self._stored.cancel(run_id)
             return
         self._cancel(run)
         await run.done.wait()
@@ -191,15 +252,16 @@ class Runs:
 
         """
         await self.require(run_id)
-        found = await asyncio.to_thread(self._store.cassette, run_id)
+        run = self._in_memory(run_id)
+        found = run.cassette if run else await self._threads.read(self._store.cassette, run_id)
         if found is None:
             raise RunNotFoundError(f"run {run_id[:40]!r} has no recording")
         return found
 
     async def require(self, run_id: str) -> None:
         """Raise RunNotFoundError where there is no such run."""
-        if run_id not in self._open:
-            await asyncio.to_thread(self._store.run, run_id)
+        if self._in_memory(run_id) is None:
+            await self._threads.read(self._store.status, run_id)
 
     async def file(self, run_id: str, name: str) -> bytes:
         """Return the content of a file that the run left.
@@ -209,9 +271,9 @@ class Runs:
             RunFileNotFoundError: it left no such file, or it is no longer kept.
 
         """
-        run = self._open.get(run_id)
+        run = self._in_memory(run_id)
         if run is None:
-            return await asyncio.to_thread(self._store.file, run_id, name)
+            return await self._threads.read(self._store.file, run_id, name)
         for file in run.files:
             if file.name == name:
                 return file.content
@@ -224,10 +286,10 @@ class Runs:
             RunNotFoundError: there is no such run.
 
         """
-        run = self._open.get(run_id)
+        run = self._in_memory(run_id)
         if run is None:
-            await asyncio.to_thread(self._store.run, run_id)
-            for event in await asyncio.to_thread(self._store.events, run_id, after=after):
+            await self.require(run_id)
+            async for event in self._stored.events(run_id, after):
                 yield event
             return
         position = max(0, after)
@@ -263,7 +325,7 @@ class Runs:
                     with self._metrics.in_flight.track_inprogress():
                         await self._execute(run)
             except asyncio.CancelledError:
-                self._end(run, status="cancelled", reason="cancelled")
+                self._end(run, status="cancelled", reason=run.cancel_reason)
             except MachineryError as error:
                 run.failure = error
                 self._end(run, status="failed", reason=str(error))
@@ -277,6 +339,7 @@ class Runs:
         finally:
             run.process = None  # it holds the run in turn, with its output
             del self._open[run.id]
+            self._heartbeat.may_prune = True
             run.done.set()
             run.wake()
 
@@ -350,6 +413,8 @@ class Runs:
         run.files, run.files_left_out = last.files, last.files_left_out
         outcome = {**asdict(replace(last, files=())), "status": str(last.status)}
         outcome["files"] = [{"name": file.name, "size": len(file.content)} for file in last.files]
+        if last.status is Status.CANCELLED:
+            outcome["reason"] = run.cancel_reason
         if run.over_budget and last.status in {Status.SUCCESS, Status.ERROR}:
             outcome |= {"status": "limit", "reason": "budget"}
         elif run.mismatch and last.status is Status.ERROR:
@@ -381,6 +446,16 @@ class Runs:
         run.add("model_call", **call)
         run.tally.add(call)
         self._metrics.call(call)
+
+
+def _as_shown(row: dict[str, Any], run: Run | None) -> dict[str, Any]:
+    """Return a run of the history as clients see it: what is in memory goes before its row."""
+    shown = {name: value for name, value in row.items() if name != "server_id"}
+    if run is None:
+        return shown
+    files = [{**file, "kept": True} for file in run.result.get("files", [])]
+    live = {**run.result, "status": run.status, "files": files}
+    return {name: live.get(name, value) for name, value in shown.items()}
 
 
 def _explained(run: Run, event: DeniedEvent) -> str:

@@ -1,271 +1,100 @@
-"""Runs and their events, kept in a database: SQLite in the data folder, or another by URL.
+"""Runs and their events, kept in a database that several servers may share.
 
-Plain synchronous SQLAlchemy; callers in an event loop go through `asyncio.to_thread`.
+Synchronous; callers in an event loop go through `server/database_threads.py`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
 from sqlalchemy import (
-    JSON,
     Connection,
-    DateTime,
-    Engine,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    String,
-    Table,
-    Text,
     bindparam,
-    create_engine,
-    delete,
-    event,
-    func,
     insert,
     select,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import (
-    DeclarativeBase,
-    Mapped,
     Session,
     defer,
-    mapped_column,
-    sessionmaker,
 )
-from sqlalchemy.schema import CreateColumn
 
-from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError, StoreError
-from server.confine import MIB
+from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError
+from server.database import Database, add_missing, storable
 from server.run_events import WrittenFile
 from server.spend_store import SpendStore
+from server.tables import (
+    OPEN,
+    CassetteRow,
+    EventRow,
+    FileRow,
+    RunRow,
+    table_of,
+)
 
 Event = tuple[int, str, Mapping[str, Any]]
 """Its number in the run, from 1; its kind; its data."""
-_OPEN = ("queued", "running")
-_CONNECTIONS = 5
-"""To the database, at most; who needs one waits for the milliseconds that others use theirs."""
-_PRUNED_AT_ONCE = 50
-"""Old runs go by this part of those that are kept: never are there more than may be."""
 INTERRUPTED = "the server stopped while this run was going"
-
-
-class Base(DeclarativeBase):
-    """The tables of this store."""
-
-
-class RunRow(Base):
-    """One run. Times in seconds; what isn't known (yet) is NULL."""
-
-    __tablename__ = "runs"
-    __table_args__ = (Index("runs_newest", "created_at", "id"),)
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    status: Mapped[str] = mapped_column(String(16), index=True)
-    backend: Mapped[str | None] = mapped_column(String(16))
-    code: Mapped[str] = mapped_column(Text)
-    task: Mapped[str] = mapped_column(Text)
-    reason: Mapped[str | None] = mapped_column(Text)
-    returncode: Mapped[int | None]
-    duration: Mapped[float | None]
-    time_to_first_output: Mapped[float | None]
-    usage: Mapped[dict[str, int] | None] = mapped_column(JSON)
-    cost_usd: Mapped[float | None]
-    files_left_out: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
-
-
-class EventRow(Base):
-    """One event of a run; `seq` counts from 1."""
-
-    __tablename__ = "events"
-
-    run_id: Mapped[str] = mapped_column(
-        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
-    )
-    seq: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
-    data: Mapped[dict[str, Any]] = mapped_column(JSON)
-
-
-class CassetteRow(Base):
-    """The recorded model calls of a run."""
-
-    __tablename__ = "cassettes"
-
-    run_id: Mapped[str] = mapped_column(
-        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
-    )
-    data: Mapped[dict[str, Any]] = mapped_column(JSON)
-
-
-class FileRow(Base):
-    """A file that a run left; its content goes (NULL) before the run does."""
-
-    __tablename__ = "files"
-
-    run_id: Mapped[str] = mapped_column(
-        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
-    )
-    position: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(Text)
-    size: Mapped[int]
-    content: Mapped[bytes | None] = mapped_column(LargeBinary)
-
-
-def _table(row: type[Base]) -> Table:
-    table = row.__table__
-    assert isinstance(table, Table)
-    return table
+NEVER_STARTED = "the run was not started: the database failed while it was taken in"
 
 
 # Each run needs these: without the unit of work they cost half, and are compiled only once.
-_ADD_RUN = insert(_table(RunRow))
-_ADD_EVENTS = insert(_table(EventRow))
-_END_RUN = update(_table(RunRow)).where(RunRow.id == bindparam("run"))
-
-
-def _add_missing_columns(engine: Engine) -> None:
-    """Bring the tables of an earlier version up to date; what is added later may be NULL."""
-    there = sqlalchemy.inspect(engine)
-    with engine.begin() as connection:
-        for table in Base.metadata.sorted_tables:
-            names = {column["name"] for column in there.get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in names:
-                    definition = CreateColumn(column).compile(dialect=engine.dialect)
-                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
-
-
-def _event_rows(run_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
-    return [
-        {"run_id": run_id, "seq": seq, "kind": kind, "data": data} for seq, kind, data in events
-    ]
-
-
-def _configure_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-        "busy_timeout=5000",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _make_engine(data_dir: Path, url: str | None) -> Engine:
-    if url is None:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = data_dir / "runs.sqlite3"
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # runs hold prompts
-        url = f"sqlite:///{path}"
-    # ASCII, so that a lone surrogate in a program's output can be kept.
-    engine = create_engine(url, json_serializer=json.dumps, pool_size=_CONNECTIONS, max_overflow=0)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        _open_connections(engine)
-    return engine
-
-
-def _open_connections(engine: Engine) -> None:
-    """Open now what would be opened when runs first meet, so that a server's files are all open.
-
-    A server that is short of descriptors then fails at its start, and not under its first load.
-    """
-    with ExitStack() as all_of_them:
-        for _ in range(_CONNECTIONS):
-            connection = all_of_them.enter_context(engine.connect())
-            connection.exec_driver_sql("PRAGMA schema_version")  # reads: opens the log too
+_ADD_RUN = insert(table_of(RunRow))
+_IS_KEPT = select(RunRow.id).where(RunRow.id == bindparam("run"))
+_START_RUN = update(table_of(RunRow)).where(
+    RunRow.id == bindparam("run"), RunRow.status == "queued"
+)
+_END_RUN = update(table_of(RunRow)).where(RunRow.id == bindparam("run"))
 
 
 class Store:
     """The run history.
 
-    Raises StoreError from every method when the database can't be read or written.
+    Writes may be made again: what is there already stays as it is. Raises StoreError from every
+    method when the database can't be read or written.
     """
 
-    def __init__(
-        self,
-        data_dir: Path,
-        url: str | None = None,
-        *,
-        keep_runs: int = 1000,
-        keep_files_mib: int = 512,
-    ) -> None:
-        self._keep_runs = keep_runs
-        self._until_prune = 0
-        self._keep_file_bytes = keep_files_mib * MIB
-        with _machinery():
-            self._engine = _make_engine(data_dir, url)
-            Base.metadata.create_all(self._engine)
-            _add_missing_columns(self._engine)
-        self._session = sessionmaker(self._engine)
-        self.spending = SpendStore(self._engine)
+    def __init__(self, data_dir: Path, url: str | None = None) -> None:
+        self.database = Database(data_dir, url)
+        self.spending = SpendStore(self.database.engine)
 
     def close(self) -> None:
         """Close the database."""
-        self._engine.dispose()
+        self.database.close()
 
-    def check(self) -> None:
-        """Prove that the database answers."""
-        with self._transaction() as session:
-            session.execute(select(1))
-
-    def end_interrupted_runs(self) -> int:
-        """Give the runs that an earlier server left open their end; return how many."""
-        with self._transaction() as session:
-            ids = session.scalars(select(RunRow.id).where(RunRow.status.in_(_OPEN))).all()
-            for run_id in ids:
-                newest = select(func.max(EventRow.seq)).where(EventRow.run_id == run_id)
-                seq = session.scalar(newest) or 0
-                data = {"status": "failed", "reason": INTERRUPTED}
-                session.add(EventRow(run_id=run_id, seq=seq + 1, kind="exit", data=data))
-            closed = update(RunRow).where(RunRow.id.in_(ids))
-            session.execute(closed.values(status="failed", reason=INTERRUPTED))
-        return len(ids)
-
-    def add_run(self, run_id: str, *, code: str, task: str, backend: str) -> None:
-        """Keep a new run, and let the oldest finished ones beyond the limit go."""
+    def add_run(
+        self,
+        run_id: str,
+        *,
+        code: str,
+        task: str,
+        backend: str,
+        server_id: str | None = None,
+        created_at: datetime | None = None,
+    ) -> None:
+        """Keep a new run, as one of that server."""
         row = {
             "id": run_id,
-            "created_at": datetime.now(UTC),
+            "created_at": created_at or datetime.now(UTC),
             "status": "queued",
             "backend": backend,
-            "code": _storable(code),
-            "task": _storable(task),
+            "code": storable(code),
+            "task": storable(task),
+            "server_id": server_id,
         }
-        with _machinery(), self._engine.begin() as connection:
+        with self.database.writing() as connection:
             connection.execute(_ADD_RUN, row)
-            self._until_prune -= 1
-            if self._until_prune < 0:
-                self._prune(connection)
 
-    def _prune(self, connection: Connection) -> None:
-        """Let old runs go, and a few more, so that it needn't be looked at for each run."""
-        few = self._keep_runs // _PRUNED_AT_ONCE
-        newest = select(RunRow.id, RunRow.status)
-        newest = newest.order_by(RunRow.created_at.desc(), RunRow.id.desc())
-        rows = connection.execute(newest.offset(self._keep_runs - few)).all()
-        old = [old_id for old_id, status in rows if status not in _OPEN]
-        if len(rows) > few:
-            for table in (EventRow, CassetteRow, FileRow):
-                connection.execute(delete(table).where(table.run_id.in_(old)))
-            connection.execute(delete(RunRow).where(RunRow.id.in_(old)))
-            rows = []
-        self._until_prune = few - len(rows)
+    def add_events(self, run_id: str, events: Sequence[Event]) -> None:
+        """Keep events of a run, which is going: one that hasn't ended is shown as running."""
+        with self.database.writing() as connection:
+            if _is_kept(connection, run_id):
+                connection.execute(_START_RUN, {"run": run_id, "status": "running"})
+                _add_events(connection, run_id, events)
 
     def end_run(
         self,
@@ -277,39 +106,45 @@ class Store:
     ) -> None:
         """Keep how a run ended, as columns and values, its last events and the files it left.
 
-        The contents of the oldest runs' files go, so that no more is kept than may be.
+        This end takes the place of any other: who carried the run through knows best. A run that is
+        no longer in the history is left out.
         """
-        columns = {name: value for name, value in values.items() if name != "files"}
-        rows = [
-            {"run_id": run_id, "position": number, "size": len(file.content), **asdict(file)}
-            for number, file in enumerate(files)
-        ]
-        with _machinery(), self._engine.begin() as connection:
+        columns = {name: _column(value) for name, value in values.items() if name != "files"}
+        with self.database.writing() as connection:
+            if not _is_kept(connection, run_id):
+                return
             connection.execute(_END_RUN, {"run": run_id, **columns})
-            if events:
-                connection.execute(_ADD_EVENTS, _event_rows(run_id, events))
+            _add_events(connection, run_id, events)
             if cassette is not None:
-                connection.execute(insert(CassetteRow), {"run_id": run_id, "data": dict(cassette)})
-            if rows:
-                connection.execute(insert(FileRow), rows)
-                self._drop_oldest_contents(connection)
+                row = {"run_id": run_id, "data": dict(cassette)}
+                add_missing(connection, table_of(CassetteRow), [row])
+            if files:
+                add_missing(connection, table_of(FileRow), _file_rows(run_id, files))
 
-    def _drop_oldest_contents(self, connection: Connection) -> None:
-        kept = (
-            select(RunRow.id, func.sum(FileRow.size))
-            .join(FileRow, FileRow.run_id == RunRow.id)
-            .where(FileRow.content.is_not(None))
-            .group_by(RunRow.id, RunRow.created_at)
-            .order_by(RunRow.created_at.desc(), RunRow.id.desc())
-        )
-        total, old = 0, []
-        for run_id, size in connection.execute(kept):
-            total += size
-            if total > self._keep_file_bytes:
-                old.append(run_id)
-        if old:
-            gone = update(FileRow).where(FileRow.run_id.in_(old))
-            connection.execute(gone.values(content=None))
+    def ask_to_cancel(self, run_id: str) -> None:
+        """Ask the server that has a run to cancel it."""
+        asked = update(RunRow).where(RunRow.id == storable(run_id), RunRow.status.in_(OPEN))
+        with self.database.writing() as connection:
+            connection.execute(asked.values(cancel_asked=True))
+
+    def asked_to_cancel(self, server_id: str) -> list[str]:
+        """Return the runs of a server that another one was asked to cancel."""
+        return self._open_ids(server_id, RunRow.cancel_asked.is_(True))
+
+    def open_runs(self, server_id: str) -> list[str]:
+        """Return the runs of a server that have not ended, as far as the database knows."""
+        return self._open_ids(server_id)
+
+    def _open_ids(self, server_id: str, *more: Any) -> list[str]:
+        ids = select(RunRow.id).where(RunRow.status.in_(OPEN), RunRow.server_id == server_id, *more)
+        with self.database.reading() as session:
+            return list(session.scalars(ids))
+
+    def end_never_started(self, ids: Collection[str]) -> None:
+        """Give runs an end that were written down though their admission failed."""
+        lost = update(RunRow).where(RunRow.id.in_(ids), RunRow.status.in_(OPEN))
+        with self.database.writing() as connection:
+            connection.execute(lost.values(status="failed", reason=NEVER_STARTED))
 
     def file(self, run_id: str, name: str) -> bytes:
         """Return the content of a file that a run left.
@@ -319,8 +154,10 @@ class Store:
             RunFileNotFoundError: it left no such file, or it is no longer kept.
 
         """
-        content = select(FileRow.content).where(FileRow.run_id == run_id, FileRow.name == name)
-        with self._transaction() as session:
+        content = select(FileRow.content).where(
+            FileRow.run_id == storable(run_id), FileRow.name == storable(name)
+        )
+        with self.database.reading() as session:
             _require(session, run_id)
             found = session.execute(content).first()
         if found is None:
@@ -330,19 +167,14 @@ class Store:
         kept: bytes = found[0]
         return kept
 
-    def add_events(self, run_id: str, events: Sequence[Event]) -> None:
-        """Keep events."""
-        with _machinery(), self._engine.begin() as connection:
-            connection.execute(_ADD_EVENTS, _event_rows(run_id, events))
-
     def cassette(self, run_id: str) -> dict[str, Any] | None:
         """Return the recorded calls of a run, or None where there are none."""
-        with self._transaction() as session:
-            row = session.get(CassetteRow, run_id)
+        with self.database.reading() as session:
+            row = session.get(CassetteRow, storable(run_id))
             return row.data if row else None
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """Return one run with its code and task, and its files: name, size, whether it is kept.
+        """Return one run with its code, task, server and files: name, size, whether kept.
 
         Raises:
             RunNotFoundError: there is none with that id.
@@ -350,9 +182,9 @@ class Store:
         """
         listing = select(FileRow.name, FileRow.size, FileRow.content.is_not(None).label("kept"))
         listing = listing.order_by(FileRow.position)
-        with self._transaction() as session:
+        with self.database.reading() as session:
             row = _require(session, run_id)
-            files = session.execute(listing.where(FileRow.run_id == run_id))
+            files = session.execute(listing.where(FileRow.run_id == row.id))
             return {
                 **_summary(row),
                 "code": row.code,
@@ -365,7 +197,7 @@ class Store:
         """Return runs, newest first; with `before`, those older than that run."""
         query = select(RunRow).options(defer(RunRow.code), defer(RunRow.task))
         query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
-        with self._transaction() as session:
+        with self.database.reading() as session:
             if before is not None:
                 mark = _require(session, before)
                 query = query.where(
@@ -374,45 +206,84 @@ class Store:
                 )
             return [_summary(row) for row in session.scalars(query)]
 
-    def events(self, run_id: str, *, after: int = 0) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return the events of a run behind number `after`, in order, each as (seq, kind, data)."""
-        query = (
-            select(EventRow)
-            .where(EventRow.run_id == run_id, EventRow.seq > after)
-            .order_by(EventRow.seq)
-        )
-        with self._transaction() as session:
-            return [(row.seq, row.kind, row.data) for row in session.scalars(query)]
+    def status(self, run_id: str) -> str:
+        """Return the status of a run.
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Session]:
-        with _machinery(), self._session.begin() as session:
-            yield session
+        Raises:
+            RunNotFoundError: there is no such run.
+
+        """
+        with self.database.reading() as session:
+            return _require(session, run_id).status
+
+    def events(
+        self, run_id: str, *, after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, str, dict[str, Any]]]:
+        """Return the events of a run behind number `after`, in order, each as (seq, kind, data).
+
+        At most `limit` of them. A run that has ended has an `exit` event: where its server could
+        not write one, it is made of what the history says. So nobody but a run's own server ever
+        gives its events numbers.
+        """
+        query = select(EventRow).where(EventRow.run_id == storable(run_id), EventRow.seq > after)
+        query = query.order_by(EventRow.seq).limit(limit)
+        with self.database.reading() as session:
+            # The row first: a run whose end is in sight has all its events.
+            row = session.get(RunRow, storable(run_id), options=[defer(RunRow.code)])
+            found = [(each.seq, each.kind, each.data) for each in session.scalars(query)]
+            is_whole = limit is None or len(found) < limit
+            if row is not None and row.status not in OPEN and is_whole:
+                last = found[-1] if found else _last_event(session, run_id)
+                if last[1] != "exit":
+                    found.append((last[0] + 1, "exit", _exit_data(row)))
+        return [event for event in found if event[0] > after]
 
 
-@contextmanager
-def _machinery() -> Iterator[None]:
-    """Tell faults of the database as our own."""
-    try:
-        yield
-    except (SQLAlchemyError, OSError) as error:
-        # The message of SQLAlchemy may hold the row's values: prompts.
-        cause = getattr(error, "orig", None) or error
-        raise StoreError(
-            f"the run history can't be used: {type(cause).__name__}: {cause}"
-        ) from error
+def _is_kept(connection: Connection, run_id: str) -> bool:
+    return connection.execute(_IS_KEPT, {"run": run_id}).first() is not None
+
+
+def _add_events(connection: Connection, run_id: str, events: Sequence[Event]) -> None:
+    if events:
+        rows = [
+            {"run_id": run_id, "seq": seq, "kind": kind, "data": data} for seq, kind, data in events
+        ]
+        add_missing(connection, table_of(EventRow), rows)
+
+
+def _file_rows(run_id: str, files: Sequence[WrittenFile]) -> list[dict[str, Any]]:
+    return [
+        {
+            **asdict(file),
+            "run_id": run_id,
+            "position": number,
+            "name": storable(file.name),
+            "size": len(file.content),
+        }
+        for number, file in enumerate(files)
+    ]
+
+
+def _column(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value
+
+
+def _last_event(session: Session, run_id: str) -> tuple[int, str]:
+    last = select(EventRow.seq, EventRow.kind).where(EventRow.run_id == storable(run_id))
+    found = session.execute(last.order_by(EventRow.seq.desc()).limit(1)).first()
+    return (found.seq, found.kind) if found else (0, "")
+
+
+def _exit_data(row: RunRow) -> dict[str, Any]:
+    known = ("status", "reason", "returncode", "duration", "usage", "cost_usd")
+    return {name: value for name in known if (value := getattr(row, name)) is not None}
 
 
 def _require(session: Session, run_id: str) -> RunRow:
-    row = session.get(RunRow, run_id)
+    row = session.get(RunRow, storable(run_id))
     if row is None:
         raise RunNotFoundError(f"there is no run {run_id[:40]!r}")
     return row
-
-
-def _storable(text: str) -> str:
-    """Return `text` as a database takes it: without lone surrogates and NUL."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _summary(row: RunRow) -> dict[str, Any]:
@@ -428,4 +299,5 @@ def _summary(row: RunRow) -> dict[str, Any]:
         "time_to_first_output": row.time_to_first_output,
         "usage": row.usage,
         "cost_usd": row.cost_usd,
+        "server_id": row.server_id,
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import Postgres
 from tests.serving import ServerFactory, Serving, start_server
 
 # A developer's keys, settings and proxies never change an outcome. Done when tests are collected,
@@ -56,3 +57,36 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     running = start_server(tmp_path_factory.mktemp("server"), **settings)
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_postgres() -> Iterator[Postgres]:
+    """Return a running PostgreSQL that tests share, each with a database of its own."""
+    with _running_postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """Return a running PostgreSQL that the test may stop, kill and start again."""
+    with _running_postgres() as running:
+        yield running
+
+
+@contextmanager
+def _running_postgres() -> Iterator[Postgres]:
+    running = Postgres()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database: each test that asks for it runs once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'database.sqlite3'}"
+    postgres: Postgres = request.getfixturevalue("shared_postgres")
+    return postgres.database()

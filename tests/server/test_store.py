@@ -47,7 +47,7 @@ def test_runs_are_listed_newest_first_and_paged(store: Store) -> None:
 
 
 def test_oldest_runs_go_beyond_the_limit(tmp_path: Path) -> None:
-    store = Store(tmp_path, keep_runs=2)
+    store = Store(tmp_path)
     for number in range(4):
         add(store, f"run{number}")
         store.add_events(f"run{number}", [(1, "started", {})])
@@ -59,7 +59,7 @@ def test_oldest_runs_go_beyond_the_limit(tmp_path: Path) -> None:
 
 
 def test_never_are_more_runs_kept_than_may_be_though_they_go_in_lots(tmp_path: Path) -> None:
-    store = Store(tmp_path, keep_runs=100)
+    store = Store(tmp_path)
     counts = []
     for number in range(110):
         add(store, f"run{number}")
@@ -70,7 +70,7 @@ def test_never_are_more_runs_kept_than_may_be_though_they_go_in_lots(tmp_path: P
 
 
 def test_run_that_is_going_is_kept_beyond_the_limit(tmp_path: Path) -> None:
-    store = Store(tmp_path, keep_runs=1)
+    store = Store(tmp_path)
     add(store, "going")
     add(store, "newer")
     assert {row["id"] for row in store.runs(limit=10)} == {"going", "newer"}

@@ -1,0 +1,81 @@
+"""Where a server process runs, and whether one that ran beside this one has ended.
+
+A server that was killed is thus found dead at once by the next one on the same machine, long before
+its lease ends. Standard: proc(5), pid_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlace:
+    """A process, as no other one has ever been named on any machine."""
+
+    host: str
+    boot_id: str
+    pid_namespace: str
+    """What /proc/self/ns/pid leads to: the same number is another process in another one."""
+    pid: int
+    pid_started: int
+    """Clock ticks from the machine's start to the process's."""
+
+    @classmethod
+    def here(cls) -> ServerPlace:
+        """Return this process."""
+        pid = os.getpid()
+        return cls(
+            socket.gethostname(),
+            _read(_BOOT_ID),
+            _pid_namespace(),
+            pid,
+            _started(pid) or 0,
+        )
+
+    def has_ended(self, *, same_machine: bool) -> bool:
+        """Return whether this process is surely gone; False where that can't be seen from here.
+
+        `same_machine`: it is known to have run on this machine, as all that use a SQLite file do.
+        """
+        here = ServerPlace.here()
+        if self.boot_id != here.boot_id:
+            return same_machine  # and the machine has started again since
+        if self.pid_namespace != here.pid_namespace:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False  # another user's
+        started = _started(self.pid)
+        return started is not None and started != self.pid_started
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> int | None:
+    """Return when a process started, -1 for one that has ended (a zombie), None: can't be seen."""
+    _, _, fields = _read(Path(f"/proc/{pid}/stat")).rpartition(") ")
+    if not fields:
+        return None
+    state, *rest = fields.split()
+    return -1 if state in {"Z", "X"} else int(rest[18])

@@ -1,0 +1,80 @@
+"""Runs that this server does not have in memory: ended ones, and those of other servers.
+
+All that is known of them is in the database, which another server may be writing to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from llm_agent_builder.errors import RunElsewhereError, RunNotFoundError, StoreError
+from server.database_threads import DatabaseThreads
+from server.store import Store
+from server.tables import OPEN
+
+_LOOK_S = 0.5
+_CANCEL_LOOK_S = 0.1
+_CANCEL_WAIT_S = 15.0
+_AT_ONCE = 500
+"""Events read at a time: a reader holds no more of them."""
+_FAILURES = 10
+"""Looks in a row that may fail before a stream of events ends."""
+
+
+class StoredRuns:
+    """What the database knows of runs. Every method raises StoreError where that can't be read."""
+
+    def __init__(self, store: Store, threads: DatabaseThreads) -> None:
+        self._store = store
+        self._threads = threads
+
+    async def events(self, run_id: str, after: int) -> AsyncIterator[tuple[int, str, Any]]:
+        """Yield the events of a run behind number `after`, and those that come, to its end."""
+        failures = 0
+        while failures < _FAILURES:
+            try:
+                has_ended = await self._has_ended(run_id)  # first: then all its events are there
+                found = await self._threads.read(
+                    self._store.events, run_id, after=after, limit=_AT_ONCE
+                )
+                failures = 0
+            except StoreError:
+                failures += 1
+                await asyncio.sleep(_LOOK_S)
+                continue
+            for event in found:
+                yield event
+            after = found[-1][0] if found else after
+            if len(found) < _AT_ONCE:
+                if has_ended:
+                    return
+                await asyncio.sleep(_LOOK_S)
+
+    async def _has_ended(self, run_id: str) -> bool:
+        try:
+            return await self._threads.read(self._store.status, run_id) not in OPEN
+        except RunNotFoundError:  # it was removed from the history in the meantime
+            return True
+
+    async def cancel(self, run_id: str) -> None:
+        """Have the server that has a run cancel it; returns when it has ended.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            RunElsewhereError: that server has not done so in 15 s.
+
+        """
+        if await self._threads.read(self._store.status, run_id) not in OPEN:
+            return
+        await self._threads.write(self._store.ask_to_cancel, run_id)
+        try:
+            async with asyncio.timeout(_CANCEL_WAIT_S):
+                while await self._threads.read(self._store.status, run_id) in OPEN:
+                    await asyncio.sleep(_CANCEL_LOOK_S)
+        except TimeoutError:
+            raise RunElsewhereError(
+                f"another server has this run and has not cancelled it within {_CANCEL_WAIT_S:.0f} "
+                "s; it does when it answers again, and if it is gone the run ends within a minute"
+            ) from None

@@ -1,0 +1,113 @@
+"""The tables of the run history. A column added later may be NULL; so may what isn't known yet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+OPEN = ("queued", "running")
+"""The statuses of a run that has not ended."""
+
+
+class Base(DeclarativeBase):
+    """The tables of this store."""
+
+
+class ServerRow(Base):
+    """A server's lease: it is alive while `beats` grows. Where it runs is for those beside it."""
+
+    __tablename__ = "servers"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    heartbeat_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    """By that server's clock, for people: nothing is decided by it."""
+    beats: Mapped[int] = mapped_column(BigInteger)
+    host: Mapped[str] = mapped_column(Text)
+    boot_id: Mapped[str] = mapped_column(Text)
+    pid_namespace: Mapped[str] = mapped_column(Text)
+    pid: Mapped[int]
+    pid_started: Mapped[int] = mapped_column(BigInteger)
+
+
+class RunRow(Base):
+    """One run. Times in seconds; what isn't known (yet) is NULL."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("runs_newest", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    backend: Mapped[str | None] = mapped_column(String(16))
+    code: Mapped[str] = mapped_column(Text)
+    task: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    returncode: Mapped[int | None]
+    duration: Mapped[float | None]
+    time_to_first_output: Mapped[float | None]
+    usage: Mapped[dict[str, int] | None] = mapped_column(JSON)
+    cost_usd: Mapped[float | None]
+    files_left_out: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+    server_id: Mapped[str | None] = mapped_column(String(32))
+    """The server that carries it through; NULL: one that knew no leases."""
+    cancel_asked: Mapped[bool | None]
+    """Whether another server was asked to cancel it."""
+
+
+class EventRow(Base):
+    """One event of a run; `seq` counts from 1."""
+
+    __tablename__ = "events"
+
+    run_id: Mapped[str] = mapped_column(
+        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class CassetteRow(Base):
+    """The recorded model calls of a run."""
+
+    __tablename__ = "cassettes"
+
+    run_id: Mapped[str] = mapped_column(
+        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class FileRow(Base):
+    """A file that a run left; its content goes (NULL) before the run does."""
+
+    __tablename__ = "files"
+
+    run_id: Mapped[str] = mapped_column(
+        String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    size: Mapped[int]
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+def table_of(row: type[Base]) -> Table:
+    """Return the table of a row's class."""
+    table = row.__table__
+    assert isinstance(table, Table)
+    return table
