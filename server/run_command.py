@@ -61,7 +61,8 @@ from server.store import Store
     "egress",
     multiple=True,
     metavar="HOST:PORT",
-    help="A place that the program may reach (https); may be given several times.",
+    help="A place that the program may reach (https), or provider-tools: what the provider itself "
+    "fetches and runs. Repeatable.",
 )
 @click.option(
     "--record",
