@@ -113,9 +113,11 @@ class RunBudget:
         limit = _narrowest(bounding, price, facts)
         if limit.tokens == math.inf or (wanted is not None and wanted <= limit.tokens):
             return price.amount(wanted or 0), None
-        if facts.stream and not facts.thinks and limit.tokens >= _SHORTEST:
+        # A model of one's own shows all that it writes; a provider's may not.
+        shows_all = free or not facts.thinks
+        if facts.stream and shows_all and limit.tokens >= _SHORTEST:
             return price.amount(int(limit.tokens)), limit
-        raise limit.ledger.refusal(limit.kind, _too_large(facts, limit))
+        raise limit.ledger.refusal(limit.kind, _too_large(facts, limit, shows_all=shows_all))
 
 
 def _is_of_day(error: BudgetError | None) -> bool:
@@ -157,7 +159,7 @@ def _narrowest(ledgers: list[Ledger], price: _Price, facts: RequestFacts) -> _Li
     for ledger in ledgers:
         room = ledger.room
         if facts.unbounded:
-            why = f"how much a call with {facts.unbounded} uses can't be known beforehand"
+            why = f"how much a call uses can't be known beforehand: {facts.unbounded}"
             raise ledger.refusal("usd" if "usd" in room else "tokens", why)
         if "usd" in room:
             if not price.known:
@@ -173,9 +175,12 @@ def _unpriced(facts: RequestFacts) -> str:
     return f"no price is known for {what}; a budget of tokens would work"
 
 
-def _too_large(facts: RequestFacts, limit: _Limit) -> str:
+def _too_large(facts: RequestFacts, limit: _Limit, *, shows_all: bool) -> str:
+    unseen = ""
+    if facts.stream and not shows_all:
+        unseen = "; its stream can't be cut there, because the model may think without showing it"
     if facts.max_tokens is None:
-        return "a call without max_tokens could use more than is left"
+        return f"a call without max_tokens could use more than is left{unseen}"
     left = (
         f"what is left allows max_tokens {int(limit.tokens):,}"
         if limit.tokens >= 1
@@ -183,5 +188,5 @@ def _too_large(facts: RequestFacts, limit: _Limit) -> str:
     )
     return (
         f"this call could use up to {facts.most_input_tokens + facts.max_tokens:,} tokens "
-        f"(max_tokens {facts.max_tokens:,}); {left}"
+        f"(max_tokens {facts.max_tokens:,}); {left}{unseen}"
     )

@@ -27,10 +27,14 @@ ROUTES: Mapping[tuple[str, str], tuple[ProviderEnum | None, str]] = {
 class RefusedError(Exception):
     """A call that the gateway answers itself, in the provider's own form."""
 
-    def __init__(self, status: int, kind: str, message: str) -> None:
+    def __init__(
+        self, status: int, kind: str, message: str, *, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
+        self.retry_after = retry_after
+        """Seconds after which it may be tried again; None: nothing is said of that."""
 
 
 @dataclass(slots=True)
@@ -127,5 +131,7 @@ def refuse(provider: ProviderEnum, error: RefusedError) -> web.Response:
     """Return the answer to a call that goes no further."""
     # The Anthropic SDK would try some statuses again; a budget is not refilled by that.
     headers = {"x-should-retry": "false"} if error.status == 402 else {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     body = error_body(provider, error.kind, str(error))
     return web.json_response(body, status=error.status, headers=headers)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 
 import aiohttp
 from aiohttp import web
@@ -15,24 +14,18 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from llm_agent_builder.errors import BackendUnavailableError, StoreError
-from llm_agent_builder.models.request_facts import RequestFacts, read_request
+from llm_agent_builder.models.request_facts import RequestFacts
 from server.budgets import RunBudget
 from server.calls import Call, RefusedError
 from server.cassette import MismatchError, Recorder, Replayer, replayed_chunks
 from server.ledgers import Amount, BudgetError, Reservation, nano_dollars
-from server.metering import READABLE_ENCODINGS, set_cost, today
-from server.returning import BROKE_OFF, HOP_BY_HOP, Answer, Return, is_stream, kept_headers
-from server.settings import Secret
+from server.metering import set_cost, today
+from server.request_headers import upstream_headers
+from server.request_reading import Intake, RequestReader, require_granted
+from server.returning import BROKE_OFF, Answer, Return, is_stream
 from server.upstreams import Policy, Pools, Translation, Upstream
 from server.waits import Timeouts, Waits
 
-MAX_BODY = 32 * 1024 * 1024
-"""Bytes of a request; Anthropic's own bound for a message."""
-MAX_BODIES = 2 * MAX_BODY
-"""Bytes of all requests of one run that are under way."""
-_CLIENT_ONLY = HOP_BY_HOP | {"host", "authorization", "x-api-key", "cookie", "content-length"}
-_CLIENT_ONLY |= {"expect", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
-_CLIENT_ONLY |= {"accept-encoding"}
 _ROUTE_HEADER = "x-inference-provider"
 """By which Hugging Face's router names the partner that answered.
 
@@ -43,6 +36,8 @@ _UNCHECKED = (
     "the daily budget can't be checked, because the server's database can't be written; try again "
     "later, or ask whoever runs the server: its log and /healthz say why"
 )
+_BODY_S = 120
+"""Seconds that a run may take to send a request."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +53,7 @@ class Passage:
     replayer: Replayer | None = None
     on_mismatch: Callable[[str], None] = lambda difference: None
     """Hears of a call that the recording has no answer to."""
-    body_bytes: int = 0
+    intake: Intake = field(default_factory=Intake)
 
 
 class Forwarder:
@@ -67,6 +62,11 @@ class Forwarder:
     def __init__(self, pools: Pools, timeouts: Timeouts) -> None:
         self._pools = pools
         self._waits = Waits(timeouts)
+        self._reader = RequestReader()
+
+    def give_back(self, passage: Passage, call: Call) -> None:
+        """Let go of a call's body, when the call has ended."""
+        self._reader.give_back(passage.intake, call)
 
     async def forward(
         self, passage: Passage, request: web.BaseRequest, call: Call
@@ -79,8 +79,10 @@ class Forwarder:
         """
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await _read_body(passage, request, call)
+        body = await self._take_body(passage, request, call)
+        facts = await self._reader.read(passage.intake, request, call, body)
         if passage.replayer is not None:
+            require_granted(passage.intake, request, facts)
             return await self._replay(passage, passage.replayer, request, call, body)
         upstream = await _route(passage, call)
         asked = body  # what the agent sent is what it will send again
@@ -91,8 +93,13 @@ class Forwarder:
             body = translation.body
         elif upstream.prepare is not None:
             body = upstream.prepare(body)
-        facts, day = await _facts_of(request, body, call), today()
+        day = today()
         reservation = await _reserve(passage, facts, call, upstream, day)
+        try:
+            require_granted(passage.intake, request, facts)
+        except RefusedError:
+            reservation.settle(Amount())
+            raise
         back = Return(request, call, self._waits, reservation, passage.on_limit)
         if passage.recorder is not None:
             path = request.rel_url.raw_path_qs
@@ -103,6 +110,17 @@ class Forwarder:
             set_cost(call, day, free=upstream.is_free, standard=facts.standard_price)
             _settle(reservation, call, upstream)
 
+    async def _take_body(self, passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
+        """Return the whole body; a client that stops sending it is not waited for."""
+        if request.content.is_eof():
+            return await self._reader.take(passage.intake, request, call)
+        try:
+            async with self._waits.until(asyncio.get_running_loop().time() + _BODY_S):
+                return await self._reader.take(passage.intake, request, call)
+        except TimeoutError as error:
+            message = f"the request's body did not come within {_BODY_S} s"
+            raise RefusedError(408, "invalid_request_error", message) from error
+
     async def _replay(
         self,
         passage: Passage,
@@ -112,7 +130,6 @@ class Forwarder:
         body: bytes,
     ) -> web.StreamResponse:
         call.backend = "replay"
-        await _facts_of(request, body, call)
         try:
             recorded = replayer.answer(request.method, request.rel_url.raw_path_qs, body)
         except MismatchError as error:
@@ -131,7 +148,7 @@ class Forwarder:
         back: Return,
         translation: Translation | None,
     ) -> web.StreamResponse:
-        headers = _upstream_headers(request, upstream.key, len(body))
+        headers = upstream_headers(request, upstream.key, len(body))
         if back.wants_plain_text or translation:
             headers["Accept-Encoding"] = "identity"
         pool = await self._pools.take(upstream)
@@ -224,19 +241,6 @@ async def _route(passage: Passage, call: Call) -> Upstream:
     return upstream
 
 
-async def _facts_of(request: web.BaseRequest, body: bytes, call: Call) -> RequestFacts:
-    """Read what the request asks for; a large one gives others a turn in between."""
-    facts = RequestFacts()
-    for known in read_request(body):
-        facts = known
-        if len(body) > _LARGE:
-            await asyncio.sleep(0)
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        facts.unbounded = "a compressed body"
-    call.request_model, call.max_tokens = facts.model, facts.max_tokens
-    return facts
-
-
 async def _reserve(
     passage: Passage, facts: RequestFacts, call: Call, upstream: Upstream, day: date
 ) -> Reservation:
@@ -263,49 +267,3 @@ def _settle(reservation: Reservation, call: Call, upstream: Upstream) -> None:
     else:
         nano = reservation.amount.nano if call.cost_usd is None else nano_dollars(call.cost_usd)
         reservation.settle(Amount(0 if upstream.is_free else nano, usage.tokens, 1))
-
-
-def _upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMultiDict[str]:
-    """Drop the client's authentication and put the real key in, in the form the SDK used.
-
-    A server that needs no key gets none.
-    """
-    headers = kept_headers(request.headers, _CLIENT_ONLY)
-    if "x-api-key" in request.headers:
-        headers["x-api-key"] = key.reveal()
-    elif key.reveal():
-        headers["Authorization"] = f"Bearer {key.reveal()}"
-    headers["Accept-Encoding"] = _readable(request.headers.get("Accept-Encoding", ""))
-    headers["Content-Length"] = str(size)
-    return headers
-
-
-@lru_cache(maxsize=64)
-def _readable(accepted: str) -> str:
-    """Return those of the accepted encodings that can be read here."""
-    offered = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
-    return ", ".join(name for name in READABLE_ENCODINGS if name in offered) or "identity"
-
-
-async def _read_body(passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
-    """Return the whole body.
-
-    Raises:
-        RefusedError: it is too large, or together with the run's other requests it is.
-
-    """
-    content = request.content
-    if content.is_eof():  # as it is with most: it came with the headers
-        return _counted(passage, call, content.read_nowait())
-    return b"".join([_counted(passage, call, piece) async for piece in content.iter_any()])
-
-
-def _counted(passage: Passage, call: Call, piece: bytes) -> bytes:
-    call.body_bytes += len(piece)
-    passage.body_bytes += len(piece)
-    if call.body_bytes > MAX_BODY:
-        raise RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
-    if passage.body_bytes > MAX_BODIES:
-        message = f"more than {MAX_BODIES:,} bytes in requests at once"
-        raise RefusedError(429, "rate_limit_error", message)
-    return piece

@@ -26,10 +26,11 @@ from server.budgets import RunBudget
 from server.calls import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse
 from server.cassette import Cassette, Recorder, Replayer
 from server.egress import Egress, proxy_environment
-from server.forwarding import MAX_BODIES, MAX_BODY, Forwarder, Passage
+from server.forwarding import Forwarder, Passage
 from server.ledgers import BudgetError, Caps, Ledger
 from server.listening import listen_without_delay
 from server.metering import today
+from server.request_reading import MAX_BODIES, MAX_BODY
 from server.settings import Secret
 from server.telemetry import NoTrace, RunTrace
 from server.upstreams import Policy, Pools, Upstream, tls_context
@@ -194,12 +195,14 @@ class Gateway:
         replay: Cassette | None = None,
         egress: Egress | None = None,
         trace: RunTrace | None = None,
+        provider_tools: bool = False,
     ) -> Grant:
         """Open a way out for one run; `on_call` hears of each finished call.
 
         `listener` is where the run's connections arrive, which the grant then owns; without one, a
         port on loopback. `record` has the calls recorded, and returns the keys that must not be in
-        the cassette; `replay` answers them from one.
+        the cassette; `replay` answers them from one. `provider_tools` lets calls have the provider
+        reach addresses and use its own tools.
 
         Raises:
             MachineryError: no port could be had.
@@ -217,7 +220,9 @@ class Gateway:
         if replay is not None:
             passage.replayer = Replayer(replay, token.reveal)
             passage.on_mismatch = lambda message: grant.tell("mismatch", {"message": message})
+        passage.intake.allows_provider_tools = provider_tools
         grant = Grant(token, passage, on_call, on_event, egress or Egress(), trace or NoTrace())
+        passage.intake.on_denied = grant.tell_denied
         await self._listen(grant, listener)
         return grant
 
@@ -270,7 +275,7 @@ class Gateway:
             _log.exception("a call failed in the gateway")
             raise
         finally:
-            grant.passage.body_bytes -= call.body_bytes
+            self._forwarder.give_back(grant.passage, call)
             event = call.event()
             grant.on_call(event)
             grant.trace.call(call, event)

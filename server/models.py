@@ -39,7 +39,7 @@ from server.run_files import (
     clash,
     name_problem,
 )
-from server.settings import Settings, destination
+from server.settings import Settings, grantable
 
 __all__ = [
     "BudgetBody",
@@ -267,8 +267,10 @@ class ExecuteRequest(_Body):
     backend: BackendChoice = Field(default="auto", description="Which model answers.")
     limits: LimitsBody = Field(default_factory=LimitsBody)
     budget: BudgetBody = Field(default_factory=BudgetBody)
-    egress: list[Annotated[str, AfterValidator(destination)]] = Field(
-        default=[], max_length=16, description="HOST:PORT that the program may reach."
+    egress: list[Annotated[str, AfterValidator(grantable)]] = Field(
+        default=[],
+        max_length=16,
+        description="HOST:PORT that the program may reach, or provider-tools.",
     )
     record: bool = Field(default=False, description="Whether to record the model calls.")
     replay: dict[str, Any] | None = Field(

@@ -62,7 +62,8 @@ from server.terminal import RunScreen
     "egress",
     multiple=True,
     metavar="HOST:PORT",
-    help="A place that the program may reach (https); may be given several times.",
+    help="A place that the program may reach (https), or provider-tools: what the provider itself "
+    "fetches and runs. Repeatable.",
 )
 @click.option(
     "--record",

@@ -46,6 +46,7 @@ from server.run_events import (
     Status,
 )
 from server.sandbox import Sandbox
+from server.settings import PROVIDER_TOOLS
 from server.store import Store
 from server.stored_runs import StoredRuns
 from server.tables import OPEN
@@ -355,7 +356,8 @@ class Runs:
                 budget=RunBudget(Ledger("run", run.options.budget), self._daily),
                 record=self._backends.secrets if run.options.record else None,
                 replay=run.options.replay,
-                egress=Egress(run.options.egress),
+                egress=Egress(set(run.options.egress) - {PROVIDER_TOOLS}),
+                provider_tools=PROVIDER_TOOLS in run.options.egress,
                 trace=run.trace,
             )
             grants.append(grant)

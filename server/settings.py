@@ -83,6 +83,21 @@ def destination(text: str) -> str:
     return f"{host}:{int(port)}"
 
 
+PROVIDER_TOOLS = "provider-tools"
+"""Stands where a host does: the provider may reach addresses and use its own tools for a run."""
+
+
+def grantable(text: str) -> str:
+    """Return what a run may be granted: a place as "host:port", or `PROVIDER_TOOLS`.
+
+    Raises:
+        ValueError: it is neither.
+
+    """
+    named = text.strip().lower()
+    return named if named == PROVIDER_TOOLS else destination(text)
+
+
 def _default_data_dir() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "llm-agent-builder"
@@ -200,7 +215,8 @@ class Settings(BaseSettings):
     )
     egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="HOST:PORT, comma separated, that a run may ask to reach (default: none).",
+        description="What a run may ask for, comma separated (default: nothing): HOST:PORT to "
+        "reach, or provider-tools, for what the provider itself fetches and runs.",
     )
 
     @field_validator("allowed_hosts", mode="before")
@@ -226,7 +242,7 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             value = tuple(part.strip() for part in value.split(",") if part.strip())
         if isinstance(value, tuple | list):
-            return tuple(dict.fromkeys(map(destination, value)))
+            return tuple(dict.fromkeys(map(grantable, value)))
         return value
 
     @field_validator("anthropic_upstream", "huggingface_upstream")

@@ -159,3 +159,26 @@ def capabilities(provider: ProviderEnum, model: str, today: date) -> Capabilitie
     if family is not None:
         return family.capabilities
     return Capabilities(prompt_caching=has_cache_price(provider, model, today))
+
+
+_NEVER_THINK = re.compile(
+    r"meta-llama/(meta-)?llama-3|mistralai/(mistral-7b|mixtral-8x)|google/gemma-[23]-"
+    r"|qwen/qwen2\.5-(?!.*qwq)|qwen/qwen3-[^:]*-instruct-2507|deepseek-ai/deepseek-v3-0324",
+    re.IGNORECASE,
+)
+"""How the ids of Hugging Face's models begin whose cards know of no thinking before the answer."""
+
+
+def may_think_unseen(provider: ProviderEnum, model: str, said: str | None) -> bool:
+    """Say whether a model may write what a stream does not show, such as its thinking.
+
+    `said` is the type of thinking that a request names. A model that isn't known not to think does:
+    many think unasked.
+    """
+    if provider is not ProviderEnum.ANTHROPIC:
+        return _NEVER_THINK.match(model) is None
+    family = claude_family(model)
+    choices = family.capabilities.thinking if family is not None else None
+    if said == "disabled":
+        return choices is not None and "disabled" not in choices
+    return said is not None or choices != _OFF

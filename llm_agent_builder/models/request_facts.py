@@ -1,39 +1,40 @@
-"""What a model call asks for, as far as its price and its size depend on it.
+"""What a model call asks for, as far as its price, its size and its reach depend on it.
 
-Read off the request's body piece by piece. Where a body says something twice, the dearer counts.
+Read off the whole request, strictly: what is not understood exactly is noted by its path, and is
+refused where a budget needs to know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from llm_agent_builder.json_picker import JsonPicker, Path
-from llm_agent_builder.models.price import is_standard
-
-_BLOCK = ("messages", "*", "content", "*")
-_INNER_BLOCK = (*_BLOCK, "content", "*")
-_BLOCK_TYPES = {(*_BLOCK, "type"), (*_INNER_BLOCK, "type")}
-_STANDARD_FIELDS = {"speed", "inference_geo", "service_tier"}
-_WANTED: frozenset[Path] = frozenset(
-    {
-        *((name,) for name in ("model", "stream", "max_tokens", "max_completion_tokens", "n")),
-        *((name,) for name in ("mcp_servers", "container", *_STANDARD_FIELDS)),
-        *(("tools", "*", "type"), ("tools", "*", "name"), ("thinking", "type")),
-        *_BLOCK_TYPES,
-    }
+from llm_agent_builder.bounded_json import (
+    SLICE,
+    TooComplexError,
+    UnreadableError,
+    read_json,
+    read_json_pieces,
 )
-_CLIENT_TOOLS = ("custom", "function", "bash_", "text_editor_", "computer_", "memory_")
-"""Tools that the agent itself carries out; what else there is, the provider does, at any length."""
-_PIECE = 256 * 1024
+from llm_agent_builder.models.capabilities import may_think_unseen
+from llm_agent_builder.models.price import is_standard
+from llm_agent_builder.models.request_checks import Walk
+from llm_agent_builder.models.request_shapes import REQUESTS
+from llm_agent_builder.providers import ProviderEnum
 
-IMAGE_TOKENS = 5000
-"""More than either provider counts for one image."""
-TOOLS_TOKENS = 1024
-"""More than Anthropic's own instructions for tools take."""
-FRAME_TOKENS = 64
+__all__ = ["RequestFacts", "TooComplexError", "read_request"]
+
+_IMAGE_TOKENS = {ProviderEnum.ANTHROPIC: 5_000, ProviderEnum.HUGGINGFACE: 20_000}
+"""More than is counted for one image. Qwen's vision models, the greediest of Hugging Face's, take
+at most 16,384: the largest image of their preprocessor_config.json, by 28 x 28 pixels a token."""
+INSTRUCTIONS_TOKENS = 1024
+"""More than Anthropic's own instructions for one tool, or for a typed answer, take."""
+FRAME_TOKENS = {ProviderEnum.ANTHROPIC: 64, ProviderEnum.HUGGINGFACE: 256}
 """For what a chat template puts around the messages."""
+MOST_UNPACKED = 32 * 1024 * 1024
+"""Bytes of a compressed request that are looked at."""
 
 
 @dataclass(slots=True)
@@ -46,66 +47,113 @@ class RequestFacts:
     """Tokens that the answer may have; None: the request doesn't say."""
     answers: int = 1
     thinks: bool = False
+    """Whether the model may write what its stream does not show."""
     standard_price: bool = True
     unbounded: str | None = None
-    images: int = 0
-    tools: bool = False
+    unreadable: str | None = None
+    """Why it can't be known what the request says."""
+    reaches: str | None = None
+    """What in it has the provider reach an address, or use a file or a tool of its own."""
+    extra_tokens: int = 0
+    """Input beside the body's text: images, the provider's own instructions, a template."""
     body_bytes: int = 0
 
     @property
     def most_input_tokens(self) -> int:
         """An upper bound: a token is at least a byte of the body."""
-        extra = TOOLS_TOKENS if self.tools else 0
-        return self.body_bytes + FRAME_TOKENS + extra + self.images * IMAGE_TOKENS
+        return self.body_bytes + FRAME_TOKENS[ProviderEnum.ANTHROPIC] + self.extra_tokens
 
     @property
     def most_output_tokens(self) -> int | None:
         """An upper bound, or None where the request sets none."""
         return None if self.max_tokens is None else self.max_tokens * self.answers
 
+    def note_not_understood(self, why: str) -> None:
+        """Note something by which the price isn't what the table says, for all that is known."""
+        self.unbounded, self.standard_price = self.unbounded or why, False
 
-def read_request(body: bytes) -> Iterator[RequestFacts]:
-    """Yield what is known after each piece of the body, so that a large one can be interrupted."""
-    picker = JsonPicker(_WANTED)
+
+Steps = Generator[None, None, RequestFacts]
+"""Reads a request; pauses wherever a caller may do something else."""
+
+
+def read_request(provider: ProviderEnum, body: bytes, encoding: str = "identity") -> Steps:
+    """Return what is known of a request.
+
+    Raises:
+        TooComplexError: it goes beyond a bound of `bounded_json`.
+
+    """
     facts = RequestFacts(body_bytes=len(body))
-    for start in range(0, len(body) or 1, _PIECE):
-        picker.feed(body[start : start + _PIECE])
-        _take_all(facts, picker.found)
-        picker.found.clear()
-        yield facts
+    try:
+        asked = yield from _read(body, encoding)
+    except UnreadableError as error:
+        facts.unreadable = f"the body can't be read as JSON: {error}"
+        facts.note_not_understood(facts.unreadable)
+        return facts
+    if encoding != "identity":
+        facts.note_not_understood("a compressed body")
+    walk = Walk()
+    yield from walk.run(REQUESTS[provider], asked)
+    _take_fields(facts, provider, asked)
+    facts.extra_tokens += walk.images * _IMAGE_TOKENS[provider]
+    facts.extra_tokens += walk.instructions * INSTRUCTIONS_TOKENS
+    facts.reaches = walk.reaches
+    if walk.not_understood:
+        facts.note_not_understood(walk.not_understood)
+    facts.unbounded = facts.unbounded or walk.unbounded
+    return facts
 
 
-def _take_all(facts: RequestFacts, found: Iterable[tuple[Path, Any]]) -> None:
-    for path, value in found:
-        if len(path) == 1:
-            _take_field(facts, path[0], value)
-        elif path in _BLOCK_TYPES:
-            facts.images += value in {"image", "image_url"}
-            if value in {"document", "file", "container_upload", "input_audio", "video_url"}:
-                facts.unbounded = f"a part of type {value!r}"
-        elif path[0] == "tools":
-            _take_tool(facts, path[-1], value)
-        else:
-            facts.thinks = facts.thinks or value != "disabled"
+def _read(body: bytes, encoding: str) -> Generator[None, None, Any]:
+    if encoding == "identity":
+        return (yield from read_json(body))
+    try:
+        return (yield from read_json_pieces(_unpacked(body)))
+    except TooComplexError:
+        raise
+    except (ValueError, zlib.error) as error:
+        raise UnreadableError("it is compressed in a way that isn't known") from error
 
 
-def _take_field(facts: RequestFacts, name: str, value: object) -> None:
-    if name == "model":
-        facts.model = value[:200] if isinstance(value, str) else None
-    elif name == "stream":
-        facts.stream = value is True
-    elif name in {"max_tokens", "max_completion_tokens"}:
-        if isinstance(value, int) and value > 0:
-            facts.max_tokens = max(value, facts.max_tokens or 0)
-    elif name == "n":
-        facts.answers = max(value, facts.answers) if isinstance(value, int) else facts.answers
-    elif name in _STANDARD_FIELDS:
-        facts.standard_price = facts.standard_price and is_standard(value)
-    elif value:
-        facts.unbounded = name
+def _unpacked(body: bytes) -> Iterator[bytes]:
+    """Yield what a compressed body holds, bit by bit. Either name may stand for either format."""
+    inflate, size = zlib.decompressobj(47), 0
+    while not inflate.eof:
+        piece = inflate.decompress(body, SLICE)
+        size, body = size + len(piece), inflate.unconsumed_tail
+        if size > MOST_UNPACKED:
+            raise TooComplexError(f"it holds more than {MOST_UNPACKED:,} bytes")
+        if not piece and not body and not inflate.eof:
+            raise UnreadableError("it ends too early")
+        yield piece
+    if inflate.unused_data:
+        raise UnreadableError("something follows the compressed body")
 
 
-def _take_tool(facts: RequestFacts, name: str, value: object) -> None:
-    facts.tools = True
-    if name == "type" and not (isinstance(value, str) and value.startswith(_CLIENT_TOOLS)):
-        facts.unbounded = f"a tool of type {str(value)[:40]!r}"
+def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> None:
+    """Take what the request says of itself; what is not of the right type counts as unsaid."""
+    if not isinstance(asked, dict):
+        return
+    facts.model = _text(asked.get("model"))
+    facts.stream = asked.get("stream") is True
+    limits = [_count(asked.get(name)) for name in ("max_tokens", "max_completion_tokens")]
+    facts.max_tokens = max(limits) or None
+    facts.answers = _count(asked.get("n")) or 1
+    tier = (asked.get(name) for name in ("speed", "inference_geo", "service_tier"))
+    facts.standard_price = facts.standard_price and is_standard(*tier)
+    thinking = asked.get("thinking")
+    said = _text(thinking.get("type")) if isinstance(thinking, dict) else None
+    facts.thinks = may_think_unseen(provider, facts.model or "", said)
+    if isinstance(thinking, dict) and _count(thinking.get("budget_tokens")) >= max(limits) > 0:
+        # Between tools, Anthropic lets the budget of thinking go beyond max_tokens.
+        facts.note_not_understood("thinking.budget_tokens is not below max_tokens")
+    facts.extra_tokens += FRAME_TOKENS[provider] - FRAME_TOKENS[ProviderEnum.ANTHROPIC]
+
+
+def _text(value: object) -> str | None:
+    return value[:200] if isinstance(value, str) else None
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and value > 0 else 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from llm_agent_builder.models.request_facts import RequestFacts, read_request
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway import Gateway, Grant, ModelCall, Upstream
 from server.settings import Secret
@@ -64,6 +65,17 @@ def asking(**more: Any) -> dict[str, Any]:
     """Return the body of a small call."""
     messages = [{"role": "user", "content": "hi"}]
     return {"model": MODEL, "max_tokens": 100, "messages": messages, **more}
+
+
+def facts_of(body: bytes, provider: ProviderEnum = ProviderEnum.ANTHROPIC) -> RequestFacts:
+    """Return what is known of a request."""
+    steps = read_request(provider, body)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as read:
+            found: RequestFacts = read.value
+            return found
 
 
 async def ask(session: aiohttp.ClientSession, grant: Grant, **options: Any) -> tuple[int, bytes]:

@@ -1,0 +1,192 @@
+"""Reads a JSON text that may be hostile: strictly, slice by slice, and within bounds.
+
+What is refused: text that is not exactly JSON in UTF-8, nesting, and more structure than any real
+request has. The cost is linear: what lies in strings is passed over by one regular expression, and
+only an outline of the text, without most of its long strings, is parsed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any, NoReturn
+
+MAX_DEPTH = 100
+MAX_VALUES = 50_000
+MAX_OUTLINE = 4 * 1024 * 1024
+"""Characters of what is parsed: structure, numbers, keys, and strings up to `LONGEST`."""
+LONGEST = 200
+"""Characters of a string, as it is written, that are read. A longer one is read as its beginning
+and `CUT`."""
+CUT = "\u2026"
+SLICE = 32 * 1024
+"""Bytes that are read between two pauses: at most about 5 ms."""
+_SMALL = 64 * 1024
+
+_SHORT = rf'"(?:[^"\\]|\\.){{0,{LONGEST}}}+"'
+_PLAIN = re.compile(rf'[^"]*+(?:{_SHORT}[^"]*+)*+', re.DOTALL)
+"""Structure and short strings: all up to the first string that is long, or open at the end."""
+_SHORT_STRING = re.compile(_SHORT, re.DOTALL)
+_INSIDE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+"""A string's text, up to its closing quote or the end of the slice."""
+_WHOLE_CHARACTERS = re.compile(r"(?:[^\\]|\\u[0-9a-fA-F]{4}|\\[^u])*+", re.DOTALL)
+_BRACKET = re.compile(r"[][{}]")
+
+
+class TooComplexError(ValueError):
+    """A text goes beyond a bound. `str()` says which, for people."""
+
+
+class UnreadableError(ValueError):
+    """A text is not JSON. `str()` says why, for people."""
+
+
+class Doubled(dict[str, Any]):
+    """An object that has a key more than once: itself the last of each, in `pairs` all."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else Doubled(pairs)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+
+
+def read_json(body: bytes) -> Generator[None, None, Any]:
+    """Return what a text holds, with pauses where a caller may do something else.
+
+    Raises:
+        TooComplexError: it goes beyond a bound.
+        UnreadableError: it is not JSON.
+
+    """
+    brackets = body.count(b"[") + body.count(b"{") if len(body) <= _SMALL else MAX_DEPTH + 1
+    try:
+        if brackets <= MAX_DEPTH:  # nothing in it can go beyond a bound
+            return _DECODER.decode(body.decode())
+        return (yield from read_json_pieces(_slices(body)))
+    except UnicodeDecodeError as error:
+        raise UnreadableError("it is not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise UnreadableError(error.msg) from error
+    except (TooComplexError, UnreadableError):
+        raise
+    except ValueError as error:  # a number of thousands of digits, NaN
+        raise UnreadableError("a number in it is not one of JSON, or too long") from error
+
+
+def _slices(body: bytes) -> Iterator[bytes]:
+    for start in range(0, len(body), SLICE):
+        yield body[start : start + SLICE]
+
+
+def read_json_pieces(pieces: Iterable[bytes]) -> Generator[None, None, Any]:
+    """Do the same for a text in pieces, pausing after each.
+
+    Raises:
+        ValueError: it is not JSON, or goes beyond a bound (TooComplexError).
+
+    """
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    outline = _Outline()
+    for piece in pieces:
+        outline.feed(decode(piece))
+        yield
+    outline.feed(decode(b"", final=True))
+    return _DECODER.decode(outline.text())
+
+
+class _Outline:
+    """A JSON text without most of what its long strings hold; fed slice by slice."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._size = self._values = self._depth = 0
+        self._string: str | None = None
+        """The beginning of the string that is open, as it is written."""
+        self._length = 0
+        self._backslash = ""
+        """The slice's last character, where the next one belongs to it."""
+
+    def feed(self, text: str) -> None:
+        text, self._backslash = self._backslash + text, ""
+        position = 0
+        while position < len(text):
+            if self._string is None:
+                position = self._structure(text, position)
+            else:
+                position = self._inside(text, position)
+
+    def text(self) -> str:
+        """Return the outline; raises UnreadableError where a string is still open."""
+        if self._string is not None:
+            raise UnreadableError("it ends within a string")
+        return "".join(self._parts)
+
+    def _structure(self, text: str, position: int) -> int:
+        """Take what lies before the next long string; return the place behind its first quote."""
+        match = _PLAIN.match(text, position)
+        end = match.end() if match else position
+        segment = text[position:end]
+        self._count(_SHORT_STRING.sub("", segment))
+        self._keep(segment)
+        if end < len(text):
+            self._string, self._length = "", 0
+        return end + 1
+
+    def _inside(self, text: str, position: int) -> int:
+        """Go on in a string; return the place behind what was read."""
+        match = _INSIDE.match(text, position)
+        end = match.end() if match else position
+        if self._length <= LONGEST:
+            self._string = (self._string or "") + text[position : min(end, position + LONGEST)]
+        self._length += end - position
+        if end == len(text):
+            return end
+        if text[end] == "\\":
+            self._backslash = "\\"
+            return len(text)
+        self._end_string()
+        return end + 1
+
+    def _end_string(self) -> None:
+        written, self._string = self._string or "", None
+        if self._length > LONGEST:
+            match = _WHOLE_CHARACTERS.match(written[:LONGEST])
+            written = (match.group() if match else "") + CUT
+        self._keep(f'"{written}"')
+
+    def _keep(self, part: str) -> None:
+        self._parts.append(part)
+        self._size += len(part)
+        if self._size > MAX_OUTLINE:
+            raise TooComplexError(
+                f"it holds more than {MAX_OUTLINE >> 20} MiB of structure and short texts"
+            )
+
+    def _count(self, segment: str) -> None:
+        opened = segment.count("[") + segment.count("{")
+        self._values += opened + segment.count(",")
+        if self._values > MAX_VALUES:
+            raise TooComplexError(f"it holds more than {MAX_VALUES:,} values")
+        if self._depth + opened > MAX_DEPTH:
+            self._count_exactly(segment)
+        else:
+            self._depth += opened - segment.count("]") - segment.count("}")
+
+    def _count_exactly(self, segment: str) -> None:
+        for bracket in _BRACKET.findall(segment):
+            self._depth += 1 if bracket in "[{" else -1
+            if self._depth > MAX_DEPTH:
+                raise TooComplexError(f"it is nested more than {MAX_DEPTH} deep")

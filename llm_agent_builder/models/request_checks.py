@@ -1,0 +1,268 @@
+"""Compares a parsed request with what is known of its provider's protocol, value by value.
+
+A check takes one value. What it doesn't know exactly it gives to `Walk.unknown`: that is noted by
+its path, and searched for what would have the provider reach an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_agent_builder.bounded_json import CUT, Doubled
+
+Where = tuple["Where", str | int] | None
+"""A value's place: that of what it is in, and its key there. The request itself: None."""
+Check = Callable[["Walk", Any, Where], None]
+
+_ADDRESS_KEY = re.compile(r"(^|[_-])(ur[il]|href|link|webhook|endpoint)s?$", re.IGNORECASE)
+_ADDRESS = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.\-]*:[/\\]{2}", re.IGNORECASE)
+_PROVIDER_TOOL = re.compile(
+    r"(url|file|container_upload|tool_definition)$|web_|mcp|fetch|code_exec|search_preview|browser_s",
+    re.IGNORECASE,
+)
+"""Types that mean an address, a file at the provider or one of its tools, in what isn't known."""
+
+
+def path_of(where: Where) -> str:
+    """Return a place as people write it, such as `messages[0].content`."""
+    keys: list[str] = []
+    while where is not None:
+        where, key = where
+        keys.append(f"[{key}]" if isinstance(key, int) else f".{key[:40]}")
+    return "".join(reversed(keys)).removeprefix(".") or "the request"
+
+
+@dataclass(slots=True)
+class Walk:
+    """What was noted on the way. The first of each kind counts."""
+
+    not_understood: str | None = None
+    unbounded: str | None = None
+    """What is understood, and can be of any size."""
+    reaches: str | None = None
+    """What has the provider reach an address, or use a file or a tool of its own."""
+    images: int = 0
+    instructions: int = 0
+    """Things for which the provider adds instructions of its own."""
+    _todo: deque[tuple[Check, Any, Where]] = field(default_factory=deque)
+
+    def run(self, check: Check, value: object) -> Iterator[None]:
+        """Look at a request, with pauses where a caller may do something else."""
+        self.later(check, value, None)
+        while self._todo:
+            check, value, where = self._todo.popleft()
+            check(self, value, where)
+            yield
+
+    def later(self, check: Check, value: object, where: Where) -> None:
+        """Look at a value when its turn comes."""
+        self._todo.append((check, value, where))
+
+    def unknown(self, value: object, where: Where, why: str = "is not known") -> None:
+        """Note what isn't understood, and search it for addresses."""
+        if self.not_understood is None:
+            self.not_understood = f"{path_of(where)} {why}"
+        self.later(_search, value, where)
+
+    def note_reach(self, where: Where, what: str) -> None:
+        """Note what has the provider reach an address."""
+        self.reaches = self.reaches or f"{path_of(where)}: {what}"
+
+    def note_unbounded(self, where: Where, what: str) -> None:
+        """Note what can be of any size."""
+        self.unbounded = self.unbounded or f"{path_of(where)} ({what})"
+
+
+def _search(walk: Walk, value: Any, where: Where) -> None:
+    """Search what isn't understood for an address, or a tool of the provider's."""
+    if walk.reaches is not None:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.pairs if isinstance(value, Doubled) else value.items():
+            walk.later(_search, inner, (where, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            # An item of a list is under the list's own name: `"urls": ["..."]`.
+            walk.later(_search, inner, (where[0], where[1]) if where else (None, index))
+    elif isinstance(value, str) and where is not None:
+        _search_text(walk, value, where)
+
+
+def _search_text(walk: Walk, value: str, where: tuple[Where, str | int]) -> None:
+    key = str(where[1])
+    named = _ADDRESS_KEY.search(key) and not is_data(value)
+    if named or _ADDRESS.match(value):
+        walk.note_reach(where, "an address")
+    elif key == "type" and _PROVIDER_TOOL.match(value):
+        walk.note_reach(where, f"of type {value[:40]!r}")
+
+
+def is_data(value: str) -> bool:
+    """Say whether an address holds its content itself."""
+    return value[:5].lower() == "data:"
+
+
+# ---------------------------------------------------------------- single values
+
+
+def anything(walk: Walk, value: Any, where: Where) -> None:
+    """Take a value whose content says nothing of price or network: a tool's input, a schema."""
+
+
+def text(walk: Walk, value: Any, where: Where) -> None:
+    """Take a text."""
+    if type(value) is not str:
+        walk.unknown(value, where, "is not a text")
+
+
+def flag(walk: Walk, value: Any, where: Where) -> None:
+    """Take true or false."""
+    if type(value) is not bool:
+        walk.unknown(value, where, "is neither true nor false")
+
+
+def number(walk: Walk, value: Any, where: Where) -> None:
+    """Take a number, whole or not."""
+    if type(value) not in {int, float}:
+        walk.unknown(value, where, "is not a number")
+
+
+def whole(least: int, most: int) -> Check:
+    """Return the check of a whole number."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        if type(value) is not int or not least <= value <= most:
+            walk.unknown(value, where, f"is not a whole number from {least:,} to {most:,}")
+
+    return check
+
+
+def one_of(*known: str) -> Check:
+    """Return the check of one of a few words."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        if type(value) is not str or value not in known:
+            walk.unknown(value, where, f"is none of {', '.join(known)}")
+
+    return check
+
+
+def data_address(walk: Walk, value: Any, where: Where) -> None:
+    """Take an address that holds its content; any other would be fetched."""
+    if type(value) is not str:
+        walk.unknown(value, where, "is not a text")
+    elif not is_data(value):
+        walk.note_reach(where, "an address that the provider fetches")
+
+
+# ---------------------------------------------------------------- objects and arrays
+
+
+def fields(known: Mapping[str, Check], *needed: str) -> Check:
+    """Return the check of an object with these fields; null is as if a field weren't there."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        if not isinstance(value, dict):
+            return walk.unknown(value, where, "is not an object")
+        if isinstance(value, Doubled):
+            return walk.unknown(value, where, f"has the key {_twice(value)!r} twice")
+        for key, inner in value.items():
+            look = known.get(key)
+            if look is None:
+                walk.unknown(inner, (where, key))
+            elif inner is not None:
+                look(walk, inner, (where, key))
+        _require(walk, value, where, needed)
+
+    return check
+
+
+def _require(walk: Walk, value: dict[str, Any], where: Where, needed: tuple[str, ...]) -> None:
+    for key in needed:
+        if value.get(key) is None:
+            walk.unknown(None, (where, key), "is missing")
+
+
+def _twice(value: Doubled) -> str:
+    seen: set[str] = set()
+    for key, _ in value.pairs:
+        if key in seen:
+            return key[:40]
+        seen.add(key)
+    return CUT
+
+
+def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
+    """Return the check of an object by its `type`."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        named = value.get("type") if isinstance(value, dict) else None
+        look = known.get(named) if isinstance(named, str) else None
+        if look is not None:
+            look(walk, value, where)
+        elif otherwise is not None:
+            otherwise(walk, value, where)
+        elif named is None:
+            walk.unknown(value, where, "has no type")
+        else:
+            walk.unknown(value, where, f"is of the type {named!r:.60}, which is not known")
+
+    return check
+
+
+def items(look: Check) -> Check:
+    """Return the check of an array."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        if type(value) is not list:
+            return walk.unknown(value, where, "is not an array")
+        for index, inner in enumerate(value):
+            walk.later(look, inner, (where, index))
+
+    return check
+
+
+def text_or(look: Check) -> Check:
+    """Return the check of what may be a text instead."""
+    return lambda walk, value, where: None if type(value) is str else look(walk, value, where)
+
+
+# ---------------------------------------------------------------- what is noted besides
+
+
+def unbounded(what: str, *, reaches: bool = False) -> Check:
+    """Return the check of what can be of any size; `reaches`: the provider acts by itself."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        if value in (None, [], {}):
+            return
+        walk.note_unbounded(where, what)
+        if reaches:
+            walk.note_reach(where, what)
+        walk.later(_search, value, where)
+
+    return check
+
+
+def image(look: Check) -> Check:
+    """Return the check of an image, which is counted."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        walk.images += 1
+        look(walk, value, where)
+
+    return check
+
+
+def instructed(look: Check) -> Check:
+    """Return the check of what the provider adds instructions for, which are counted."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        walk.instructions += 1
+        look(walk, value, where)
+
+    return check
