@@ -18,9 +18,10 @@ from llm_agent_builder.errors import BackendUnavailableError
 from llm_agent_builder.models.request_facts import RequestFacts, read_request
 from server.budgets import RunBudget
 from server.calls import Call, RefusedError
-from server.cassette import MismatchError, Recorder, Replayer, replayed_chunks
 from server.ledgers import Amount, BudgetError, Reservation, nano_dollars
 from server.metering import READABLE_ENCODINGS, set_cost, today
+from server.recording import Recorder
+from server.replaying import MismatchError, Replayer, replayed_chunks
 from server.returning import BROKE_OFF, HOP_BY_HOP, Answer, Return, is_stream, kept_headers
 from server.settings import Secret
 from server.upstreams import Policy, Pools, Translation, Upstream
@@ -110,7 +111,7 @@ class Forwarder:
         call.backend = "replay"
         await _facts_of(request, body, call)
         try:
-            recorded = replayer.answer(request.method, request.rel_url.raw_path_qs, body)
+            recorded = await replayer.answer(request.method, request.rel_url.raw_path_qs, body)
         except MismatchError as error:
             passage.on_mismatch(str(error))
             raise RefusedError(400, "replay_mismatch", f"replay: {error}") from error

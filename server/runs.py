@@ -176,8 +176,8 @@ class Runs:
         self._cancel(run)
         await run.done.wait()
 
-    async def cassette(self, run_id: str) -> dict[str, Any]:
-        """Return the recorded model calls of a run that has ended.
+    async def cassette(self, run_id: str) -> str:
+        """Return the recorded model calls of a run that has ended, as JSON.
 
         Raises:
             RunNotFoundError: there is no such run, or its calls were not recorded.
@@ -192,7 +192,7 @@ class Runs:
     async def require(self, run_id: str) -> None:
         """Raise RunNotFoundError where there is no such run."""
         if run_id not in self._open:
-            await asyncio.to_thread(self._store.run, run_id)
+            await asyncio.to_thread(self._store.require, run_id)
 
     async def file(self, run_id: str, name: str) -> bytes:
         """Return the content of a file that the run left.
@@ -219,8 +219,7 @@ class Runs:
         """
         run = self._open.get(run_id)
         if run is None:
-            await asyncio.to_thread(self._store.run, run_id)
-            for event in await asyncio.to_thread(self._store.events, run_id, after=after):
+            async for event in self._stored_events(run_id, after):
                 yield event
             return
         position = max(0, after)
@@ -232,6 +231,14 @@ class Runs:
             if run.done.is_set():
                 return
             await changed.wait()
+
+    async def _stored_events(self, run_id: str, after: int) -> AsyncIterator[Event]:
+        """Read the events of an ended run bit by bit: a reader that is slow holds one bit."""
+        await self.require(run_id)
+        while events := await asyncio.to_thread(self._store.events, run_id, after=after):
+            for event in events:
+                yield event
+            after = events[-1][0]
 
     # ------------------------------------------------------------ inside
 
@@ -364,7 +371,9 @@ class Runs:
             run.mismatch = run.mismatch or data["message"]
             return
         run.add(kind, **data)
-        if data["kind"] == "budget":
+        if data["kind"] == "recording":
+            run.recording_full = data["message"]
+        elif data["kind"] == "budget":
             run.over_budget = data["message"]
             self._metrics.budget_limits.labels(data["cap"]).inc()
 

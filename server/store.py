@@ -28,6 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    cast,
     create_engine,
     delete,
     event,
@@ -52,13 +53,18 @@ from server.confine import MIB
 from server.ledgers import Amount
 from server.run_events import WrittenFile
 
+EVENTS_AT_ONCE = 200
+EVENT_BYTES_AT_ONCE = 64 * 1024
+"""Of events that are read together, about: the last may exceed it."""
 Event = tuple[int, str, Mapping[str, Any]]
 """Its number in the run, from 1; its kind; its data."""
 _OPEN = ("queued", "running")
+_ROWS_AT_ONCE = 8
 _CONNECTIONS = 5
 """To the database, at most; who needs one waits for the milliseconds that others use theirs."""
 _PRUNED_AT_ONCE = 50
 """Old runs go by this part of those that are kept: never are there more than may be."""
+_ID_MAX_CHARS = 32
 INTERRUPTED = "the server stopped while this run was going"
 
 
@@ -166,6 +172,16 @@ def _event_rows(run_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
     ]
 
 
+class _WrittenJson(str):
+    """JSON that is text already."""
+
+    __slots__ = ()
+
+
+def _json_text(value: object) -> str:
+    return value if isinstance(value, _WrittenJson) else json.dumps(value)
+
+
 def _configure_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for pragma in (
@@ -185,7 +201,7 @@ def _make_engine(data_dir: Path, url: str | None) -> Engine:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # runs hold prompts
         url = f"sqlite:///{path}"
     # ASCII, so that a lone surrogate in a program's output can be kept.
-    engine = create_engine(url, json_serializer=json.dumps, pool_size=_CONNECTIONS, max_overflow=0)
+    engine = create_engine(url, json_serializer=_json_text, pool_size=_CONNECTIONS, max_overflow=0)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         _open_connections(engine)
@@ -284,9 +300,11 @@ class Store:
         values: Mapping[str, Any],
         files: Sequence[WrittenFile] = (),
         events: Sequence[Event] = (),
-        cassette: Mapping[str, Any] | None = None,
+        cassette: str | None = None,
     ) -> None:
         """Keep how a run ended, as columns and values, its last events and the files it left.
+
+        `cassette` is JSON.
 
         The contents of the oldest runs' files go, so that no more is kept than may be.
         """
@@ -300,7 +318,8 @@ class Store:
             if events:
                 connection.execute(_ADD_EVENTS, _event_rows(run_id, events))
             if cassette is not None:
-                connection.execute(insert(CassetteRow), {"run_id": run_id, "data": dict(cassette)})
+                row = {"run_id": run_id, "data": _WrittenJson(cassette)}
+                connection.execute(insert(CassetteRow), row)
             if rows:
                 connection.execute(insert(FileRow), rows)
                 self._drop_oldest_contents(connection)
@@ -330,6 +349,7 @@ class Store:
             RunFileNotFoundError: it left no such file, or it is no longer kept.
 
         """
+        name = name.replace("\0", "")  # no file has it in its name, and no database takes it
         content = select(FileRow.content).where(FileRow.run_id == run_id, FileRow.name == name)
         with self._transaction() as session:
             _require(session, run_id)
@@ -346,11 +366,17 @@ class Store:
         with _machinery(), self._engine.begin() as connection:
             connection.execute(_ADD_EVENTS, _event_rows(run_id, events))
 
-    def cassette(self, run_id: str) -> dict[str, Any] | None:
-        """Return the recorded calls of a run, or None where there are none."""
+    def cassette(self, run_id: str) -> str | None:
+        """Return the recorded calls of a run as JSON, or None where there are none."""
+        text = select(cast(CassetteRow.data, Text)).where(CassetteRow.run_id == run_id)
         with self._transaction() as session:
-            row = session.get(CassetteRow, run_id)
-            return row.data if row else None
+            return session.scalar(text)
+
+    def require(self, run_id: str) -> None:
+        """Raise RunNotFoundError where there is no such run."""
+        with self._transaction() as session:
+            if session.scalar(select(RunRow.id).where(RunRow.id == _run_id(run_id))) is None:
+                raise _no_run(run_id)
 
     def spend(self, day: date) -> Amount:
         """Return what was used on a day."""
@@ -407,14 +433,27 @@ class Store:
             return [_summary(row) for row in session.scalars(query)]
 
     def events(self, run_id: str, *, after: int = 0) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return the events of a run behind number `after`, in order, each as (seq, kind, data)."""
+        """Return the next events of a run behind number `after`, in order: (seq, kind, data).
+
+        Some of them, so that whoever reads a run holds little of it: 64 KiB of events or so. None
+        are left where the answer is empty.
+        """
         query = (
-            select(EventRow)
+            select(EventRow.seq, EventRow.kind, cast(EventRow.data, Text))
             .where(EventRow.run_id == run_id, EventRow.seq > after)
             .order_by(EventRow.seq)
+            .limit(EVENTS_AT_ONCE)
+            .execution_options(yield_per=_ROWS_AT_ONCE)
         )
-        with self._transaction() as session:
-            return [(row.seq, row.kind, row.data) for row in session.scalars(query)]
+        found: list[tuple[int, str, dict[str, Any]]] = []
+        size = 0
+        with self._transaction() as session, session.execute(query) as rows:
+            for seq, kind, text in rows:
+                found.append((seq, kind, json.loads(text)))
+                size += len(text)
+                if size >= EVENT_BYTES_AT_ONCE:
+                    break
+        return found
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
@@ -436,10 +475,21 @@ def _machinery() -> Iterator[None]:
 
 
 def _require(session: Session, run_id: str) -> RunRow:
-    row = session.get(RunRow, run_id)
+    row = session.get(RunRow, _run_id(run_id))
     if row is None:
-        raise RunNotFoundError(f"there is no run {run_id[:40]!r}")
+        raise _no_run(run_id)
     return row
+
+
+def _run_id(text: str) -> str:
+    """Return what may be a run's id; other text may be none that a database takes (NUL)."""
+    if not text.isalnum() or len(text) > _ID_MAX_CHARS:
+        raise _no_run(text)
+    return text
+
+
+def _no_run(run_id: str) -> RunNotFoundError:
+    return RunNotFoundError(f"there is no run {run_id[:40]!r}")
 
 
 def _storable(text: str) -> str:
