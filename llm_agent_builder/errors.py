@@ -12,6 +12,8 @@ AgentBuilderError
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
 ├── ReadersBusyError                   too much code is being read; try again after `retry_after` s
+├── ServerBusyError                    as much is under way as may be; again after `retry_after` s
+├── TooLargeError                      a request is larger than the server reads
 ├── RunNotFoundError                   no run has that id
 ├── RunElsewhereError                  another server has the run, and has not cancelled it yet
 ├── RunFileNotFoundError               the run has no file of that name, or none any more
@@ -138,6 +140,18 @@ class ReadersBusyError(AgentBuilderError):
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"too many files are being read; try again in {retry_after:.0f} s")
         self.retry_after = retry_after
+
+
+class ServerBusyError(AgentBuilderError):
+    """As much of one kind of work is under way as the server takes. `retry_after` is in seconds."""
+
+    def __init__(self, what: str, retry_after: float) -> None:
+        super().__init__(f"{what}; try again in {retry_after:.0f} s")
+        self.retry_after = retry_after
+
+
+class TooLargeError(AgentBuilderError):
+    """A request is larger than the server reads."""
 
 
 class RunNotFoundError(AgentBuilderError):

@@ -38,6 +38,7 @@ from llm_agent_builder.spec_text import (
     NameText,
     check_text,
     fail,
+    few_items,
     few_keys,
     text_schema,
     utf8_length,
@@ -77,6 +78,7 @@ DEFAULT_RETRIES = 2
 """As many as Anthropic's SDK makes by itself."""
 _STOP_MAX_BYTES = 200
 _STOP_MAX_COUNT = 4  # as many as OpenAI-shaped servers take
+_SERVERS_MAX_COUNT = 8
 
 
 def _check_stop(value: object) -> str:
@@ -153,14 +155,16 @@ class AgentSpec(BaseModel):
     effort: Effort | None = Field(
         default=None, description="How thoroughly it works; the model's own default if null."
     )
-    stop_sequences: tuple[_Stop, ...] = Field(
+    stop_sequences: Annotated[tuple[_Stop, ...], few_items(_STOP_MAX_COUNT)] = Field(
         default=(), max_length=_STOP_MAX_COUNT, description="Texts at which an answer ends."
     )
     cache_prompt: bool = Field(
         default=False, description="Whether the provider keeps the beginning of requests at hand."
     )
-    mcp_servers: tuple[McpServer, ...] = Field(
-        default=(), max_length=8, description="MCP servers whose tools the model may call."
+    mcp_servers: Annotated[tuple[McpServer, ...], few_items(_SERVERS_MAX_COUNT)] = Field(
+        default=(),
+        max_length=_SERVERS_MAX_COUNT,
+        description="MCP servers whose tools the model may call.",
     )
     max_turns: int = Field(
         default=DEFAULT_MAX_TURNS,

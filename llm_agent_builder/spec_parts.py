@@ -17,6 +17,7 @@ from llm_agent_builder.spec_text import (
     check_line,
     check_text,
     fail,
+    few_items,
     few_keys,
     require_text,
     text_schema,
@@ -30,6 +31,8 @@ from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 TOOLS_MAX = 16
 MCP_NAME_MAX_CHARS = 32
 ARGUMENT_MAX_CHARS = 1000
+_WORDS_MAX = 64
+_VARIABLES_MAX = 32
 CLASS_MAX_COLUMNS = 40
 """Of the name of an answer's class: where the file names it, lines have to fit."""
 
@@ -171,13 +174,13 @@ class McpServer(_Part):
     name: Annotated[
         str, PlainValidator(_check_mcp_name), text_schema("Name", MCP_NAME_MAX_CHARS)
     ] = Field(description="What messages call it.")
-    command: tuple[_Argument, ...] = Field(
-        default=(), max_length=64, description="The program to start, with its arguments."
+    command: Annotated[tuple[_Argument, ...], few_items(_WORDS_MAX)] = Field(
+        default=(), max_length=_WORDS_MAX, description="The program to start, with its arguments."
     )
     url: _Url | None = Field(default=None, description="Where the server answers by HTTP.")
-    env: tuple[_Variable, ...] = Field(
+    env: Annotated[tuple[_Variable, ...], few_items(_VARIABLES_MAX)] = Field(
         default=(),
-        max_length=32,
+        max_length=_VARIABLES_MAX,
         description="Names of environment variables that the program is given.",
     )
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 KEYS_MAX = 100
@@ -30,6 +30,17 @@ def few_keys(value: object) -> object:
     if isinstance(value, Mapping) and len(value) > KEYS_MAX:
         raise fail("too_many_keys", f"has {len(value):,} keys; none has more than {KEYS_MAX}")
     return value
+
+
+def few_items(most: int) -> BeforeValidator:
+    """Return a check that a list has few items; pydantic's own looks at each of them first."""
+
+    def check(value: object) -> object:
+        if isinstance(value, (list, tuple)) and len(value) > most:
+            raise fail("too_many_items", f"has too many items; at most {most} are allowed")
+        return value
+
+    return BeforeValidator(check)
 
 
 def require_text(value: object) -> str:

@@ -52,6 +52,16 @@ _PLAIN = (
 """What the drivers say, and what that means and helps, in words for the owner."""
 
 
+class WrittenJson(str):
+    """JSON that is text already, for a column of JSON."""
+
+    __slots__ = ()
+
+
+def _json_text(value: object) -> str:
+    return value if isinstance(value, WrittenJson) else json.dumps(value)
+
+
 class Database:
     """The engine of one database, its tables up to date.
 
@@ -225,7 +235,7 @@ def _make_engine(url: URL) -> Engine:
         engine = create_engine(
             url,
             # ASCII, so that a lone surrogate in a program's output can be kept.
-            json_serializer=json.dumps,
+            json_serializer=_json_text,
             pool_size=CONNECTIONS,
             max_overflow=0,
             pool_timeout=_PATIENCE_S,

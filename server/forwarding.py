@@ -17,9 +17,10 @@ from llm_agent_builder.errors import BackendUnavailableError, StoreError
 from llm_agent_builder.models.request_facts import RequestFacts
 from server.budgets import RunBudget
 from server.calls import Call, RefusedError
-from server.cassette import MismatchError, Recorder, Replayer, replayed_chunks
 from server.ledgers import Amount, BudgetError, Reservation, nano_dollars
 from server.metering import set_cost, today
+from server.recording import Recorder
+from server.replaying import MismatchError, Replayer, replayed_chunks
 from server.request_headers import upstream_headers
 from server.request_reading import Intake, RequestReader, require_granted
 from server.returning import BROKE_OFF, Answer, Return, is_stream
@@ -131,7 +132,7 @@ class Forwarder:
     ) -> web.StreamResponse:
         call.backend = "replay"
         try:
-            recorded = replayer.answer(request.method, request.rel_url.raw_path_qs, body)
+            recorded = await replayer.answer(request.method, request.rel_url.raw_path_qs, body)
         except MismatchError as error:
             passage.on_mismatch(str(error))
             raise RefusedError(400, "replay_mismatch", f"replay: {error}") from error

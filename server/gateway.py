@@ -24,12 +24,14 @@ from llm_agent_builder.models.price import price_table
 from llm_agent_builder.providers import PROVIDERS
 from server.budgets import RunBudget
 from server.calls import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse
-from server.cassette import Cassette, Recorder, Replayer
+from server.cassette import MOST_BYTES, Cassette
 from server.egress import Egress, proxy_environment
 from server.forwarding import Forwarder, Passage
 from server.ledgers import BudgetError, Caps, Ledger
 from server.listening import listen_without_delay
 from server.metering import today
+from server.recording import Recorder
+from server.replaying import Replayer
 from server.request_reading import MAX_BODIES, MAX_BODY
 from server.settings import Secret
 from server.telemetry import NoTrace, RunTrace
@@ -41,6 +43,7 @@ __all__ = [
     "MAX_BODY",
     "MAX_CALLS",
     "MAX_CONNECTIONS",
+    "RECORDING_FULL",
     "Gateway",
     "Grant",
     "ModelCall",
@@ -71,9 +74,14 @@ async def settle_in() -> None:
 _http_log = logging.getLogger(f"{__name__}.http")
 _http_log.setLevel(logging.CRITICAL + 1)
 
+RECORDING_FULL = (
+    f"recording ({MOST_BYTES // 2**20} MiB): the model calls are more than a recording may have, "
+    "so nothing of them is recorded; the run goes on"
+)
+
 OnEvent = Callable[[str, Mapping[str, str]], None]
-"""Hears of what isn't a call: "limit" (`kind`, `cap`, `message`), "denied" (`kind`, `message`),
-"mismatch" (`message`): a call that the recording has no answer to."""
+"""Hears of what isn't a call: "limit" (`kind`, `message`, and `cap` of a budget), "denied" (`kind`,
+`message`), "mismatch" (`message`): a call that the recording has no answer to."""
 
 
 def _ignore(kind: str, data: Mapping[str, str]) -> None:
@@ -140,8 +148,8 @@ class Grant:
         # What is in circles with this is freed late: the run, with its output, needn't be.
         self.on_call, self.on_event = (lambda call: None), _ignore
 
-    def recorded(self) -> dict[str, object] | None:
-        """Return the cassette of the calls so far, where they are recorded."""
+    def recorded(self) -> str | None:
+        """Return the cassette of the calls so far as JSON, where they are recorded."""
         recorder = self.passage.recorder
         return recorder.cassette() if recorder is not None else None
 
@@ -214,9 +222,12 @@ class Gateway:
         def on_limit(error: BudgetError) -> None:
             grant.tell("limit", {"kind": "budget", "cap": error.cap, "message": str(error)})
 
+        def on_full() -> None:
+            grant.on_event("limit", {"kind": "recording", "message": RECORDING_FULL})
+
         passage = Passage(policy, budget or RunBudget(Ledger("run", Caps())), on_limit)
         if record is not None:
-            passage.recorder = Recorder(lambda: [token.reveal(), *record()])
+            passage.recorder = Recorder(lambda: [token.reveal(), *record()], on_full)
         if replay is not None:
             passage.replayer = Replayer(replay, token.reveal)
             passage.on_mismatch = lambda message: grant.tell("mismatch", {"message": message})

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from llm_agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.spec import AgentSpec
 from llm_agent_builder.spec_check import checked_spec
 from llm_agent_builder.user_code.tool_needs import needs_of
 from server.agent_files import regenerated
+from server.bodies import BoundedRoute
 from server.models import GenerateRequest, GenerateResponse, HandWritten
 from server.rooms import Rooms
 
 __all__ = ["add_generate_route"]
 
 _SHORT_BYTES = 8 * 1024
-"""A body up to this, without code, is read and written in less time than a thread takes."""
+"""Texts up to this, without code, are checked and written in less time than a thread takes."""
 
 
 def add_generate_route(app: FastAPI) -> None:
@@ -39,42 +35,30 @@ def add_generate_route(app: FastAPI) -> None:
     )
 
 
-class _CheckedBeside(APIRoute):
+class _CheckedBeside(BoundedRoute):
     """Checks long bodies in a thread first: parsed code is kept, so checking again is quick."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-        handle = super().get_route_handler()
-
-        async def checked(request: Request) -> Response:
-            try:
-                body = await request.body()
-            except ClientDisconnect:  # as other routes answer, where anybody is left to read it
-                raise HTTPException(400, "the body did not come to its end") from None
-            if len(body) > _SHORT_BYTES or b'"tools"' in body or b'"answer"' in body:
-                await asyncio.to_thread(_check, body)
-            return await handle(request)
-
-        return checked
+    async def check(self, value: Any) -> None:
+        """Refuse a body as the route itself would."""
+        if _is_long(value):
+            await asyncio.to_thread(_check, value)
 
 
-def _check(body: bytes) -> None:
-    """Refuse a body as the route itself would, where it is JSON.
+def _is_long(value: object) -> bool:
+    if not isinstance(value, dict) or value.get("tools") or value.get("answer"):
+        return True
+    return sum(len(each) for each in value.values() if isinstance(each, str)) > _SHORT_BYTES
 
-    Raises:
-        RequestValidationError: it is no request.
 
-    """
+def _check(value: object) -> None:
     try:
-        GenerateRequest.model_validate(json.loads(body))
+        GenerateRequest.model_validate(value)
     except ValidationError as error:
         problems = [
             {**problem, "loc": ("body", *problem["loc"])}
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise RequestValidationError(problems) from None
-    except (ValueError, RecursionError):
-        return  # no JSON: the route tells so
 
 
 async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:

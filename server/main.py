@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,32 +32,28 @@ from llm_agent_builder.errors import (
     RunFileNotFoundError,
     RunNotFoundError,
     SandboxUnavailableError,
+    ServerBusyError,
     SpecError,
     StoreError,
+    TooLargeError,
 )
 from llm_agent_builder.gallery import gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.value_problems import said_of
 from server.agent_files import add_agent_file_routes
 from server.backends import own_servers
+from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
 from server.generate_route import add_generate_route
 from server.installed import STATIC, package_version
 from server.logs import configure_logs
-from server.models import (
-    ExecuteRequest,
-    ExecuteResponse,
-    RunAccepted,
-    SessionRequest,
-    returned_file,
-)
+from server.models import SessionRequest
 from server.rooms import Rooms, backend_label, open_rooms
-from server.run import Run
 from server.run_files import MAX_BYTES, MAX_FILES
-from server.runs import Runs
+from server.run_routes import add_run_routes
 from server.sandbox import Sandbox
 from server.security import COOKIE, SecurityMiddleware, session_cookie, token_matches
 from server.settings import KeySource, Settings, load_settings, server_key
-from server.sse import event_stream
+from server.sse import Readers, event_stream
 from server.upgrade_route import add_upgrade_route
 
 _log = logging.getLogger(__name__)
@@ -92,6 +87,9 @@ def create_app(
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
     )
+    app.router.route_class = BoundedRoute
+    app.state.bodies = Bodies()
+    app.state.readers = Readers()
     app.add_middleware(SecurityMiddleware, settings=settings)
     for kind in (AgentBuilderError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_error)
@@ -111,6 +109,8 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (RunNotFoundError, 404, "run_not_found"),
     (RunFileNotFoundError, 404, "file_not_found"),
     (RunElsewhereError, 409, "run_elsewhere"),
+    (ServerBusyError, 503, "busy"),
+    (TooLargeError, 413, "too_large"),
     (SpecError, 422, "invalid_request"),
     (NotOursError, 422, "not_ours"),
     (MergeConflictError, 409, "conflict"),
@@ -122,35 +122,48 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
 
 
 _PROBLEMS_SHOWN = 20
-"""Enough to mend a body by; explaining each of a hundred thousand would take minutes."""
+"""Enough to mend a body by. More than some hundreds are never made: lists and objects that may have
+few parts are refused at their first part too many."""
+_KEY_SHOWN = 100
+_MESSAGE_SHOWN = 2000
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
     """Turn an exception into the one shape of errors; the only place that does."""
     if isinstance(error, RequestValidationError):
-        # Without `input` and `ctx`: they would echo what was sent.
         field = getattr(request.scope.get("route"), "body_field", None)
         model = field.field_info.annotation if field else None
-        detail = [
-            {"loc": item["loc"], "msg": said_of(item, model, 1), "type": item["type"]}
-            for item in error.errors()[:_PROBLEMS_SHOWN]
-        ]
-        return JSONResponse({"detail": detail, "code": "invalid_request"}, 422)
+        detail = [_problem(item, model) for item in error.errors()[:_PROBLEMS_SHOWN]]
+        return _ErrorAnswer({"detail": detail, "code": "invalid_request"}, 422)
     if isinstance(error, HTTPException):
         code = HTTPStatus(error.status_code).name.lower()
-        return JSONResponse({"detail": error.detail, "code": code}, error.status_code)
+        return _ErrorAnswer({"detail": error.detail, "code": code}, error.status_code)
     for kind, status, code in _STATUS:
         if isinstance(error, kind):
             headers = {}
-            if isinstance(error, QueueFullError | ReadersBusyError):
+            if isinstance(error, QueueFullError | ReadersBusyError | ServerBusyError):
                 headers["Retry-After"] = str(max(1, round(error.retry_after)))
             shown = _at_field(error) if isinstance(error, SpecError) else str(error)
             body: dict[str, Any] = {"detail": shown, "code": code}
             if isinstance(error, MergeConflictError):
                 body["conflicts"] = [asdict(conflict) for conflict in error.conflicts]
-            return JSONResponse(body, status, headers)
+            return _ErrorAnswer(body, status, headers)
     _log.error("unexpected error", exc_info=error, extra={"path": request.url.path})
-    return JSONResponse({"detail": "the server failed; its log says why", "code": "bug"}, 500)
+    return _ErrorAnswer({"detail": "the server failed; its log says why", "code": "bug"}, 500)
+
+
+class _ErrorAnswer(JSONResponse):
+    """All of it escaped: what was sent and is named may hold lone surrogates."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content).encode()
+
+
+def _problem(item: Any, model: object) -> dict[str, Any]:
+    """Return what is shown of a problem: without `input` and `ctx`, which echo what was sent."""
+    place = [part if isinstance(part, int) else str(part)[:_KEY_SHOWN] for part in item["loc"]]
+    message = said_of(item, model, 1)[:_MESSAGE_SHOWN]
+    return {"loc": place[:_KEY_SHOWN], "msg": message, "type": item["type"]}
 
 
 def _at_field(error: SpecError) -> list[dict[str, Any]]:
@@ -173,15 +186,20 @@ def _add_routes(app: FastAPI) -> None:
     add_generate_route(app)
     add_agent_file_routes(app)
     add_upgrade_route(app)
-    app.post("/api/execute")(post_execute)
-    app.post("/api/runs", status_code=202)(post_run)
+    add_run_routes(app)
     app.get("/api/runs")(get_runs)
     app.get("/api/runs/{run_id}")(get_run)
     app.get("/api/runs/{run_id}/events")(get_events)
-    app.get("/api/runs/{run_id}/cassette")(get_cassette)
+    app.get("/api/runs/{run_id}/cassette", response_class=Response)(get_cassette)
     app.get("/api/runs/{run_id}/files/{name:path}", response_class=Response)(get_run_file)
     app.delete("/api/runs/{run_id}", status_code=204)(delete_run)
-    app.post("/api/session", status_code=204)(post_session)
+    app.router.add_api_route(
+        "/api/session",
+        post_session,
+        methods=["POST"],
+        status_code=204,
+        route_class_override=SmallBodyRoute,
+    )
     app.get("/healthz")(get_health)
 
 
@@ -255,61 +273,10 @@ def _servers_json(rooms: Rooms) -> list[dict[str, Any]]:
     ]
 
 
-async def post_execute(request: Request, body: ExecuteRequest) -> ExecuteResponse:
-    """Run a program and wait for its end. If the client goes away, the run is cancelled."""
-    runs = _rooms(request).runs
-    run = await _admit(request, body)
-    await _wait_while_connected(request, runs, run)
-    if run.failure is not None:
-        raise run.failure
-    kept = ExecuteResponse.model_fields.keys() - {"files"}
-    return ExecuteResponse(
-        **{key: value for key, value in run.result.items() if key in kept},
-        files=[returned_file(file) for file in run.files],
-        output=run.output(),
-        stdout=run.output("stdout"),
-        stderr=run.output("stderr"),
-        run_id=run.id,
-        backend=run.backend,
-        cassette=run.cassette,
-        denied=run.denied(),
-        budget=run.over_budget if run.result["reason"] == "budget" else None,
-        missing=list(run.missing),
-    )
-
-
-async def _admit(request: Request, body: ExecuteRequest) -> Run:
-    rooms = _rooms(request)
-    options = body.options(rooms.settings)
-    limits = body.limits.limits()
-    return await rooms.runs.admit(body.code, body.task, body.backend, limits, options)
-
-
-async def _wait_while_connected(request: Request, runs: Runs, run: Run) -> None:
-    async def wait_for_disconnect() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    gone = asyncio.create_task(wait_for_disconnect())
-    done = asyncio.create_task(run.done.wait())
-    try:
-        await asyncio.wait({gone, done}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        if not run.done.is_set():
-            await asyncio.shield(runs.cancel(run.id))
-        gone.cancel()
-        done.cancel()
-
-
-async def post_run(request: Request, body: ExecuteRequest) -> RunAccepted:
-    """Start a run; its events tell the rest."""
-    run = await _admit(request, body)
-    return RunAccepted(id=run.id)
-
-
-async def get_cassette(request: Request, run_id: str) -> dict[str, Any]:
+async def get_cassette(request: Request, run_id: str) -> Response:
     """Return the recorded model calls of a run, to be replayed."""
-    return await _rooms(request).runs.cassette(run_id)
+    text = await _rooms(request).runs.cassette(run_id)
+    return Response(text, media_type="application/json")
 
 
 async def get_runs(
@@ -351,8 +318,11 @@ async def get_events(
     """Stream the events of a run; `Last-Event-ID` resumes behind that event."""
     runs = _rooms(request).runs
     await runs.require(run_id)  # a run that isn't there is an error, not an empty stream
+    readers: Readers = request.app.state.readers
+    readers.require_place()
+    events = runs.events(run_id, after=_event_number(last_event_id))
     return StreamingResponse(
-        event_stream(runs.events(run_id, after=_event_number(last_event_id))),
+        readers.count(event_stream(events)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

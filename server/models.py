@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -23,10 +24,10 @@ from pydantic_core import PydanticCustomError
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
-from llm_agent_builder.spec_text import few_keys
+from llm_agent_builder.spec_text import fail, few_items, few_keys
 from llm_agent_builder.user_code.tool_needs import Need
 from server.backends import Backend, BackendChoice
-from server.cassette import parse_cassette
+from server.cassette import Cassette, parse_cassette
 from server.confine import MIB, Limits
 from server.ledgers import Caps
 from server.run import RunOptions
@@ -251,6 +252,27 @@ def returned_file(file: WrittenFile) -> TextFile | BinaryFile:
         return BinaryFile(name=name, size=size, base64=base64.b64encode(file.content).decode())
 
 
+_PLACES_MAX = 16
+_CASSETTE_SCHEMA = WithJsonSchema({"type": "object", "additionalProperties": True})
+
+
+def _few_files(value: object) -> object:
+    """Refuse many files before each is looked at."""
+    if isinstance(value, list) and len(value) > MAX_FILES:
+        problem = amount_problem([0] * len(value))
+        raise PydanticCustomError("files", "{problem}", {"problem": problem})
+    return value
+
+
+def _check_replay(value: object) -> Cassette:
+    if isinstance(value, Cassette):  # read already, beside the event loop
+        return value
+    try:
+        return parse_cassette(value)
+    except SpecError as error:
+        raise fail("cassette", error.problem) from None
+
+
 class ExecuteRequest(_Body):
     """A program to run in the sandbox, as `agent.py --task TASK`."""
 
@@ -267,17 +289,19 @@ class ExecuteRequest(_Body):
     backend: BackendChoice = Field(default="auto", description="Which model answers.")
     limits: LimitsBody = Field(default_factory=LimitsBody)
     budget: BudgetBody = Field(default_factory=BudgetBody)
-    egress: list[Annotated[str, AfterValidator(grantable)]] = Field(
-        default=[],
-        max_length=16,
-        description="HOST:PORT that the program may reach, or provider-tools.",
+    egress: Annotated[list[Annotated[str, AfterValidator(grantable)]], few_items(_PLACES_MAX)] = (
+        Field(
+            default=[],
+            max_length=_PLACES_MAX,
+            description="HOST:PORT that the program may reach, or provider-tools.",
+        )
     )
     record: bool = Field(default=False, description="Whether to record the model calls.")
-    replay: dict[str, Any] | None = Field(
+    replay: Annotated[Cassette, PlainValidator(_check_replay), _CASSETTE_SCHEMA] | None = Field(
         default=None, description="A cassette that answers the model calls."
     )
 
-    files: list[GivenFile] = Field(
+    files: Annotated[list[GivenFile], BeforeValidator(_few_files)] = Field(
         default=[],
         description=(
             f"Placed beside agent.py: at most {MAX_FILES} files with {MAX_BYTES // MIB} MiB in all."
@@ -314,9 +338,8 @@ class ExecuteRequest(_Body):
                 allowed = ", ".join(settings.egress_allow) or "nothing"
                 message = f"{place} may not be granted here; AGENT_BUILDER_EGRESS_ALLOW: {allowed}"
                 raise SpecError("egress", message)
-        replay = None if self.replay is None else parse_cassette(self.replay)
         caps = _within(self.budget.caps(), settings)
-        return RunOptions(caps, tuple(self.egress), self.record, replay, self.contents())
+        return RunOptions(caps, tuple(self.egress), self.record, self.replay, self.contents())
 
 
 def _within(asked: Caps, settings: Settings) -> Caps:
@@ -347,6 +370,8 @@ class ExecuteResponse(_Body):
     backend: Backend
     cassette: dict[str, Any] | None = None
     """The recorded model calls, where that was asked for."""
+    recording_full: str | None = None
+    """Why they are left out, where they are more than a recording may have."""
     denied: str | None = None
     """What the sandbox refused last, and what to do."""
     budget: str | None = None

@@ -13,9 +13,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from server.calls import Call, error_event
-from server.cassette import Recording
 from server.ledgers import Amount, BudgetError, Reservation
 from server.metering import Meter
+from server.recording import Recording
 from server.waits import Wait, Waits
 
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}

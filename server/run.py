@@ -68,8 +68,10 @@ class Run:
     """The budget that its last refused call did not fit in, in words for people."""
     mismatch: str | None = None
     """How the first call that its recording has no answer to differs from what was recorded."""
-    cassette: dict[str, Any] | None = None
-    """The recorded model calls, once the run has ended."""
+    cassette: str | None = None
+    """The recorded model calls as JSON, once the run has ended."""
+    recording_full: str | None = None
+    """Why there is no recording, where one was asked for."""
     missing: tuple[str, ...] = ()
     """What the agent's ready tools need and this run was not given, in words for people."""
     kept: int = 0

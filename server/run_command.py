@@ -18,9 +18,11 @@ from pydantic import ValidationError
 from llm_agent_builder.agent_file import example_task
 from llm_agent_builder.commands.base import Command
 from llm_agent_builder.errors import MachineryError, NotOursError, SpecError
+from llm_agent_builder.json_bounds import JsonLimits, JsonProblem, read_json
 from llm_agent_builder.reading.foreign_code import read_source
 from llm_agent_builder.value_problems import said_of
 from server.backends import base_url_in, own_servers, providers_in
+from server.cassette import MOST_BYTES
 from server.cli_files import read_files, save_files
 from server.confine import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
@@ -30,6 +32,9 @@ from server.run_files import MAX_BYTES, MAX_FILES, Collected
 from server.settings import PREFIX, KeySource, Settings, load_settings
 from server.store import Store
 from server.terminal import RunScreen
+
+_CASSETTE_FILE_MAX = 2 * MOST_BYTES
+"""Bytes: indented, a recording takes up more."""
 
 
 @click.command(cls=Command)
@@ -146,10 +151,12 @@ def _refuse_foreign(source: str, file: Path) -> None:
 
 
 def _read_cassette(file: Path) -> object:
+    if file.stat().st_size > _CASSETTE_FILE_MAX:
+        raise click.UsageError(f"{file} is larger than {_CASSETTE_FILE_MAX // MIB} MiB")
     try:
-        return json.loads(file.read_bytes())
-    except (ValueError, RecursionError):
-        raise click.UsageError(f"{file} is not JSON") from None
+        return read_json(file.read_bytes(), JsonLimits(values=1_000_000))
+    except JsonProblem as problem:
+        raise click.UsageError(f"{file} {problem}") from None
 
 
 _OPTIONS = {"egress": "--allow-host", "replay": "--replay", "budget": "--budget", "task": "--task"}
@@ -220,8 +227,9 @@ def _check_place(record: Path, *, force: bool) -> None:
 
 def _write_cassette(file: Path, admitted: Run) -> None:
     if admitted.cassette is None:
-        raise MachineryError(f"{file} was not written: the calls are more than a cassette may hold")
-    text = json.dumps(admitted.cassette, indent=1, ensure_ascii=False) + "\n"
+        why = admitted.recording_full or "the run made no recording"
+        raise MachineryError(f"{file} was not written: {why}")
+    text = json.dumps(json.loads(admitted.cassette), indent=1, ensure_ascii=False) + "\n"
     try:
         file.write_text(text, "utf-8")
     except OSError as error:

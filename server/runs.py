@@ -245,8 +245,8 @@ class Runs:
         self._cancel(run)
         await run.done.wait()
 
-    async def cassette(self, run_id: str) -> dict[str, Any]:
-        """Return the recorded model calls of a run that has ended.
+    async def cassette(self, run_id: str) -> str:
+        """Return the recorded model calls of a run that has ended, as JSON.
 
         Raises:
             RunNotFoundError: there is no such run, or its calls were not recorded.
@@ -440,7 +440,9 @@ class Runs:
             run.mismatch = run.mismatch or data["message"]
             return
         run.add(kind, **data)
-        if data["kind"] == "budget":
+        if data["kind"] == "recording":
+            run.recording_full = data["message"]
+        elif data["kind"] == "budget":
             run.over_budget = data["message"]
             self._metrics.budget_limits.labels(data["cap"]).inc()
 

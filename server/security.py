@@ -23,7 +23,7 @@ from server.settings import LOOPBACK_HOSTS, Settings
 COOKIE = "agent_builder_token"
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request. Larger than 1 MiB of code all of it escaped as JSON, and than 1 MiB of code
-with 4 MiB of files as base64."""
+with 4 MiB of files as base64. What is announced is refused here; `bodies.py` counts what comes."""
 _MOST_COOKIES = 1000
 """Cookies of our name that are compared in one request."""
 _OPEN_PATHS = {"/healthz", "/api/session"}
@@ -77,7 +77,7 @@ class SecurityMiddleware:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await app(scope, _bounded(receive), send_with_headers)
+        await app(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = host_of(headers.get("host", ""))
@@ -146,6 +146,8 @@ def _malformed(scope: Scope, headers: Headers) -> Response | None:
         return _refuse(413, "too_large", f"a request may have {MAX_BODY:,} bytes at most")
     if scope["method"] in _UNSAFE - {"DELETE"} and not _is_json(headers):
         return _refuse(415, "json_only", "send JSON, with content type application/json")
+    if {each.lower() for each in headers.getlist("content-encoding")} - {"identity"}:
+        return _refuse(415, "not_compressed", "send the body as it is, without Content-Encoding")
     return None
 
 
@@ -162,7 +164,7 @@ def session_cookie(token: str) -> str:
 def length_over(headers: Headers) -> bool:
     """Return whether a request announces more than is allowed."""
     length = headers.get("content-length", "0")
-    return not length.isdecimal() or int(length) > MAX_BODY
+    return not length.isdecimal() or len(length) > 20 or int(length) > MAX_BODY
 
 
 def _is_json(headers: Headers) -> bool:
@@ -190,19 +192,6 @@ def _is_ours(name: str) -> bool:
 def _raw(value: str) -> bytes:
     """Return a header's value as it came: Starlette reads each byte as a letter of Latin-1."""
     return value.encode("latin-1", "replace")
-
-
-def _bounded(receive: Receive) -> Receive:
-    """Cut a body that has no length and doesn't end: as if the client had gone."""
-    size = 0
-
-    async def bounded() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        return message if size <= MAX_BODY else {"type": "http.disconnect"}
-
-    return bounded
 
 
 def _refuse(status: int, code: str, detail: str) -> JSONResponse:

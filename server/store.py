@@ -5,7 +5,8 @@ Synchronous; callers in an event loop go through `server/database_threads.py`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Text,
     bindparam,
+    cast,
     insert,
     select,
     update,
@@ -24,7 +27,7 @@ from sqlalchemy.orm import (
 )
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError
-from server.database import Database, add_missing, storable
+from server.database import Database, WrittenJson, add_missing, storable
 from server.run_events import WrittenFile
 from server.spend_store import SpendStore
 from server.tables import (
@@ -36,8 +39,12 @@ from server.tables import (
     table_of,
 )
 
+EVENTS_AT_ONCE = 200
+EVENT_BYTES_AT_ONCE = 64 * 1024
+"""Of events that are read together, about: the last may exceed it."""
 Event = tuple[int, str, Mapping[str, Any]]
 """Its number in the run, from 1; its kind; its data."""
+_ROWS_AT_ONCE = 8
 INTERRUPTED = "the server stopped while this run was going"
 NEVER_STARTED = "the run was not started: the database failed while it was taken in"
 
@@ -102,12 +109,12 @@ class Store:
         values: Mapping[str, Any],
         files: Sequence[WrittenFile] = (),
         events: Sequence[Event] = (),
-        cassette: Mapping[str, Any] | None = None,
+        cassette: str | None = None,
     ) -> None:
         """Keep how a run ended, as columns and values, its last events and the files it left.
 
         This end takes the place of any other: who carried the run through knows best. A run that is
-        no longer in the history is left out.
+        no longer in the history is left out. `cassette` is JSON.
         """
         columns = {name: _column(value) for name, value in values.items() if name != "files"}
         with self.database.writing() as connection:
@@ -116,7 +123,7 @@ class Store:
             connection.execute(_END_RUN, {"run": run_id, **columns})
             _add_events(connection, run_id, events)
             if cassette is not None:
-                row = {"run_id": run_id, "data": dict(cassette)}
+                row = {"run_id": run_id, "data": WrittenJson(cassette)}
                 add_missing(connection, table_of(CassetteRow), [row])
             if files:
                 add_missing(connection, table_of(FileRow), _file_rows(run_id, files))
@@ -167,11 +174,11 @@ class Store:
         kept: bytes = found[0]
         return kept
 
-    def cassette(self, run_id: str) -> dict[str, Any] | None:
-        """Return the recorded calls of a run, or None where there are none."""
+    def cassette(self, run_id: str) -> str | None:
+        """Return the recorded calls of a run as JSON, or None where there are none."""
+        text = select(cast(CassetteRow.data, Text)).where(CassetteRow.run_id == storable(run_id))
         with self.database.reading() as session:
-            row = session.get(CassetteRow, storable(run_id))
-            return row.data if row else None
+            return session.scalar(text)
 
     def run(self, run_id: str) -> dict[str, Any]:
         """Return one run with its code, task, server and files: name, size, whether kept.
@@ -214,29 +221,28 @@ class Store:
 
         """
         with self.database.reading() as session:
-            return _require(session, run_id).status
+            found = session.scalar(select(RunRow.status).where(RunRow.id == storable(run_id)))
+        if found is None:
+            raise _no_run(run_id)
+        return found
 
-    def events(
-        self, run_id: str, *, after: int = 0, limit: int | None = None
-    ) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return the events of a run behind number `after`, in order, each as (seq, kind, data).
+    def events(self, run_id: str, *, after: int = 0) -> list[tuple[int, str, dict[str, Any]]]:
+        """Return the next events of a run behind number `after`, in order: (seq, kind, data).
 
-        At most `limit` of them. A run that has ended has an `exit` event: where its server could
-        not write one, it is made of what the history says. So nobody but a run's own server ever
-        gives its events numbers.
+        Some of them, so that whoever reads a run holds little of it: 64 KiB of events or so. None
+        are left where the answer is empty. A run that has ended has an `exit` event: where its
+        server could not write one, it is made of what the history says. So nobody but a run's own
+        server ever gives its events numbers.
         """
-        query = select(EventRow).where(EventRow.run_id == storable(run_id), EventRow.seq > after)
-        query = query.order_by(EventRow.seq).limit(limit)
         with self.database.reading() as session:
             # The row first: a run whose end is in sight has all its events.
             row = session.get(RunRow, storable(run_id), options=[defer(RunRow.code)])
-            found = [(each.seq, each.kind, each.data) for each in session.scalars(query)]
-            is_whole = limit is None or len(found) < limit
-            if row is not None and row.status not in OPEN and is_whole:
-                last = found[-1] if found else _last_event(session, run_id)
-                if last[1] != "exit":
-                    found.append((last[0] + 1, "exit", _exit_data(row)))
-        return [event for event in found if event[0] > after]
+            found = list(_next_events(session, run_id, after))
+            if not found and row is not None and row.status not in OPEN:
+                seq, kind = _last_event(session, run_id)
+                if kind != "exit" and seq >= after:
+                    found.append((seq + 1, "exit", _exit_data(row)))
+        return found
 
 
 def _is_kept(connection: Connection, run_id: str) -> bool:
@@ -264,6 +270,26 @@ def _file_rows(run_id: str, files: Sequence[WrittenFile]) -> list[dict[str, Any]
     ]
 
 
+def _next_events(
+    session: Session, run_id: str, after: int
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield the events behind a number, until they are many or large enough for one answer."""
+    query = (
+        select(EventRow.seq, EventRow.kind, cast(EventRow.data, Text))
+        .where(EventRow.run_id == storable(run_id), EventRow.seq > after)
+        .order_by(EventRow.seq)
+        .limit(EVENTS_AT_ONCE)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+    size = 0
+    with session.execute(query) as rows:
+        for seq, kind, text in rows:
+            yield seq, kind, json.loads(text)
+            size += len(text)
+            if size >= EVENT_BYTES_AT_ONCE:
+                return
+
+
 def _column(value: Any) -> Any:
     return storable(value) if isinstance(value, str) else value
 
@@ -282,8 +308,12 @@ def _exit_data(row: RunRow) -> dict[str, Any]:
 def _require(session: Session, run_id: str) -> RunRow:
     row = session.get(RunRow, storable(run_id))
     if row is None:
-        raise RunNotFoundError(f"there is no run {run_id[:40]!r}")
+        raise _no_run(run_id)
     return row
+
+
+def _no_run(run_id: str) -> RunNotFoundError:
+    return RunNotFoundError(f"there is no run {run_id[:40]!r}")
 
 
 def _summary(row: RunRow) -> dict[str, Any]:

@@ -17,8 +17,6 @@ from server.tables import OPEN
 _LOOK_S = 0.5
 _CANCEL_LOOK_S = 0.1
 _CANCEL_WAIT_S = 15.0
-_AT_ONCE = 500
-"""Events read at a time: a reader holds no more of them."""
 _FAILURES = 10
 """Looks in a row that may fail before a stream of events ends."""
 
@@ -36,9 +34,7 @@ class StoredRuns:
         while failures < _FAILURES:
             try:
                 has_ended = await self._has_ended(run_id)  # first: then all its events are there
-                found = await self._threads.read(
-                    self._store.events, run_id, after=after, limit=_AT_ONCE
-                )
+                found = await self._threads.read(self._store.events, run_id, after=after)
                 failures = 0
             except StoreError:
                 failures += 1
@@ -46,10 +42,11 @@ class StoredRuns:
                 continue
             for event in found:
                 yield event
-            after = found[-1][0] if found else after
-            if len(found) < _AT_ONCE:
-                if has_ended:
-                    return
+            if found:
+                after = found[-1][0]
+            elif has_ended:
+                return
+            else:
                 await asyncio.sleep(_LOOK_S)
 
     async def _has_ended(self, run_id: str) -> bool:

@@ -1,0 +1,109 @@
+"""The routes that start runs: their bodies are the largest, and so are their answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from server.bodies import BoundedRoute, forget_body
+from server.cassette import parse_cassette
+from server.models import ExecuteRequest, ExecuteResponse, RunAccepted, returned_file
+from server.rooms import Rooms
+from server.run import Run
+from server.runs import Runs
+
+__all__ = ["add_run_routes"]
+
+
+def add_run_routes(app: FastAPI) -> None:
+    """Add the routes."""
+    app.router.add_api_route(
+        "/api/execute",
+        post_execute,
+        methods=["POST"],
+        response_model=ExecuteResponse,
+        route_class_override=_WithCassette,
+    )
+    app.router.add_api_route(
+        "/api/runs",
+        post_run,
+        methods=["POST"],
+        status_code=202,
+        route_class_override=_WithCassette,
+    )
+
+
+class _WithCassette(BoundedRoute):
+    """Reads a body's cassette in a thread first."""
+
+    async def check(self, value: Any) -> None:
+        """Put the cassette itself in the place of its JSON."""
+        if isinstance(value, dict) and isinstance(value.get("replay"), dict):
+            value["replay"] = await asyncio.to_thread(parse_cassette, value["replay"])
+
+
+def _runs(request: Request) -> Runs:
+    rooms: Rooms = request.app.state.rooms
+    return rooms.runs
+
+
+async def post_execute(request: Request, body: ExecuteRequest) -> Response:
+    """Run a program and wait for its end. If the client goes away, the run is cancelled."""
+    run = await _admit(request, body)
+    await _wait_while_connected(request, _runs(request), run)
+    if run.failure is not None:
+        raise run.failure
+    content = await asyncio.to_thread(_answer_of, run)
+    return Response(content, media_type="application/json")
+
+
+def _answer_of(run: Run) -> bytes:
+    taken = ExecuteResponse.model_fields.keys() - {"files"}
+    answer = ExecuteResponse(
+        **{key: value for key, value in run.result.items() if key in taken},
+        files=[returned_file(file) for file in run.files],
+        output=run.output(),
+        stdout=run.output("stdout"),
+        stderr=run.output("stderr"),
+        run_id=run.id,
+        backend=run.backend,
+        recording_full=run.recording_full,
+        denied=run.denied(),
+        budget=run.over_budget if run.result["reason"] == "budget" else None,
+        missing=list(run.missing),
+    )
+    text = answer.model_dump_json(exclude={"cassette"})
+    # JSON already: parsed for this, it would take up many times its size.
+    return b'%s,"cassette":%s}' % (text[:-1].encode(), (run.cassette or "null").encode())
+
+
+async def _admit(request: Request, body: ExecuteRequest) -> Run:
+    rooms: Rooms = request.app.state.rooms
+    options = body.options(rooms.settings)
+    forget_body(request)
+    limits = body.limits.limits()
+    return await rooms.runs.admit(body.code, body.task, body.backend, limits, options)
+
+
+async def _wait_while_connected(request: Request, runs: Runs, run: Run) -> None:
+    async def wait_for_disconnect() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    gone = asyncio.create_task(wait_for_disconnect())
+    done = asyncio.create_task(run.done.wait())
+    try:
+        await asyncio.wait({gone, done}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not run.done.is_set():
+            await asyncio.shield(runs.cancel(run.id))
+        gone.cancel()
+        done.cancel()
+
+
+async def post_run(request: Request, body: ExecuteRequest) -> RunAccepted:
+    """Start a run; its events tell the rest."""
+    run = await _admit(request, body)
+    return RunAccepted(id=run.id)
