@@ -23,6 +23,7 @@ from llm_agent_builder.value_problems import said_of
 from server.backends import base_url_in, own_servers, providers_in
 from server.cli_files import read_files, save_files
 from server.confine import MIB
+from server.ending import Ending
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
 from server.run import Run
@@ -113,7 +114,11 @@ def run(
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
-    code, written = asyncio.run(_run_once(request, settings, record, read_files(given)))
+    ending = Ending()
+    try:
+        code, written = asyncio.run(_run_once(request, settings, record, read_files(given), ending))
+    finally:
+        ending.done()
     saved = save_files(written, save)
     sys.exit(code if saved else 1)
 
@@ -156,7 +161,11 @@ def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
 
 
 async def _run_once(
-    request: ExecuteRequest, settings: Settings, record: Path | None, files: Mapping[str, bytes]
+    request: ExecuteRequest,
+    settings: Settings,
+    record: Path | None,
+    files: Mapping[str, bytes],
+    ending: Ending,
 ) -> tuple[int, Collected]:
     """Run one program with rooms of its own, in a data folder that goes with it."""
     try:
@@ -164,6 +173,7 @@ async def _run_once(
     except SpecError as error:
         raise click.UsageError(str(error)) from None
     with (
+        ending.watching(),
         tempfile.TemporaryDirectory(prefix="agent-builder-") as folder,
         _spending(settings) as kept,
     ):

@@ -44,6 +44,8 @@ from server.store import Store
 from server.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
+_CANCEL_S = 20.0
+"""For a run's end, where everything that it waits for takes as long as it may."""
 
 
 def _missing(run: Run) -> list[dict[str, Any]]:
@@ -86,17 +88,24 @@ class Runs:
         self._telemetry = telemetry or Telemetry()
         self._open: dict[str, Run] = {}
         self._durations = 1.0
+        self._closing = False
 
     async def start(self) -> None:
         """Give the runs that an earlier server left open their end."""
         await asyncio.to_thread(self._store.end_interrupted_runs)
 
     async def close(self) -> None:
-        """Cancel every run and wait until nothing of them is left."""
+        """Cancel every run and wait for their ends, which come within a bound."""
+        runs = self.cancel_all()
+        await asyncio.gather(*(run.done.wait() for run in runs))
+
+    def cancel_all(self) -> list[Run]:
+        """Have every run end soon, and take in no more; return those that are still open."""
+        self._closing = True
         runs = list(self._open.values())
         for run in runs:
             self._cancel(run)
-        await asyncio.gather(*(run.done.wait() for run in runs))
+        return runs
 
     async def admit(
         self,
@@ -111,8 +120,9 @@ class Runs:
         Raises:
             QueueFullError: as many wait as may.
             BackendUnavailableError: the provider was asked for and there is no key.
-            SandboxUnavailableError: the server runs no code here; says how to mend it.
+            SandboxUnavailableError: the server runs no code here or now; says how to mend it.
             StoreError: the run can't be kept.
+            MachineryError: the server is stopping.
 
         """
         self._sandbox.require_available()
@@ -137,6 +147,8 @@ class Runs:
         return run
 
     def _require_place(self) -> None:
+        if self._closing:
+            raise MachineryError("the server is stopping and starts no further runs")
         if len(self._open) >= self._max_open:
             raise QueueFullError(max(1.0, self._durations))
 
@@ -167,6 +179,7 @@ class Runs:
 
         Raises:
             RunNotFoundError: there is no such run.
+            MachineryError: its processes could not be killed, or its end takes too long.
 
         """
         run = self._open.get(run_id)
@@ -174,7 +187,15 @@ class Runs:
             await asyncio.to_thread(self._store.run, run_id)
             return
         self._cancel(run)
-        await run.done.wait()
+        try:
+            await asyncio.wait_for(run.done.wait(), _CANCEL_S)
+        except TimeoutError:
+            raise MachineryError(f"the run has not ended within {_CANCEL_S:g} s") from None
+        if run.abandoned:
+            raise MachineryError(
+                "the run has ended, but its processes could not be killed: the sandbox goes on "
+                "trying, and /healthz says when they have gone"
+            )
 
     async def cassette(self, run_id: str) -> dict[str, Any]:
         """Return the recorded model calls of a run that has ended.
@@ -277,8 +298,13 @@ class Runs:
         grants: list[Grant] = []
 
         async def way_out(listener: socket.socket) -> Mapping[str, str]:
+            try:
+                policy = await asyncio.to_thread(self._backends.policy, run.backend, run.code)
+            except BaseException:
+                listener.close()
+                raise
             grant = await self._gateway.open(
-                await asyncio.to_thread(self._backends.policy, run.backend, run.code),
+                policy,
                 lambda call: self._model_call(run, call),
                 listener=listener,
                 on_event=lambda kind, data: self._gateway_event(run, kind, data),
@@ -335,6 +361,7 @@ class Runs:
         finally:
             writer.cancel()
             await process.cancel()
+            run.abandoned = process.abandoned
         return last
 
     def _end_as(self, run: Run, last: ExitEvent) -> None:

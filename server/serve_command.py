@@ -15,6 +15,7 @@ import uvicorn
 
 from llm_agent_builder.commands.base import Command
 from llm_agent_builder.errors import MachineryError
+from server.ending import GRACE_S
 from server.http_deadlines import DeadlineProtocol
 from server.installed import STATIC
 from server.listening import allow_many_connections, listen_without_delay
@@ -47,7 +48,7 @@ def serve(
         ws="none",  # no route is a WebSocket, and one would be beyond the deadlines
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=GRACE_S,  # type: ignore[arg-type]  # a float will do
         server_header=False,
         date_header=False,
     )
