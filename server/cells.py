@@ -27,6 +27,7 @@ from server.cell_root import RUN_UID, SCRATCH, paths_to_show
 from server.channel import channel, receive, send
 from server.confine import Limits, task_cap
 from server.engine import (
+    SOON_S,
     STARTED_S,
     Ended,
     Given,
@@ -325,7 +326,7 @@ class Cell:
 
     async def close(self) -> bool:
         """See `Place`."""
-        gone = await killed(self._pidfd)
+        gone = await killed(self._pidfd, SOON_S)
         if not gone:  # a process in it waits to be reaped by its parent outside, it may be
             await self._engine.check()
             gone = await killed(self._pidfd)

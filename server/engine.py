@@ -23,6 +23,8 @@ from server.confine import Limits
 
 END_S = 3.0
 """For how long the processes of a run may take to end when they have been killed."""
+SOON_S = 1.0
+"""After so long, whoever has to reap them is asked whether it is still there."""
 STARTED_S = 10.0
 """How long until who was to start a run is asked whether it is still there."""
 
@@ -190,14 +192,14 @@ class Engine(Protocol):
         ...
 
 
-async def killed(process: int) -> bool:
-    """Kill a process, by its pidfd; return whether it has ended within `END_S`.
+async def killed(process: int, seconds: float = END_S) -> bool:
+    """Kill a process, by its pidfd; return whether it has ended within `seconds`.
 
     The first process of a pid namespace ends when all others in it have ended and were reaped.
     """
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(process, signal.SIGKILL)
-    return await readable(process, END_S)
+    return await readable(process, seconds)
 
 
 async def readable(descriptor: int, seconds: float) -> bool:

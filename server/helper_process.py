@@ -151,7 +151,11 @@ class Helper:
         return not self._killed and self.process.poll() is None
 
     def answers(self) -> bool:
-        """Return whether a fork server answers, or may still be loading. Blocks for seconds."""
+        """Return whether a fork server answers, or may still be loading. Blocks for seconds.
+
+        One that somebody has stopped goes on with that: it alone can reap its children at once.
+        """
+        self.process.send_signal(signal.SIGCONT)
         try:
             self._hear_all()
             if not self._loaded:

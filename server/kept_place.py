@@ -22,7 +22,17 @@ from server import memory_group, task_cap
 from server.channel import send
 from server.confine import Limits
 from server.confine import task_cap as most_tasks
-from server.engine import END_S, Ended, Given, Listening, Order, killed, readable, tell_end
+from server.engine import (
+    END_S,
+    SOON_S,
+    Ended,
+    Given,
+    Listening,
+    Order,
+    killed,
+    readable,
+    tell_end,
+)
 from server.helper_process import kill_tree, number_of
 
 
@@ -94,10 +104,15 @@ class KeptPlace:
         """End the run's processes; return whether that was possible, within a few `END_S`."""
         with contextlib.suppress(OSError):
             self._control_end.shutdown(socket.SHUT_WR)  # the keeper ends, and its tree first
-        if await self._keeper_ends():
+        if await self._keeper_ends(SOON_S):
+            return True
+        if self._keeper is not None:  # it was stopped, it may be
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._keeper, signal.SIGCONT)
+        if await self._keeper_ends(END_S):
             return True
         self._kill_tree()
-        if self._keeper is not None:  # it was stopped, it may be
+        if self._keeper is not None:
             kill_tree(number_of(self._keeper))
             await killed(self._keeper)
         return not self._tree_is_left()
@@ -125,11 +140,11 @@ class KeptPlace:
         if self._memory is not None:
             self._memory.remove()
 
-    async def _keeper_ends(self) -> bool:
+    async def _keeper_ends(self, seconds: float) -> bool:
         if self._keeper is not None:
-            return await readable(self._keeper, END_S)
+            return await readable(self._keeper, seconds)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_S):
+            async with asyncio.timeout(seconds):
                 await self._gone.wait()
         return self._gone.is_set()
 
