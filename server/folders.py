@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import socket
+import subprocess
 import threading
 from typing import Any
 
@@ -22,6 +25,7 @@ from server.scratch import make_scratch, remove_tree
 from server.warm_parent import WarmParent
 
 _TRIES = 3
+_log = logging.getLogger(__name__)
 
 
 class FolderEngine:
@@ -55,7 +59,9 @@ class FolderEngine:
             return _FolderPlace(ours, scratch, self._check)
         except OSError as error:
             ours.close()
-            remove_tree(scratch)
+            for folder in (os.path.join(scratch, TEMPORARY_NAME), scratch):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)  # takes no descriptor, of which there may be none
             raise MachineryError(f"can't make a folder for the run: {error}") from error
 
     async def _keeper(self) -> socket.socket:
@@ -140,4 +146,22 @@ class _FolderPlace(KeptPlace):
     async def release(self) -> None:
         """See `Place`."""
         await super().release()
-        await asyncio.to_thread(remove_tree, self.scratch)
+        await asyncio.to_thread(_remove, self.scratch)
+
+
+_left: set[str] = set()
+"""Folders that could not be removed when their runs had ended."""
+
+
+def _remove(scratch: str) -> None:
+    """Remove a run's folder, and those before it; what can't be, with the next one or at a start.
+
+    Without a free descriptor, say, nothing can be.
+    """
+    _left.add(scratch)
+    for folder in list(_left):
+        try:
+            remove_tree(folder)
+            _left.discard(folder)
+        except (OSError, subprocess.SubprocessError) as error:
+            _log.error("the folder of an ended run can't be removed yet: %s", error)

@@ -188,7 +188,6 @@ def _make_engine(data_dir: Path, url: str | None) -> Engine:
     engine = create_engine(url, json_serializer=json.dumps, pool_size=_CONNECTIONS, max_overflow=0)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
-        _open_connections(engine)
     return engine
 
 
@@ -220,10 +219,14 @@ class Store:
         self._keep_runs = keep_runs
         self._until_prune = 0
         self._keep_file_bytes = keep_files_mib * MIB
-        with _machinery():
+        with _machinery(), ExitStack() as failed:
             self._engine = _make_engine(data_dir, url)
+            failed.callback(self._engine.dispose)  # what is open by then
+            if self._engine.dialect.name == "sqlite":
+                _open_connections(self._engine)
             Base.metadata.create_all(self._engine)
             _add_missing_columns(self._engine)
+            failed.pop_all()
         self._session = sessionmaker(self._engine)
 
     def close(self) -> None:
