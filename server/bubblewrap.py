@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import threading
 from collections import deque
@@ -30,9 +29,9 @@ from server.cell_root import (
     paths_to_show,
 )
 from server.cells import handed_over
-from server.channel import receive
 from server.confine import MIB, Limits
-from server.engine import PACKAGE_ROOT, Helper, Order, Place, readable
+from server.engine import Order, Place, killed
+from server.helper_process import PACKAGE_ROOT, Helper, Together, in_thread
 from server.kept_place import KeptPlace
 from server.run_environment import CELL_ENVIRONMENT
 
@@ -48,7 +47,8 @@ _BOOT = (
     "del sys.path[0]\n"
     "serve(preloaded, waiting)\n"
 )
-_READY_S = 60.0
+_READY_S = 30.0
+_TRIES = 3
 _ROOM_FOR_SDKS_MIB = 256
 """With less memory than that a run needs SDKs that are loaded before: those aren't its own."""
 
@@ -62,61 +62,76 @@ class BubblewrapEngine:
         self._wanted = ready
         self._lock = threading.Lock()
         self._prepared: deque[Helper] = deque()
+        self._closed = False
+        self._repair = Together(self.start)
 
     def start(self) -> None:
         """See `Engine`."""
         with self._lock:
-            self._replenish()
+            while len(self._prepared) < self._wanted and not self._closed:
+                self._prepared.append(self._spawn(Limits()))
 
     def close(self) -> None:
         """See `Engine`."""
         with self._lock:
+            self._closed = True
             helpers = list(self._prepared)
             self._prepared.clear()
         for helper in helpers:
-            _kill(helper)
+            helper.kill()
         for helper in helpers:
-            helper.close()
+            helper.end()
 
     async def place(self, limits: Limits) -> Place:
         """See `Engine`. One whose scratch has another size is made when it is asked for."""
-        helper = self._take(limits)
+        helper = await self._taken(limits)
         helper.tell({"take": {"loaded": limits.memory_mib < _ROOM_FOR_SDKS_MIB}})
         try:
             async with asyncio.timeout(_READY_S):
                 return _WrappedPlace(helper, await handed_over(helper.channel))
         except (TimeoutError, ConnectionError) as error:
-            helper.close()
+            in_thread(helper.end)
             raise MachineryError(f"bwrap made no cell: {type(error).__name__}") from None
         except BaseException:
-            helper.close()
+            in_thread(helper.end)
             raise
 
-    def _take(self, limits: Limits) -> Helper:
-        with self._lock:
-            if limits.scratch_mib != Limits().scratch_mib:
-                return self._spawn(limits)
-            if not self._prepared:
-                self._replenish()
-            helper = self._prepared.popleft()
-            self._replenish()
-            return helper
+    async def _taken(self, limits: Limits) -> Helper:
+        if limits.scratch_mib != Limits().scratch_mib:
+            return await self._spawned(limits)
+        for _ in range(_TRIES):
+            with contextlib.suppress(IndexError):
+                helper = self._prepared.popleft()
+                self._repair.begin()
+                if helper.alive:
+                    return helper
+                in_thread(helper.end)
+            await self._repair.done()
+        raise MachineryError("bwrap ends again and again")
 
-    def _replenish(self) -> None:
-        while len(self._prepared) < self._wanted:
-            self._prepared.append(self._spawn(Limits()))
+    async def _spawned(self, limits: Limits) -> Helper:
+        """Return an interpreter of its own. Where nobody waits for it any more, it is ended."""
+        coming = in_thread(lambda: self._spawn(limits))
+        try:
+            return await asyncio.shield(asyncio.wrap_future(coming))
+        except asyncio.CancelledError:
+            coming.add_done_callback(lambda spawned: spawned.result().end())
+            raise
 
     def _spawn(self, limits: Limits) -> Helper:
-        contents = {path: _held_text(text) for path, text in FILES.items()}
-        try:
+        with contextlib.ExitStack() as stack:
+            contents: dict[str, int] = {}
+            try:
+                for path, text in FILES.items():
+                    contents[path] = _held_text(text)
+                    stack.callback(os.close, contents[path])
+            except OSError as error:
+                raise MachineryError(f"can't start bwrap: {error.strerror}") from None
             helper = Helper.spawn(
                 _BOOT,
                 command=[PROGRAM, *_arguments(limits, contents)],
                 pass_fds=list(contents.values()),
             )
-        finally:
-            for descriptor in contents.values():
-                os.close(descriptor)
         helper.tell({"preload": list(self._preload), "environment": CELL_ENVIRONMENT})
         return helper
 
@@ -126,18 +141,6 @@ def why_unavailable() -> str | None:
     if shutil.which(PROGRAM) is None:
         return "bwrap is not installed (Debian's package bubblewrap)"
     return None
-
-
-def _kill(helper: Helper) -> None:
-    """End an interpreter that nobody has taken: one that loads would notice only afterwards."""
-    helper.channel.setblocking(False)
-    with contextlib.suppress(OSError, ValueError):
-        message, descriptors = receive(helper.channel)
-        for name, descriptor in zip((message or {}).get("ready", ()), descriptors, strict=False):
-            if name == "first":
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-            os.close(descriptor)
 
 
 def _held_text(text: str) -> int:
@@ -204,16 +207,15 @@ class _WrappedPlace(KeptPlace):
         """See `KeptPlace`."""
         return {"scratch": SCRATCH, "mounted": True}
 
-    async def end(self) -> None:
+    async def end(self) -> bool:
         """See `KeptPlace`: with the first process of its pid namespace, all in the cell ends."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._first, signal.SIGKILL)
-        await readable(self._first)
+        return await killed(self._first)
 
-    async def close(self) -> None:
+    async def close(self) -> bool:
         """See `Place`."""
-        await super().close()
-        await asyncio.to_thread(self._helper.close)
+        gone = await super().close()
+        await asyncio.to_thread(self._helper.end)
+        return gone
 
     async def release(self) -> None:
         """See `Place`."""

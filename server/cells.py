@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from typing import Any
 
@@ -26,48 +27,49 @@ from server.cell_root import RUN_UID, SCRATCH, paths_to_show
 from server.channel import channel, receive, send
 from server.confine import Limits, task_cap
 from server.engine import (
-    PACKAGE_ROOT,
+    SOON_S,
+    STARTED_S,
     Ended,
     Given,
-    Helper,
     Listening,
     Order,
     Place,
+    killed,
     readable,
     tell_end,
 )
+from server.helper_process import PACKAGE_ROOT, Helper, Together
 from server.run_environment import CELL_ENVIRONMENT
+from server.warm_parent import WarmParent
 
 _BOOT_MAKER = (
     f"import sys; sys.path.insert(0, {PACKAGE_ROOT!r}); from server.cell_maker import main; main()"
 )
-BOOT_FORK_SERVER = (
-    f"import sys; fresh = list(sys.modules); sys.path[0] = {PACKAGE_ROOT!r}\n"
-    "from server.preload import Preloaded\n"
-    "preloaded = Preloaded(fresh)\n"
-    "with preloaded.recording():\n"
-    "    from server.forkserver import main, serve\n"
-    "    main(preloaded)\n"
-    "del sys.path[0]\n"
-    "serve(preloaded)\n"
-)
 _READY_S = 10.0
+"""For how long a cell may take to be ready, or to get another size; it takes 5 ms."""
+_TRIES = 3
+_log = logging.getLogger(__name__)
 
 
 class CellEngine:
-    """Keeps prepared cells, and the two processes behind them."""
+    """Keeps prepared cells, and the two processes behind them.
+
+    What an event loop calls never waits: neither for a process, nor for the lock. Where it can't
+    go on at once, the helper processes are looked after in a thread, and it tries again.
+    """
 
     def __init__(self, *, preload: tuple[str, ...], ready: int = 4) -> None:
         """`preload` names SDK modules; `ready` cells are kept prepared."""
-        self._preload = preload
         self._wanted = ready
         self._lock = threading.Lock()
         self._maker: _Maker | None = None
-        self._fork_server: Helper | None = None
+        self._warm = WarmParent(preload, CELL_ENVIRONMENT)
         self._prepared: deque[socket.socket] = deque()
+        self._repair = Together(self.start)
+        self._check = Together(self._warm.kill_if_silent)
 
     def start(self) -> None:
-        """See `Engine`."""
+        """See `Engine`. Blocks for as long as a cell maker takes to start."""
         with self._lock:
             self._ensure_helpers()
             self._replenish()
@@ -76,18 +78,19 @@ class CellEngine:
         """See `Engine`."""
         with self._lock:
             self._drop_maker()
-            self._drop_fork_server()
+            self._warm.end()
 
     async def place(self, limits: Limits) -> Place:
         """See `Engine`."""
-        for _ in range(3):
-            control = self._take()
+        for _ in range(_TRIES):
+            control = await self._taken()
             try:
                 async with asyncio.timeout(_READY_S):
                     cell = Cell(self, control, await handed_over(control))
             except TimeoutError:
                 control.close()
-                raise MachineryError("the cell maker makes no cell") from None
+                self._kill_maker()
+                raise MachineryError("the cell maker makes no cell; it is replaced") from None
             except ConnectionError:  # the maker was killed: the next one gets its turn
                 control.close()
                 continue
@@ -98,67 +101,92 @@ class CellEngine:
                 return cell
         raise MachineryError("the cell maker ends again and again")
 
-    def fork(self, passed: dict[str, int]) -> None:
-        """Have the fork server fork a run; see there for what is passed.
+    def fork(self, passed: dict[str, int]) -> bool:
+        """Have the fork server fork a run; see there for what is passed. Never waits.
+
+        Returns whether it was asked; if not, `repair` helps.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return self._warm.ask("agent", passed)
+        finally:
+            self._lock.release()
+
+    async def repair(self) -> None:
+        """Start the helper processes that are not there.
 
         Raises:
-            MachineryError: there is no fork server to be had.
+            MachineryError: they could not be started.
 
         """
-        for _ in range(2):
-            with self._lock:
-                fork_server = self._ensure_helpers()
-                try:
-                    send(fork_server.channel, {"agent": list(passed)}, passed.values())
-                except OSError:
-                    self._drop_fork_server()  # it has been killed
-                else:
-                    return
-        raise MachineryError("the fork server can't be reached")
+        await self._repair.done()
 
-    # ------------------------------------------------------------ inside; with the lock held
+    async def check(self) -> None:
+        """Have a fork server that does not answer killed: whatever waits for it then goes on."""
+        await self._check.done()
 
-    def _take(self) -> socket.socket:
-        with self._lock:
-            self._ensure_helpers()
+    # ------------------------------------------------------------ inside
+
+    async def _taken(self) -> socket.socket:
+        """Return our end of the channel of a cell that is ready, or will be soon."""
+        for _ in range(_TRIES):
+            control = self._take()
+            if control is not None:
+                return control
+            await self.repair()
+        raise MachineryError("the cell maker ends again and again")
+
+    def _take(self) -> socket.socket | None:
+        """Take a prepared cell, and have another one made. Never waits."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            if self._maker is None or not self._maker.helper.alive or not self._warm.alive:
+                return None
             if not self._prepared:
                 self._replenish()
             control = self._prepared.popleft()
-            self._replenish()
+            try:
+                self._replenish()
+            except MachineryError as error:  # the next one will see
+                _log.warning("no further cell is prepared: %s", error)
             return control
+        finally:
+            self._lock.release()
+
+    def _kill_maker(self) -> None:
+        _log.error("the cell maker does not answer: it is killed, and replaced")
+        if self._maker is not None:
+            self._maker.helper.kill()
+
+    # ------------------------------------------------------------ inside; with the lock held
 
     def _replenish(self) -> None:
         assert self._maker is not None
         while len(self._prepared) < self._wanted:
             self._prepared.append(self._maker.order_cell())
 
-    def _ensure_helpers(self) -> Helper:
-        """Start what isn't going; return the fork server.
+    def _ensure_helpers(self) -> None:
+        """Start what isn't going.
 
         A new maker has a user namespace of its own, and needs a fork server that has not entered
         another's.
         """
         if self._maker is None or not self._maker.helper.alive:
             self._drop_maker()
-            self._drop_fork_server()
+            self._warm.end()
             self._maker = _Maker.start()
-        if self._fork_server is None or not self._fork_server.alive:
-            self._drop_fork_server()
-            self._fork_server = start_fork_server(self._preload, CELL_ENVIRONMENT)
-            send(self._fork_server.channel, {"enter": ["user"]}, [self._maker.user])
-        return self._fork_server
+        if not self._warm.alive:
+            self._warm.start()
+            self._warm.ask("enter", {"user": self._maker.user})
 
     def _drop_maker(self) -> None:
         while self._prepared:
-            self._prepared.popleft().close()
+            _let_go_of(self._prepared.popleft())
         if self._maker is not None:
-            self._maker.close()
-            self._maker = None
-
-    def _drop_fork_server(self) -> None:
-        if self._fork_server is not None:
-            end_fork_server(self._fork_server)
-            self._fork_server = None
+            maker, self._maker = self._maker, None
+            maker.end()
 
 
 class _Maker:
@@ -170,76 +198,66 @@ class _Maker:
 
     @classmethod
     def start(cls) -> _Maker:
-        """Start it and wait until it has its root.
+        """Start it and wait until it has its root. Blocks for at most `_READY_S`.
 
         Raises:
             MachineryError: it failed; says why.
 
         """
         helper = Helper.spawn(_BOOT_MAKER, options=("-I", "-S"))
-        # The folder is only where the maker mounts its root; it has left it when it answers.
-        with tempfile.TemporaryDirectory(prefix="agent-cells-") as base:
-            try:
-                send(helper.channel, {"base": base, "paths": paths_to_show()})
-                helper.channel.settimeout(_READY_S)
-                message, descriptors = receive(helper.channel)
-                helper.channel.settimeout(None)
-            except OSError as error:
-                message, descriptors = {"failed": f"it does not answer: {error}"}, []
-        if message is None or "failed" in message:
-            helper.close()
-            reason = message["failed"] if message else "it ended"
-            raise MachineryError(f"the cell maker failed: {reason}")
+        try:
+            # The folder is only where the maker mounts its root; it has left it when it answers.
+            with tempfile.TemporaryDirectory(prefix="agent-cells-") as base:
+                helper.tell({"base": base, "paths": paths_to_show()})
+                message, descriptors = helper.hear(_READY_S)
+            if message is None or "failed" in message:
+                reason = message["failed"] if message else "it ended"
+                raise MachineryError(f"the cell maker failed: {reason}")
+        except (OSError, ValueError) as error:
+            helper.end()
+            raise MachineryError(f"the cell maker does not answer: {error}") from None
+        except BaseException:
+            helper.end()
+            raise
         return cls(helper, descriptors[0])
 
     def order_cell(self) -> socket.socket:
-        """Return our end of the channel of a cell that will be ready soon.
+        """Return our end of the channel of a cell that will be ready soon. Never waits.
 
         Raises:
-            MachineryError: the maker can't be reached.
+            MachineryError: the maker can't be reached; it is killed then.
 
         """
-        ours, theirs = channel()
+        try:
+            ours, theirs = channel()
+        except OSError as error:
+            raise MachineryError(f"a cell can't be asked for: {error.strerror}") from None
         with theirs:
-            try:
-                send(self.helper.channel, {"make": True}, [theirs.fileno()])
-            except OSError as error:
+            if not self.helper.tell({"make": True}, [theirs.fileno()]):
                 ours.close()
-                raise MachineryError(f"the cell maker can't be reached: {error}") from None
+                self.helper.kill()
+                raise MachineryError("the cell maker can't be reached")
         return ours
 
-    def close(self) -> None:
-        self.helper.close()
+    def end(self) -> None:
+        self.helper.end()
         os.close(self.user)
 
 
-def start_fork_server(preload: tuple[str, ...], environment: dict[str, str]) -> Helper:
-    """Start a fork server; it takes orders at once, and carries them out when it has loaded.
-
-    Raises:
-        MachineryError: it could not be started.
-
-    """
-    helper = Helper.spawn(BOOT_FORK_SERVER, options=())
-    helper.tell({"preload": list(preload), "environment": environment})
-    return helper
-
-
-def end_fork_server(helper: Helper) -> None:
-    """End a fork server. One that still loads would notice only seconds later, and is killed."""
-    helper.channel.setblocking(False)
-    try:
-        receive(helper.channel)  # all that it ever says: that it has loaded
-    except BlockingIOError:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(helper.process.pid, signal.SIGKILL)  # with the child that answers its calls
-    except (OSError, ValueError):
-        pass  # it has ended
-    helper.close()
+def _let_go_of(control: socket.socket) -> None:
+    """End a cell that nobody has taken: also one whose init has been stopped, if it is ready."""
+    control.setblocking(False)
+    with contextlib.suppress(OSError, ValueError), control:
+        message, descriptors = receive(control)
+        for name, descriptor in zip((message or {}).get("ready", ()), descriptors, strict=False):
+            if name == "pidfd":
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.close(descriptor)
 
 
 async def handed_over(control: socket.socket) -> dict[str, int]:
-    """Wait for a cell's init to be ready; return what it hands over.
+    """Wait for a cell's init to be ready; return what it hands over. The caller sets a deadline.
 
     Raises:
         ConnectionError: it has ended.
@@ -252,7 +270,9 @@ async def handed_over(control: socket.socket) -> dict[str, int]:
             message, descriptors = receive(control)
             break
         except BlockingIOError:
-            await readable(control.fileno())
+            await readable(control.fileno(), _READY_S)
+        except OSError as error:
+            raise MachineryError(f"a cell can't be taken: {error.strerror}") from None
     if message is None:
         raise ConnectionError
     if "failed" in message:
@@ -283,6 +303,8 @@ class Cell:
         self._report: Listening | None = None
         self._given: Given | None = None
         self._started = False
+        self._silence: asyncio.TimerHandle | None = None
+        self._asking: set[asyncio.Task[None]] = set()
         self._resized: asyncio.Future[None] | None = None
         self._limits = Limits()
         self._group: memory_group.Group | None = None
@@ -300,18 +322,18 @@ class Cell:
         given.write_job(
             order.job(scratch=SCRATCH, uid=RUN_UID, filter="private", most_tasks=most, port=PORT)
         )
-        self._launch()
+        await self._launch()
 
-    async def close(self) -> None:
+    async def close(self) -> bool:
         """See `Place`."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        await readable(self._pidfd)  # the kernel has ended all that was in the cell
-        self._control.close()
-        if self._report is not None:
-            self._report.close()
+        gone = await killed(self._pidfd, SOON_S)
+        if not gone:  # a process in it waits to be reaped by its parent outside, it may be
+            await self._engine.check()
+            gone = await killed(self._pidfd)
+        self._hear_no_more()
         self._leave_inside()
         self.ended.cancel()
+        return gone
 
     async def release(self) -> None:
         """See `Place`."""
@@ -344,23 +366,59 @@ class Cell:
         self._limits = limits
         if limits.scratch_mib != Limits().scratch_mib:
             self._resized = asyncio.get_running_loop().create_future()
-        send(self._control_end, {"go": asdict(limits)})
-        if self._resized is not None:
-            await self._resized
+        try:
+            send(self._control_end, {"go": asdict(limits)})
+            if self._resized is not None:
+                await asyncio.wait_for(self._resized, _READY_S)
+        except TimeoutError:
+            raise MachineryError("the cell does not answer") from None
 
     # ------------------------------------------------------------ inside
 
-    def _launch(self) -> None:
+    async def _launch(self) -> None:
+        for _ in range(_TRIES):
+            if self._given is None or self._try_launch():  # None: it was closed meanwhile
+                return
+            await self._engine.repair()
+        raise MachineryError("the fork server can't be reached")
+
+    def _try_launch(self) -> bool:
+        """Have the run forked. Never waits; nothing of a run is in the hands of a thread."""
+        assert self._given is not None
         ours, theirs = channel()
         with theirs:
-            assert self._given is not None
             passed = {"report": theirs.fileno(), **self._given.named(), **self._inside}
-            try:
-                self._engine.fork(passed)
-            except BaseException:
+            if not self._engine.fork(passed):
                 ours.close()
-                raise
+                return False
         self._report = Listening(ours, self._from_fork_server, self._fork_server_gone)
+        self._silence = self._report.loop.call_later(STARTED_S, self._not_started)
+        return True
+
+    def _not_started(self) -> None:
+        """Ask whether the fork server is still there; its end hands the run to its successor."""
+        self._silence = asyncio.get_running_loop().call_later(STARTED_S, self._not_started)
+        self._begin(self._engine.check())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._told(work))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (MachineryError, OSError) as error:
+            tell_end(self.ended, MachineryError(f"the run can't be started: {error}"))
+
+    def _hear_no_more(self) -> None:
+        self._control.close()
+        if self._report is not None:
+            self._report.close()
+        if self._silence is not None:
+            self._silence.cancel()
+        for task in self._asking:
+            task.cancel()
 
     def _leave_inside(self) -> None:
         """Close what the run has by now: the ways into the cell, and its pipes."""
@@ -395,6 +453,8 @@ class Cell:
     def _from_fork_server(self, message: dict[str, Any]) -> None:
         if "started" in message:
             self._started = True
+            if self._silence is not None:
+                self._silence.cancel()
             self._leave_inside()
         elif "failed" in message:
             reason = f"the run could not be forked: {message['failed']}"
@@ -415,7 +475,6 @@ class Cell:
             return
         if self._report is not None:
             self._report.close()
-        try:
-            self._launch()
-        except MachineryError as error:
-            tell_end(self.ended, error)
+        if self._silence is not None:
+            self._silence.cancel()
+        self._begin(self._launch())

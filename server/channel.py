@@ -7,6 +7,7 @@ messages apart (unix(7), SOCK_SEQPACKET): what arrives is whole, and an end is s
 from __future__ import annotations
 
 import array
+import errno
 import json
 import os
 import socket
@@ -39,7 +40,7 @@ def receive(end: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     """
     room = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
     try:
-        data, rights, _, _ = end.recvmsg(_LONGEST, room, socket.MSG_CMSG_CLOEXEC)
+        data, rights, flags, _ = end.recvmsg(_LONGEST, room, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:  # it ended with messages of ours unread
         return None, []
     descriptors = array.array("i")
@@ -50,9 +51,16 @@ def receive(end: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     if not data:
         return None, list(descriptors)
     try:
+        if flags & socket.MSG_CTRUNC:  # this process has as many open as it may: see unix(7)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         message: dict[str, Any] = json.loads(data)
-    except ValueError:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    except (OSError, ValueError):
+        close_all(descriptors)
         raise
     return message, list(descriptors)
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close descriptors that came with a message."""
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -71,13 +71,15 @@ class Database:
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
         self._in_use: dict[int, tuple[Any, float]] = {}
         self._file: tuple[Path, tuple[int, int]] | None = None
-        with machinery():
+        with machinery(), ExitStack() as failed:
             self.engine = _make_engine(_parse(url) if url else _in_folder(data_dir))
+            failed.callback(self.engine.dispose)  # what is open by then
             self.is_sqlite = self.engine.dialect.name == "sqlite"
             event.listen(self.engine, "checkout", self._checked_out)
             event.listen(self.engine, "checkin", self._checked_in)
             self._writer = self.engine.execution_options(writes=True)
             self._prepare()
+            failed.pop_all()
 
     def _prepare(self) -> None:
         with self._writer.begin() as connection:

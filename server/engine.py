@@ -10,22 +10,23 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from llm_agent_builder.errors import MachineryError
-from server.channel import channel, receive, send
+from server.channel import close_all, receive
 from server.confine import Limits
 
-PACKAGE_ROOT = str(Path(__file__).resolve().parent.parent)
-"""The folder that holds the `server` package, for a helper's module path."""
-_END_S = 5.0
+END_S = 3.0
+"""For how long the processes of a run may take to end when they have been killed."""
+SOON_S = 1.0
+"""After so long, whoever has to reap them is asked whether it is still there."""
+STARTED_S = 10.0
+"""How long until who was to start a run is asked whether it is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,12 @@ class Place(Protocol):
         """
         ...
 
-    async def close(self) -> None:
-        """End what runs here; returns when no process of it is left. `folder` stays open."""
+    async def close(self) -> bool:
+        """End what runs here; return whether no process of it is left. `folder` stays open.
+
+        Returns within a bound, also where the kernel can't end a process; then it may be called
+        again.
+        """
         ...
 
     async def release(self) -> None:
@@ -190,72 +195,21 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Helper:
-    """A helper process and our end of its channel."""
+async def killed(process: int, seconds: float = END_S) -> bool:
+    """Kill a process, by its pidfd; return whether it has ended within `seconds`.
 
-    process: subprocess.Popen[bytes]
-    channel: socket.socket
-
-    @classmethod
-    def spawn(
-        cls,
-        boot: str,
-        *,
-        command: Sequence[str] = (),
-        options: Sequence[str] = (),
-        pass_fds: Sequence[int] = (),
-    ) -> Helper:
-        """Start an interpreter that runs `boot`, by `command`, with its channel as standard input.
-
-        It gets an empty environment, and nothing of this process but the channel and `pass_fds`.
-
-        Raises:
-            MachineryError: it could not be started.
-
-        """
-        ours = None
-        try:
-            ours, theirs = channel()
-            with theirs:
-                process = subprocess.Popen(
-                    [*command, sys.executable, *options, "-c", boot],
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    env={},
-                    cwd="/",
-                    pass_fds=pass_fds,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            if ours is not None:
-                ours.close()
-            raise MachineryError(f"can't start a helper process: {error.strerror}") from error
-        return cls(process, ours)
-
-    def tell(self, message: dict[str, Any]) -> None:
-        """Send the process a message; one that has ended is noticed when it is asked for more."""
-        with contextlib.suppress(OSError):
-            send(self.channel, message)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process is still going."""
-        return self.process.poll() is None
-
-    def close(self) -> None:
-        """Close the channel, which ends the process, and wait for that."""
-        self.channel.close()
-        try:
-            self.process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+    The first process of a pid namespace ends when all others in it have ended and were reaped.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    return await readable(process, seconds)
 
 
-async def readable(descriptor: int) -> None:
-    """Wait until something can be read from a descriptor, or its end is seen."""
+async def readable(descriptor: int, seconds: float) -> bool:
+    """Wait until something can be read from a descriptor, or its end is seen.
+
+    Returns whether that was so within `seconds`.
+    """
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
 
@@ -265,31 +219,35 @@ async def readable(descriptor: int) -> None:
 
     loop.add_reader(descriptor, wake)
     try:
-        await ready
+        return bool((await asyncio.wait({ready}, timeout=seconds))[0])
     finally:
         loop.remove_reader(descriptor)
 
 
 @dataclass(slots=True)
 class Listening:
-    """Calls `on_message` for each message of a channel, and `on_end` once at its end."""
+    """Calls `on_message` for each message of a channel, and `on_end` once at its end.
+
+    Descriptors that come with one are closed, unless `on_descriptors` takes them.
+    """
 
     end: socket.socket
     on_message: Callable[[dict[str, Any]], None]
     on_end: Callable[[], None]
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    on_descriptors: Callable[[list[int]], None] = close_all
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _open: bool = True
 
     def __post_init__(self) -> None:
         """Begin."""
         self.end.setblocking(False)
-        self._loop.add_reader(self.end, self.read)
+        self.loop.add_reader(self.end, self.read)
 
     def close(self) -> None:
         """Stop, and close the channel."""
         if self._open:
             self._open = False
-            self._loop.remove_reader(self.end)
+            self.loop.remove_reader(self.end)
             self.end.close()
 
     def read(self) -> None:
@@ -301,10 +259,10 @@ class Listening:
                 return
             except (OSError, ValueError):
                 message, descriptors = None, []
-            for descriptor in descriptors:  # nothing is expected here
-                os.close(descriptor)
+            if descriptors:
+                self.on_descriptors(descriptors)
             if message is None:
-                self._loop.remove_reader(self.end)
+                self.loop.remove_reader(self.end)
                 self.on_end()
                 return
             self.on_message(message)

@@ -3,87 +3,120 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import socket
+import subprocess
 import threading
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError
 from server import confine
 from server.cell_root import TEMPORARY_NAME
-from server.cells import end_fork_server, start_fork_server
-from server.channel import channel, send
+from server.channel import channel
 from server.confine import Limits
-from server.engine import Helper, Order, Place
+from server.engine import STARTED_S, Given, Order, Place
+from server.helper_process import Together
 from server.kept_place import KeptPlace
 from server.listening import listen_without_delay
 from server.run_environment import BASE_ENVIRONMENT
 from server.scratch import make_scratch, remove_tree
+from server.warm_parent import WarmParent
+
+_TRIES = 3
+_log = logging.getLogger(__name__)
 
 
 class FolderEngine:
-    """Has the fork server fork a keeper for each run."""
+    """Has the fork server fork a keeper for each run; as in `cells.py`, no event loop waits."""
 
     def __init__(self, *, preload: tuple[str, ...]) -> None:
         """`preload` names SDK modules."""
-        self._preload = preload
         self._lock = threading.Lock()
-        self._fork_server: Helper | None = None
+        self._warm = WarmParent(preload, BASE_ENVIRONMENT)
+        self._repair = Together(self.start)
+        self._check = Together(self._warm.kill_if_silent)
 
     def start(self) -> None:
         """See `Engine`."""
         with self._lock:
-            self._ensure_fork_server()
+            if not self._warm.alive:
+                self._warm.start()
 
     def close(self) -> None:
         """See `Engine`."""
         with self._lock:
-            self._drop_fork_server()
+            self._warm.end()
 
     async def place(self, limits: Limits) -> Place:
         """See `Engine`."""
-        for _ in range(2):
-            ours, theirs = channel()
-            with theirs, self._lock:
-                try:
-                    fork_server = self._ensure_fork_server()
-                    send(fork_server.channel, {"keeper": ["control"]}, [theirs.fileno()])
-                except OSError:  # it has been killed
-                    ours.close()
-                    self._drop_fork_server()
-                    continue
-                except MachineryError:
-                    ours.close()
-                    raise
-            try:
-                scratch = make_scratch()
-                os.mkdir(os.path.join(scratch, TEMPORARY_NAME), 0o700)
-                return _FolderPlace(ours, scratch)
-            except OSError as error:
-                ours.close()
-                raise MachineryError(f"can't make a folder for the run: {error}") from error
+        ours = await self._keeper()
+        scratch = ""
+        try:
+            scratch = make_scratch()
+            os.mkdir(os.path.join(scratch, TEMPORARY_NAME), 0o700)
+            return _FolderPlace(ours, scratch, self._check)
+        except OSError as error:
+            ours.close()
+            for folder in (os.path.join(scratch, TEMPORARY_NAME), scratch):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)  # takes no descriptor, of which there may be none
+            raise MachineryError(f"can't make a folder for the run: {error}") from error
+
+    async def _keeper(self) -> socket.socket:
+        """Return our end of the channel of a keeper that is being forked."""
+        for _ in range(_TRIES):
+            if (control := self._ask()) is not None:
+                return control
+            await self._repair.done()
         raise MachineryError("the fork server can't be reached")
 
-    def _ensure_fork_server(self) -> Helper:
-        if self._fork_server is None or not self._fork_server.alive:
-            self._drop_fork_server()
-            self._fork_server = start_fork_server(self._preload, BASE_ENVIRONMENT)
-        return self._fork_server
-
-    def _drop_fork_server(self) -> None:
-        if self._fork_server is not None:
-            end_fork_server(self._fork_server)
-            self._fork_server = None
+    def _ask(self) -> socket.socket | None:
+        """Ask for a keeper; None where the fork server has to be started. Never waits."""
+        try:
+            ours, theirs = channel()
+        except OSError as error:
+            raise MachineryError(f"a keeper can't be asked for: {error.strerror}") from None
+        with theirs:
+            if self._lock.acquire(blocking=False):
+                try:
+                    if self._warm.ask("keeper", {"control": theirs.fileno()}):
+                        return ours
+                finally:
+                    self._lock.release()
+        ours.close()
+        return None
 
 
 class _FolderPlace(KeptPlace):
     """A scratch folder, and a port of the host's loopback."""
 
-    def __init__(self, control: socket.socket, scratch: str) -> None:
+    def __init__(self, control: socket.socket, scratch: str, check: Together) -> None:
+        self.folder = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         super().__init__(control)
         self.scratch = scratch
-        self.folder = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._check = check
         self._port: int | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    async def start(self, order: Order, given: Given) -> None:
+        """See `Place`."""
+        await super().start(order, given)
+        self._asking = asyncio.create_task(self._see_that_it_starts())
+
+    async def close(self) -> bool:
+        """See `Place`."""
+        if self._asking is not None:
+            self._asking.cancel()
+        return await super().close()
+
+    async def _see_that_it_starts(self) -> None:
+        """Have a fork server that does not answer killed; the run ends with it."""
+        while self._agent is None:
+            await asyncio.sleep(STARTED_S)
+            if self._agent is None:
+                await self._check.done()
 
     def listener(self) -> socket.socket:
         """See `Place`."""
@@ -113,4 +146,22 @@ class _FolderPlace(KeptPlace):
     async def release(self) -> None:
         """See `Place`."""
         await super().release()
-        await asyncio.to_thread(remove_tree, self.scratch)
+        await asyncio.to_thread(_remove, self.scratch)
+
+
+_left: set[str] = set()
+"""Folders that could not be removed when their runs had ended."""
+
+
+def _remove(scratch: str) -> None:
+    """Remove a run's folder, and those before it; what can't be, with the next one or at a start.
+
+    Without a free descriptor, say, nothing can be.
+    """
+    _left.add(scratch)
+    for folder in list(_left):
+        try:
+            remove_tree(folder)
+            _left.discard(folder)
+        except (OSError, subprocess.SubprocessError) as error:
+            _log.error("the folder of an ended run can't be removed yet: %s", error)

@@ -6,9 +6,13 @@ may enter the cells. When its channel ends, it ends; its children are ended by t
 
 Descriptor 0 is its channel to the server. First comes its job, {"preload": [...], "environment":
 {...}}, answered by {"ready": {name: problem}}; then {"enter": [...]} with the user namespace,
-{"agent": [...]} with what `Passed` and the cell hold, or {"keeper": [...]} with a keeper's channel.
+{"agent": [...]} with what `Passed` and the cell hold, {"keeper": [...]} with a keeper's channel, or
+{"ping": []}, answered by {"pong": true}.
 On a run's own "report" it says {"started": pid}, then {"exit": status, "cpu": seconds},
 a wait status; {"failed": text} where it could not fork.
+
+It reaps every child, not only those it forked: clone(2) with CLONE_PARENT makes a sibling of its
+caller, that is, a child of this process, and a cell can't end while such a zombie is in it.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import contextlib
 import gc
 import os
 import select
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +34,11 @@ from server.preload import Preloaded
 from server.run_keeper import keep
 from server.seccomp import FILTERS, seccomp_program, seccomp_supported
 
+_WALL = 0x40000000
+"""Children whose end sends another signal than SIGCHLD, too; see wait(2)."""
+_REAPED_AT_ONCE = 64
+"""Then orders get their turn: a run may make siblings without end."""
+
 
 class ForkServer:
     """The loop of the warm parent, and what its children are to know."""
@@ -40,18 +50,25 @@ class ForkServer:
             {name: seccomp_program(name) for name in FILTERS} if seccomp_supported() else {}
         )
         self._taken = confine.address_space()
+        self._waking, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
         self._poll = select.poll()
         self._poll.register(server, select.POLLIN)
-        self._children: dict[int, tuple[int, socket.socket | None]] = {}
+        self._poll.register(self._waking, select.POLLIN)
+        self._children: dict[int, socket.socket | None] = {}
+        """Those it forked, by number, and where to report their end."""
 
     def serve(self) -> None:
         """Fork and reap until the channel ends."""
+        patience = None
         while True:
-            for descriptor, _ in self._poll.poll():
-                if descriptor != self._server.fileno():
-                    self._reap(descriptor)
-                elif not self._obey():
-                    return
+            ready = {descriptor for descriptor, _ in self._poll.poll(patience)}
+            if self._waking in ready:
+                os.read(self._waking, 4096)
+            patience = 0 if self._reap() else None
+            if self._server.fileno() in ready and not self._obey():
+                return
 
     def _obey(self) -> bool:
         message, descriptors = receive(self._server)
@@ -85,6 +102,7 @@ class ForkServer:
                 send(report, {"failed": f"can't fork: {error}"})
             return
         if pid == 0:
+            _forget_children()
             os.close(report.fileno())
             become_agent(
                 Passed.of(passed), null=self._null, filters=self._filters, taken=self._taken
@@ -94,6 +112,7 @@ class ForkServer:
     def _do_keeper(self, passed: dict[str, int]) -> None:
         pid = os.fork()
         if pid == 0:
+            _forget_children()
             os.setsid()
             control = os.dup(passed["control"])
             os.dup2(control, 3)
@@ -102,23 +121,35 @@ class ForkServer:
             keep(socket.socket(fileno=3), self._null, filters=self._filters, taken=self._taken)
         self._watch(pid, None)
 
+    def _do_ping(self, passed: dict[str, int]) -> None:
+        send(self._server, {"pong": True})
+
     def _watch(self, pid: int, report: socket.socket | None) -> None:
-        pidfd = os.pidfd_open(pid)
-        self._children[pidfd] = (pid, report)
-        self._poll.register(pidfd, select.POLLIN)
+        self._children[pid] = report
         if report is not None:
             with contextlib.suppress(OSError):  # nobody waits for it any more
                 send(report, {"started": pid})
 
-    def _reap(self, pidfd: int) -> None:
-        pid, report = self._children.pop(pidfd)
-        self._poll.unregister(pidfd)
-        os.close(pidfd)
-        _, status, used = os.wait4(pid, 0)
-        if report is not None:
-            with contextlib.suppress(OSError):
-                send(report, {"exit": status, "cpu": used.ru_utime + used.ru_stime})
-            report.close()
+    def _reap(self) -> bool:
+        """Reap children that have ended, whoever made them; return whether there may be more."""
+        for _ in range(_REAPED_AT_ONCE):
+            try:
+                pid, status, used = os.wait4(-1, os.WNOHANG | _WALL)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return False
+            report = self._children.pop(pid, None)  # none for a sibling of a run's
+            if report is not None:
+                with contextlib.suppress(OSError), report:
+                    send(report, {"exit": status, "cpu": used.ru_utime + used.ru_stime})
+        return True
+
+
+def _forget_children() -> None:
+    """Give a forked child back what a fresh interpreter has."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def main(preloaded: Preloaded) -> None:

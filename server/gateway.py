@@ -57,6 +57,8 @@ __all__ = [
 MAX_CONNECTIONS = 64
 MAX_CALLS = 2000
 MAX_EVENTS = 20
+_CLOSE_S = 3.0
+"""For calls under way at the end of their run; they are cancelled after 0.1 s."""
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +146,8 @@ class Grant:
         if self._server is not None:
             self._server.close()
         if self._handler is not None:
-            await self._handler.shutdown(0.1)
+            closing = asyncio.ensure_future(self._handler.shutdown(0.1))
+            await asyncio.wait({closing}, timeout=_CLOSE_S)
         # What is in circles with this is freed late: the run, with its output, needn't be.
         self.on_call, self.on_event = (lambda call: None), _ignore
 
@@ -234,7 +237,14 @@ class Gateway:
         passage.intake.allows_provider_tools = provider_tools
         grant = Grant(token, passage, on_call, on_event, egress or Egress(), trace or NoTrace())
         passage.intake.on_denied = grant.tell_denied
-        await self._listen(grant, listener)
+        try:
+            await self._listen(grant, listener)
+        except BaseException:
+            if grant._server is not None:
+                grant._server.close()
+            elif listener is not None:
+                listener.close()
+            raise
         return grant
 
     async def _listen(self, grant: Grant, listener: socket.socket | None) -> None:
@@ -253,7 +263,10 @@ class Gateway:
             listener = listener or listen_without_delay("127.0.0.1", 0)
             grant.port = listener.getsockname()[1]
             loop = asyncio.get_running_loop()
-            grant._server = await loop.create_server(grant.connect, sock=listener)
+            grant._server = await loop.create_server(
+                grant.connect, sock=listener, start_serving=False
+            )
+            await grant._server.start_serving()
         except OSError as error:
             raise MachineryError(f"can't open a port for the gateway: {error.strerror}") from error
 

@@ -22,9 +22,18 @@ from server import memory_group, task_cap
 from server.channel import send
 from server.confine import Limits
 from server.confine import task_cap as most_tasks
-from server.engine import Ended, Given, Listening, Order, tell_end
-
-_END_S = 6.0
+from server.engine import (
+    END_S,
+    SOON_S,
+    Ended,
+    Given,
+    Listening,
+    Order,
+    killed,
+    readable,
+    tell_end,
+)
+from server.helper_process import kill_tree, number_of
 
 
 class KeptPlace:
@@ -41,7 +50,8 @@ class KeptPlace:
         self.on_limit: Callable[[str], None] = lambda kind: None
         self._control_end = control
         self._gone = asyncio.Event()
-        self._control = Listening(control, self._from_keeper, self._keeper_gone)
+        self._control = Listening(control, self._from_keeper, self._keeper_gone, self._introduced)
+        self._keeper: int | None = None
         self._agent: int | None = None
         self._limits = Limits()
         self._tasks: Path | None = None
@@ -83,25 +93,35 @@ class KeptPlace:
             if "tasks" in named:
                 os.close(named["tasks"])
 
-    async def close(self) -> None:
+    async def close(self) -> bool:
         """See `Place`."""
-        await self.end()
+        gone = await self.end()
         self._control.close()
         self.ended.cancel()
+        return gone
 
-    async def end(self) -> None:
-        """End the run's processes, and wait for that."""
+    async def end(self) -> bool:
+        """End the run's processes; return whether that was possible, within a few `END_S`."""
         with contextlib.suppress(OSError):
             self._control_end.shutdown(socket.SHUT_WR)  # the keeper ends, and its tree first
-        try:
-            async with asyncio.timeout(_END_S):
-                await self._gone.wait()
-        except TimeoutError:
-            self._kill_tree()
+        if await self._keeper_ends(SOON_S):
+            return True
+        if self._keeper is not None:  # it was stopped, it may be
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._keeper, signal.SIGCONT)
+        if await self._keeper_ends(END_S):
+            return True
+        self._kill_tree()
+        if self._keeper is not None:
+            kill_tree(number_of(self._keeper))
+            await killed(self._keeper)
+        return not self._tree_is_left()
 
     async def release(self) -> None:
         """See `Place`."""
         os.close(self.folder)
+        if self._keeper is not None:
+            os.close(self._keeper)
         await asyncio.to_thread(self._remove_groups)
 
     # ------------------------------------------------------------ inside
@@ -120,10 +140,43 @@ class KeptPlace:
         if self._memory is not None:
             self._memory.remove()
 
+    async def _keeper_ends(self, seconds: float) -> bool:
+        if self._keeper is not None:
+            return await readable(self._keeper, seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._gone.wait()
+        return self._gone.is_set()
+
     def _kill_tree(self) -> None:
-        if self._agent is not None and not self.bounded:  # in a cell, the number is not ours
+        """Kill the run's processes from outside, where there is no keeper that does it."""
+        if self.bounded:  # in a cell, whose first process is killed
+            return
+        if self._agent is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._agent, signal.SIGKILL)
+        for member in self._members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
+
+    def _members(self) -> list[int]:
+        """Return the processes in the run's group of the kernel, where it has one."""
+        with contextlib.suppress(OSError):
+            if self._tasks is not None:
+                return [int(pid) for pid in (self._tasks / "cgroup.procs").read_text().split()]
+        return []
+
+    def _tree_is_left(self) -> bool:
+        try:
+            if self._agent is not None:
+                os.killpg(self._agent, 0)
+                return True
+        except ProcessLookupError:
+            pass
+        return bool(self._members())
+
+    def _introduced(self, descriptors: list[int]) -> None:
+        [self._keeper] = descriptors
 
     def _from_keeper(self, message: dict[str, Any]) -> None:
         if "started" in message:

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from llm_agent_builder.errors import BackendUnavailableError
+from server.helper_process import forget, know
 from server.settings import Secret
 
 LABEL = "SmolLM2-135M-Instruct"
@@ -131,6 +132,8 @@ class LocalModel:
         if process is not None and process.returncode is None:
             process.kill()
             await process.wait()
+        if process is not None:
+            forget(process.pid)
 
     async def _start(self) -> Endpoint:
         reason = self.why_unavailable()
@@ -149,6 +152,7 @@ class LocalModel:
                 start_new_session=True,
             )
         self._process = process
+        know(process.pid)
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(key.encode() + b"\n")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from server.bubblewrap import PROGRAM
 from server.confine import MIB, landlock_abi
-from server.engine import PACKAGE_ROOT
+from server.helper_process import PACKAGE_ROOT
 
 UNKNOWN = "unknown"
 _DISTRIBUTION = "llm-agent-builder"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -43,6 +44,7 @@ from llm_agent_builder.value_problems import said_of
 from server.agent_files import add_agent_file_routes
 from server.backends import own_servers
 from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
+from server.ending import Ending
 from server.generate_route import add_generate_route
 from server.installed import STATIC, package_version
 from server.logs import configure_logs
@@ -75,9 +77,16 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logs(settings.log_level)
+        loop = asyncio.get_running_loop()
         async with open_rooms(settings, keys, registry) as rooms:
             app.state.rooms = rooms
-            yield
+
+            def end_runs() -> None:
+                """Give whoever waits for a run its end, so that connections end, too."""
+                loop.call_soon_threadsafe(rooms.runs.cancel_all)
+
+            with Ending().watching(end_runs):
+                yield
 
     app = FastAPI(
         title="LLM Agent Builder",
@@ -306,7 +315,7 @@ async def get_run_file(request: Request, run_id: str, name: str) -> Response:
 
 
 async def delete_run(request: Request, run_id: str) -> None:
-    """Cancel a run; when this answers, nothing of it is left."""
+    """Cancel a run; 204 says that nothing of it is left, 503 that its processes can't be killed."""
     await _rooms(request).runs.cancel(run_id)
 
 
@@ -355,8 +364,9 @@ async def get_health(request: Request) -> JSONResponse:
         "budget": lambda: _as_async(rooms.daily.problem),
     }
     components = {name: await check() or "ok" for name, check in checks.items()}
-    healthy = components["store"] == "ok"
-    body = {"status": "ok" if healthy else "failing", "components": components}
+    healthy = components["store"] == "ok" and not rooms.sandbox.abandoned.full
+    status = "degraded" if rooms.sandbox.abandoned.count else "ok"
+    body = {"status": status if healthy else "failing", "components": components}
     body["sandbox_tier"] = rooms.sandbox.report.tier
     return JSONResponse(body, 200 if healthy else 503)
 
@@ -366,7 +376,7 @@ async def _as_async(value: str | None) -> str | None:
 
 
 def _sandbox_problem(sandbox: Sandbox) -> str | None:
-    return None if sandbox.report.available else sandbox.report.reason
+    return sandbox.abandoned.problem if sandbox.report.available else sandbox.report.reason
 
 
 def __getattr__(name: str) -> Any:

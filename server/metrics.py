@@ -64,6 +64,9 @@ class RunMetrics:
         )
         self.in_flight = self._gauge("runs_in_flight", "Runs going on now.")
         self.queued = self._gauge("runs_queued", "Runs waiting now.")
+        self.abandoned = self._gauge(
+            "runs_abandoned", "Ended runs whose processes can't be killed, now."
+        )
         self.budget_used = self._gauge(
             "daily_budget_used_ratio", "Part of today's narrowest budget that is taken, 0 to 1."
         )

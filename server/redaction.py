@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from llm_agent_builder.providers import PROVIDERS
-from server.engine import PACKAGE_ROOT
+from server.helper_process import PACKAGE_ROOT
 from server.settings import KeySource, Settings
 
 MASKED = "(masked)"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -16,6 +16,7 @@ from llm_agent_builder.providers import PROVIDERS
 from server.backends import Backend, Backends, providers_in
 from server.catalog_refresh import LiveCatalog
 from server.daily_budget import DailyBudget, keep_books, write_down
+from server.ending import Closing
 from server.gateway import Gateway, settle_in
 from server.ledgers import Caps
 from server.libc import give_memory_back
@@ -74,8 +75,71 @@ async def open_rooms(
 
     """
     give_memory_back()
-    store = await asyncio.to_thread(Store, settings.data_dir, settings.database_url)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    closing = Closing()
+    async with AsyncExitStack() as stack:
+
+        def then_close(name: str, work: Callable[[], Awaitable[object]]) -> None:
+            """Have a part closed at the end, in the reverse order; also where the start fails."""
+            stack.push_async_callback(closing.step, name, work)
+
+        store = await asyncio.to_thread(Store, settings.data_dir, settings.database_url)
+        then_close("the database", lambda: asyncio.to_thread(store.close))
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        local_model = LocalModel(
+            path=settings.local_model_path,
+            log_file=settings.data_dir / "local_model.log",
+            verbose=settings.log_level == "DEBUG",
+        )
+        then_close("the local model", local_model.close)
+        sandbox = await _open_sandbox(settings, only_for)
+        then_close("the sandbox", lambda: asyncio.to_thread(sandbox.close))
+        daily = DailyBudget(_daily_caps(settings), today, (spend_store or store).spending.exchange)
+        await daily.refresh(today())  # a database that can't be written is a reason not to start
+        catalog = LiveCatalog(settings, keys)
+        await asyncio.to_thread(catalog.load)
+        metrics = RunMetrics(registry, lambda provider: catalog.current().ids(provider))
+        gateway = Gateway()
+        await gateway.start()
+        then_close("the gateway", gateway.close)
+        telemetry = Telemetry.from_environment(os.environ)
+        then_close("the exporter of traces", lambda: asyncio.to_thread(telemetry.close))
+        then_close("the day's spending", lambda: write_down(daily))
+        await asyncio.to_thread(_warm_up_sandbox, sandbox)
+        runs = Runs(
+            sandbox=sandbox,
+            gateway=gateway,
+            backends=Backends(settings, keys, local_model),
+            store=store,
+            pruning=Pruning(
+                store.database,
+                keep_runs=settings.keep_runs,
+                keep_files_mib=settings.keep_files_mib,
+            ),
+            metrics=metrics,
+            max_concurrent=settings.max_concurrent_runs,
+            max_queued=settings.max_queued_runs,
+            model_label=lambda backend: backend_label(backend, local_model),
+            daily=daily,
+            telemetry=telemetry,
+        )
+        then_close("the runs", runs.close)
+        metrics.budget_used.set_function(daily.used_share)
+        metrics.abandoned.set_function(lambda: sandbox.abandoned.count)
+        await runs.start()
+        background = [asyncio.create_task(keep_books(daily))]
+        if only_for is None or providers_in(only_for):
+            background.append(asyncio.create_task(_warm_up(local_model, keys)))
+        if refresh:
+            background.append(asyncio.create_task(catalog.run()))
+        then_close("the work in the background", lambda: _cancelled(background))
+        reading = ReadingRoom()
+        stack.callback(reading.close)
+        yield Rooms(
+            settings, keys, catalog, local_model, sandbox, store, gateway, runs, reading, daily
+        )
+
+
+async def _open_sandbox(settings: Settings, only_for: str | None) -> Sandbox:
     sandbox = await asyncio.to_thread(
         Sandbox.probe,
         force=settings.sandbox_tier,
@@ -86,62 +150,13 @@ async def open_rooms(
     if sandbox.report.reason:
         _log.warning("sandbox: %s", sandbox.report.reason)
     await asyncio.to_thread(sweep_scratch)
-    local_model = LocalModel(
-        path=settings.local_model_path,
-        log_file=settings.data_dir / "local_model.log",
-        verbose=settings.log_level == "DEBUG",
-    )
-    daily = DailyBudget(_daily_caps(settings), today, (spend_store or store).spending.exchange)
-    await daily.refresh(today())  # a database that can't be written is a reason not to start
-    catalog = LiveCatalog(settings, keys)
-    await asyncio.to_thread(catalog.load)
-    metrics = RunMetrics(registry, lambda provider: catalog.current().ids(provider))
-    telemetry = Telemetry.from_environment(os.environ)
-    gateway = Gateway()
-    await gateway.start()
-    await asyncio.to_thread(_warm_up_sandbox, sandbox)
-    runs = Runs(
-        sandbox=sandbox,
-        gateway=gateway,
-        backends=Backends(settings, keys, local_model),
-        store=store,
-        pruning=Pruning(
-            store.database,
-            keep_runs=settings.keep_runs,
-            keep_files_mib=settings.keep_files_mib,
-        ),
-        metrics=metrics,
-        max_concurrent=settings.max_concurrent_runs,
-        max_queued=settings.max_queued_runs,
-        model_label=lambda backend: backend_label(backend, local_model),
-        daily=daily,
-        telemetry=telemetry,
-    )
-    metrics.budget_used.set_function(daily.used_share)
-    await runs.start()
-    bookkeeping = asyncio.create_task(keep_books(daily))
-    background = [bookkeeping]
-    if only_for is None or providers_in(only_for):
-        background.append(asyncio.create_task(_warm_up(local_model, keys)))
-    if refresh:
-        background.append(asyncio.create_task(catalog.run()))
-    reading = ReadingRoom()
-    try:
-        yield Rooms(
-            settings, keys, catalog, local_model, sandbox, store, gateway, runs, reading, daily
-        )
-    finally:
-        reading.close()
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        await runs.close()
-        await write_down(daily)
-        await asyncio.to_thread(telemetry.close)
-        await gateway.close()
-        await asyncio.to_thread(sandbox.close)
-        await local_model.close()
-        store.close()
+    return sandbox
+
+
+async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _preloaded(settings: Settings, only_for: str | None) -> Collection[str]:

@@ -62,6 +62,8 @@ class Run:
     task_handle: asyncio.Task[None] | None = None
     process: SandboxRun | None = None
     cancel_asked: bool = False
+    abandoned: bool = False
+    """Whether its processes could not be ended with it."""
     trace: RunTrace = field(default_factory=NoTrace)
     tally: Tally = field(default_factory=Tally)
     over_budget: str | None = None

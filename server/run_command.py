@@ -25,6 +25,7 @@ from server.backends import base_url_in, own_servers, providers_in
 from server.cassette import MOST_BYTES
 from server.cli_files import read_files, save_files
 from server.confine import MIB
+from server.ending import Ending
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
 from server.run import Run
@@ -127,8 +128,12 @@ def run(
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
-    screen = RunScreen(raw=raw)
-    code, written = asyncio.run(_run_once(request, settings, record, read_files(given), screen))
+    screen, ending = RunScreen(raw=raw), Ending()
+    work = _run_once(request, settings, record, read_files(given), screen, ending)
+    try:
+        code, written = asyncio.run(work)
+    finally:
+        ending.done()
     saved = save_files(written, save)
     sys.exit(code if saved else 1)
 
@@ -178,6 +183,7 @@ async def _run_once(
     record: Path | None,
     files: Mapping[str, bytes],
     screen: RunScreen,
+    ending: Ending,
 ) -> tuple[int, Collected]:
     """Run one program with rooms of its own, in a data folder that goes with it."""
     try:
@@ -185,6 +191,7 @@ async def _run_once(
     except SpecError as error:
         raise click.UsageError(str(error)) from None
     with (
+        ending.watching(),
         tempfile.TemporaryDirectory(prefix="agent-builder-") as folder,
         _spending(settings) as kept,
     ):

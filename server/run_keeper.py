@@ -2,7 +2,8 @@
 
 It forks the agent, watches its tree, ends it, and reaps what it orphans. Standard library only.
 The order {"go": ...} comes with the run's descriptors; besides what `supervisor.py` says, the
-keeper tells {"started": pid} and, as its last word, {"exit": status, "cpu": seconds}.
+keeper sends {"keeper": true} with its pidfd, {"started": pid} and, as its last word,
+{"exit": status, "cpu": seconds}.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Any, NoReturn
 from server import confine
 from server.agent_child import Passed, become_agent, failing_into
 from server.cell_root import INODES_A_MIB
+from server.channel import close_all, send
 from server.confine import MIB, Limits, task_cap
-from server.supervisor import Supervisor, close_all
+from server.supervisor import Supervisor
 from server.watch import FolderSpace, MountSpace, Space, Watch, descendants
 
 
@@ -31,7 +33,16 @@ def keep(
     confine.become_subreaper()
     confine.set_inspectable(False)  # its run is of the same user
     _take_precedence()
+    _introduce(control)
     _Keeper(control, null, filters, taken).supervise()
+
+
+def _introduce(control: socket.socket) -> None:
+    """Give the server a way to end this process from outside, if it is stopped, say."""
+    me = os.pidfd_open(os.getpid())
+    with contextlib.suppress(OSError):  # the end of the channel will be seen
+        send(control, {"keeper": True}, [me])
+    os.close(me)
 
 
 def _take_precedence() -> None:
@@ -98,17 +109,17 @@ class _Keeper(Supervisor):
                 os.kill(target, signal.SIGKILL)
 
     def leave(self) -> NoReturn:
-        """End, once nothing is left below this process."""
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
+        """End, once nothing is left below this process; while something is, the server sees it."""
+        pause = 0.002
+        while True:
             self.end_all()
             try:
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
             except ChildProcessError:
-                break
-            time.sleep(0.002)
-        os._exit(0)
+                os._exit(0)
+            time.sleep(pause)
+            pause = min(1.0, 1.01 * pause)
 
     def attend(self, descriptor: int) -> None:
         """Tell of the agent's end, and end what it leaves."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
+from llm_agent_builder.errors import MachineryError
 from server.bodies import BoundedRoute, forget_body
 from server.cassette import parse_cassette
 from server.models import ExecuteRequest, ExecuteResponse, RunAccepted, returned_file
@@ -97,10 +99,11 @@ async def _wait_while_connected(request: Request, runs: Runs, run: Run) -> None:
     try:
         await asyncio.wait({gone, done}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        if not run.done.is_set():
-            await asyncio.shield(runs.cancel(run.id))
         gone.cancel()
         done.cancel()
+        if not run.done.is_set():
+            with contextlib.suppress(MachineryError):  # the log says it, too
+                await asyncio.shield(runs.cancel(run.id))
 
 
 async def post_run(request: Request, body: ExecuteRequest) -> RunAccepted:

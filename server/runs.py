@@ -54,6 +54,8 @@ from server.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 STOPPED = "the server was stopped"
+_CANCEL_S = 20.0
+"""For a run's end, where everything that it waits for takes as long as it may."""
 
 
 def _masked(text: str, grants: Iterable[Grant]) -> str:
@@ -107,6 +109,7 @@ class Runs:
         self._telemetry = telemetry or Telemetry()
         self._open: dict[str, Run] = {}
         self._durations = 1.0
+        self._closing = False
 
     async def start(self) -> None:
         """Take this server's lease, and end the runs that servers which are gone left open."""
@@ -114,17 +117,24 @@ class Runs:
         self._writer = asyncio.create_task(self._book.write_again())
 
     async def close(self) -> None:
-        """Cancel every run, wait until nothing of them is left, and write their ends."""
-        runs = list(self._open.values())
-        self._threads.hurry()
-        for run in runs:
-            run.cancel_reason = STOPPED
-            self._cancel(run)
+        """Cancel every run and write their ends, which come within a bound."""
+        runs = self.cancel_all()
         await asyncio.gather(*(run.done.wait() for run in runs))
         self._writer.cancel()
         await self._book.flush()
         await self._heartbeat.close(release=not self._book.unwritten)
         self._threads.close()
+
+    def cancel_all(self) -> list[Run]:
+        """Have every run end soon, and take in no more; return those that are still open."""
+        self._closing = True
+        self._threads.hurry()
+        runs = list(self._open.values())
+        self._threads.hurry()
+        for run in runs:
+            run.cancel_reason = STOPPED
+            self._cancel(run)
+        return runs
 
     async def store_problem(self) -> str | None:
         """Return why the history can't be written, tried now, in words; None: it can."""
@@ -160,8 +170,9 @@ class Runs:
         Raises:
             QueueFullError: as many wait as may.
             BackendUnavailableError: the provider was asked for and there is no key.
-            SandboxUnavailableError: the server runs no code here; says how to mend it.
+            SandboxUnavailableError: the server runs no code here or now; says how to mend it.
             StoreError: the run can't be kept.
+            MachineryError: the server is stopping.
 
         """
         self._sandbox.require_available()
@@ -193,6 +204,8 @@ class Runs:
         return run
 
     def _require_place(self) -> None:
+        if self._closing:
+            raise MachineryError("the server is stopping and starts no further runs")
         if len(self._open) >= self._max_open:
             raise QueueFullError(max(1.0, self._durations))
 
@@ -235,6 +248,7 @@ class Runs:
         Raises:
             RunNotFoundError: there is no such run.
             RunElsewhereError: another server has it, and has not ended it in time.
+            MachineryError: its processes could not be killed, or its end takes too long.
 
         """
         run = self._open.get(run_id)
@@ -243,7 +257,15 @@ class Runs:
                 await self._stored.cancel(run_id)
             return
         self._cancel(run)
-        await run.done.wait()
+        try:
+            await asyncio.wait_for(run.done.wait(), _CANCEL_S)
+        except TimeoutError:
+            raise MachineryError(f"the run has not ended within {_CANCEL_S:g} s") from None
+        if run.abandoned:
+            raise MachineryError(
+                "the run has ended, but its processes could not be killed: the sandbox goes on "
+                "trying, and /healthz says when they have gone"
+            )
 
     async def cassette(self, run_id: str) -> str:
         """Return the recorded model calls of a run that has ended, as JSON.
@@ -348,8 +370,13 @@ class Runs:
         grants: list[Grant] = []
 
         async def way_out(listener: socket.socket) -> Mapping[str, str]:
+            try:
+                policy = await asyncio.to_thread(self._backends.policy, run.backend, run.code)
+            except BaseException:
+                listener.close()
+                raise
             grant = await self._gateway.open(
-                await asyncio.to_thread(self._backends.policy, run.backend, run.code),
+                policy,
                 lambda call: self._model_call(run, call),
                 listener=listener,
                 on_event=lambda kind, data: self._gateway_event(run, kind, data),
@@ -409,6 +436,7 @@ class Runs:
         finally:
             writer.cancel()
             await process.cancel()
+            run.abandoned = process.abandoned
         return last
 
     def _end_as(self, run: Run, last: ExitEvent) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
+import socket
 import threading
 import time
 import weakref
@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
+from server.abandoned import AbandonedPlaces
 from server.carried_through import carried_through
 from server.cell_root import TEMPORARY_NAME
 from server.confine import Limits
@@ -31,9 +32,11 @@ from server.engine import (
     new_job_file,
     write_program,
 )
+from server.helper_process import in_thread
 from server.libc import as_user
+from server.outcomes import limit_of, outcome_of, returncode_of
 from server.output import OutputBuffer, Pump
-from server.program import FILE_SIZE, FULL, MEMORY
+from server.program import FILE_SIZE, FULL
 from server.run_environment import BASE_ENVIRONMENT
 from server.run_events import (
     DeniedEvent,
@@ -43,6 +46,8 @@ from server.run_events import (
     Program,
     SandboxEvent,
     Status,
+    StreamName,
+    WayOut,
     limit_message,
 )
 from server.run_files import PROGRAM, Collected, collect_files, place_files
@@ -52,6 +57,10 @@ from server.tiers import PRELOADED, TierReport, make_engine, probe_tier, with_me
 _DRAIN_S = 1.0
 """How long the pipes may stay open after everything in the place has ended."""
 _MARK_BYTES = 4096
+_COLLECT_S = 10.0
+"""For reading what a run has left; `run_files.py` stops after a second where the disk answers."""
+_WAY_OUT_S = 30.0
+_NOT_ENDED = "its processes could not be killed, and the sandbox goes on trying"
 
 
 class Sandbox:
@@ -65,6 +74,7 @@ class Sandbox:
         Modules that `preload` doesn't name, programs load themselves.
         """
         self.report = report
+        self.abandoned = AbandonedPlaces()
         self._engine: Engine = make_engine(report.tier, ready=ready, preload=preload)
         self._finalizer = weakref.finalize(self, self._engine.close)
 
@@ -87,9 +97,11 @@ class Sandbox:
         return cls(report, ready=ready, preload=preload)
 
     def require_available(self) -> None:
-        """Raise SandboxUnavailableError where the server runs no code; it says how to mend that."""
+        """Raise SandboxUnavailableError where no run can start now; it says how to mend that."""
         if not self.report.available:
             raise SandboxUnavailableError(self.report.reason or "there is no sandbox here")
+        if self.abandoned.full:
+            raise SandboxUnavailableError(self.abandoned.problem or "too many runs can't be ended")
 
     def warm_up(self) -> None:
         """Start the helper processes, which the first run would do otherwise.
@@ -114,7 +126,7 @@ class Sandbox:
 
         """
         self.require_available()
-        run = SandboxRun(program)
+        run = SandboxRun(program, self.abandoned)
         await run.launch(self._engine, self.report.child_layers)
         return run
 
@@ -122,8 +134,11 @@ class Sandbox:
 class SandboxRun:
     """One program under way. Read `events()` to its end; leaving it early cancels the run."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, abandoned: AbandonedPlaces) -> None:
         self._program = program
+        self._abandoned_places = abandoned
+        self.abandoned = False
+        """Whether its processes could not be ended."""
         self._queue: asyncio.Queue[SandboxEvent | MachineryError] = asyncio.Queue()
         self._output = OutputBuffer(self._queue.put_nowait)
         self._stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -142,7 +157,10 @@ class SandboxRun:
             MachineryError: there is no room, no process or no pipe to be had.
 
         """
-        place = await engine.place(self._program.limits)
+        try:
+            place = await engine.place(self._program.limits)
+        except OSError as error:
+            raise MachineryError(f"the run can't be started: {error.strerror or error}") from error
         try:
             place.on_limit = self._notice
             self._bounded = place.bounded
@@ -192,7 +210,7 @@ class SandboxRun:
             place_files(place.folder, self._program.files)
         environment: Mapping[str, str] = {}
         if self._program.way_out is not None:
-            environment = await self._program.way_out(place.listener())
+            environment = await self._way_out(self._program.way_out, place.listener())
         order = Order(
             program=f"{place.scratch}/{PROGRAM}",
             task=self._program.task,
@@ -208,23 +226,44 @@ class SandboxRun:
         self._job = new_job_file()
         await place.start(order, self._open_pipes())
 
+    async def _way_out(self, open_it: WayOut, listener: socket.socket) -> Mapping[str, str]:
+        try:
+            async with asyncio.timeout(_WAY_OUT_S):
+                return await open_it(listener)
+        except TimeoutError:
+            raise MachineryError("the run's way out could not be opened in time") from None
+
     def _open_pipes(self) -> Given:
-        ends = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
-        (stdout_read, stdout), (stderr_read, stderr), (self._mark, mark) = ends
-        os.set_blocking(self._mark, False)
+        with contextlib.ExitStack() as opened:
+            stdout = self._open_pump("stdout", opened)
+            stderr = self._open_pump("stderr", opened)
+            self._mark, mark = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self._mark, False)
+            opened.pop_all()  # from here on they are the place's
+            return Given(stdout, stderr, mark, self._job)
+
+    def _open_pump(self, stream: StreamName, opened: contextlib.ExitStack) -> int:
+        """Begin to read one of the streams; return the end that is to be written on."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        opened.callback(os.close, write)
         limit = self._program.limits.output_kib * 1024
-        self._pumps = (
-            Pump(stdout_read, "stdout", self._output, limit=limit, on_limit=self._over_output),
-            Pump(stderr_read, "stderr", self._output, limit=limit, on_limit=self._over_output),
-        )
-        return Given(stdout, stderr, mark, self._job)
+        pump = Pump(read, stream, self._output, limit=limit, on_limit=self._over_output)
+        self._pumps += (pump,)
+        return write
 
     async def _abandon(self, place: Place) -> None:
         for pump in self._pumps:
             pump.close()
-        await place.close()
-        await place.release()
+        if await place.close():
+            await place.release()
+        else:
+            self._give_up(place)
         self._close_files()
+
+    def _give_up(self, place: Place) -> None:
+        """Leave a place whose processes can't be ended to whoever tries on."""
+        self.abandoned = True
+        self._abandoned_places.take(place)
 
     # ------------------------------------------------------------ on the way
 
@@ -253,17 +292,21 @@ class SandboxRun:
         """Leave nothing of the run, take what it left, and tell how it ended."""
         collected = Collected((), ())
         try:
-            await place.close()
+            gone = await place.close()
             ended = self._failure() or ended
             await self._drain()
-            self._look_at_scratch(place)
-            collected = await self._collect(place)
+            if gone:
+                self._look_at_scratch(place)
+                collected = await self._collect(place)
+            else:
+                self._give_up(place)
         except Exception as error:
             ended = _failed(error)
         try:
             for pump in self._pumps:
                 pump.close()
-            await place.release()
+            if not self.abandoned:
+                await place.release()
         except Exception as error:
             ended = _failed(error)
         self._output.flush()
@@ -315,13 +358,18 @@ class SandboxRun:
             self._notice("scratch")
 
     async def _collect(self, place: Place) -> Collected:
-        def work() -> Collected:
-            with as_user(place.owner):
-                return collect_files(place.folder, self._program.files, skip={TEMPORARY_NAME})
-
         if set(os.listdir(place.folder)) == {PROGRAM, TEMPORARY_NAME}:
             return Collected((), ())  # which is how most runs leave it
-        return await asyncio.to_thread(work)
+        folder = os.dup(place.folder)  # the thread's own: nobody waits for it on a slow disk
+
+        def work() -> Collected:
+            try:
+                with as_user(place.owner):
+                    return collect_files(folder, self._program.files, skip={TEMPORARY_NAME})
+            finally:
+                os.close(folder)
+
+        return await asyncio.wait_for(asyncio.wrap_future(in_thread(work)), _COLLECT_S)
 
     def _read_mark(self) -> bytes:
         with contextlib.suppress(OSError):
@@ -338,17 +386,14 @@ class SandboxRun:
 
     def _finish(self, ended: Ended | MachineryError, mark: bytes, collected: Collected) -> None:
         if isinstance(ended, MachineryError):
-            self._queue.put_nowait(ended)
+            failure = MachineryError(f"{ended}; {_NOT_ENDED}") if self.abandoned else ended
+            self._queue.put_nowait(failure)
             return
-        code, cause = _returncode(ended), ended.limit
         if self._bounded and mark.startswith(FULL):
             self._notice("scratch")
         mark = mark.removeprefix(FULL)
-        if cause is None and ended.status is not None:
-            cause = _limit_of(ended.status, mark)
-            if cause == "cpu" and ended.cpu_s < self._program.limits.cpu_s / 2:
-                cause = None  # a program can send itself the signal
-        status, reason = _outcome(code, cause)
+        code, cause = returncode_of(ended), self._cause(ended, mark)
+        status, reason = outcome_of(code, cause)
         if mark == FILE_SIZE:
             self._notice("file size")
         if status in {Status.LIMIT, Status.TIMEOUT} and cause:
@@ -356,57 +401,36 @@ class SandboxRun:
         denial = from_mark(mark)
         if denial is not None and status is Status.ERROR:
             self._queue.put_nowait(DeniedEvent(denial.kind, denied_message(*denial)))
+        self._queue.put_nowait(self._exit(status, code, reason, collected))
+
+    def _cause(self, ended: Ended, mark: bytes) -> str | None:
+        """Return the limit that ended the program, if one did."""
+        if ended.limit is not None or ended.status is None:
+            return ended.limit
+        cause = limit_of(ended.status, mark)
+        if cause == "cpu" and ended.cpu_s < self._program.limits.cpu_s / 2:
+            return None  # a program can send itself the signal
+        return cause
+
+    def _exit(
+        self, status: Status, code: int, reason: str | None, collected: Collected
+    ) -> ExitEvent:
+        if self.abandoned:
+            reason = f"{reason}; {_NOT_ENDED}" if reason else _NOT_ENDED
         first = self._output.first_output
-        self._queue.put_nowait(
-            ExitEvent(
-                status,
-                code,
-                reason,
-                duration=time.monotonic() - self._started,
-                time_to_first_output=first - self._started if first else None,
-                files=collected.files,
-                files_left_out=collected.left_out,
-            )
+        return ExitEvent(
+            status,
+            code,
+            reason,
+            duration=time.monotonic() - self._started,
+            time_to_first_output=first - self._started if first else None,
+            files=collected.files,
+            files_left_out=collected.left_out,
         )
 
 
 def _failed(error: Exception) -> MachineryError:
     return MachineryError(f"the sandbox failed: {type(error).__name__}: {error}")
-
-
-def _returncode(ended: Ended) -> int:
-    """Put the end in the shell's terms: 128+N for a fatal signal N."""
-    if ended.status is None:
-        return 128 + signal.SIGKILL
-    code = os.waitstatus_to_exitcode(ended.status)
-    return code if code >= 0 else 128 - code
-
-
-def _limit_of(status: int, mark: bytes) -> str | None:
-    """Return the limit that a wait status tells of, or the run's own last word."""
-    code = os.waitstatus_to_exitcode(status)
-    if code == -signal.SIGXCPU:
-        return "cpu"
-    return "memory" if mark == MEMORY and code else None
-
-
-def _outcome(code: int, cause: str | None) -> tuple[Status, str | None]:
-    if cause == "stop":
-        return Status.CANCELLED, "cancelled"
-    if cause:
-        return Status.TIMEOUT if cause == "wall" else Status.LIMIT, cause
-    if code == 0:
-        return Status.SUCCESS, None
-    if code > 128 and (name := _signal_name(code - 128)):
-        return Status.ERROR, f"killed by {name}"
-    return Status.ERROR, f"exit code {code}"
-
-
-def _signal_name(number: int) -> str | None:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return None
 
 
 def run_in_sandbox(

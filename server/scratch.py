@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -13,6 +14,7 @@ from server import memory_group, task_cap
 from server.memory_group import remove_group
 
 _PREFIX = "agent-run-"
+_TOOL_S = 60.0
 
 
 def make_scratch() -> str:
@@ -26,7 +28,13 @@ def make_scratch() -> str:
 
 
 def remove_tree(folder: str) -> None:
-    """Remove a folder and all in it: unreadable, too deep or too long for most tools as well."""
+    """Remove a folder and all in it: unreadable, too deep or too long for most tools as well.
+
+    Raises:
+        OSError: there is no process or descriptor to be had for it.
+        SubprocessError: it takes more than a minute.
+
+    """
     if not folder:
         return
     try:
@@ -37,7 +45,7 @@ def remove_tree(folder: str) -> None:
     except (OSError, RecursionError):
         # coreutils walk by descriptor: no path is too long for them.
         for command in (["chmod", "-R", "u+rwX", folder], ["rm", "-rf", "--", folder]):
-            subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+            subprocess.run(command, stderr=subprocess.DEVNULL, check=False, timeout=_TOOL_S)
 
 
 def _open_up(folder: str) -> None:
@@ -61,7 +69,8 @@ def sweep_scratch() -> None:
         except OSError:
             continue
         if mine:
-            remove_tree(str(folder))
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                remove_tree(str(folder))
     for group in [*task_cap.left_groups(_PREFIX), *memory_group.left_groups()]:
         owner = group.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdecimal() and not _is_alive(int(owner)):

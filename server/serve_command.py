@@ -15,6 +15,7 @@ import uvicorn
 
 from llm_agent_builder.commands.base import Command
 from llm_agent_builder.errors import MachineryError
+from server.ending import GRACE_S
 from server.http_deadlines import DeadlineProtocol
 from server.installed import STATIC
 from server.listening import allow_many_connections, listen_without_delay
@@ -48,7 +49,7 @@ def serve(
         log_config=None,
         access_log=False,
         proxy_headers=False,  # who asks is decided by the connection (see locality.py)
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=GRACE_S,  # type: ignore[arg-type]  # a float will do
         server_header=False,
         date_header=False,
     )

@@ -9,7 +9,6 @@ descriptors; the end of the channel means: end everything.
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 from typing import Any, NoReturn
@@ -131,9 +130,3 @@ class Supervisor:
                     it.write(_YIELDING)
                     self._yielding.add(process)
                 return
-
-
-def close_all(descriptors: list[int]) -> None:
-    """Close descriptors that came with a message."""
-    for descriptor in descriptors:
-        os.close(descriptor)

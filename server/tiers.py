@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from llm_agent_builder.errors import MachineryError
@@ -165,7 +166,9 @@ def _try_tier(tier: str, layers: tuple[str, ...]) -> str | None:
     def work() -> None:
         engine = make_engine(tier, preload=(), ready=1)
         try:
-            held = asyncio.run(_check(engine, layers))
+            with asyncio.Runner() as runner:
+                runner.get_loop()  # which takes descriptors, too
+                held = runner.run(_check(engine, layers))
             wanted = {*layers, *(_CELL_LAYERS[:5] if tier in ORDER[:2] else ())}
             failed = [f"{name}: {why}" for name, why in held.items() if why and name in wanted]
             found.append("; ".join(failed) or None)
@@ -175,38 +178,50 @@ def _try_tier(tier: str, layers: tuple[str, ...]) -> str | None:
             engine.close()
 
     # A thread of its own, so that it works in a thread whose event loop is running, too.
-    thread = threading.Thread(target=work, name="probe")
+    thread = threading.Thread(target=work, name="probe", daemon=True)
     thread.start()
-    thread.join()
+    thread.join(2 * _CHECK_S)
     return found[0] if found else "the self-check failed"
 
 
 async def _check(engine: Engine, layers: tuple[str, ...]) -> Mapping[str, str]:
     """Run a program that tries what the layers prevent; return, for each, what got through."""
-    limits = Limits()
-    place = await engine.place(limits)
-    read, write = os.pipe2(os.O_CLOEXEC)
-    job = new_job_file()
-    try:
-        with as_user(place.owner):
-            write_program(place.folder, SELF_CHECK.encode())
-        order = Order(f"{place.scratch}/agent.py", "", {}, limits, layers)
-        await place.start(order, Given(write, os.dup(write), os.dup(write), job))
-        async with asyncio.timeout(_CHECK_S):
-            await place.ended
-    finally:
-        await place.close()
-        await place.release()
-    try:
+    with ExitStack() as stack:
+        read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        stack.callback(os.close, read)
+        with open(write, "wb", 0) as output:
+            os.set_blocking(write, True)
+            job = _held(stack, new_job_file())
+            place = await engine.place(Limits())
+            try:
+                with as_user(place.owner):
+                    write_program(place.folder, SELF_CHECK.encode())
+                order = Order(f"{place.scratch}/agent.py", "", {}, Limits(), layers)
+                await place.start(order, _given(output.fileno(), job))
+                async with asyncio.timeout(_CHECK_S):
+                    await place.ended
+            finally:
+                await place.close()
+                await place.release()
         failure = failure_in(job)
         text = b"" if failure else os.read(read, 65536)
-    finally:
-        os.close(read)
-        os.close(job)
     if failure:
         raise MachineryError(failure)
     held: dict[str, str] = json.loads(text)
     return held
+
+
+def _held(stack: ExitStack, descriptor: int) -> int:
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _given(output: int, job: int) -> Given:
+    """Return copies of one pipe for both streams and the mark."""
+    with ExitStack() as stack:
+        stdout, stderr, mark = (_held(stack, os.dup(output)) for _ in range(3))
+        stack.pop_all()
+        return Given(stdout, stderr, mark, job)
 
 
 def _listed(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -16,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from llm_agent_builder.errors import MachineryError
-from server.cells import end_fork_server, start_fork_server
 from server.confine import Limits
-from server.engine import Helper
+from server.helper_process import Helper
 from server.run_environment import BASE_ENVIRONMENT
 from server.run_events import ExitEvent, LimitEvent, OutputEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, run_in_sandbox
 from server.tiers import PRELOADED
+from server.warm_parent import WarmParent
 from tests.serving import ServerFactory, bare_environment, marked_processes, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -366,6 +365,7 @@ AS_USER = """
 import asyncio, os
 from server.sandbox import Sandbox, run_in_sandbox
 from server.tiers import PRELOADED
+from server.warm_parent import WarmParent
 assert os.geteuid() != 0
 for tier, preload in (("strong", PRELOADED), ("bubblewrap", ("anthropic",)), ("landlock", ())):
     sandbox = Sandbox.probe(force=tier, preload=preload)
@@ -427,18 +427,16 @@ def members_of_group(group: int) -> list[str]:
     return [stat for stat in stats if int(stat.rpartition(")")[2].split()[2]) == group]
 
 
-def test_fork_server_that_still_loads_is_ended_at_once_and_leaves_no_process() -> None:
-    loading = start_fork_server(PRELOADED, BASE_ENVIRONMENT)
-    end_fork_server(loading)
-    assert loading.process.returncode == -signal.SIGKILL
-    wait_until(lambda: not members_of_group(loading.process.pid))
-
-
-def test_fork_server_that_has_loaded_ends_by_itself() -> None:
-    loaded = start_fork_server((), BASE_ENVIRONMENT)
-    select.select([loaded.channel], [], [])
-    end_fork_server(loaded)
-    assert loaded.process.returncode == 0
+@pytest.mark.parametrize("stopped", [False, True])
+def test_fork_server_that_still_loads_is_ended_at_once_and_leaves_no_process(stopped: bool) -> None:
+    warm = WarmParent(PRELOADED, BASE_ENVIRONMENT)
+    warm.start()
+    loading = int(wait_until(lambda: helpers_of(os.getpid()).get("forkserver")))
+    if stopped:
+        os.kill(loading, signal.SIGSTOP)
+    warm.end()
+    assert not warm.alive
+    wait_until(lambda: not members_of_group(loading))
 
 
 def test_helper_that_can_not_be_started_leaves_no_descriptor() -> None:
