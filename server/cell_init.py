@@ -106,8 +106,12 @@ class _Init(Supervisor):
 
     def end_all(self) -> None:
         """Kill all that is in the cell but this process."""
+        self.signal_all(signal.SIGKILL)
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to all that is in the cell but this process."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
+            os.kill(-1, number)
 
     def leave(self) -> NoReturn:
         """End: the kernel ends the rest of the cell."""

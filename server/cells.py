@@ -446,9 +446,7 @@ class Cell:
             self._resized.set_exception(ConnectionError("the cell was killed"))
 
     def _make_group(self) -> None:
-        self._group = memory_group.Group.make(self._limits.memory_mib)
-        if self._group is not None:
-            self._group.pass_to(self._control_end)
+        self._group = memory_group.Group.make_for(self._control_end, self._limits.memory_mib)
 
     def _from_fork_server(self, message: dict[str, Any]) -> None:
         if "started" in message:

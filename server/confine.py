@@ -24,6 +24,9 @@ MIB = 1024 * 1024
 MOST_DESCRIPTORS = 65536
 """No process of ours has descriptors from this number on, so that closing all ends here."""
 
+MOST_SESSIONS = 8
+"""Of a run at once, where the kernel shares the processor among sessions, unweighted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

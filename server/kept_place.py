@@ -182,9 +182,7 @@ class KeptPlace:
         if "started" in message:
             self._agent = message["started"]
         elif "alive" in message:
-            self._memory = memory_group.Group.make(self._limits.memory_mib)
-            if self._memory is not None:
-                self._memory.pass_to(self._control_end)
+            self._memory = memory_group.Group.make_for(self._control_end, self._limits.memory_mib)
         elif "limit" in message:
             if message["ends"]:
                 tell_end(self.ended, Ended(limit=message["limit"]))

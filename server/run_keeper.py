@@ -63,6 +63,7 @@ class _Keeper(Supervisor):
         self._filters = filters
         self._taken = taken
         self._agent: int | None = None
+        self._in_cell = False
 
     def go(self, order: dict[str, Any], descriptors: list[int]) -> None:
         """Fork the agent."""
@@ -80,6 +81,7 @@ class _Keeper(Supervisor):
             )
         close_all(descriptors)  # else the output would never end
         self._agent = pid
+        self._in_cell = order["mounted"]
         self._poll.register(os.pidfd_open(pid), select.POLLIN)
         self.tell({"started": pid})
         limits = Limits(**order["limits"])
@@ -107,6 +109,12 @@ class _Keeper(Supervisor):
         for target in (*groups, *self.members()):
             with contextlib.suppress(OSError):
                 os.kill(target, signal.SIGKILL)
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to all of a cell, or to the process group that a run can't leave."""
+        if self._agent is not None:
+            with contextlib.suppress(OSError):
+                os.kill(-1 if self._in_cell else -self._agent, number)
 
     def leave(self) -> NoReturn:
         """End, once nothing is left below this process; while something is, the server sees it."""

@@ -2,7 +2,7 @@
 
 Standard library only: the part that a cell's init and a keeper have in common. To the server:
 {"alive": true} when the run has gone on long enough to be worth a memory group;
-{"limit": kind, "ends": bool}. From the server: {"go": ...}, then {"group": true} with the group's
+{"limit": kind, "ends": bool}. From the server: {"go": ...}, then {"group": ...} with the group's
 descriptors; the end of the channel means: end everything.
 """
 
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import select
+import signal
 import socket
 from typing import Any, NoReturn
 
 from server.channel import receive, send
-from server.memory_group import MemoryGroup
+from server.confine import MOST_SESSIONS
+from server.memory_group import RunGroup
 from server.watch import Watch
 
 _QUICK_LOOKS = 2
@@ -22,6 +24,8 @@ _QUICK_LOOKS = 2
 _QUICK_S, _POLL_S = 0.01, 0.02
 _MUCH_CPU_S = 0.2
 """A run that has used so much processor time lets others go first: those that have just begun."""
+_GATHERED_WITHOUT_A_STOP = 10
+"""Looks at a run that has processes outside its group each time: no program for good does that."""
 _YIELDING = b"7"
 """A fifth of another session's share; at 19, a seventieth, a busy machine would starve it."""
 
@@ -32,8 +36,10 @@ class Supervisor:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._watch: Watch | None = None
-        self._group: MemoryGroup | None = None
+        self._group: RunGroup | None = None
         self._looks = 0
+        self._gathered = 0
+        self._yielded = False
         self._yielding: set[int] = set()
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
@@ -57,6 +63,10 @@ class Supervisor:
 
     def members(self) -> list[int]:
         """Return the processes of the run."""
+        raise NotImplementedError
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to the processes of the run, as one."""
         raise NotImplementedError
 
     def end_all(self) -> None:
@@ -94,20 +104,17 @@ class Supervisor:
             self.leave()
         if "go" in message:
             self.go(message["go"], descriptors)
-        elif message.get("group"):
-            self._group = MemoryGroup(*descriptors)
+        elif "group" in message:
+            files = list(zip(message["group"]["files"], descriptors, strict=True))
+            self._group = RunGroup(message["group"]["name"], files)
 
     def _look(self, watch: Watch) -> None:
         self._looks += 1
         if self._looks == _QUICK_LOOKS:
             self.tell({"alive": True})
-        if self._group is not None:
-            self._group.gather(self.members())
-        kind = watch.exceeded()
-        if watch.cpu_s > _MUCH_CPU_S:
-            self._have_one_yield()
-        if kind is None and self._group is not None and self._group.was_exceeded():
-            kind = "memory"
+        if self._group is not None and not self._group.settled:
+            self._gather(self._group)
+        kind = self._crossed(watch)
         for notice in watch.notices():
             self.tell({"limit": notice, "ends": False})
         if kind:
@@ -115,18 +122,50 @@ class Supervisor:
             self._watch = None
             self.end_all()
 
-    def _have_one_yield(self) -> None:
-        """Lower the weight of one more process's session: the scheduler shares among sessions.
+    def _crossed(self, watch: Watch) -> str | None:
+        """Measure; return the kind of the limit that ends the run."""
+        kind, group = watch.exceeded(self._group), self._group
+        several = len(watch.sessions) > 1
+        if not self._yielded and (watch.cpu_s > _MUCH_CPU_S or several):
+            self._have_it_yield(watch)
+        if kind is None and group is not None:
+            if group.was_exceeded():
+                return "memory"
+            if not self._yielded and len(watch.sessions) > MOST_SESSIONS:
+                return "sessions"
+        return kind
 
-        One a look, since the kernel takes ten a second from all together; see sched(7) on
-        autogroups. Where there are none, processes have their nice value.
+    def _gather(self, group: RunGroup) -> None:
+        """Have all of the run in its group, also where it forks faster than it can be listed.
+
+        Then it is stopped for a moment: the kernel signals all its processes as one, and none that
+        has a signal waiting can fork.
         """
-        for process in self.members():
-            if process not in self._yielding:
+        if group.gather(self.members()):
+            return
+        self._gathered += 1
+        if self._gathered % _GATHERED_WITHOUT_A_STOP == 0:
+            self.signal_all(signal.SIGSTOP)
+            group.gather(self.members())
+            group.gather(self.members())
+            self.signal_all(signal.SIGCONT)
+
+    def _have_it_yield(self, watch: Watch) -> None:
+        """Lower the weight of the run: at once by its group, else that of one more session.
+
+        The scheduler shares among sessions, in autogroups (sched(7)); without them, processes have
+        their nice value. One a look, since the kernel takes ten a second from all together.
+        """
+        if self._group is not None and self._group.have_it_yield():
+            self._yielded = True
+            return
+        self._yielding &= watch.sessions.keys()
+        for session, process in watch.sessions.items():
+            if session not in self._yielding:
                 with (
                     contextlib.suppress(OSError),
                     open(f"/proc/{process}/autogroup", "wb", 0) as it,
                 ):
                     it.write(_YIELDING)
-                    self._yielding.add(process)
+                    self._yielding.add(session)
                 return

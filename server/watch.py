@@ -6,6 +6,7 @@ buffers) is not counted; descriptors are few, so there is little of it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import stat
@@ -20,6 +21,7 @@ _DEEPEST = 64  # folders within folders; more than that is an attempt at somethi
 _ENTRY_BYTES = 1024  # what an entry is charged at least: an empty file is not free
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_ENDED = (b"Z", b"X")
 
 
 def _read(path: str) -> bytes:
@@ -59,30 +61,64 @@ class _Process:
     children_cpu: float
     tasks: int
     resident: int
+    session: int
+    alive: int
+    """The number by which /proc shows what the process has: its own, or that of a thread."""
+
+
+def _stat(pid: int | str) -> list[bytes]:
+    """Return the fields of /proc/PID/stat from the third on; none where the process has ended."""
+    text = _read(f"/proc/{pid}/stat")
+    return text[text.rindex(b")") + 2 :].split() if text else []  # names can be anything
 
 
 def _process(pid: int) -> _Process | None:
-    text = _read(f"/proc/{pid}/stat")
-    if not text:
+    fields = _stat(pid)
+    if not fields:
         return None
-    fields = text[text.rindex(b")") + 2 :].split()  # a program can name itself anything
+    alive, resident, tasks = pid, int(fields[21]), int(fields[17])
+    if fields[0] in _ENDED and tasks > 1:
+        alive, resident = _thread_alive(pid)
     utime, stime, cutime, cstime = (int(field) / _TICKS for field in fields[11:15])
     return _Process(
         key=(pid, int(fields[19])),
-        ended=fields[0] == b"Z",
+        ended=fields[0] in _ENDED and alive == pid,
         own_cpu=utime + stime,
         children_cpu=cutime + cstime,
-        tasks=int(fields[17]),
-        resident=int(fields[21]) * _PAGE,
+        tasks=tasks,
+        resident=resident * _PAGE,
+        session=int(fields[3]),
+        alive=alive,
     )
 
 
-def _private_bytes(pid: int) -> int:
+def _thread_alive(pid: int) -> tuple[int, int]:
+    """Return a thread of a process whose first one has ended, and its resident pages.
+
+    Of such a process /proc shows neither memory nor mappings nor descriptors under its own number,
+    but all of it under the number of any of its threads, which share them.
+    """
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            fields = _stat(f"{pid}/task/{task}")
+            if fields and fields[0] not in _ENDED:
+                return int(task), int(fields[21])
+    return pid, 0
+
+
+def _private_bytes(process: _Process) -> int:
     """Return the memory of one process with shared pages divided among those that share them.
 
-    Without shared memory and files in scratch, which are counted by their size.
+    Without shared memory and files in scratch, which are counted by their size. The kernel may show
+    only how much is resident: of a program that its own user can't read, say.
     """
-    lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
+    try:
+        with open(f"/proc/{process.alive}/smaps_rollup", "rb") as file:
+            lines = file.read().splitlines()
+    except PermissionError:
+        return process.resident
+    except OSError:
+        return 0  # it has ended
     sizes = {line.split()[0]: int(line.split()[1]) * 1024 for line in lines[1:]}
     return sizes.get(b"Pss:", 0) - sizes.get(b"Pss_Shmem:", 0)
 
@@ -130,10 +166,16 @@ def _named_bytes(name: str, parent: int | None, depth: int) -> int:
 
 
 def _unlinked_files(processes: list[int]) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield the files that are open but have no name any more: (device, inode), bytes."""
+    """Yield the files that are open but have no name any more: (device, inode), bytes.
+
+    Where it can't be seen what a process has open, that is more than any limit.
+    """
     for pid in processes:
         try:
             descriptors = os.listdir(f"/proc/{pid}/fd")
+        except PermissionError:
+            yield (0, pid), 1 << 60
+            continue
         except OSError:
             continue
         for descriptor in descriptors:
@@ -211,6 +253,14 @@ class MountSpace:
         return None if status.f_bfree and status.f_ffree else "full"
 
 
+class Account(Protocol):
+    """The kernel's own account of a run; see `memory_group.RunGroup`."""
+
+    def cpu_s(self) -> float:
+        """Return the seconds of processor time since the run is in it; 0 where it isn't counted."""
+        ...
+
+
 class Watch:
     """Measures the processes of one run."""
 
@@ -230,29 +280,47 @@ class Watch:
         self._tasks_are_capped = tasks_are_capped
         self._polls = 0
         self._own_cpu: dict[tuple[int, int], float] = {}
+        self._gone_cpu = 0.0
+        self._before_account: float | None = None
         self._noticed: set[str] = set()
         self._told: set[str] = set()
         self.cpu_s = 0.0
         """Seconds of processor time that the run had used at the last measurement."""
+        self.sessions: dict[int, int] = {}
+        """The sessions of the run at the last measurement, each with one of its processes."""
 
-    def exceeded(self) -> str | None:
+    def exceeded(self, account: Account | None = None) -> str | None:
         """Measure; return the kind of the limit that the run has crossed, if that ends it."""
-        pids = self._members()
-        processes = [found for pid in pids if (found := _process(pid))]
+        processes = [found for pid in self._members() if (found := _process(pid))]
         going = [process for process in processes if not process.ended]
-        tasks = sum(process.tasks for process in going)
-        if tasks >= self._tasks and self._tasks_are_capped:
-            self._noticed.add("processes")
-        elif tasks > self._tasks:
-            return "processes"
-        self.cpu_s = self._cpu(processes)
+        alive = [process.alive for process in going]
+        self.sessions = {process.session: process.key[0] for process in going}
+        kind = self._tasks_exceeded(sum(process.tasks for process in going))
+        if kind is not None:
+            return kind
+        self.cpu_s = max(self.cpu_s, self._cpu(processes), self._accounted(account))
         if self.cpu_s > self._limits.cpu_s:
             return "cpu"
         self._polls += 1
         seldom = self._polls % _SELDOM == 0  # not at once: most runs are over soon
-        if self._memory_exceeded(pids, sum(p.resident for p in going), seldom):
+        if self._memory_exceeded(going, seldom):
             return "memory"
-        return self._space_exceeded(pids) if seldom or self._tasks_are_capped else None
+        return self._space_exceeded(alive) if seldom or self._tasks_are_capped else None
+
+    def _tasks_exceeded(self, tasks: int) -> str | None:
+        if tasks >= self._tasks and self._tasks_are_capped:
+            self._noticed.add("processes")
+        elif tasks > self._tasks:
+            return "processes"
+        return None
+
+    def _accounted(self, account: Account | None) -> float:
+        """Return what the run used before it was in the kernel's account, and since."""
+        if account is None:
+            return 0.0
+        if self._before_account is None:
+            self._before_account = self.cpu_s
+        return self._before_account + account.cpu_s()
 
     def notices(self) -> set[str]:
         """Return the kinds of limits that were met since the last call, and don't end the run."""
@@ -261,28 +329,32 @@ class Watch:
         return new
 
     def _cpu(self, processes: list[_Process]) -> float:
-        """Return the CPU seconds of the tree.
+        """Return the CPU seconds of the tree, as /proc shows them.
 
         Two sums, each of which misses what the other sees: what parents are told of children they
-        waited for, and the most that was ever seen of each process.
+        waited for, and the most that was ever seen of each process. Children that nobody waits for
+        are in neither: see `seccomp_rules.wait_rules`.
         """
-        for process in processes:
-            self._own_cpu[process.key] = process.own_cpu
+        seen = {process.key: process.own_cpu for process in processes}
+        self._gone_cpu += sum(cpu for key, cpu in self._own_cpu.items() if key not in seen)
+        self._own_cpu = seen
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         told = reaped.ru_utime + reaped.ru_stime
         told += sum(process.own_cpu + process.children_cpu for process in processes)
-        return max(told, sum(self._own_cpu.values()))
+        return max(told, self._gone_cpu + sum(seen.values()))
 
-    def _memory_exceeded(self, pids: list[int], resident: int, seldom: bool) -> bool:
+    def _memory_exceeded(self, going: list[_Process], seldom: bool) -> bool:
         """Compare resident sizes, which are cheap to read, then the exact ones if need be.
 
         Resident sizes count a page once for each process that shares it.
         """
         limit = self._limits.memory_mib * MIB
-        files = self._space.used(pids)
-        if seldom and files + _shared_bytes(pids) > limit:
+        alive = [process.alive for process in going]
+        files = self._space.used(alive)
+        if seldom and files + _shared_bytes(alive) > limit:
             return True
-        return files + resident > limit and files + sum(map(_private_bytes, pids)) > limit
+        resident = sum(process.resident for process in going)
+        return files + resident > limit and files + sum(map(_private_bytes, going)) > limit
 
     def _space_exceeded(self, pids: list[int]) -> str | None:
         state = self._space.state(pids)
