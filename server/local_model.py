@@ -99,6 +99,12 @@ async def _say_and_hear(process: asyncio.subprocess.Process, key: str) -> bytes:
     return b""
 
 
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of a process; not for ever, should the kernel hold it."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), _END_S)
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where the model answers, and the key it asks for."""
@@ -174,8 +180,7 @@ class LocalModel:
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             process.kill()
-            with suppress(TimeoutError):  # the kernel holds it: there is nothing else to be done
-                await asyncio.wait_for(process.wait(), _END_S)
+            await _ended(process)
 
     async def _start(self) -> Endpoint:
         reason = self.why_unavailable()
@@ -192,6 +197,8 @@ class LocalModel:
         line, late = b"", False
         try:
             line = await asyncio.wait_for(_say_and_hear(process, key), _START_S)
+            if not line:  # it is ending by itself: its own exit code says how
+                await _ended(process)
         except TimeoutError:
             late = True
         finally:
