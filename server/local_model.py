@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 import secrets
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +35,8 @@ _MEND = (
     "or name a GGUF file in AGENT_BUILDER_LOCAL_MODEL_PATH."
 )
 _START_S = 60.0
+_END_S = 5.0
+_CLOSED = "The local model has been ended with its server."
 _log = logging.getLogger(__name__)
 
 
@@ -80,6 +84,28 @@ def local_model_lacks(source: str) -> tuple[str, str] | None:
     return None
 
 
+def _mark_seen(loading: asyncio.Task[Endpoint]) -> None:
+    """Take a failure that nobody waits for any more: asyncio would complain of it."""
+    if not loading.cancelled():
+        loading.exception()
+
+
+async def _say_and_hear(process: asyncio.subprocess.Process, key: str) -> bytes:
+    """Give the child its key, and return the line that it answers with."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(key.encode() + b"\n")
+    with suppress(ValueError):  # far too long a line is not ours
+        return await process.stdout.readline()
+    return b""
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of a process; not for ever, should the kernel hold it."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), _END_S)
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where the model answers, and the key it asks for."""
@@ -89,15 +115,19 @@ class Endpoint:
 
 
 class LocalModel:
-    """Starts the child on first use, again if it has died, and ends it with the server."""
+    """Starts the child on first use, again if it has died, and ends it with the server.
+
+    One load serves all who wait for it, and none of them can end it by going away; only `close`
+    does. Whatever becomes of a load, its child is kept as this one's, or ended with it.
+    """
 
     def __init__(self, *, path: Path | None = None, log_file: Path, verbose: bool = False) -> None:
         self._configured = path
         self._log_file = log_file
         self._verbosity = "5" if verbose else "1"
-        self._lock = asyncio.Lock()
+        self._loading: asyncio.Task[Endpoint] | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._endpoint: Endpoint | None = None
+        self._closed = False
 
     @property
     def label(self) -> str:
@@ -120,18 +150,38 @@ class LocalModel:
             BackendUnavailableError: it can't be started; says how to mend it.
 
         """
-        async with self._lock:
-            running = self._process is not None and self._process.returncode is None
-            if not running or self._endpoint is None:
-                self._endpoint = await self._start()
-            return self._endpoint
+        if self._closed:
+            raise BackendUnavailableError(_CLOSED)
+        if self._loading is None or not self._is_of_use(self._loading):
+            self._loading = asyncio.create_task(self._start())
+            self._loading.add_done_callback(_mark_seen)
+        loading = self._loading
+        try:
+            return await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            if loading.cancelled():
+                raise BackendUnavailableError(_CLOSED) from None
+            raise
+
+    def _is_of_use(self, loading: asyncio.Task[Endpoint]) -> bool:
+        if not loading.done():
+            return True
+        failed = loading.cancelled() or loading.exception() is not None
+        return not failed and self._process is not None and self._process.returncode is None
 
     async def close(self) -> None:
-        """Kill the child: it has nothing to write down, and while it loads it hears nothing."""
-        process, self._process, self._endpoint = self._process, None, None
+        """Kill the child, for good: it has nothing to write down, and hears nothing as it loads."""
+        self._closed = True
+        if self._loading is not None and not self._loading.done():
+            self._loading.cancel()
+            await asyncio.wait({self._loading}, timeout=_END_S)
+        await self._end_child()
+
+    async def _end_child(self) -> None:
+        process, self._process = self._process, None
         if process is not None and process.returncode is None:
             process.kill()
-            await process.wait()
+            await _ended(process)
         if process is not None:
             forget(process.pid)
 
@@ -141,31 +191,41 @@ class LocalModel:
         if reason or path is None:
             raise BackendUnavailableError(f"The local model is not available. {reason}")
         key = secrets.token_urlsafe(24)
+        try:
+            process = self._process = await self._spawn(path)
+        except OSError as error:
+            raise BackendUnavailableError(
+                f"The local model could not be started: {error.strerror}."
+            ) from error
+        line, late = b"", False
+        try:
+            line = await asyncio.wait_for(_say_and_hear(process, key), _START_S)
+            if not line:  # it is ending by itself: its own exit code says how
+                await _ended(process)
+        except TimeoutError:
+            late = True
+        finally:
+            if not line.startswith(b"http://127.0.0.1:"):
+                await self._end_child()
+        if self._process is None:
+            raise BackendUnavailableError(self._why_not_started(process.returncode, late=late))
+        _log.info("local model ready", extra={"model": self.label})
+        return Endpoint(line.decode().strip(), Secret(key))
+
+    async def _spawn(self, path: Path) -> asyncio.subprocess.Process:
         child = Path(__file__).with_name("local_model_child.py")
+        arguments = (str(path), self.label, self._verbosity, str(os.getpid()))
         with self._log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", str(child), str(path), self.label, self._verbosity),
+                *(sys.executable, "-I", str(child), *arguments),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 env={},
                 start_new_session=True,
             )
-        self._process = process
         know(process.pid)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(key.encode() + b"\n")
-        late = False
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), _START_S)
-        except TimeoutError:
-            line, late = b"", True
-        if not line.startswith(b"http://127.0.0.1:"):
-            await self.close()
-            raise BackendUnavailableError(self._why_not_started(process.returncode, late=late))
-        _log.info("local model ready", extra={"model": self.label})
-        return Endpoint(line.decode().strip(), Secret(key))
+        return process
 
     def _why_not_started(self, code: int | None, *, late: bool) -> str:
         if code is not None and code < 0 and not late:

@@ -1,23 +1,37 @@
 """The process of the built-in local model: llama.cpp's own server, on a loopback port of its own.
 
-Run as a script with an empty environment; the arguments are the model file, its name and the
-verbosity. Reads a key from the first line of standard input, answers with one line, its URL, and
-ends with its input.
+Run as a script with an empty environment; the arguments are the model file, its name, the verbosity
+and the server's process id. Reads a key from the first line of standard input, answers with one
+line, its URL, and ends with its input; also while it loads, when the server ends.
 """
 
+import ctypes
 import os
+import signal
 import sys
-
-import xllamacpp
 
 CONTEXT = 4096
 SLOTS = 2
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with(server: int) -> None:
+    """Have the kernel kill this process when process `server` ends; it may have ended already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != server:
+        sys.exit(1)
 
 
 def main() -> None:
     """Load the model, say where it is, serve until standard input ends."""
-    path, name, verbosity = sys.argv[1:]
+    path, name, verbosity, server_pid = sys.argv[1:]
+    end_with(int(server_pid))
+    import xllamacpp  # noqa: PLC0415 - takes a while, in which the server may end
+
     key = sys.stdin.readline().strip()
+    if not key:  # a server without a key would answer anyone
+        sys.exit(1)
     params = xllamacpp.CommonParams()
     params.model.path = path
     params.model_alias = {name}

@@ -39,6 +39,7 @@ from server.run_files import (
     amount_problem,
     clash,
     name_problem,
+    scratch_problem,
 )
 from server.settings import Settings, grantable
 
@@ -315,9 +316,10 @@ class ExecuteRequest(_Body):
         problem = amount_problem(sizes)
         if name := clash([file.name for file in value]):
             problem = f"{name} is there twice, or as a file and as a folder"
-        limits = info.data.get("limits")
-        if not problem and limits and sum(sizes) > limits.scratch_mib * MIB:
-            problem = f"the files don't fit into the {limits.scratch_mib} MiB of scratch"
+        limits, code = info.data.get("limits"), info.data.get("code")
+        if value and not problem and limits and code is not None:
+            named = {file.name: len(file.content) for file in value}
+            problem = scratch_problem(named, utf8_length(code), limits.scratch_mib)
         if problem:
             raise PydanticCustomError("files", "{problem}", {"problem": problem})
         return value

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from server.cell_root import INODES_A_MIB, TEMPORARY_NAME
 from server.confine import MIB
 from server.run_events import LeftOut, WrittenFile
 
@@ -28,6 +29,8 @@ MAX_NAME = 255
 """Bytes of a whole relative name: it is a file name when downloaded."""
 MAX_DEPTH = 16
 """Folders above a file, at most."""
+_BLOCK = 4096
+_OWN_ENTRIES = 3  # the run's folder, the one for temporary files, the program
 _MAX_ENTRIES = 10_000
 _MAX_SECONDS = 1.0
 PROGRAM = "agent.py"
@@ -79,6 +82,7 @@ def _problems(name: str) -> Iterator[tuple[bool, str]]:
     yield len(name.encode("utf-8", "replace")) > MAX_NAME, f"is longer than {MAX_NAME} bytes"
     yield len(parts) > MAX_DEPTH + 1, f"is more than {MAX_DEPTH} folders deep"
     yield parts[0] == PROGRAM, f"is the program's own: {PROGRAM}"
+    yield parts[0] == TEMPORARY_NAME, f"is the run's folder for temporary files: {TEMPORARY_NAME}"
 
 
 def clash(names: Collection[str]) -> str | None:
@@ -103,6 +107,18 @@ def amount_problem(sizes: Collection[int]) -> str | None:
         return f"{len(sizes)} files are given; at most {MAX_FILES} are allowed"
     if sum(sizes) > MAX_BYTES:
         return f"the files have {sum(sizes):,} bytes; at most {MAX_BYTES:,} are allowed"
+    return None
+
+
+def scratch_problem(sizes: Mapping[str, int], program: int, scratch_mib: int) -> str | None:
+    """Return why files of these names and sizes, beside a program, fit into no such scratch."""
+    folders = {folder for name in sizes for folder in _folders_of(name)}
+    blocks = sum(-(-size // _BLOCK) for size in (program, *sizes.values()))
+    entries = len(sizes) + len(folders) + _OWN_ENTRIES
+    if (blocks + len(folders) + _OWN_ENTRIES) * _BLOCK > scratch_mib * MIB:
+        return f"the files don't fit into the {scratch_mib} MiB of scratch"
+    if entries > scratch_mib * INODES_A_MIB:
+        return f"the files have more folders than fit into the {scratch_mib} MiB of scratch"
     return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.left_processes import kill, left_after, mark_this_process
 from tests.postgres import Postgres
 from tests.serving import ServerFactory, Serving, start_server
 
@@ -19,6 +20,17 @@ _SCRUBBED_NAMES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 for _name in list(os.environ):
     if _name.startswith(_SCRUBBED) or _name.upper() in _SCRUBBED_NAMES:
         del os.environ[_name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left() -> Iterator[None]:
+    """Fail the session where a process that it has started is left; the last to be torn down."""
+    mark = mark_this_process()
+    yield
+    if mark is not None and (left := left_after(mark, 15)):
+        kill(left)
+        lines = "\n".join(f"  {pid}: {command}" for pid, command in left.items())
+        pytest.fail(f"the tests of this session have left processes:\n{lines}", pytrace=False)
 
 
 @pytest.fixture

@@ -45,6 +45,7 @@ export function addFiles(files, chosen, bounds) {
 function refusal(others, { name, size, unreadable }, bounds) {
   if (unreadable) return 'can’t be read (a folder can’t be added)';
   if (name === 'agent.py') return 'is the name of the agent itself';
+  if (name === 'tmp') return 'is the name of the run’s folder for temporary files';
   if (others.length >= bounds.max_count) return `is one more than ${bounds.max_count} files`;
   if (totalSize(others) + size > bounds.max_bytes) return `makes more than ${sizeText(bounds.max_bytes)} in all`;
   return null;

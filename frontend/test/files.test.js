@@ -15,6 +15,7 @@ describe('adding files', () => {
     [[file('a'), file('b')], file('c'), 'c is one more than 2 files'],
     [[file('a', 60)], file('b', 41), 'b makes more than 100 bytes in all'],
     [[], file('agent.py'), 'agent.py is the name of the agent itself'],
+    [[], file('tmp'), 'tmp is the name of the run’s folder for temporary files'],
     [[], { name: 'folder', size: 4096, unreadable: true }, 'folder can’t be read'],
   ])('leaves out what can’t be given and says why', (before, added, reason) => {
     const { files, problem } = addFiles(before, [added], bounds);

@@ -125,9 +125,9 @@ def test_files_need_the_token_as_all_else(serve: ServerFactory) -> None:
 
 
 def test_run_that_was_ended_returns_what_it_had_written(client: httpx.Client) -> None:
-    code = "import time\nopen('half.txt', 'w').write('half')\ntime.sleep(30)"
-    result = execute(client, code, limits={"wall_s": 1})
-    assert result["status"] == "timeout"
+    code = "open('half.txt', 'w').write('half')\nwhile True: print('x' * 9000)"
+    result = execute(client, code, limits={"output_kib": 1})
+    assert (result["status"], result["reason"]) == ("limit", "output")
     assert [file["name"] for file in result["files"]] == ["half.txt"]
 
 
@@ -137,6 +137,14 @@ def test_run_that_was_ended_returns_what_it_had_written(client: httpx.Client) ->
         ([{"name": "/x", "text": ""}], "files.0.name", "absolute"),
         ([{"name": "a/../../x", "text": ""}], "files.0.name", "'..'"),
         ([{"name": "ok", "text": ""}, {"name": "agent.py", "text": ""}], "files.1.name", "own"),
+        ([{"name": "agent.py/x", "text": ""}], "files.0.name", "own"),
+        ([{"name": "tmp", "text": ""}], "files.0.name", "temporary files: tmp"),
+        ([{"name": "tmp/x/y", "base64": ""}], "files.0.name", "temporary files: tmp"),
+        ([{"name": "./tmp", "text": ""}], "files.0.name", "'.'"),
+        ([{"name": "tmp/", "text": ""}], "files.0.name", "empty part"),
+        ([{"name": "a\0", "text": ""}], "files.0.name", "can't be seen"),
+        ([{"name": "ä" * 128, "text": ""}], "files.0.name", "255 bytes"),
+        ([{"name": "a/" * 99 + "b", "text": ""}], "files.0.name", "folders deep"),
         ([{"name": "a\nb", "text": ""}], "files.0.name", "can't be seen"),
         ([{"name": "\ud800", "text": ""}], "files.0.name", "can't be seen"),
         ([{"name": 1, "text": ""}], "files.0.name", "text"),
@@ -168,6 +176,36 @@ def test_files_that_fill_the_scratch_are_refused(client: httpx.Client) -> None:
     files = [{"name": "x", "text": "x" * (1 << 20) + "x"}]
     body = {"code": "print(1)", "task": "x", "limits": {"scratch_mib": 1}, "files": files}
     assert "1 MiB of scratch" in fields(client.post("/api/execute", json=body))["files"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [{"name": "x", "text": "x" * (1 << 20)}],
+        [{"name": f"{n}", "text": "x" * 16_000} for n in range(64)],
+        [{"name": f"{n}/" * 16 + "x", "text": ""} for n in range(20)],
+    ],
+)
+def test_files_that_leave_no_place_for_the_program_are_refused_before_it_starts(
+    client: httpx.Client, files: list[dict[str, str]]
+) -> None:
+    body = {"code": "print(1)" + "#" * 100, "task": "x", "limits": {"scratch_mib": 1}}
+    found = fields(client.post("/api/execute", json={**body, "files": files}))
+    assert "1 MiB of scratch" in found["files"]
+
+
+@pytest.mark.parametrize("name", ["TMP", "tmp.txt", "a/tmp", "data/tmp/x", "Tmp/x"])
+def test_other_names_with_tmp_in_them_can_be_given(client: httpx.Client, name: str) -> None:
+    code = f"print(open({name!r}).read())"
+    result = execute(client, code, files=[{"name": name, "text": "given"}])
+    assert result["stdout"] == "given\n"
+
+
+def test_names_that_look_the_same_are_two_files(client: httpx.Client) -> None:
+    composed, combined = "caf\u00e9", "cafe\u0301"
+    files = [{"name": composed, "text": "1"}, {"name": combined, "text": "2"}]
+    code = f"print(open({composed!r}).read() + open({combined!r}).read())"
+    assert execute(client, code, files=files)["stdout"] == "12\n"
 
 
 def test_most_files_that_may_be_given_are_taken_and_returned(client: httpx.Client) -> None:

@@ -6,8 +6,14 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +28,7 @@ from server.local_model import (
     prepare_request,
 )
 from tests.server.gateway_client import eventually
+from tests.serving import bare_environment, wait_until
 
 
 def test_answers_are_bounded_whatever_is_asked() -> None:
@@ -87,6 +94,123 @@ def test_model_that_is_killed_while_it_loads_is_said_to_be_so(tmp_path: Path) ->
 
     said = next(filter(None, (asyncio.run(killed()) for _ in range(5))))
     assert "was killed (SIGKILL)" in said
+
+
+def with_model(work: Callable[[LocalModel], Awaitable[Any]], folder: Path) -> Any:
+    """Have `work` use a model, close it, and look that nothing is left."""
+
+    async def inside() -> Any:
+        model = LocalModel(log_file=folder / "log")
+        try:
+            return await work(model)
+        finally:
+            await model.close()
+            assert loading_children() == []
+
+    return asyncio.run(inside())
+
+
+def test_load_whose_first_caller_has_gone_serves_the_others(tmp_path: Path) -> None:
+    async def work(model: LocalModel) -> None:
+        first = asyncio.create_task(model.endpoint())
+        [child] = await eventually(loading_children, 20)
+        others = [asyncio.create_task(model.endpoint()) for _ in range(3)]
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait({first})
+        assert first.cancelled()
+        endpoints = await asyncio.gather(*others)
+        assert len({each.base_url for each in endpoints}) == 1
+        assert loading_children() == [child]
+        assert (await model.endpoint()).base_url == endpoints[0].base_url
+
+    with_model(work, tmp_path)
+
+
+def test_load_whose_only_caller_has_gone_is_there_for_the_next(tmp_path: Path) -> None:
+    async def work(model: LocalModel) -> None:
+        only = asyncio.create_task(model.endpoint())
+        [child] = await eventually(loading_children, 20)
+        only.cancel()
+        await asyncio.wait({only})
+        await model.endpoint()
+        assert loading_children() == [child]
+
+    with_model(work, tmp_path)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_model_closed_while_it_loads_leaves_nothing(tmp_path: Path, stopped: bool) -> None:
+    async def work(model: LocalModel) -> None:
+        waiting = asyncio.create_task(model.endpoint())
+        [child] = await eventually(loading_children, 20)
+        if stopped:
+            os.kill(child, signal.SIGSTOP)
+        await model.close()
+        for call in (waiting, model.endpoint()):
+            with pytest.raises(BackendUnavailableError, match="ended with its server"):
+                await call
+
+    with_model(work, tmp_path)
+
+
+def test_start_broken_off_at_any_step_leaves_nothing(tmp_path: Path) -> None:
+    async def work(model: LocalModel, steps: int) -> None:
+        waiting = asyncio.create_task(model.endpoint())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await model.close()
+        await asyncio.wait({waiting})
+
+    for steps in range(12):
+        with_model(partial(work, steps=steps), tmp_path)
+
+
+def test_model_that_was_killed_is_loaded_again_for_the_next_call(tmp_path: Path) -> None:
+    async def work(model: LocalModel) -> None:
+        await model.endpoint()
+        [child] = loading_children()
+        os.kill(child, signal.SIGKILL)
+        await eventually(lambda: not loading_children())
+        async with asyncio.timeout(60):
+            while not loading_children():  # its end may not have been noticed at once
+                await model.endpoint()
+                await asyncio.sleep(0.01)
+
+    with_model(work, tmp_path)
+
+
+SERVER = """
+import asyncio, pathlib
+from server.local_model import LocalModel
+asyncio.run(LocalModel(log_file=pathlib.Path("log")).endpoint())
+"""
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_server_killed_while_the_model_loads_leaves_nothing(tmp_path: Path, moment: int) -> None:
+    """Killed as soon as it has a child, or a little later: the kernel ends the child."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        cwd=tmp_path,
+        env=bare_environment(tmp_path, PYTHONPATH=str(Path(__file__).resolve().parents[2])),
+    )
+    try:
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+        [child] = wait_until(lambda: children.read_text().split())
+        time.sleep(moment * 0.05)  # which moment it is matters not: none may leave the child
+    finally:
+        server.kill()
+        server.wait()
+    wait_until(lambda: is_gone(child))
+
+
+def is_gone(pid: str) -> bool:
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True
 
 
 def test_a_schema_as_hugging_faces_sdk_writes_it_is_held_to() -> None:
