@@ -310,7 +310,8 @@ def test_under_a_cap_calls_are_refused_while_the_database_fails_and_free_ones_go
             with pytest.raises(StoreError, match="the disk is full"):
                 await held(purse)
         await purse.hold(A, RequestFacts(model=MODEL, max_tokens=1), DAY, free=True)
-        assert daily.problem == "the disk is full"
+        problem = daily.problem
+        assert problem == "the disk is full"
         assert daily.ledger(DAY).taken == NOTHING
         assert not await write_down(daily)  # tries also where there is nothing to write
         database.fault = lambda: None
@@ -327,7 +328,11 @@ def test_database_that_does_not_answer_refuses_in_time_and_what_it_grants_later_
 ):
     database = Database()
     answers = threading.Event()
-    database.fault = lambda: assert_(answers.wait(30))
+
+    def wait() -> None:
+        assert answers.wait(30)
+
+    database.fault = wait
 
     async def inside() -> None:
         daily = DailyBudget(Caps(calls=1), lambda: DAY, database.visit, patience=0.05)
@@ -344,10 +349,6 @@ def test_database_that_does_not_answer_refuses_in_time_and_what_it_grants_later_
 
     asyncio.run(inside())
     assert database.total.calls == 1
-
-
-def assert_(value: bool) -> None:
-    assert value
 
 
 def test_call_that_ends_while_its_reservation_is_written_gives_it_back() -> None:
