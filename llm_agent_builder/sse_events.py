@@ -1,5 +1,7 @@
 """Server-sent events out of pieces of any size: the `data` of each event, bounded.
 
+The cost is linear in the bytes, whatever their cuts, and what is held is at most one event of
+`LONGEST` bytes.
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
 
@@ -8,67 +10,74 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_LINE_END = re.compile(rb"[\r\n]")
+_LINE_END = rb"(?>\r\n|\r|\n)"
+_OTHER_LINE = rb"(?:[^d\r\n][^\r\n]*+)?" + _LINE_END
+_EVENT_END = re.compile(_LINE_END + _LINE_END + b"(?>" + _OTHER_LINE + b")*+")
+"""Two line ends of any kind, and the lines that follow up to one that may be data."""
+_REACH = 3
+"""Bytes of an end, at most, that an earlier piece had."""
 _BOM = b"\xef\xbb\xbf"
-LONGEST = 1024 * 1024
-"""Bytes of one event's data; a longer event is passed over."""
+LONGEST = 256 * 1024
+"""Bytes of one event; a longer one is passed over."""
 
 
 class SseEvents:
     """Feed it the pieces of a stream; it yields the data of each event that is whole."""
 
-    def __init__(self) -> None:
-        self._line = bytearray()
-        self._data: list[bytes] = []
-        self._size = 0
-        self._after_return = False
+    def __init__(self, mark: bytes = b"") -> None:
+        self.skipped = 0
+        """Bytes of events that were too long; whoever takes notice sets it to 0."""
+        self.skipped_mark = False
+        """Whether one of those had the mark in it."""
+        self._mark = mark
+        self._held = bytearray()
+        self._skips = False
         self._first = True
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Yield the data of the events that `piece` completes."""
-        if self._after_return and piece[:1] == b"\n":
-            piece = piece[1:]
-        if piece:
-            self._after_return = False
+        searched = max(0, len(self._held) - _REACH)
+        text: bytes | bytearray = piece
+        if self._held:
+            self._held += piece
+            text = self._held
         start = 0
-        while match := _LINE_END.search(piece, start):
-            self._grow(piece[start : match.start()])
+        for match in _EVENT_END.finditer(text, searched):
+            data = self._data_of(bytes(text[start : match.start()]))
             start = match.end()
-            if match.group() == b"\r":
-                if piece[start : start + 1] == b"\n":
-                    start += 1
-                elif start == len(piece):
-                    self._after_return = True
-            if (data := self._end_line()) is not None:
+            if data is not None:
                 yield data
-        self._grow(piece[start:])
+        self._hold(text, start)
 
     def finish(self) -> Iterator[bytes]:
         """Yield the data of an event that the end of the stream left open."""
-        if self._line:
-            self._end_line()
-        if (data := self._end_event()) is not None:
+        rest = bytes(self._held)
+        self._held.clear()
+        if (data := self._data_of(rest)) is not None:
             yield data
 
-    def _grow(self, piece: bytes) -> None:
-        if len(self._line) <= LONGEST:
-            self._line += piece
+    def _hold(self, text: bytes | bytearray, start: int) -> None:
+        if text is self._held:
+            del self._held[:start]
+        else:
+            self._held += text[start:]
+        if len(self._held) > LONGEST:
+            self._skip(len(self._held))
+            del self._held[: -max(_REACH, len(self._mark))]  # an end, or a mark, may go on
+            self._skips = True
 
-    def _end_line(self) -> bytes | None:
-        line = bytes(self._line)
-        self._line.clear()
+    def _skip(self, size: int) -> None:
+        self.skipped += size
+        self.skipped_mark = self.skipped_mark or self._mark in self._held
+
+    def _data_of(self, event: bytes) -> bytes | None:
+        if self._skips or len(event) > LONGEST:
+            self._skips = False
+            self.skipped += len(event)
+            self.skipped_mark = self.skipped_mark or self._mark in event
+            return None
         if self._first:
-            line, self._first = line.removeprefix(_BOM), False
-        if not line:
-            return self._end_event()
-        name, _, value = line.partition(b":")
-        if name == b"data":
-            self._size += len(value) + 1
-            if self._size <= LONGEST:
-                self._data.append(value.removeprefix(b" "))
-        return None
-
-    def _end_event(self) -> bytes | None:
-        data, too_long = self._data, self._size > LONGEST
-        self._data, self._size = [], 0
-        return b"\n".join(data) if data and not too_long else None
+            event, self._first = event.removeprefix(_BOM), False
+        lines = [line for line in event.splitlines() if line.startswith(b"data")]
+        values = [line[5:].removeprefix(b" ") for line in lines if line[4:5] in (b":", b"")]
+        return b"\n".join(values) if values else None

@@ -1,21 +1,21 @@
-"""Tokens: what one model call or one run used, read off the provider's answer on the way through.
+"""Tokens: what one model call or one run used, out of what a provider says of it.
 
-`from_*` take the provider's `usage` object; the readers find it, in an answer that comes in pieces
-of any size, without parsing the whole. Sources:
+Providers and servers write `usage` in many forms. Each is counted right or not at all: `None` is
+"unknown", never zero, and no count is lower than what the same answer has said before. Sources:
 https://platform.claude.com/docs/en/api/messages (usage), .../build-with-claude/streaming and
 https://huggingface.co/docs/inference-providers/tasks/chat-completion (usage, OpenAI's shape).
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import ClassVar
 
-from llm_agent_builder.json_picker import JsonPicker
-from llm_agent_builder.sse_events import SseEvents
+from llm_agent_builder.json_picker import Path
+
+MOST_TOKENS = 10**9
+"""In one answer; a larger number is no count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,236 +46,191 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
 
-def _count(usage: Mapping[str, object], key: str) -> int:
-    count = usage.get(key)
-    return count if type(count) is int and count > 0 else 0
-
-
-def _part(usage: Mapping[str, object], key: str) -> Mapping[str, object]:
-    """Return an object inside, which many answers don't have."""
-    part = usage.get(key)
-    return part if isinstance(part, dict) else _NOTHING
-
-
-_NOTHING: Mapping[str, object] = {}
-
-
-def from_anthropic(usage: Mapping[str, object]) -> Usage:
-    """Read the `usage` object of an Anthropic message.
-
-    Anthropic counts cache reads and writes beside `input_tokens`; here they are included.
-    """
-    cached = _count(usage, "cache_read_input_tokens")
-    written = _count(usage, "cache_creation_input_tokens")
-    return Usage(
-        input_tokens=_count(usage, "input_tokens") + cached + written,
-        output_tokens=_count(usage, "output_tokens"),
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        cache_write_1h_tokens=min(
-            written, _count(_part(usage, "cache_creation"), "ephemeral_1h_input_tokens")
-        ),
-        reasoning_tokens=_count(_part(usage, "output_tokens_details"), "thinking_tokens"),
-        web_searches=_count(_part(usage, "server_tool_use"), "web_search_requests"),
-    )
-
-
-def from_chat_completion(usage: Mapping[str, object]) -> Usage:
-    """Read the `usage` object of an OpenAI-shaped chat completion."""
-    return Usage(
-        input_tokens=_count(usage, "prompt_tokens"),
-        output_tokens=_count(usage, "completion_tokens"),
-        cached_tokens=_count(_part(usage, "prompt_tokens_details"), "cached_tokens"),
-        reasoning_tokens=_count(_part(usage, "completion_tokens_details"), "reasoning_tokens"),
-    )
+def _whole_number(value: object) -> int | None:
+    """Return a count; None where it is none. 12.0 is one: some servers compute in floats."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 @dataclass(slots=True)
-class Seen:
-    """What has been read of an answer so far; None: the answer hasn't said."""
+class UsageCount:
+    """Adds up the usage objects of one answer: of each number the largest that was said.
 
-    usage: Usage | None = None
-    raw_usage: dict[str, Any] = field(default_factory=dict)
-    """As the provider wrote it."""
-    model: str | None = None
-    id: str | None = None
-    finish_reasons: list[str] = field(default_factory=list)
-    error: str | None = None
-    """The type of an error that came inside a stream."""
-    text_started: bool = False
-    """Whether a stream has begun to write, after its opening events."""
-    text_bytes: int = 0
-    """Of what a stream has written: at least as many as the tokens that are to be seen in it."""
+    Streams repeat their numbers, grown, or say some at their start and others at their end.
+    """
+
+    COUNTS: ClassVar[frozenset[Path]] = frozenset()
+    """Where the numbers are, inside the usage object."""
+    SETTINGS: ClassVar[frozenset[Path]] = frozenset()
+    """Where words are that change the price."""
+
+    said: dict[Path, int] = field(default_factory=dict)
+    settings: set[str] = field(default_factory=set)
+    is_odd: bool = False
+    """Whether something was said that can't be understood: then nothing is known."""
+
+    @classmethod
+    def places(cls) -> frozenset[Path]:
+        """Return all that `take` understands."""
+        return cls.COUNTS | cls.SETTINGS
+
+    def take_object(self, usage: object) -> None:
+        """Take a usage object; null, or an empty one, says nothing."""
+        if usage is None:
+            return
+        if not isinstance(usage, dict):
+            self.is_odd = True
+            return
+        for place in self.places():
+            self.take(place, _at(usage, place))
+
+    def take(self, place: Path, value: object) -> None:
+        """Take what one place of a usage object has."""
+        if value is None:
+            return
+        if place in self.SETTINGS:
+            self.settings.add(value[:40] if isinstance(value, str) else "no text")
+            return
+        count = _whole_number(value)
+        if count is None:
+            self.is_odd = True
+        else:
+            self.said[place] = max(count, self.said.get(place, 0))
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the answer used, or None where that isn't known."""
+        counted = None if self.is_odd else self._counted()
+        return counted if counted is not None and counted.input_tokens else None  # no call has none
+
+    @property
+    def at_least(self) -> Usage:
+        """What the answer used for certain, also where the rest isn't known."""
+        raise NotImplementedError
+
+    def _counted(self) -> Usage | None:
+        raise NotImplementedError
+
+    def _get(self, *place: str) -> int:
+        return self.said.get(place, 0)
 
 
-FromUsage = Callable[[Mapping[str, object]], Usage]
+def _at(usage: Mapping[str, object], place: Path) -> object:
+    value: object = usage
+    for key in place:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
-def _take_usage(seen: Seen, usage: object, read: FromUsage) -> None:
-    """Merge: a stream names some counts at its start, others (or the same, grown) at its end."""
-    if isinstance(usage, dict):
-        seen.raw_usage.update({key: value for key, value in usage.items() if value is not None})
-        seen.usage = read(seen.raw_usage)
+_WRITTEN = "cache_creation"
+_LONG = (_WRITTEN, "ephemeral_1h_input_tokens")
+_SEARCHES = "server_tool_use"
+_ITERATIONS = ("iterations",)
 
 
-def _take_text(value: object) -> str | None:
-    return value[:200] if isinstance(value, str) else None
+class AnthropicCount(UsageCount):
+    """The `usage` of an Anthropic message, which counts cache reads and writes beside its input."""
 
-
-def _text_size(value: object) -> int:
-    """Return the bytes of all text inside `value`."""
-    if isinstance(value, str):
-        return len(value.encode("utf-8", "replace"))
-    if isinstance(value, dict):
-        return sum(map(_text_size, value.values()))
-    return sum(map(_text_size, value)) if isinstance(value, list) else 0
-
-
-# ---------------------------------------------------------------- whole answers
-
-
-class _JsonReader:
-    """Reads an answer that is one JSON object."""
-
-    WANTED = frozenset(
+    COUNTS = frozenset(
         {
-            *(("usage",), ("model",), ("id",), ("stop_reason",), ("error", "type")),
-            ("choices", "*", "finish_reason"),
+            *(("input_tokens",), ("output_tokens",)),
+            *(("cache_read_input_tokens",), ("cache_creation_input_tokens",)),
+            *((_WRITTEN, "ephemeral_5m_input_tokens"), _LONG, _ITERATIONS),
+            *(("output_tokens_details", "thinking_tokens"), (_SEARCHES, "web_search_requests")),
+        }
+    )
+    SETTINGS = frozenset({("service_tier",), ("speed",), ("inference_geo",)})
+
+    def take(self, place: Path, value: object) -> None:
+        """Take what one place of a usage object has.
+
+        The sums leave out what the provider does beside the message, such as compacting it.
+        """
+        if place != _ITERATIONS:
+            super().take(place, value)
+        elif value is not None:
+            self.is_odd = self.is_odd or not _only_messages(value)
+
+    @property
+    def at_least(self) -> Usage:
+        """What the answer used for certain, also where the rest isn't known."""
+        cached, long = self._get("cache_read_input_tokens"), self._get(*_LONG)
+        written = self._get("cache_creation_input_tokens")
+        written = max(written, long + self._get(_WRITTEN, "ephemeral_5m_input_tokens"))
+        return Usage(
+            input_tokens=self._get("input_tokens") + cached + written,
+            output_tokens=self._get("output_tokens"),
+            cached_tokens=cached,
+            cache_write_tokens=written,
+            cache_write_1h_tokens=min(written, long),
+            reasoning_tokens=self._get("output_tokens_details", "thinking_tokens"),
+            web_searches=self._get(_SEARCHES, "web_search_requests"),
+        )
+
+    def _counted(self) -> Usage | None:
+        needed = {("input_tokens",), ("output_tokens",)}
+        return self.at_least if needed <= self.said.keys() else None
+
+
+def _only_messages(iterations: object) -> bool:
+    return isinstance(iterations, list) and all(
+        isinstance(each, dict) and each.get("type") == "message" for each in iterations
+    )
+
+
+_TOTAL = ("total_tokens",)
+
+
+class ChatCount(UsageCount):
+    """The `usage` of an OpenAI-shaped chat completion.
+
+    Some leave one of its three numbers out, which the other two give (modelscope/evalscope#1432).
+    Some count reasoning in the total only (Gemini, xAI): what the total has above its parts is
+    output. A total below its parts is ignored.
+    """
+
+    COUNTS = frozenset(
+        {
+            *(("prompt_tokens",), ("completion_tokens",), _TOTAL),
+            ("prompt_tokens_details", "cached_tokens"),
+            ("completion_tokens_details", "reasoning_tokens"),
         }
     )
 
-    def __init__(self, read: FromUsage) -> None:
-        self.seen = Seen()
-        self._read = read
-        self._picker = JsonPicker(self.WANTED)
+    @property
+    def at_least(self) -> Usage:
+        """What the answer used for certain, also where the rest isn't known."""
+        cached = self._get("prompt_tokens_details", "cached_tokens")
+        thought = self._get("completion_tokens_details", "reasoning_tokens")
+        total, read = self._get("total_tokens"), self._get("prompt_tokens")
+        written = self._get("completion_tokens")
+        read += cached if cached > read else 0  # then it is counted beside
+        written += thought if thought > written else 0
+        if ("prompt_tokens",) in self.said:
+            written = max(written, total - read)
+        else:
+            read = max(read, total - written)
+        return Usage(read, written, cached_tokens=cached, reasoning_tokens=thought)
 
-    def feed(self, piece: bytes) -> None:
-        self._picker.feed(piece)
-        for path, value in self._picker.found:
-            self._take(path[-1], value)
-        self._picker.found.clear()
-
-    def finish(self) -> None:
-        """Nothing is left open: a value counts when the text goes on behind it."""
-
-    def _take(self, name: str, value: object) -> None:
-        seen = self.seen
-        if name == "usage":
-            _take_usage(seen, value, self._read)
-        elif name == "model":
-            seen.model = _take_text(value)
-        elif name == "id":
-            seen.id = _take_text(value)
-        elif name == "type":
-            seen.error = _take_text(value)
-        elif (reason := _take_text(value)) is not None:
-            seen.finish_reasons.append(reason)
+    def _counted(self) -> Usage | None:
+        parts = {("prompt_tokens",), ("completion_tokens",)} & self.said.keys()
+        of_parts = sum(self.said[part] for part in parts)
+        by_total = len(parts) == 1 and self._get("total_tokens") > of_parts
+        return self.at_least if by_total or len(parts) == 2 else None
 
 
-# ---------------------------------------------------------------- streams
-
-_TEXT_ONLY = re.compile(rb'"type"\s*:\s*"(?:content_block_(delta|stop)|ping)"')
-"""Anthropic's events without usage. Text inside them can't look like this: its quotes are escaped.
-"""
+def from_anthropic(usage: Mapping[str, object]) -> Usage | None:
+    """Read the whole `usage` object of an Anthropic message; None: it can't be counted."""
+    return _counted(AnthropicCount(), [usage])
 
 
-class _StreamReader:
-    """Reads an answer that is a stream of server-sent events, each a JSON object."""
-
-    def __init__(self, read: FromUsage, *, count_text: bool) -> None:
-        self.seen = Seen()
-        self._read = read
-        self._count_text = count_text
-        self._events = SseEvents()
-
-    def feed(self, piece: bytes) -> None:
-        for data in self._events.feed(piece):
-            self._parse(data)
-
-    def finish(self) -> None:
-        for data in self._events.finish():
-            self._parse(data)
-
-    def _parse(self, data: bytes) -> None:
-        if not self._count_text and (match := _TEXT_ONLY.search(data)):
-            self.seen.text_started = self.seen.text_started or match[1] == b"delta"
-            return
-        try:
-            event = json.loads(data)
-        except (ValueError, RecursionError):
-            return
-        if isinstance(event, dict):
-            self._take(event)
-
-    def _take(self, event: dict[str, Any]) -> None:
-        raise NotImplementedError
-
-    def _take_error(self, error: object) -> None:
-        if isinstance(error, dict):
-            error = error.get("type")
-        self.seen.error = _take_text(error) or "error"
+def from_chat_completion(usage: Mapping[str, object]) -> Usage | None:
+    """Read the whole `usage` object of a chat completion; None: it can't be counted."""
+    return _counted(ChatCount(), [usage])
 
 
-class _AnthropicStream(_StreamReader):
-    """Usage at the start (input), then cumulative at the end (output): both are needed."""
-
-    def _take(self, event: dict[str, Any]) -> None:
-        kind = event.get("type")
-        if kind == "message_start" and isinstance(message := event.get("message"), dict):
-            self.seen.model = _take_text(message.get("model"))
-            self.seen.id = _take_text(message.get("id"))
-            started = message.get("usage")
-            self.seen.raw_usage.update(started if isinstance(started, dict) else {})
-        elif kind == "message_delta":
-            _take_usage(self.seen, event.get("usage"), self._read)
-            delta = event.get("delta")
-            reason = _take_text(delta.get("stop_reason")) if isinstance(delta, dict) else None
-            self.seen.finish_reasons += [reason] if reason else []
-        elif kind == "error":
-            self._take_error(event.get("error"))
-        elif self._count_text:
-            shown = event.get("delta") or event.get("content_block")
-            self.seen.text_bytes += max(1, _text_size(shown)) if shown else 0
-            self.seen.text_started = self.seen.text_started or kind == "content_block_delta"
-
-
-class _ChatCompletionStream(_StreamReader):
-    """Usage in the last chunk, whose choices are empty; some send it with each chunk, growing."""
-
-    def _take(self, event: dict[str, Any]) -> None:
-        self.seen.model = self.seen.model or _take_text(event.get("model"))
-        self.seen.id = self.seen.id or _take_text(event.get("id"))
-        _take_usage(self.seen, event.get("usage"), self._read)
-        if event.get("error") is not None:
-            self._take_error(event["error"])
-        choices = event.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            if not isinstance(choice, dict):
-                continue
-            if reason := _take_text(choice.get("finish_reason")):
-                self.seen.finish_reasons.append(reason)
-            self._take_delta(choice.get("delta"))
-
-    def _take_delta(self, delta: object) -> None:
-        if not isinstance(delta, dict):
-            return
-        size = _text_size({key: value for key, value in delta.items() if key != "role"})
-        self.seen.text_started = self.seen.text_started or size > 0
-        self.seen.text_bytes += max(1, size)
-
-
-Reader = _JsonReader | _StreamReader
-
-
-def anthropic_reader(*, stream: bool, count_text: bool = False) -> Reader:
-    """Return a reader of Anthropic's answers; `count_text` keeps count while a stream goes on."""
-    if stream:
-        return _AnthropicStream(from_anthropic, count_text=count_text)
-    return _JsonReader(from_anthropic)
-
-
-def chat_completion_reader(*, stream: bool, count_text: bool = False) -> Reader:
-    """Return a reader of OpenAI-shaped answers; `count_text` keeps count while a stream goes on."""
-    if stream:
-        return _ChatCompletionStream(from_chat_completion, count_text=count_text)
-    return _JsonReader(from_chat_completion)
+def _counted(count: UsageCount, objects: Iterable[object]) -> Usage | None:
+    for usage in objects:
+        count.take_object(usage)
+    return count.usage

@@ -28,8 +28,8 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from llm_agent_builder.answer_readers import anthropic_reader, chat_completion_reader
 from llm_agent_builder.providers import ProviderEnum
-from llm_agent_builder.usage import anthropic_reader, chat_completion_reader
 from server.budgets import RunBudget
 from server.gateway import Gateway, Grant, ModelCall, Upstream, settle_in
 from server.ledgers import Caps, Ledger

@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from llm_agent_builder.answer_readers import Seen
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.usage import Seen
 
 ModelCall = dict[str, Any]
 

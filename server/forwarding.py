@@ -17,13 +17,15 @@ from llm_agent_builder.errors import BackendUnavailableError, StoreError
 from llm_agent_builder.models.request_facts import RequestFacts
 from server.budgets import RunBudget
 from server.calls import Call, RefusedError
-from server.ledgers import Amount, BudgetError, Reservation, nano_dollars
+from server.ledgers import NOTHING, BudgetError, Reservation
 from server.metering import set_cost, today
 from server.recording import Recorder
 from server.replaying import MismatchError, Replayer, replayed_chunks
 from server.request_headers import upstream_headers
 from server.request_reading import Intake, RequestReader, require_granted
 from server.returning import BROKE_OFF, Answer, Return, is_stream
+from server.settling import settle
+from server.turns import Turns
 from server.upstreams import Policy, Pools, Translation, Upstream
 from server.waits import Timeouts, Waits
 
@@ -33,6 +35,8 @@ _ROUTE_HEADER = "x-inference-provider"
 Its reference doesn't say so; its own chat-ui reads it (src/lib/server/endpoints/openai).
 """
 _LARGE = 512 * 1024
+_MOST_TRANSLATED = 4 * 1024 * 1024
+"""Bytes of a local model's answer that are put in other words; it writes at most some 1,000."""
 _UNCHECKED = (
     "the daily budget can't be checked, because the server's database can't be written; try again "
     "later, or ask whoever runs the server: its log and /healthz say why"
@@ -63,6 +67,7 @@ class Forwarder:
     def __init__(self, pools: Pools, timeouts: Timeouts) -> None:
         self._pools = pools
         self._waits = Waits(timeouts)
+        self._turns = Turns()
         self._reader = RequestReader()
 
     def give_back(self, passage: Passage, call: Call) -> None:
@@ -99,9 +104,9 @@ class Forwarder:
         try:
             require_granted(passage.intake, request, facts)
         except RefusedError:
-            reservation.settle(Amount())
+            reservation.settle(NOTHING)
             raise
-        back = Return(request, call, self._waits, reservation, passage.on_limit)
+        back = Return(request, call, self._waits, self._turns, reservation, passage.on_limit)
         if passage.recorder is not None:
             path = request.rel_url.raw_path_qs
             back.recording = passage.recorder.start(call.provider, request.method, path, asked)
@@ -109,7 +114,7 @@ class Forwarder:
             return await self._pass_on(request, call, upstream, body, back, translation)
         finally:
             set_cost(call, day, free=upstream.is_free, standard=facts.standard_price)
-            _settle(reservation, call, upstream)
+            settle(reservation, call, day, free=upstream.is_free)
 
     async def _take_body(self, passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
         """Return the whole body; a client that stops sending it is not waited for."""
@@ -138,7 +143,7 @@ class Forwarder:
             raise RefusedError(400, "replay_mismatch", f"replay: {error}") from error
         call.status = recorded.status
         answer = Answer(recorded.status, CIMultiDict(recorded.headers), replayed_chunks(recorded))
-        return await Return(request, call, self._waits).stream(answer)
+        return await Return(request, call, self._waits, self._turns).stream(answer)
 
     async def _pass_on(
         self,
@@ -165,7 +170,9 @@ class Forwarder:
             async with await self._answer_to(asking, call, upstream) as answer:
                 call.route = answer.headers.get(_ROUTE_HEADER)
                 call.status = answer.status
-                return await back.stream(await _read(answer, translation))
+                async with self._waits.for_first_byte():  # of what goes back
+                    found = await _read(answer, translation)
+                return await back.stream(found)
         finally:
             await pool.give_back()
 
@@ -196,12 +203,21 @@ async def _read(answer: aiohttp.ClientResponse, translation: Translation | None)
         pieces = answer.content.iter_any()
         return Answer(answer.status, answer.headers, pieces, _whole_body(answer))
     try:
-        body = translation.back(await answer.read())
-    except aiohttp.ClientError as error:
+        body = translation.back(await _whole_small_body(answer))
+    except (aiohttp.ClientError, TimeoutError) as error:
         raise RefusedError(502, "api_error", BROKE_OFF) from error
     headers = CIMultiDict(answer.headers)
     headers["Content-Length"] = str(len(body))
     return Answer(answer.status, headers, answer.content.iter_any(), body)
+
+
+async def _whole_small_body(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > _MOST_TRANSLATED:
+            raise RefusedError(502, "api_error", "the local model's answer is too long")
+    return bytes(body)
 
 
 def _whole_body(answer: aiohttp.ClientResponse) -> bytes | None:
@@ -255,16 +271,3 @@ async def _reserve(
     except StoreError as error:
         _log.error("a call was refused, because its daily budget can't be checked: %s", error)
         raise RefusedError(503, "api_error", _UNCHECKED) from error
-
-
-def _settle(reservation: Reservation, call: Call, upstream: Upstream) -> None:
-    """Count what the call used; unless it is known that it used nothing, unknown is all of it."""
-    usage = call.seen.usage
-    failed = call.status is not None and call.status >= 300
-    if not call.is_chat or not call.sent or (failed and usage is None):
-        reservation.settle(Amount(calls=1))
-    elif usage is None or call.error is not None:
-        reservation.settle(None)  # what a broken stream has said of its usage so far is not all
-    else:
-        nano = reservation.amount.nano if call.cost_usd is None else nano_dollars(call.cost_usd)
-        reservation.settle(Amount(0 if upstream.is_free else nano, usage.tokens, 1))

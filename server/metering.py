@@ -1,26 +1,39 @@
 """Reads an answer on its way through: usage, model, stop reason, price. The bytes go on untouched.
 
-A compressed answer is decoded for reading only, as a copy, in bounded pieces.
+A compressed answer is decoded for reading only, as a copy, in bounded pieces. Reading stops where
+an answer costs more than any real one does; then its usage is unknown.
 """
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import lru_cache
 
+from llm_agent_builder.answer_readers import Reader, anthropic_reader, chat_completion_reader
 from llm_agent_builder.models.price import cost, is_standard, price_table
 from llm_agent_builder.providers import ProviderEnum
-from llm_agent_builder.usage import Reader, anthropic_reader, chat_completion_reader
+from llm_agent_builder.usage import Usage
 from server.calls import Call
 
 READABLE_ENCODINGS = ("gzip", "deflate", "identity")
 """The encodings that an upstream is offered: those that can be read here."""
-_MOST_READ = 256 * 1024 * 1024
-"""Decoded bytes of one answer that are looked at: a bomb isn't followed to its end."""
-_PIECE = 64 * 1024
+_MIB = 1024 * 1024
+_MOST_READ = {"stream": 256 * _MIB, "object": 64 * _MIB}
+"""Decoded bytes of one answer that are looked at. A stream of 128,000 tokens has some 25 MiB."""
+_MOST_INFLATED, _FREELY_INFLATED = 100, 4 * _MIB
+"""Decoded bytes for each byte that came, and without regard to that: a bomb isn't followed."""
+_MARKS = b'"[]{},:\r\n'
+"""What a reader stops at: its work goes by their number rather than by the bytes."""
+_MOST_MARKS = 2_000_000
+"""In one JSON object: ten times what a long answer with the odds of each token has."""
+_SLICE, _SMALL_SLICE = 64 * 1024, 8 * 1024
+_MARKS_IN_SLICE = 8 * 1024
+"""Read at once: some 10 ms of work at most."""
 
 
 def today() -> date:
@@ -46,23 +59,22 @@ class Meter:
         # Either of the two names may hold either format: zlib finds out by the header.
         compressed = encoding in {"gzip", "x-gzip", "deflate"}
         self._inflate = zlib.decompressobj(47) if compressed else None
-        self._read = 0
+        self._most = _MOST_READ["stream" if stream else "object"]
+        self._most_marks = math.inf if stream else _MOST_MARKS
+        self._came = self._read = self._marks = 0
         if encoding not in {*READABLE_ENCODINGS, "x-gzip", ""}:
-            self._reader = None
+            self._give_up()
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the answer as they came."""
+    def feed(self, chunk: bytes) -> Iterator[None]:
+        """Take the next bytes of the answer as they came; yields before each costly slice."""
         call = self._call
         if call.first_chunk is None:
             call.first_chunk = time.monotonic() - call.started
         if self._reader is None:
             return
+        self._came += len(chunk)
         for piece in self._decoded(chunk):
-            self._read += len(piece)
-            if self._read > _MOST_READ:
-                self._reader = None
-                return
-            self._reader.feed(piece)
+            yield from self._feed_slices(piece)
         if call.first_token is None and call.seen.text_started:
             call.first_token = time.monotonic() - call.started
 
@@ -71,31 +83,66 @@ class Meter:
         if self._reader is not None:
             self._reader.finish()
 
+    def _feed_slices(self, piece: bytes) -> Iterator[None]:
+        marks = len(piece) - len(piece.translate(None, _MARKS))
+        self._read += len(piece)
+        self._marks += marks
+        inflated = max(_FREELY_INFLATED, _MOST_INFLATED * self._came)
+        if self._read > min(self._most, inflated) or self._marks > self._most_marks:
+            self._give_up()
+            return
+        is_heavy = marks > _MARKS_IN_SLICE
+        size = _SMALL_SLICE if is_heavy else _SLICE
+        for start in range(0, len(piece), size):
+            if start or is_heavy:
+                yield
+            if self._reader is not None:
+                self._reader.feed(piece[start : start + size])
+
     def _decoded(self, chunk: bytes) -> Iterator[bytes]:
         if self._inflate is None:
             yield chunk
             return
-        while chunk:
+        piece = b"x" * _SLICE
+        while self._reader is not None and (chunk or len(piece) == _SLICE):
             try:
-                yield self._inflate.decompress(chunk, _PIECE)
+                piece = self._inflate.decompress(chunk, _SLICE)
             except zlib.error:
-                self._reader = None
+                self._give_up()
                 return
             chunk = self._inflate.unconsumed_tail
+            yield piece
+
+    def _give_up(self) -> None:
+        """Read no further: what was seen so far may not be all."""
+        self._reader = None
+        self._call.seen.count.is_odd = True
 
 
 def set_cost(call: Call, day: date, *, free: bool, standard: bool) -> None:
     """Work out what a call of that day cost; what can't be known stays None."""
     seen = call.seen
-    if free or not standard or call.error is not None:
+    if free or not standard or call.error is not None or seen.error is not None:
         return
-    if seen.usage is None or call.request_model is None:
-        return
-    raw = seen.raw_usage
-    if is_standard(raw.get("service_tier"), raw.get("speed"), raw.get("inference_geo")):
-        call.cost_usd = cost(call.provider, call.request_model, seen.usage, day, route=call.route)
+    if seen.usage is not None and is_standard(*seen.count.settings):
+        call.cost_usd = _cost(call, seen.usage, day)
         if call.cost_usd is not None:
             call.price_table = _price_table(day)
+
+
+def _cost(call: Call, usage: Usage, day: date) -> Decimal | None:
+    """Return the price of the model that was asked, or of the one that answered if it is dearer.
+
+    Answers often name a model in a way that no table has: then what was asked counts.
+    """
+    if call.request_model is None:
+        return None
+    asked = cost(call.provider, call.request_model, usage, day, route=call.route)
+    answered = call.seen.model
+    if asked is None or answered is None or answered == call.request_model:
+        return asked
+    other = cost(call.provider, answered, usage, day, route=call.route)
+    return asked if other is None else max(asked, other)
 
 
 @lru_cache(maxsize=2)

@@ -16,13 +16,18 @@ from server.calls import Call, error_event
 from server.ledgers import Amount, BudgetError, Reservation
 from server.metering import Meter
 from server.recording import Recording
+from server.turns import Turns
 from server.waits import Wait, Waits
 
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
 HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 _SERVER_ONLY = HOP_BY_HOP | {"set-cookie"}
 BROKE_OFF = "the local model broke off in the middle of its answer; run the agent again"
-_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_EVENT_ENDS = (b"\n\n", b"\n\r", b"\r\r")
+"""Two line ends in a row, of any kind; a last \\n may follow."""
+_REACH = 2
+_MOST_HELD = 64 * 1024
+"""Bytes of an event that isn't whole; a longer one goes on in pieces."""
 
 
 @dataclass(slots=True)
@@ -61,16 +66,32 @@ class _Events:
     """Holds back the event that isn't whole yet, so that another can be put in behind the last."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
+        self.between = True
+        """Whether what has gone on ends with a whole event."""
 
     def whole(self, chunk: bytes) -> bytes:
-        held = self._held + chunk
-        end = max(held.rfind(mark) + len(mark) if mark in held else 0 for mark in _EVENT_ENDS)
-        self._held = held[end:]
-        return held[:end]
+        """Return what can go on: up to the last event's end, or all of an event that is long."""
+        searched = max(0, len(self._held) - _REACH)
+        self._held += chunk
+        end = max(self._held.rfind(mark, searched) + len(mark) for mark in _EVENT_ENDS)
+        if end < len(_EVENT_ENDS[0]):  # -1 for none of them
+            return self._too_long() if len(self._held) > _MOST_HELD else b""
+        end += self._held[end - 1 : end + 1] == b"\r\n"
+        self.between = True
+        return self._take(end)
+
+    def _too_long(self) -> bytes:
+        self.between = False
+        return self._take(len(self._held) - _REACH)
+
+    def _take(self, end: int) -> bytes:
+        taken = bytes(self._held[:end])
+        del self._held[:end]
+        return taken
 
     def rest(self) -> bytes:
-        return self._held
+        return bytes(self._held)
 
 
 class Return:
@@ -81,6 +102,7 @@ class Return:
         request: web.BaseRequest,
         call: Call,
         waits: Waits,
+        turns: Turns,
         reservation: Reservation | None = None,
         on_limit: Callable[[BudgetError], None] = lambda error: None,
     ) -> None:
@@ -88,6 +110,8 @@ class Return:
         self._request = request
         self._call = call
         self._waits = waits
+        self._turns = turns
+        self._events: _Events | None = None
         self._reservation = reservation or Reservation(Amount())
         self._on_limit = on_limit
 
@@ -107,7 +131,8 @@ class Return:
             await self._copy(answer, response)
             done = True
         except (aiohttp.ClientError, TimeoutError) as error:
-            await self._end_early(answer, response, f"cut: {type(error).__name__}")
+            why = self._call.error or f"cut: {type(error).__name__}"
+            await self._end_early(answer, response, why)
         except ConnectionError:
             self._call.error = "client_disconnected"
         finally:
@@ -121,9 +146,11 @@ class Return:
             self._break_off(error)
             return
         self._call.error = error
-        with suppress(ConnectionError):
-            await response.write(error_event(self._call.provider, "api_error", BROKE_OFF))
-            await response.write_eof()
+        patience = asyncio.get_running_loop().time() + self._waits.timeouts.idle
+        with suppress(ConnectionError, TimeoutError):
+            async with self._waits.until(patience):
+                await response.write(error_event(self._call.provider, "api_error", BROKE_OFF))
+                await response.write_eof()
 
     def _break_off(self, error: str) -> None:
         self._call.error = error
@@ -141,23 +168,24 @@ class Return:
             try:
                 await response.write_eof()  # carries it, and the headers
             finally:
-                self._read(meter, answer.whole)
+                await self._read(meter, answer.whole)
                 meter.finish()
 
-    def _read(self, meter: Meter, piece: bytes) -> None:
-        meter.feed(piece)
+    async def _read(self, meter: Meter, piece: bytes) -> None:
         if self.recording is not None:
             self.recording.add(piece)
+        for _ in meter.feed(piece):
+            await self._turns.take()
 
     async def _copy_pieces(
         self, answer: Answer, response: web.StreamResponse, meter: Meter, wait: Wait
     ) -> None:
-        events = _Events() if self._may_add(answer) else None
+        events = self._events = _Events() if self._may_add(answer) else None
         now, idle, end = asyncio.get_running_loop().time, self._waits.timeouts.idle, wait.end
         wait.end = min(end, now() + idle)
         async for chunk in answer.chunks:
             wait.end = end
-            self._read(meter, chunk)
+            await self._read(meter, chunk)
             piece = chunk if events is None else events.whole(chunk)
             if piece:
                 await response.write(piece)
@@ -179,7 +207,8 @@ class Return:
 
     def _can_add(self, answer: Answer) -> bool:
         plain = answer.headers.get("Content-Encoding", "identity").lower() == "identity"
-        return plain and self._may_add(answer)
+        is_between = self._events is None or self._events.between
+        return plain and is_between and self._may_add(answer)
 
     async def _is_used_up(self, response: web.StreamResponse, answer: Answer) -> bool:
         """Cut a stream that has written all that its budget allows."""

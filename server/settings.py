@@ -189,7 +189,8 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         allow_inf_nan=False,
-        description="US dollars that all runs may spend on one day (UTC).",
+        description="US dollars that all runs may spend on one day (UTC), on all servers that "
+        "share the database.",
     )
     daily_budget_tokens: int | None = Field(
         default=None, ge=0, description="Tokens of providers that all runs may use on one day."

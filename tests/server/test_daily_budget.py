@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -22,13 +25,17 @@ from llm_agent_builder.providers import ProviderEnum
 from server.budgets import RunBudget
 from server.daily_budget import DailyBudget, keep_books, write_down
 from server.ledgers import NOTHING, Amount, BudgetError, Caps, Ledger, Reservation
+from server.metering import today
 from server.spend_store import Exchange, SpendStore, UnclearWriteError
 from server.store import Store
 from tests.server.gateway_client import MODEL, eventually
+from tests.serving import wait_until
+from tests.upstream import Answer, Received, message_events, scripted
 
 A = ProviderEnum.ANTHROPIC
 DAY = date(2026, 11, 26)
 MOST = 2**63 - 1
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -310,7 +317,8 @@ def test_under_a_cap_calls_are_refused_while_the_database_fails_and_free_ones_go
             with pytest.raises(StoreError, match="the disk is full"):
                 await held(purse)
         await purse.hold(A, RequestFacts(model=MODEL, max_tokens=1), DAY, free=True)
-        assert daily.problem == "the disk is full"
+        problem = daily.problem
+        assert problem == "the disk is full"
         assert daily.ledger(DAY).taken == NOTHING
         assert not await write_down(daily)  # tries also where there is nothing to write
         database.fault = lambda: None
@@ -327,7 +335,11 @@ def test_database_that_does_not_answer_refuses_in_time_and_what_it_grants_later_
 ):
     database = Database()
     answers = threading.Event()
-    database.fault = lambda: assert_(answers.wait(30))
+
+    def wait() -> None:
+        assert answers.wait(30)
+
+    database.fault = wait
 
     async def inside() -> None:
         daily = DailyBudget(Caps(calls=1), lambda: DAY, database.visit, patience=0.05)
@@ -344,10 +356,6 @@ def test_database_that_does_not_answer_refuses_in_time_and_what_it_grants_later_
 
     asyncio.run(inside())
     assert database.total.calls == 1
-
-
-def assert_(value: bool) -> None:
-    assert value
 
 
 def test_call_that_ends_while_its_reservation_is_written_gives_it_back() -> None:
@@ -391,6 +399,70 @@ def test_what_a_failed_commit_may_have_taken_off_the_sum_is_not_taken_off_twice(
 
     asyncio.run(inside())
     assert database.total.tokens == 100
+
+
+# ---------------------------------------------------------------- kills
+
+
+@contextmanager
+def calling(url: str, upstream: str, calls: int, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a server's gateway as a process that makes calls; it is killed in the end."""
+    command = [sys.executable, "-m", "tests.server.spending_process"]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*command, url, upstream, str(calls), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environ,
+        cwd=ROOT,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def wait_for(process: subprocess.Popen[str], word: str) -> None:
+    """Read what a process says up to a word."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line.strip())
+        if said[-1] == word:
+            return
+    raise AssertionError(f"it ended without {word!r}: {said}")
+
+
+POINTS = {"ready": 0, "reserved": 0, "begun": 4, "ended": 2, "refused": 99}
+"""Where both servers are killed, and how many calls are answered before."""
+
+
+def test_servers_killed_at_any_point_never_make_more_calls_than_the_day_allows(
+    url: str, tmp_path: Path
+) -> None:
+    most = 20
+    gates = {point: threading.Semaphore(allowed) for point, allowed in POINTS.items()}
+    first, *rest = message_events("hi", "there")
+
+    def answer(request: Received) -> Answer:
+        gates[point].acquire(timeout=60)
+        chunks = [first, *rest]
+        return Answer(headers={"Content-Type": "text/event-stream"}, chunks=chunks, pause=pause)
+
+    with scripted(answer) as upstream:
+        for point, gate in gates.items():
+            asked, pause = len(upstream.received), 1.0 if point == "begun" else 0.0
+            with (
+                calling(url, upstream.url, most, tmp_path) as one,
+                calling(url, upstream.url, most, tmp_path) as two,
+            ):
+                wait_for(one, "ready" if point == "reserved" else point)
+                if point == "reserved":
+                    wait_until(lambda before=asked: len(upstream.received) > before, 60)
+                one.kill()
+                two.kill()
+            gate.release(99)
+        made = len(upstream.received)
+    with stores(url, 1, tmp_path) as [store]:
+        assert made <= store.total(today()).calls == most
 
 
 # ---------------------------------------------------------------- arithmetic

@@ -1,0 +1,266 @@
+"""Reads a provider's answer on its way through, in pieces of any size, without parsing the whole.
+
+What it finds is in `Seen`: usage, model, stop reasons, errors, and how much text a stream has
+written. Nothing in an answer raises; what can't be read leaves the usage unknown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_agent_builder.json_picker import JsonPicker, Path
+from llm_agent_builder.sse_events import SseEvents
+from llm_agent_builder.usage import AnthropicCount, ChatCount, Usage, UsageCount
+
+_MOST_REASONS = 200
+"""Stop reasons that are noted of one answer: one for each choice."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What has been read of an answer so far; None: the answer hasn't said."""
+
+    count: UsageCount = field(default_factory=UsageCount)
+    is_whole: bool = True
+    """False: the numbers that end the answer haven't come."""
+    model: str | None = None
+    id: str | None = None
+    finish_reasons: list[str] = field(default_factory=list)
+    error: str | None = None
+    """The type of an error that came inside a stream."""
+    text_started: bool = False
+    """Whether a stream has begun to write, after its opening events."""
+    text_bytes: int = 0
+    """Of what a stream has written: at least as many as the tokens that are to be seen in it."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the answer used; None: not known."""
+        usage = self.count.usage if self.count.said and self.is_whole else None
+        wrote_nothing = usage is not None and self.text_started and not usage.output_tokens
+        return None if wrote_nothing else usage  # a zero that the text disproves
+
+    @property
+    def at_least(self) -> Usage:
+        """What the answer used for certain."""
+        return self.count.at_least if self.count.said else Usage()
+
+    @property
+    def says_usage(self) -> bool:
+        """Whether the answer has said anything of its usage, odd or not."""
+        return bool(self.count.said) or self.count.is_odd
+
+    def take_reason(self, value: object) -> None:
+        """Take a stop reason."""
+        if (reason := _take_text(value)) and len(self.finish_reasons) < _MOST_REASONS:
+            self.finish_reasons.append(reason)
+
+
+def _take_text(value: object) -> str | None:
+    return value[:200] if isinstance(value, str) else None
+
+
+def _text_size(value: object) -> int:
+    """Return the bytes of all text inside `value`, which may be as deep as a parser allows."""
+    size, left = 0, [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            size += len(value.encode("utf-8", "replace"))
+        elif isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return size
+
+
+# ---------------------------------------------------------------- whole answers
+
+
+class _JsonReader:
+    """Reads an answer that is one JSON object."""
+
+    WANTED = frozenset(
+        {
+            *(("model",), ("id",), ("stop_reason",), ("error", "type")),
+            ("choices", "*", "finish_reason"),
+        }
+    )
+
+    def __init__(self, count: UsageCount) -> None:
+        self.seen = Seen(count)
+        # Number by number, so that one that comes twice counts as the larger.
+        places = {("usage", *place) for place in count.places()}
+        self._picker = JsonPicker(self.WANTED | places)
+
+    def feed(self, piece: bytes) -> None:
+        self._picker.feed(piece)
+        for path, value in self._picker.found:
+            self._take(path, value)
+        self._picker.found.clear()
+
+    def finish(self) -> None:
+        """Nothing is left open: a value counts when the text goes on behind it."""
+
+    def _take(self, path: Path, value: object) -> None:
+        seen, name = self.seen, path[-1]
+        if path[0] == "usage":
+            seen.count.take(path[1:], value)
+        elif name == "model":
+            seen.model = _take_text(value)
+        elif name == "id":
+            seen.id = _take_text(value)
+        elif name == "type":
+            seen.error = _take_text(value)
+        else:
+            seen.take_reason(value)
+
+
+# ---------------------------------------------------------------- streams
+
+_TEXT_ONLY = re.compile(rb'\s*{\s*"type"\s*:\s*"(?:content_block_(delta|stop)|ping)"')
+"""How Anthropic's events without usage begin."""
+
+
+class _RepeatedKeyError(ValueError):
+    """An object names something twice: parsers differ in which they take."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _RepeatedKeyError
+    return found
+
+
+class _StreamReader:
+    """Reads an answer that is a stream of server-sent events, each a JSON object."""
+
+    def __init__(self, count: UsageCount, *, count_text: bool) -> None:
+        self.seen = Seen(count)
+        self._count_text = count_text
+        self._events = SseEvents(mark=b"usage")
+
+    def feed(self, piece: bytes) -> None:
+        for data in self._events.feed(piece):
+            self._parse(data)
+        if self._events.skipped:
+            self._take_skipped()
+
+    def finish(self) -> None:
+        for data in self._events.finish():
+            self._parse(data)
+
+    def _take_skipped(self) -> None:
+        """Take an event that was too long to be read: all of it may be text."""
+        self.seen.text_bytes += self._events.skipped
+        self._events.skipped = 0
+        self.seen.count.is_odd |= self._events.skipped_mark
+
+    def _parse(self, data: bytes) -> None:
+        may_say_usage = b"usage" in data or b"\\u00" in data
+        if not self._count_text and not may_say_usage and (match := _TEXT_ONLY.match(data)):
+            self.seen.text_started = self.seen.text_started or match[1] == b"delta"
+            return
+        try:
+            event = json.loads(data)
+            if may_say_usage:
+                json.loads(data, object_pairs_hook=_unique)
+        except _RepeatedKeyError:
+            self.seen.count.is_odd = True
+        except (ValueError, RecursionError):
+            self.seen.count.is_odd |= b"usage" in data
+            return
+        if isinstance(event, dict):
+            self._take(event)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _take_error(self, error: object) -> None:
+        if isinstance(error, dict):
+            error = error.get("type")
+        self.seen.error = _take_text(error) or "error"
+
+
+class _AnthropicStream(_StreamReader):
+    """Usage at the start (input), then cumulative at the end (output): both are needed."""
+
+    def __init__(self, count: UsageCount, *, count_text: bool) -> None:
+        super().__init__(count, count_text=count_text)
+        self.seen.is_whole = False
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind = event.get("type")
+        if kind == "message_start" and isinstance(message := event.get("message"), dict):
+            self.seen.model = _take_text(message.get("model"))
+            self.seen.id = _take_text(message.get("id"))
+            self.seen.count.take_object(message.get("usage"))
+        elif kind == "message_delta":
+            self._take_end(event.get("usage"), event.get("delta"))
+        elif kind == "error":
+            self._take_error(event.get("error"))
+        else:
+            self._take_text(kind, event.get("delta") or event.get("content_block"))
+
+    def _take_end(self, usage: object, delta: object) -> None:
+        self.seen.count.take_object(usage)
+        if isinstance(usage, dict) and usage.get("output_tokens") is not None:
+            self.seen.is_whole = True
+        if isinstance(delta, dict):
+            self.seen.take_reason(delta.get("stop_reason"))
+
+    def _take_text(self, kind: object, shown: object) -> None:
+        self.seen.text_started = self.seen.text_started or kind == "content_block_delta"
+        if self._count_text and shown:
+            self.seen.text_bytes += max(1, _text_size(shown))
+
+
+class _ChatCompletionStream(_StreamReader):
+    """Usage in the last chunk, whose choices are empty; some send it with each chunk, growing.
+
+    Moonshot puts it into a choice, Groq beside it as `x_groq`.
+    """
+
+    def _take(self, event: dict[str, Any]) -> None:
+        seen = self.seen
+        seen.model = seen.model or _take_text(event.get("model"))
+        seen.id = seen.id or _take_text(event.get("id"))
+        seen.count.take_object(event.get("usage"))
+        if isinstance(own := event.get("x_groq"), dict):
+            seen.count.take_object(own.get("usage"))
+        if event.get("error") is not None:
+            self._take_error(event["error"])
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                self._take_choice(choice)
+
+    def _take_choice(self, choice: dict[str, Any]) -> None:
+        self.seen.take_reason(choice.get("finish_reason"))
+        self.seen.count.take_object(choice.get("usage"))
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            size = _text_size({key: value for key, value in delta.items() if key != "role"})
+            self.seen.text_started = self.seen.text_started or size > 0
+            self.seen.text_bytes += max(1, size)
+
+
+Reader = _JsonReader | _StreamReader
+
+
+def anthropic_reader(*, stream: bool, count_text: bool = False) -> Reader:
+    """Return a reader of Anthropic's answers; `count_text` keeps count while a stream goes on."""
+    if stream:
+        return _AnthropicStream(AnthropicCount(), count_text=count_text)
+    return _JsonReader(AnthropicCount())
+
+
+def chat_completion_reader(*, stream: bool, count_text: bool = False) -> Reader:
+    """Return a reader of OpenAI-shaped answers; `count_text` keeps count while a stream goes on."""
+    if stream:
+        return _ChatCompletionStream(ChatCount(), count_text=count_text)
+    return _JsonReader(ChatCount())

@@ -1,0 +1,213 @@
+"""What a call's answer says, and what then counts in its budget."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import aiohttp
+import pytest
+
+from llm_agent_builder.errors import StoreError
+from llm_agent_builder.models.request_facts import RequestFacts
+from llm_agent_builder.providers import ProviderEnum
+from server.budgets import RunBudget
+from server.daily_budget import DailyBudget
+from server.gateway import Grant
+from server.ledgers import Amount, Caps, Ledger
+from server.metering import today
+from tests.server.gateway_client import ask, asking, through
+from tests.upstream import Answer, Received, message, scripted
+
+JSON = {"Content-Type": "application/json"}
+SSE = {"Content-Type": "text/event-stream"}
+HAIKU, OPUS = "claude-haiku-4-5", "claude-opus-5-5"
+
+
+def purse(**caps: Any) -> RunBudget:
+    return RunBudget(Ledger("run", Caps(**(caps or {"usd": 100}))))
+
+
+def worst(of: RunBudget, **more: Any) -> Amount:
+    """Return what such a call reserves."""
+    facts = RequestFacts(model=asking(**more)["model"], max_tokens=100)
+    facts.body_bytes = len(json.dumps(asking(**more)).encode())
+    held = of.reserve(ProviderEnum.ANTHROPIC, facts, today(), free=False)
+    held.settle(Amount())
+    return held.amount
+
+
+def used_by(answer: Answer, of: RunBudget, **more: Any) -> dict[str, Any]:
+    """Make one call that is answered so; return its event."""
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
+        with suppress(aiohttp.ClientError):
+            await ask(session, grant, json=asking(**more))
+
+    with scripted(lambda _: answer) as upstream:
+        seen = through(upstream.url, client, budget=of)
+    assert of.run.reserved == Amount()
+    return seen.calls[0]
+
+
+def said(usage: object, **more: Any) -> Answer:
+    body = {**json.loads(message("hi")), "usage": usage, **more}
+    return Answer(headers=JSON, body=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("usage", [{}, None, {"input_tokens": 3}, "x", {"output_tokens": -1}])
+def test_usage_that_is_unknown_counts_as_the_reservation_and_its_cost_is_null(
+    usage: object,
+) -> None:
+    of = purse()
+    event = used_by(said(usage), of)
+    assert of.run.used == worst(purse())
+    assert event["cost_usd"] is None
+    assert event["gen_ai.usage.input_tokens"] is None
+
+
+def test_unknown_usage_counts_as_what_was_said_where_that_is_more_than_reserved() -> None:
+    of = purse()
+    used_by(said({"output_tokens": 10**6}), of)
+    assert of.run.used.tokens == 10**6
+    assert of.run.used.nano >= 10**6 * 10_000  # at $10 a million
+
+
+def test_usage_above_the_reservation_counts_as_said_and_the_next_call_is_refused() -> None:
+    of = purse(tokens=5000)
+    event = used_by(said({"input_tokens": 10, "output_tokens": 9000}), of)
+    assert of.run.used == Amount(of.run.used.nano, 9010, 1)
+    assert event["gen_ai.usage.output_tokens"] == 9000
+    assert used_by(said({"input_tokens": 1, "output_tokens": 1}), of)["error.type"]
+
+
+def test_dearer_model_that_answers_is_what_is_paid_for() -> None:
+    usage = {"input_tokens": 10**5, "output_tokens": 10**5}
+    cheap = used_by(said(usage, model=HAIKU), purse(), model=HAIKU)
+    dear = used_by(said(usage, model=OPUS), purse(), model=HAIKU)
+    other = used_by(said(usage, model="no-such-model"), purse(), model=HAIKU)
+    assert dear["cost_usd"] > cheap["cost_usd"] == other["cost_usd"]
+    assert used_by(said(usage, model=HAIKU), purse(), model=OPUS)["cost_usd"] == dear["cost_usd"]
+
+
+@pytest.mark.parametrize("named", ["priority", 7, {"a": 1}, ["standard"]])
+def test_tier_without_a_price_counts_the_tokens_and_at_least_the_reserved_money(
+    named: object,
+) -> None:
+    of = purse()
+    event = used_by(said({"input_tokens": 3, "output_tokens": 5, "service_tier": named}), of)
+    assert event["cost_usd"] is None
+    assert of.run.used == Amount(worst(purse()).nano, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [
+        (Answer(529, JSON, b'{"error": {"type": "overloaded_error"}}'), "nothing"),
+        (Answer(429, SSE, b"event: error\n\n"), "nothing"),
+        (Answer(500, JSON, said({"input_tokens": 3, "output_tokens": 5}).body), "said"),
+        (Answer(400, JSON, said({"input_tokens": "x"}).body), "reserved"),
+        (Answer(200, JSON, b'{"type": "error", "error": {"type": "api_error"}}'), "reserved"),
+        (Answer(200, JSON, b""), "reserved"),
+        (Answer(204, JSON), "reserved"),
+        (Answer(200, JSON, b"<html>no JSON</html>"), "reserved"),
+        (Answer(200, {"Content-Type": "text/html"}, message("hi")), "said"),
+        (Answer(200, SSE, b'data: {"type": "error", "error": {"type": "x"}}\n\n'), "reserved"),
+        (Answer(200, SSE, chunks=[b"data: {}\n\n"], cut=True), "reserved"),
+    ],
+)
+def test_answer_of_any_status_and_form_counts_as_it_should(answer: Answer, counts: str) -> None:
+    of, known = purse(), Amount(56_000, 8, 1)
+    used_by(answer, of)
+    expected = {"nothing": Amount(calls=1), "said": known, "reserved": worst(purse())}
+    assert of.run.used == expected[counts]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{}",
+        b"HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 40_000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"y" * 400_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
+        b"",
+    ],
+)
+def test_upstream_that_does_not_speak_http_is_an_error_and_counts_as_reserved(head: bytes) -> None:
+    of = purse()
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> int:
+        try:
+            return (await ask(session, grant))[0]
+        except aiohttp.ClientError:
+            return 0
+
+    with answering(head) as url:
+        seen = through(url, client, budget=of)
+    assert seen.result in {0, 200, 502}
+    assert of.run.used == worst(purse())
+
+
+@contextmanager
+def answering(head: bytes) -> Iterator[str]:
+    """Answer each connection with these bytes and close it; yields the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, suppress(OSError):
+                        connection.recv(65536)
+                        connection.sendall(head)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def test_upstream_that_takes_no_connection_costs_nothing() -> None:
+    of = purse()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    seen = through(f"http://127.0.0.1:{port}", ask, budget=of)
+    assert seen.result[0] == 502
+    assert of.run.used == Amount(calls=1)
+
+
+def test_call_whose_daily_budget_can_not_be_checked_is_refused_and_says_why() -> None:
+    def visit(*_: Any) -> Any:
+        raise StoreError("database is locked")
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> list[Any]:
+        chat = {"Authorization": f"Bearer {grant.token.reveal()}"}
+        status, body = await ask(session, grant)
+        async with session.post("/v1/chat/completions", json=asking(), headers=chat) as answer:
+            return [status, json.loads(body), answer.status, await answer.json()]
+
+    def answer(_: Received) -> Answer:
+        return Answer(headers=JSON, body=message("hi"))
+
+    with scripted(answer) as upstream:
+        capped = RunBudget(Ledger("run", Caps()), DailyBudget(Caps(calls=5), today, visit))
+        seen = through(upstream.url, client, budget=capped)
+        assert upstream.received == []
+        free = RunBudget(Ledger("run", Caps()), DailyBudget(Caps(), today, visit))
+        assert through(upstream.url, ask, budget=free).result[0] == 200
+    status, anthropic, other_status, hugging_face = seen.result
+    assert (status, other_status) == (503, 503)
+    for error in (anthropic["error"], hugging_face["error"]):
+        assert "daily budget can't be checked" in error["message"]
+        assert "/healthz" in error["message"]
+    assert capped.run.taken == Amount()
