@@ -44,7 +44,7 @@ from server.tables import (
 Event = tuple[int, str, Mapping[str, Any]]
 """Its number in the run, from 1; its kind; its data."""
 INTERRUPTED = "the server stopped while this run was going"
-NEVER_STARTED = "the run was not started: the database failed while it was taken in"
+LOST = "this run was lost: the database failed when it was taken in, or when it had ended"
 
 
 class SpendRow(Base):
@@ -155,11 +155,11 @@ class Store:
         with self.database.reading() as session:
             return list(session.scalars(ids))
 
-    def end_never_started(self, ids: Collection[str]) -> None:
-        """Give runs an end that were written down though their admission failed."""
+    def end_lost(self, ids: Collection[str]) -> None:
+        """Give an end to runs that are written down and that their own server does not have."""
         lost = update(RunRow).where(RunRow.id.in_(ids), RunRow.status.in_(OPEN))
         with self.database.writing() as connection:
-            connection.execute(lost.values(status="failed", reason=NEVER_STARTED))
+            connection.execute(lost.values(status="failed", reason=LOST))
 
     def file(self, run_id: str, name: str) -> bytes:
         """Return the content of a file that a run left.
