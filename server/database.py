@@ -20,7 +20,7 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateColumn
 
@@ -184,13 +184,20 @@ def machinery() -> Iterator[None]:
         plain = next((f"{words} ({said})" for signs, words in _PLAIN if _any(signs, said)), said)
         raise StoreError(
             f"the run history can't be used: {plain}",
-            lasting=isinstance(error, DataError | ValueError | OverflowError),
+            lasting=_is_of_values(error),
         ) from error
 
 
 def storable(text: str) -> str:
     """Return `text` as a database takes it: without lone surrogates and NUL."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _is_of_values(error: Exception) -> bool:
+    """Return whether the values themselves are at fault."""
+    if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
+        return True
+    return isinstance(error, DataError | ValueError | OverflowError)
 
 
 def _any(signs: Sequence[str], said: str) -> bool:
@@ -212,9 +219,7 @@ def _identity(path: str | Path) -> tuple[int, int]:
 
 def _in_folder(data_dir: Path) -> URL:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = data_dir / "runs.sqlite3"
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # runs hold prompts; its log is alike
-    return URL.create("sqlite", database=str(path))
+    return URL.create("sqlite", database=str(data_dir / "runs.sqlite3"))
 
 
 def _parse(text: str) -> URL:
@@ -229,10 +234,15 @@ def _parse(text: str) -> URL:
             f"AGENT_BUILDER_DATABASE_URL: {url.get_backend_name()} is not supported; "
             "use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
         )
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise StoreError("AGENT_BUILDER_DATABASE_URL names no file: use sqlite:////FOLDER/FILE")
     return url
 
 
 def _make_engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite" and url.database:
+        # Runs hold prompts. SQLite makes its log with the mode of the database.
+        os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
     try:
         engine = create_engine(
             url,

@@ -115,7 +115,7 @@ class Heartbeat:
         _log_ended(await self._threads.write(self._lease.end_lost))
         known = await self._threads.read(self._store.open_runs, self._lease.id)
         if lost := set(known) - set(self._carrier.in_memory()):
-            await self._threads.write(self._store.end_never_started, lost)
+            await self._threads.write(self._store.end_lost, lost)
 
     async def _cancel(self) -> None:
         if self._carrier.going():

@@ -43,6 +43,7 @@ class Lease:
         self.id = uuid.uuid4().hex
         self._database = database
         self._place = ServerPlace.here()
+        self._beats = 0
         self._seen: dict[str, tuple[int | None, int]] = {}
         """Of other servers: their counter, and how many looks it has been the same."""
 
@@ -59,7 +60,8 @@ class Lease:
     def beat(self, live: Mapping[str, str]) -> None:
         """Renew the lease; `live` are this server's runs that go, with their statuses."""
         mine = update(ServerRow).where(ServerRow.id == self.id)
-        mine = mine.values(beats=ServerRow.beats + 1, heartbeat_at=datetime.now(UTC))
+        self._beats += 1  # never again a number that was seen, in a new lease neither
+        mine = mine.values(beats=self._beats, heartbeat_at=datetime.now(UTC))
         back = [{"run": run_id, "now": status} for run_id, status in live.items()]
         with self._database.writing() as connection:
             if connection.execute(mine).rowcount == 0:
@@ -89,7 +91,7 @@ class Lease:
 
     def _insert(self, connection: Connection) -> None:
         now = datetime.now(UTC)
-        row = {"id": self.id, "started_at": now, "heartbeat_at": now, "beats": 0}
+        row = {"id": self.id, "started_at": now, "heartbeat_at": now, "beats": self._beats}
         row |= asdict(self._place)
         connection.execute(insert(table_of(ServerRow)), row)
 
@@ -136,6 +138,7 @@ class Lease:
                 is_lost = renewed.first() is None
             else:
                 is_lost = connection.execute(lease.where(ServerRow.beats == beats)).rowcount > 0
+            self._seen.pop(server_id, None)
             return _interrupt(connection, server_id) if is_lost else 0
 
 

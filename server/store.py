@@ -46,7 +46,7 @@ Event = tuple[int, str, Mapping[str, Any]]
 """Its number in the run, from 1; its kind; its data."""
 _ROWS_AT_ONCE = 8
 INTERRUPTED = "the server stopped while this run was going"
-NEVER_STARTED = "the run was not started: the database failed while it was taken in"
+LOST = "this run was lost: the database failed when it was taken in, or when it had ended"
 
 
 # Each run needs these: without the unit of work they cost half, and are compiled only once.
@@ -147,11 +147,11 @@ class Store:
         with self.database.reading() as session:
             return list(session.scalars(ids))
 
-    def end_never_started(self, ids: Collection[str]) -> None:
-        """Give runs an end that were written down though their admission failed."""
+    def end_lost(self, ids: Collection[str]) -> None:
+        """Give an end to runs that are written down and that their own server does not have."""
         lost = update(RunRow).where(RunRow.id.in_(ids), RunRow.status.in_(OPEN))
         with self.database.writing() as connection:
-            connection.execute(lost.values(status="failed", reason=NEVER_STARTED))
+            connection.execute(lost.values(status="failed", reason=LOST))
 
     def file(self, run_id: str, name: str) -> bytes:
         """Return the content of a file that a run left.
