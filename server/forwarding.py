@@ -32,8 +32,6 @@ _ROUTE_HEADER = "x-inference-provider"
 Its reference doesn't say so; its own chat-ui reads it (src/lib/server/endpoints/openai).
 """
 _LARGE = 512 * 1024
-_BODY_S = 120
-"""Seconds that a run may take to send a request."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,10 +53,10 @@ class Passage:
 class Forwarder:
     """Passes calls on to upstreams."""
 
-    def __init__(self, pools: Pools, timeouts: Timeouts) -> None:
+    def __init__(self, pools: Pools, timeouts: Timeouts, reader: RequestReader) -> None:
         self._pools = pools
         self._waits = Waits(timeouts)
-        self._reader = RequestReader()
+        self._reader = reader
 
     def give_back(self, passage: Passage, call: Call) -> None:
         """Let go of a call's body, when the call has ended."""
@@ -110,11 +108,12 @@ class Forwarder:
         """Return the whole body; a client that stops sending it is not waited for."""
         if request.content.is_eof():
             return await self._reader.take(passage.intake, request, call)
+        most = self._waits.timeouts.body
         try:
-            async with self._waits.until(asyncio.get_running_loop().time() + _BODY_S):
+            async with self._waits.until(asyncio.get_running_loop().time() + most):
                 return await self._reader.take(passage.intake, request, call)
         except TimeoutError as error:
-            message = f"the request's body did not come within {_BODY_S} s"
+            message = f"the request's body did not come within {most:g} s"
             raise RefusedError(408, "invalid_request_error", message) from error
 
     async def _replay(
