@@ -41,8 +41,6 @@ _UNCHECKED = (
     "the daily budget can't be checked, because the server's database can't be written; try again "
     "later, or ask whoever runs the server: its log and /healthz say why"
 )
-_BODY_S = 120
-"""Seconds that a run may take to send a request."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,11 +62,11 @@ class Passage:
 class Forwarder:
     """Passes calls on to upstreams."""
 
-    def __init__(self, pools: Pools, timeouts: Timeouts) -> None:
+    def __init__(self, pools: Pools, timeouts: Timeouts, reader: RequestReader) -> None:
         self._pools = pools
         self._waits = Waits(timeouts)
         self._turns = Turns()
-        self._reader = RequestReader()
+        self._reader = reader
 
     def give_back(self, passage: Passage, call: Call) -> None:
         """Let go of a call's body, when the call has ended."""
@@ -120,11 +118,12 @@ class Forwarder:
         """Return the whole body; a client that stops sending it is not waited for."""
         if request.content.is_eof():
             return await self._reader.take(passage.intake, request, call)
+        most = self._waits.timeouts.body
         try:
-            async with self._waits.until(asyncio.get_running_loop().time() + _BODY_S):
+            async with self._waits.until(asyncio.get_running_loop().time() + most):
                 return await self._reader.take(passage.intake, request, call)
         except TimeoutError as error:
-            message = f"the request's body did not come within {_BODY_S} s"
+            message = f"the request's body did not come within {most:g} s"
             raise RefusedError(408, "invalid_request_error", message) from error
 
     async def _replay(

@@ -32,7 +32,7 @@ from server.listening import listen_without_delay
 from server.metering import today
 from server.recording import Recorder
 from server.replaying import Replayer
-from server.request_reading import MAX_BODIES, MAX_BODY
+from server.request_reading import MAX_BODIES, MAX_BODY, RequestReader
 from server.settings import Secret
 from server.telemetry import NoTrace, RunTrace
 from server.upstreams import Policy, Pools, Upstream, tls_context
@@ -175,6 +175,7 @@ class Gateway:
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    reader: RequestReader = field(default_factory=RequestReader)
     _pools: Pools | None = None
     _forwarder: Forwarder | None = None
 
@@ -187,7 +188,7 @@ class Gateway:
         """
         self._pools = Pools(self.environ, self.timeouts.connect)
         self._pools.start()
-        self._forwarder = Forwarder(self._pools, self.timeouts)
+        self._forwarder = Forwarder(self._pools, self.timeouts, self.reader)
 
     async def close(self) -> None:
         """Close the connections to upstreams."""

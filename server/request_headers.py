@@ -18,13 +18,12 @@ from server.returning import HOP_BY_HOP, kept_headers
 from server.settings import Secret
 
 _CLIENT_ONLY = HOP_BY_HOP | {"host", "authorization", "x-api-key", "cookie", "content-length"}
-_CLIENT_ONLY |= {"expect", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
-_CLIENT_ONLY |= {"accept-encoding", "via", "x-real-ip", "true-client-ip"}
+_CLIENT_ONLY |= {"expect", "forwarded", "accept-encoding", "via", "x-real-ip", "true-client-ip"}
 
 _SWITCH = re.compile(
     r"x-hf-|openai-(?!beta$)|anthropic-(?!version$|beta$|dangerous-direct-browser-access$)"
     r"|(x-)?goog-|x-amz-|x-ms-|azure-|(x-)?(api|auth|access)-?(key|token)$|x-auth-"
-    r"|x-http-method|x-method-override|x-original-|x-rewrite-|x-forwarded-|x-service-|x-priority"
+    r"|x-http-method|x-method-override|x-original-|x-rewrite-|x-service-|x-priority"
     r"|x-(provider|model|org|organization|project|account|billing|bill|tenant|workspace)\b"
 )
 """Headers by which accounts, payers, keys, tiers or routes are chosen, as they begin.
@@ -106,7 +105,10 @@ def upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMult
 
     A server that needs no key gets none.
     """
-    headers = kept_headers(request.headers, _CLIENT_ONLY)
+    forwarded = {
+        name.lower() for name in request.headers if name.lower().startswith("x-forwarded-")
+    }
+    headers = kept_headers(request.headers, _CLIENT_ONLY | forwarded)
     if "x-api-key" in request.headers:
         headers["x-api-key"] = key.reveal()
     elif key.reveal():

@@ -18,6 +18,8 @@ _GRAIN_S = 0.1
 class Timeouts:
     """How long a call may take, in seconds: the longest that a provider's own clients wait."""
 
+    body: float = 120
+    """Until all of a request has come."""
     connect: float = 10
     first_byte: float = 600
     """Until the answer's headers: an answer that doesn't stream is written before they come."""

@@ -225,6 +225,7 @@ ANTHROPIC: Mapping[str, Check] = {
     "service_tier": text,
     "inference_geo": text,
     "speed": text,
+    "thread": unbounded("a conversation that the provider keeps: with thread=False it is sent"),
     "container": unbounded("a machine at the provider", reaches=True),
     "mcp_servers": _PROVIDERS_SERVERS,
 }
@@ -321,7 +322,7 @@ REQUESTS: Mapping[ProviderEnum, Check] = {
 LEFT_OUT = frozenset(
     {
         *("billing_policy", "compaction", "context_management", "fallback_credit_token"),
-        *("fallbacks", "thread"),
+        "fallbacks",
     }
 )
 """Fields of the SDKs that are left out on purpose: others pay, or the provider makes further calls

@@ -13,6 +13,7 @@ import aiohttp
 from llm_agent_builder.models.request_facts import RequestFacts, read_request
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway import Gateway, Grant, ModelCall, Upstream
+from server.request_reading import RequestReader
 from server.settings import Secret
 from server.waits import Timeouts
 
@@ -34,6 +35,7 @@ def through(upstream: str, client: Client, *, key: str = KEY, **options: Any) ->
     """Open a way out to `upstream`, let `client` use it; return its result and what was seen."""
     seen = Seen()
     timeouts = options.pop("timeouts", Timeouts())
+    reader = options.pop("reader", None) or RequestReader()
 
     async def policy(provider: ProviderEnum) -> Upstream:
         return Upstream("provider", upstream, Secret(key))
@@ -42,7 +44,7 @@ def through(upstream: str, client: Client, *, key: str = KEY, **options: Any) ->
         seen.events.append((kind, dict(data)))
 
     async def inside() -> None:
-        gateway = Gateway(environ={}, timeouts=timeouts)
+        gateway = Gateway(environ={}, timeouts=timeouts, reader=reader)
         await gateway.start()
         grant = await gateway.open(policy, seen.calls.append, on_event=on_event, **options)
         try:

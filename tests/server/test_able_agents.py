@@ -58,10 +58,13 @@ def test_tools_and_types_of_an_agent_work_on_every_tier(
 
 @pytest.fixture(scope="module")
 def provided(serve_all: ServerFactory) -> Iterator[tuple[httpx.Client, ScriptedUpstream]]:
-    """Return a client of a server with both keys, and what answers in both providers' place."""
+    """Return a client of a server with both keys, and what answers in both providers' place.
+
+    Under a budget: all that a generated agent sends must be understood.
+    """
     upstream = ScriptedUpstream()
     try:
-        settings: dict[str, Any] = {}
+        settings: dict[str, Any] = {"AGENT_BUILDER_RUN_BUDGET_USD": "100"}
         for key, address in SETTINGS.values():
             settings |= {key: "test-key", address: upstream.url}
         with serve_all(**settings).client() as client:

@@ -1,0 +1,357 @@
+"""Requests: what is understood of them, what isn't, and what has the provider reach out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_type_hints
+
+import pytest
+from anthropic.types import message_count_tokens_params, message_create_params
+from anthropic.types.beta import message_create_params as beta_params
+from huggingface_hub import ChatCompletionInput
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_agent_builder.models.capabilities import CLAUDE, may_think_unseen
+from llm_agent_builder.models.request_facts import RequestFacts
+from llm_agent_builder.models.request_shapes import (
+    ANTHROPIC,
+    CHAT,
+    CLIENT_TOOLS,
+    IN_HEADERS,
+    LEFT_OUT,
+)
+from llm_agent_builder.providers import ProviderEnum
+from tests.server.gateway_client import facts_of
+
+A, HF = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
+MODELS = {A: "claude-haiku-4-5", HF: "meta-llama/Llama-3.3-70B-Instruct:groq"}
+HI = [{"role": "user", "content": "hi"}]
+PNG = "iVBORw0KGgo="
+LONG = "y" * 70_000
+
+
+def asked(provider: ProviderEnum, /, **more: Any) -> dict[str, Any]:
+    return {"model": MODELS[provider], "max_tokens": 100, "messages": HI, **more}
+
+
+def read(provider: ProviderEnum, /, **more: Any) -> RequestFacts:
+    return facts_of(json.dumps(asked(provider, **more)).encode(), provider)
+
+
+def said_by(provider: ProviderEnum, *parts: Any) -> RequestFacts:
+    return read(provider, messages=[{"role": "user", "content": list(parts)}])
+
+
+# ---------------------------------------------------------------- understood
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+CACHED = {"type": "ephemeral", "ttl": "1h"}
+TOOL = {
+    "name": "add",
+    "description": "Adds.",
+    "input_schema": {"type": "object", "$ref": "https://x"},
+}
+CALL = {
+    "type": "tool_use",
+    "id": "t",
+    "name": "get",
+    "input": {"url": "https://example.com", "n": 1.5},
+}
+FUNCTION = {"name": "add", "arguments": '{"url": "https://x"}', "description": None}
+CHAT_CALL = {"id": "c", "type": "function", "function": FUNCTION}
+
+UNDERSTOOD: list[tuple[ProviderEnum, dict[str, Any]]] = [
+    (A, {}),
+    (A, {"system": "s", "stream": True, "stop_sequences": ["https://x"], "temperature": 1}),
+    (A, {"system": [{"type": "text", "text": "https://x", "cache_control": CACHED}]}),
+    (A, {"thinking": {"type": "adaptive", "display": "omitted"}}),
+    (A, {"thinking": {"type": "enabled", "budget_tokens": 50}}),
+    (A, {"output_config": {"effort": "low", "format": {"type": "json_schema", "schema": {}}}}),
+    (A, {"tools": [TOOL, {**TOOL, "type": "custom"}], "tool_choice": {"type": "any"}}),
+    (A, {"tools": [{"type": kind, "name": "x"} for kind in CLIENT_TOOLS]}),
+    (A, {"metadata": {"user_id": "u"}, "service_tier": "standard_only", "cache_control": CACHED}),
+    (A, {"container": None, "mcp_servers": [], "speed": None, "thinking": None}),
+    (A, {"messages": [*HI, {"role": "assistant", "content": [CALL]}]}),
+    (HF, {}),
+    (HF, {"stream": True, "stream_options": {"include_usage": True}, "stop": ["."], "seed": 7}),
+    (HF, {"n": 2, "max_completion_tokens": 5, "temperature": 0.5, "logprobs": True}),
+    (HF, {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}}),
+    (HF, {"response_format": {"type": "json_object", "value": {}}}),
+    (HF, {"tools": [{"type": "function", "function": {"name": "add", "parameters": {}}}]}),
+    (HF, {"tool_choice": {"type": "function", "function": {"name": "add"}}}),
+    (HF, {"messages": [*HI, {"role": "assistant", "content": "", "tool_calls": [CHAT_CALL]}]}),
+    (HF, {"messages": [{"role": "tool", "tool_call_id": "c", "content": "https://x"}]}),
+]
+
+
+@pytest.mark.parametrize(("provider", "more"), UNDERSTOOD)
+def test_what_sdks_send_is_understood(provider: ProviderEnum, more: dict[str, Any]) -> None:
+    found = read(provider, **more)
+    assert (found.unbounded, found.reaches, found.standard_price) == (None, None, True)
+    assert found.most_output_tokens in {100, 200}
+
+
+PARTS_UNDERSTOOD: list[tuple[ProviderEnum, Any]] = [
+    (A, IMAGE),
+    (A, {"type": "tool_result", "tool_use_id": "t", "content": [IMAGE], "is_error": False}),
+    (A, {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}),
+    (A, {"type": "document", "source": {"type": "content", "content": [IMAGE]}, "title": "t"}),
+    (A, {"type": "search_result", "source": "https://x", "title": "t", "content": []}),
+    (A, {"type": "thinking", "thinking": "https://x", "signature": "s"}),
+    (A, {"type": "redacted_thinking", "data": "s"}),
+    (A, {"type": "text", "text": "https://x", "citations": None}),
+    (HF, {"type": "text", "text": "https://x"}),
+    (HF, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}),
+]
+
+
+@pytest.mark.parametrize(("provider", "part"), PARTS_UNDERSTOOD)
+def test_parts_that_hold_their_content_are_understood(provider: ProviderEnum, part: Any) -> None:
+    found = said_by(provider, part)
+    assert (found.unbounded, found.reaches) == (None, None)
+    expected = {A: 5_000, HF: 20_000 + 192}[provider] if "image" in json.dumps(part) else 0
+    assert found.extra_tokens in {expected, 192}
+
+
+# ---------------------------------------------------------------- pinned to the SDKs
+
+
+def names_of(*types: type) -> set[str]:
+    return {name for each in types for name in each.__annotations__} - {"output_format"}
+
+
+def test_every_parameter_of_anthropics_sdk_is_known_or_left_out_on_purpose() -> None:
+    sent = names_of(
+        message_create_params.MessageCreateParamsBase,
+        beta_params.MessageCreateParamsBase,
+        message_count_tokens_params.MessageCountTokensParams,
+    )
+    assert sent <= {*ANTHROPIC, *LEFT_OUT, *IN_HEADERS}
+    assert "thread=False" in str(read(A, thread={"type": "create"}).unbounded)
+    assert sent >= LEFT_OUT | IN_HEADERS
+
+
+def test_every_parameter_of_hugging_faces_sdk_is_known() -> None:
+    assert set(get_type_hints(ChatCompletionInput)) <= set(CHAT)
+
+
+# ---------------------------------------------------------------- not understood
+
+WRONG_COUNTS = [1e5, 16.0, "1000", -1, 0, True, False, 10**30, [], {}, [5], "1e3", 10_000_001]
+ODD: list[tuple[ProviderEnum, dict[str, Any], str]] = [
+    *(
+        (provider, {"max_tokens": wrong}, "max_tokens")
+        for provider in (A, HF)
+        for wrong in WRONG_COUNTS
+    ),
+    *((HF, {"max_completion_tokens": wrong}, "max_completion_tokens") for wrong in WRONG_COUNTS),
+    *((HF, {"n": wrong}, "n ") for wrong in WRONG_COUNTS),
+    *((provider, {"stream": wrong}, "stream") for provider in (A, HF) for wrong in ("true", 1, [])),
+    *(
+        (provider, {"model": wrong}, "model")
+        for provider in (A, HF)
+        for wrong in (1, ["a", "b"], {})
+    ),
+    *(
+        (provider, {"messages": wrong}, "messages")
+        for provider in (A, HF)
+        for wrong in ("x", {}, [1])
+    ),
+    *((A, {name: {}}, name) for name in sorted(LEFT_OUT)),
+    *(
+        (A, {name: "x"}, name)
+        for name in ("Max_Tokens", "max_tokens ", "best_of", "betas", "prompt")
+    ),
+    *((HF, {name: 5}, name) for name in ("best_of", "prediction", "modalities", "audio", "store")),
+    *((HF, {name: ["x"]}, name) for name in ("models", "route", "provider", "transforms")),
+    *((HF, {name: {}}, name) for name in ("thinking", "reasoning", "chat_template_kwargs")),
+    (A, {"thinking": {"type": "enabled", "budget_tokens": 100}}, "budget_tokens"),
+    (A, {"thinking": {"type": "enabled", "budget_tokens": 1e5}}, "budget_tokens"),
+    (A, {"thinking": {"type": "maximal"}}, "thinking"),
+    (A, {"thinking": "adaptive"}, "thinking"),
+    (A, {"cache_control": {"type": "ephemeral", "ttl": "24h"}}, "cache_control.ttl"),
+    (A, {"output_config": {"task_budget": 5}}, "output_config.task_budget"),
+    (A, {"context_management": {"edits": []}}, "context_management"),
+    (A, {"tools": {}}, "tools"),
+    (A, {"tools": [{"name": "x"}]}, "input_schema"),
+    (A, {"tools": [{**TOOL, "allowed_callers": ["code_execution_20260120"]}]}, "allowed_callers"),
+    (A, {"messages": [{"role": "tool", "content": "x"}]}, "role"),
+    (A, {"messages": [{"role": "user", "content": "x", "more": 1}]}, "more"),
+    (HF, {"messages": [{"role": "robot", "content": "x"}]}, "role"),
+    (HF, {"stream_options": {"include_usage": 1}}, "include_usage"),
+    (HF, {"service_tier": 5}, "service_tier"),
+    (HF, {"response_format": {"type": "grammar"}}, "response_format"),
+]
+
+
+@pytest.mark.parametrize(("provider", "more", "named"), ODD)
+def test_what_is_not_understood_is_named_and_its_price_is_unknown(
+    provider: ProviderEnum, more: dict[str, Any], named: str
+) -> None:
+    found = read(provider, **more)
+    assert named in str(found.unbounded)
+    assert not found.standard_price
+
+
+ODD_PARTS: list[Any] = [
+    {"type": "document", "source": {}},
+    {"type": "document"},
+    {"type": "audio_url", "audio_url": {"url": "data:audio/mp3,"}},
+    {"video_url": {"url": "data:video/mp4,"}},
+    {"type": "input_audio", "input_audio": {"data": "//uQx", "format": "mp3"}},
+    {"type": "text", "text": {"deep": 1}},
+    {"type": ["text"], "text": "x"},
+    {"type": "Text", "text": "x"},
+    {"type": "compaction", "content": "x"},
+    {"type": "text", "text": "x", "more": 1},
+    {},
+    "text",
+    None,
+    ["x"],
+]
+
+
+@pytest.mark.parametrize("provider", [A, HF])
+@pytest.mark.parametrize("part", ODD_PARTS)
+def test_part_that_is_not_understood_is_refused_where_size_matters(
+    provider: ProviderEnum, part: Any
+) -> None:
+    assert "messages[0].content[0]" in str(said_by(provider, part).unbounded)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"max_tokens": 1, "max_tokens": 100, %s}',
+        '{"max_tokens": 100, "max_tokens": 1, %s}',
+        '{"max_tokens": 1, "max\\u005ftokens": 100, %s}',
+        '{"max_tokens": 1, "\\u006dax_tokens": 100, %s}',
+        '{"max_tokens": 1, %s, "model": "claude-opus-5"}',
+        '{"max_tokens": 1, "thinking": {"type": "disabled", "type": "adaptive"}, %s}',
+        '{"max_tokens": 1, "tools": [{"name": "a", "name": "b", "input_schema": {}}], %s}',
+    ],
+)
+def test_key_that_is_there_twice_is_not_understood(body: str) -> None:
+    rest = '"model": "claude-haiku-4-5", "messages": []'
+    assert "twice" in str(facts_of((body % rest).encode()).unbounded)
+
+
+# ---------------------------------------------------------------- the provider as a network
+
+URL = "https://attacker.example/?secret"
+REACHING: list[tuple[ProviderEnum, dict[str, Any]]] = [
+    (A, {"mcp_servers": [{"type": "url", "url": URL, "name": "m"}]}),
+    (A, {"container": "c_1"}),
+    (A, {"container": {"skills": [{"type": "custom", "skill_id": "s"}]}}),
+    *(
+        (A, {"tools": [{"type": kind, "name": "x"}]})
+        for kind in (
+            *("web_search_20250305", "web_fetch_20250910", "web_fetch_20991231", "mcp_toolset"),
+            *("code_execution_20250825", "advisor_20260301", "Custom", "function", "unheard_of"),
+        )
+    ),
+    (A, {"system": [{"type": "text", "text": "x", "source": {"type": "url", "url": URL}}]}),
+    (A, {"webhook_url": "attacker.example"}),
+    (A, {"callback": URL}),
+    (A, {"callbacks": [{"to": URL}]}),
+    (HF, {"web_search_options": {"search_context_size": "low"}}),
+    (HF, {"plugins": [{"id": "web"}]}),
+    (HF, {"tools": [{"type": "web_search_preview"}]}),
+    (HF, {"tools": [{"type": "mcp", "server_url": URL}]}),
+]
+REACHING_PARTS: list[Any] = [
+    {"type": "image", "source": {"type": "url", "url": URL}},
+    {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
+    {"type": "document", "source": {"type": "url", "url": URL}},
+    {"type": "document", "source": {"type": "file", "file_id": "file_1"}},
+    {
+        "type": "document",
+        "source": {
+            "type": "content",
+            "content": [{"type": "image", "source": {"type": "url", "url": URL}}],
+        },
+    },
+    {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "content": [{"type": "image", "source": {"type": "url", "url": URL}}],
+    },
+    {"type": "container_upload", "file_id": "file_1"},
+    {"type": "image_url", "image_url": {"url": URL}},
+    {"type": "image_url", "image_url": {"url": " " + URL}},
+    {"type": "image_url", "image_url": {"url": "attacker.example/x.png"}},
+    {"type": "image_url", "image_url": URL},
+    {"type": "image_url", "image_url": {"url": [URL]}},
+    {"type": "image_url", "image_url": {"url": "\\u0068" + URL}},
+    {"type": "audio_url", "audio_url": {"url": URL}},
+    {"type": "video_url", "video_url": {"url": "HTTPS://attacker.example"}},
+    {"video_url": {"url": URL}},
+    {"type": "file", "file": {"file_id": "file_1"}},
+    {"type": "hologram", "from": "s3://bucket/x"},
+    {"type": "text", "text": "x", "image_uri": "attacker.example"},
+    {"type": "text", "text": "x", "image_urls": ["attacker.example"]},
+    {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {"type": "x"}}},
+]
+
+
+@pytest.mark.parametrize(("provider", "more"), REACHING)
+def test_request_by_which_the_provider_reaches_out_is_found(
+    provider: ProviderEnum, more: dict[str, Any]
+) -> None:
+    assert read(provider, **more).reaches
+
+
+@pytest.mark.parametrize("provider", [A, HF])
+@pytest.mark.parametrize("part", REACHING_PARTS)
+@pytest.mark.parametrize("doubled", [False, True])
+def test_part_by_which_the_provider_reaches_out_is_found(
+    provider: ProviderEnum, part: Any, doubled: bool
+) -> None:
+    messages = json.dumps([{"role": "user", "content": [part]}])
+    body = f'{{"model": "m", "max_tokens": 1, "messages": {messages}}}'
+    if doubled:
+        body = body.replace('"messages"', '"messages": [], "messages"')
+    assert facts_of(body.encode(), provider).reaches
+
+
+@given(st.integers(1, 400), st.booleans())
+def test_address_is_found_however_long_and_escaped_it_is(length: int, escaped: bool) -> None:
+    address = URL + "x" * length
+    written = "".join(f"\\u{ord(letter):04x}" for letter in address) if escaped else address
+    part = f'{{"type": "odd", "at": "{written}", "pad": "{LONG}"}}'
+    body = f'{{"messages": [{{"role": "user", "content": [{part}]}}]}}'
+    assert facts_of(body.encode()).reaches
+
+
+# ---------------------------------------------------------------- thinking
+
+
+@pytest.mark.parametrize("row", CLAUDE, ids=lambda row: row.family)
+def test_model_that_is_not_known_not_to_think_counts_as_thinking(row: Any) -> None:
+    choices = row.capabilities.thinking
+    assert may_think_unseen(A, row.family, None) is (choices != ("disabled",))
+    assert may_think_unseen(A, row.family, "disabled") is ("disabled" not in choices)
+    assert may_think_unseen(A, row.family, "adaptive")
+    assert may_think_unseen(A, f"{row.family}-20260101", None) is (choices != ("disabled",))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "thinks"),
+    [
+        (A, "claude-unheard-of", True),
+        (A, "", True),
+        (HF, "", True),
+        (HF, "meta-llama/Llama-3.3-70B-Instruct", False),
+        (HF, "meta-llama/Llama-3.3-70B-Instruct:groq", False),
+        (HF, "Qwen/Qwen3-235B-A22B-Instruct-2507", False),
+        (HF, "Qwen/Qwen3-32B", True),
+        (HF, "Qwen/Qwen3-235B-A22B-Thinking-2507", True),
+        (HF, "openai/gpt-oss-120b:cheapest", True),
+        (HF, "deepseek-ai/DeepSeek-R1-Distill-Llama-70B", True),
+        (HF, "zai-org/GLM-5.3", True),
+        (HF, "moonshotai/Kimi-K2-Thinking", True),
+    ],
+)
+def test_who_thinks_unseen(provider: ProviderEnum, model: str, thinks: bool) -> None:
+    assert may_think_unseen(provider, model, None) is thinks
