@@ -134,6 +134,12 @@ class Cassette(_Part):
         default=(), fail_fast=True
     )
 
+    @property
+    def size(self) -> int:
+        """Return the bytes that it takes up, about."""
+        requests = sum(len(call.request.body) for call in self.calls)
+        return requests + sum(len(chunk) + 50 for c in self.calls for chunk in c.response.chunks)
+
 
 def parse_cassette(data: object) -> Cassette:
     """Read a cassette out of parsed JSON.

@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,11 +19,12 @@ from llm_agent_builder.errors import (
     QueueFullError,
     RunFileNotFoundError,
     RunNotFoundError,
+    ServerBusyError,
 )
 from llm_agent_builder.user_code.tool_needs import missing_message, missing_of, needs_of
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
-from server.confine import Limits
+from server.confine import MIB, Limits
 from server.egress import Egress
 from server.gateway import Gateway, Grant, ModelCall
 from server.ledgers import Ledger
@@ -40,8 +41,14 @@ from server.run_events import (
     Status,
 )
 from server.sandbox import Sandbox
-from server.store import Store
+from server.store import EVENTS_AT_ONCE, Store
 from server.telemetry import Telemetry
+
+INPUT_MAX_BYTES = 64 * MIB
+"""Of the code, tasks, files and cassettes of all runs that go or wait."""
+
+_PAGE_READERS = 2
+"""Threads that read stored events: many readers are not to take all that others need."""
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +93,7 @@ class Runs:
         self._telemetry = telemetry or Telemetry()
         self._open: dict[str, Run] = {}
         self._durations = 1.0
+        self._page_readers = asyncio.Semaphore(_PAGE_READERS)
 
     async def start(self) -> None:
         """Give the runs that an earlier server left open their end."""
@@ -110,19 +118,21 @@ class Runs:
 
         Raises:
             QueueFullError: as many wait as may.
+            ServerBusyError: what they were given takes up as much as may be held.
             BackendUnavailableError: the provider was asked for and there is no key.
             SandboxUnavailableError: the server runs no code here; says how to mend it.
             StoreError: the run can't be kept.
 
         """
         self._sandbox.require_available()
-        self._require_place()
         options = options or RunOptions()
+        size = len(code) + len(task) + options.size
+        self._require_place(size)
         backend: Backend = "replay"
         if options.replay is None:  # long code takes a while to parse
             backend = await asyncio.to_thread(self._backends.resolve, choice, code)
-            self._require_place()  # others may have come meanwhile
-        run = Run(uuid.uuid4().hex, code, task, limits, backend, options)
+            self._require_place(size)  # others may have come meanwhile
+        run = Run(uuid.uuid4().hex, code, task, limits, backend, options, input_size=size)
         self._open[run.id] = run
         self._metrics.queued.inc()
         try:
@@ -136,9 +146,12 @@ class Runs:
         run.task_handle = asyncio.create_task(self._live(run), name=f"run {run.id}")
         return run
 
-    def _require_place(self) -> None:
+    def _require_place(self, size: int) -> None:
         if len(self._open) >= self._max_open:
             raise QueueFullError(max(1.0, self._durations))
+        if sum(run.input_size for run in self._open.values()) + size > INPUT_MAX_BYTES:
+            what = "the runs that go or wait were given as much as may be held"
+            raise ServerBusyError(what, max(1.0, self._durations))
 
     async def describe(self, run_id: str) -> dict[str, Any]:
         """Return one run, with its code and task, and the files it left (names and sizes).
@@ -217,28 +230,37 @@ class Runs:
             RunNotFoundError: there is no such run.
 
         """
+        async for page in self.event_pages(run_id, after):
+            for event in page:
+                yield event
+
+    async def event_pages(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[Event]]:
+        """Yield the same events, as many at a time as are there and as a reader is to hold."""
         run = self._open.get(run_id)
         if run is None:
-            async for event in self._stored_events(run_id, after):
-                yield event
+            async for page in self._stored_pages(run_id, after):
+                yield page
             return
         position = max(0, after)
         while True:
             changed = run.changed
-            while position < len(run.events):
-                yield run.events[position]
-                position += 1
+            while page := run.events[position : position + EVENTS_AT_ONCE]:
+                yield page
+                position += len(page)
             if run.done.is_set():
                 return
             await changed.wait()
 
-    async def _stored_events(self, run_id: str, after: int) -> AsyncIterator[Event]:
+    async def _stored_pages(self, run_id: str, after: int) -> AsyncIterator[Sequence[Event]]:
         """Read the events of an ended run bit by bit: a reader that is slow holds one bit."""
         await self.require(run_id)
-        while events := await asyncio.to_thread(self._store.events, run_id, after=after):
-            for event in events:
-                yield event
-            after = events[-1][0]
+        while page := await self._stored_page(run_id, after):
+            yield page
+            after = page[-1][0]
+
+    async def _stored_page(self, run_id: str, after: int) -> Sequence[Event]:
+        async with self._page_readers:
+            return await asyncio.to_thread(self._store.events, run_id, after=after)
 
     # ------------------------------------------------------------ inside
 
