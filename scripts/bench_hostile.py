@@ -70,7 +70,7 @@ LETTERS = _SEND + (
     "for n in range(12): ask(body)"
 )
 NO_END = _SEND + (
-    'ask(b\'{"model": "claude-haiku-4-5", "max_tokens": 9, "stream": true}\', x_endless=\'24\')'
+    'ask(b\'{"model": "claude-haiku-4-5", "max_tokens": 32000, "stream": true}\', x_endless=\'24\')'
 )
 REPLAYED = _SEND + 'for n in range(5): ask(b\'{"model": "x"}\')'
 MISMATCHES = _SEND + 'for n in range(100): ask(b\'{"model": "y"}\')'
@@ -208,7 +208,7 @@ def costs() -> list[Cost]:
         Cost("64 readers of an ended run's 8 MiB that don't read", readers_of_an_ended_run),
         runs("24 bodies of 512 KiB of [", BRACKETS),
         runs("a body of 12 MiB of [", ONE_LONG_BODY),
-        runs("a stream of 24 MiB without an event's end", NO_END, budget={"usd": 0.5}),
+        runs("a stream of 24 MiB without an event's end", NO_END, budget={"usd": 0.05}),
         runs("12 bodies of 8 MiB, recorded", LETTERS, record=True),
         Cost("replay of 90,000 chunks", lambda to: replay(to, REPLAYED, tiny_chunks())),
         Cost("100 mismatches with 7 MiB", lambda to: replay(to, MISMATCHES, large_calls())),

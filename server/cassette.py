@@ -39,6 +39,7 @@ REQUEST_LIMITS = JsonLimits(depth=64)
 KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
 BLOT = "[removed]"
 _HEADER = re.compile(r"[\t\x20-\x7e]{0,1000}")
+_WITHOUT_BODY = {204, 205, 304}
 _PATH_MAX_CHARS = 16 * 1024
 
 
@@ -116,6 +117,12 @@ class RecordedAnswer(_Part):
     chunks: tuple[Annotated[bytes, PlainValidator(_to_bytes)], ...] = Field(fail_fast=True)
     cut: bool = Field(default=False, strict=True)
     """Whether the answer broke off after its last chunk."""
+
+    @model_validator(mode="after")
+    def _check_empty(self) -> RecordedAnswer:
+        if self.status in _WITHOUT_BODY and any(self.chunks):
+            raise fail("body", f"an answer of status {self.status} has no body")
+        return self
 
 
 class RecordedCall(_Part):
