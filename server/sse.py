@@ -27,7 +27,7 @@ class Readers:
         if self._free <= 0:
             raise ServerBusyError("too many clients read the events of runs", _RETRY_AFTER_S)
 
-    async def count(self, stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async def count(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """Pass a stream on; its reader counts from the first piece to the last."""
         self._free -= 1
         try:
