@@ -27,7 +27,8 @@ class JsonLimits:
     """What a JSON document may have: lists and objects inside each other, values, digits."""
 
     depth: int = 100
-    values: int = 100_000
+    values: int = 250_000
+    """A list or an object counts as two: it takes up as much as many numbers."""
     number_chars: int = 1000
     """Of one number. Python converts no whole number of more than 4,300 digits."""
 
@@ -84,7 +85,7 @@ def check_json_size(data: bytes | bytearray, limits: JsonLimits) -> None:
     brackets = structure.translate(None, _NOT_BRACKETS)
     opened = brackets.count(b"[") + brackets.count(b"{")
     # A fault ends the parser, so what is counted behind one is never too little.
-    counts = (structure.count(b",") + opened + 1, structure.count(b":"), len(brackets) // 2)
+    counts = (structure.count(b",") + 2 * opened + 1, structure.count(b":"), len(brackets) // 2)
     if max(counts) > limits.values:
         raise JsonProblem(f"has more than {limits.values:,} values")
     if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > limits.depth:

@@ -1,7 +1,7 @@
 """Measure the product, everything side by side in one run. Figures in the docs come from here.
 
 `make bench`, `make bench ARGS="--only sandbox --rounds 50"`, `make bench ARGS="--soak 20000"`,
-`make bench ARGS="--only build --specs 100000"`.
+`make bench ARGS="--only build --specs 100000"`, `make bench ARGS="--only hostile"`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import date
 
 from bench_build import RANDOM_SPECS, bench_build
+from bench_hostile import bench_hostile
 from bench_sandbox import bench_sandbox
 from bench_server import bench_server
 from bench_soak import bench_soak
@@ -42,6 +43,7 @@ def main() -> None:
         "sandbox": lambda rounds: asyncio.run(bench_sandbox(rounds)),
         "server": lambda rounds: asyncio.run(bench_server(rounds)),
         "soak": lambda rounds: asyncio.run(bench_soak(options.soak or SHORT_SOAK)),
+        "hostile": lambda rounds: asyncio.run(bench_hostile()),
         "gateway": bench_gateway,
     }
     parser.add_argument("--only", choices=parts, help="only this part")

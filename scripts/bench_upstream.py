@@ -1,7 +1,8 @@
 """The upstream that the gateway is measured against: raw asyncio, so that it is never the slowest.
 
 Answers POST by what the request's headers ask for: `x-chunks` and `x-pause` a stream of so many
-events, so many seconds apart; `x-trial` a stream that uses up to its `max_tokens` and counts what
+events, so many seconds apart; `x-endless` a stream of so many MiB of one event without its end;
+`x-trial` a stream that uses up to its `max_tokens` and counts what
 it used under that name; else one small message. `GET /spent` returns the counts.
 """
 
@@ -71,6 +72,14 @@ async def stream(writer: asyncio.StreamWriter, chunks: int, pause: float) -> Non
     writer.write(chunked(closing(chunks)) + b"0\r\n\r\n")
 
 
+async def endless(writer: asyncio.StreamWriter, mebibytes: int) -> None:
+    writer.write(STREAM + chunked(opening(30)))
+    for _ in range(mebibytes * 64):
+        writer.write(chunked(b"data: " + b"x" * 16_378))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+
+
 async def trial(writer: asyncio.StreamWriter, name: str, body: bytes) -> None:
     """Write word by word, and count each: also those that nobody waited for."""
     most = json.loads(body)["max_tokens"]
@@ -100,6 +109,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 writer.write(PLAIN % (len(found), found))
             elif "x-trial" in fields:
                 await trial(writer, fields["x-trial"], body)
+            elif "x-endless" in fields:
+                await endless(writer, int(fields["x-endless"]))
             elif "x-chunks" in fields:
                 await stream(writer, int(fields["x-chunks"]), float(fields["x-pause"]))
             else:

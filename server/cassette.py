@@ -39,6 +39,7 @@ REQUEST_LIMITS = JsonLimits(depth=64)
 KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
 BLOT = "[removed]"
 _HEADER = re.compile(r"[\t\x20-\x7e]{0,1000}")
+_WITHOUT_BODY = {204, 205, 304}
 _PATH_MAX_CHARS = 16 * 1024
 
 
@@ -117,6 +118,12 @@ class RecordedAnswer(_Part):
     cut: bool = Field(default=False, strict=True)
     """Whether the answer broke off after its last chunk."""
 
+    @model_validator(mode="after")
+    def _check_empty(self) -> RecordedAnswer:
+        if self.status in _WITHOUT_BODY and any(self.chunks):
+            raise fail("body", f"an answer of status {self.status} has no body")
+        return self
+
 
 class RecordedCall(_Part):
     """One call."""
@@ -133,6 +140,12 @@ class Cassette(_Part):
     calls: Annotated[tuple[RecordedCall, ...], few_items(MOST_CALLS)] = Field(
         default=(), fail_fast=True
     )
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that it takes up, about."""
+        requests = sum(len(call.request.body) for call in self.calls)
+        return requests + sum(len(chunk) + 50 for c in self.calls for chunk in c.response.chunks)
 
 
 def parse_cassette(data: object) -> Cassette:

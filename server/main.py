@@ -53,7 +53,13 @@ from server.rooms import Rooms, backend_label, open_rooms
 from server.run_files import MAX_BYTES, MAX_FILES
 from server.run_routes import add_run_routes
 from server.sandbox import Sandbox
-from server.security import COOKIE, SecurityMiddleware, session_cookie, token_matches
+from server.security import (
+    COOKIE,
+    MethodMiddleware,
+    SecurityMiddleware,
+    session_cookie,
+    token_matches,
+)
 from server.settings import KeySource, Settings, load_settings, server_key
 from server.sse import Readers, event_stream
 from server.upgrade_route import add_upgrade_route
@@ -105,6 +111,7 @@ def create_app(
     Instrumentator(registry=registry, excluded_handlers=["/metrics"]).instrument(app).expose(
         app, include_in_schema=False
     )
+    app.add_middleware(MethodMiddleware)
     _add_routes(app)
     _add_page(app, static)
     return app
@@ -329,9 +336,9 @@ async def get_events(
     await runs.require(run_id)  # a run that isn't there is an error, not an empty stream
     readers: Readers = request.app.state.readers
     readers.require_place()
-    events = runs.events(run_id, after=_event_number(last_event_id))
+    pages = runs.event_pages(run_id, after=_event_number(last_event_id))
     return StreamingResponse(
-        readers.count(event_stream(events)),
+        readers.count(event_stream(pages)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

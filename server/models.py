@@ -163,12 +163,20 @@ class LimitsBody(_Body):
         return Limits(**self.model_dump())
 
 
+_MOST_OF_A_BUDGET = 10**12
+"""More is no limit, and numbers without one overflow in other places."""
+
+
 class BudgetBody(_Body):
     """What one run may use; the server's own caps hold as well."""
 
-    usd: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="US dollars.")
-    tokens: int | None = Field(default=None, ge=0, description="Tokens, in and out.")
-    calls: int | None = Field(default=None, ge=0, description="Model calls.")
+    usd: float | None = Field(
+        default=None, ge=0, le=_MOST_OF_A_BUDGET, allow_inf_nan=False, description="US dollars."
+    )
+    tokens: int | None = Field(
+        default=None, ge=0, le=_MOST_OF_A_BUDGET, description="Tokens, in and out."
+    )
+    calls: int | None = Field(default=None, ge=0, le=_MOST_OF_A_BUDGET, description="Model calls.")
 
     def caps(self) -> Caps:
         """Return them as the gateway takes them."""

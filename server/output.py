@@ -12,10 +12,11 @@ from server.run_events import OutputEvent, StreamName
 
 _CHUNK = 65536
 _FLUSH_S = 0.01
+_SLOW_FLUSH_S = 0.05
 _MOST_PIECES = 64
 """Of both streams in turn within 10 ms, in order of arrival; beyond, each stream's go together."""
 _MANY_EVENTS = 2000
-"""After so many, two streams that take turns get one event each in 10 ms: all are kept."""
+"""After so many, two streams that take turns get one event each in 50 ms: all are kept."""
 
 
 class OutputBuffer:
@@ -37,16 +38,20 @@ class OutputBuffer:
         now = time.monotonic()
         self.first_output = self.first_output or now
         self._keep(stream, text)
-        if now - self._last_flush >= _FLUSH_S:
+        wait = _FLUSH_S if self._emitted < _MANY_EVENTS else _SLOW_FLUSH_S
+        if now - self._last_flush >= wait:
             self.flush()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(wait, self.flush)
 
     def _keep(self, stream: StreamName, text: str) -> None:
         most = _MOST_PIECES if self._emitted < _MANY_EVENTS else 2
         for back in (1, 2) if len(self._pending) >= most else (1,):
-            if len(self._pending) >= back and self._pending[-back][0] == stream:
-                self._pending[-back] = (stream, self._pending[-back][1] + text)
+            if len(self._pending) < back or self._pending[-back][0] != stream:
+                continue
+            earlier = self._pending[-back][1]
+            if len(earlier) < _CHUNK:  # so that joining is linear, and no event is large
+                self._pending[-back] = (stream, earlier + text)
                 return
         self._pending.append((stream, text))
 

@@ -38,6 +38,12 @@ class RunOptions:
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Placed in its folder."""
 
+    @property
+    def size(self) -> int:
+        """Return the bytes that its files and its cassette take up, about."""
+        replay = 0 if self.replay is None else self.replay.size
+        return sum(map(len, self.files.values())) + replay
+
 
 @dataclass(eq=False)
 class Run:
@@ -76,6 +82,8 @@ class Run:
     """Why there is no recording, where one was asked for."""
     missing: tuple[str, ...] = ()
     """What the agent's ready tools need and this run was not given, in words for people."""
+    input_size: int = 0
+    """Bytes of what it was given: code, task, files, cassette."""
     kept: int = 0
     """How many of the events are in the database."""
     end_written: bool = False

@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,12 +19,13 @@ from llm_agent_builder.errors import (
     QueueFullError,
     RunFileNotFoundError,
     RunNotFoundError,
+    ServerBusyError,
     StoreError,
 )
 from llm_agent_builder.user_code.tool_needs import missing_message, missing_of, needs_of
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
-from server.confine import Limits
+from server.confine import MIB, Limits
 from server.daily_budget import DailyBudget
 from server.database_threads import DatabaseThreads
 from server.egress import Egress
@@ -47,10 +48,13 @@ from server.run_events import (
 )
 from server.sandbox import Sandbox
 from server.settings import PROVIDER_TOOLS
-from server.store import Store
+from server.store import EVENTS_AT_ONCE, Store
 from server.stored_runs import StoredRuns
 from server.tables import OPEN
 from server.telemetry import Telemetry
+
+INPUT_MAX_BYTES = 64 * MIB
+"""Of the code, tasks, files and cassettes of all runs that go or wait."""
 
 _log = logging.getLogger(__name__)
 STOPPED = "the server was stopped"
@@ -130,7 +134,6 @@ class Runs:
         self._closing = True
         self._threads.hurry()
         runs = list(self._open.values())
-        self._threads.hurry()
         for run in runs:
             run.cancel_reason = STOPPED
             self._cancel(run)
@@ -169,6 +172,7 @@ class Runs:
 
         Raises:
             QueueFullError: as many wait as may.
+            ServerBusyError: what they were given takes up as much as may be held.
             BackendUnavailableError: the provider was asked for and there is no key.
             SandboxUnavailableError: the server runs no code here or now; says how to mend it.
             StoreError: the run can't be kept.
@@ -176,14 +180,15 @@ class Runs:
 
         """
         self._sandbox.require_available()
-        self._require_place()
         self._book.require_place()
         options = options or RunOptions()
+        size = len(code) + len(task) + options.size
+        self._require_place(size)
         backend: Backend = "replay"
         if options.replay is None:  # long code takes a while to parse
             backend = await asyncio.to_thread(self._backends.resolve, choice, code)
-            self._require_place()  # others may have come meanwhile
-        run = Run(uuid.uuid4().hex, code, task, limits, backend, options)
+            self._require_place(size)  # others may have come meanwhile
+        run = Run(uuid.uuid4().hex, code, task, limits, backend, options, input_size=size)
         self._open[run.id] = run
         self._metrics.queued.inc()
         try:
@@ -203,11 +208,14 @@ class Runs:
         run.task_handle = asyncio.create_task(self._live(run), name=f"run {run.id}")
         return run
 
-    def _require_place(self) -> None:
+    def _require_place(self, size: int) -> None:
         if self._closing:
             raise MachineryError("the server is stopping and starts no further runs")
         if len(self._open) >= self._max_open:
             raise QueueFullError(max(1.0, self._durations))
+        if sum(run.input_size for run in self._open.values()) + size > INPUT_MAX_BYTES:
+            what = "the runs that go or wait were given as much as may be held"
+            raise ServerBusyError(what, max(1.0, self._durations))
 
     async def describe(self, run_id: str) -> dict[str, Any]:
         """Return one run, with its code and task, and the files it left (names and sizes).
@@ -309,18 +317,24 @@ class Runs:
             RunNotFoundError: there is no such run.
 
         """
+        async for page in self.event_pages(run_id, after):
+            for event in page:
+                yield event
+
+    async def event_pages(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[Event]]:
+        """Yield the same events, as many at a time as are there and as a reader is to hold."""
         run = self._in_memory(run_id)
         if run is None:
             await self.require(run_id)
-            async for event in self._stored.events(run_id, after):
-                yield event
+            async for page in self._stored.event_pages(run_id, after):
+                yield page
             return
         position = max(0, after)
         while True:
             changed = run.changed
-            while position < len(run.events):
-                yield run.events[position]
-                position += 1
+            while page := run.events[position : position + EVENTS_AT_ONCE]:
+                yield page
+                position += len(page)
             if run.done.is_set():
                 return
             await changed.wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
 from llm_agent_builder.errors import ServerBusyError
 from server.run import Event
@@ -13,6 +13,7 @@ READERS_MAX = 256
 """Streams of events at once. Each holds a connection, and of an ended run 64 KiB of its events."""
 _RETRY_AFTER_S = 5.0
 _PING_S = 15.0
+_PIECE_BYTES = 16 * 1024
 
 
 class Readers:
@@ -26,7 +27,7 @@ class Readers:
         if self._free <= 0:
             raise ServerBusyError("too many clients read the events of runs", _RETRY_AFTER_S)
 
-    async def count(self, stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async def count(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """Pass a stream on; its reader counts from the first piece to the last."""
         self._free -= 1
         try:
@@ -37,28 +38,41 @@ class Readers:
             await stream.aclose()
 
 
-async def event_stream(events: AsyncIterator[Event]) -> AsyncGenerator[bytes, None]:
+async def event_stream(pages: AsyncIterator[Sequence[Event]]) -> AsyncGenerator[bytes, None]:
     """Write events as SSE, and a comment now and then, by which a lost client is noticed."""
-    following: asyncio.Task[Event | None] | None = None
+    following: asyncio.Task[Sequence[Event] | None] | None = None
     try:
         while True:
-            following = following or asyncio.create_task(_next(events))
+            following = following or asyncio.create_task(_next(pages))
             done, _ = await asyncio.wait({following}, timeout=_PING_S)
             if not done:
                 yield b": still here\n\n"
                 continue
-            event = following.result()
+            page = following.result()
             following = None
-            if event is None:
+            if page is None:
                 return
-            yield _sse_event(event)
+            for piece in _pieces(page):
+                yield piece
     finally:
         if following is not None:
             following.cancel()
 
 
-async def _next(events: AsyncIterator[Event]) -> Event | None:
-    return await anext(events, None)
+async def _next(pages: AsyncIterator[Sequence[Event]]) -> Sequence[Event] | None:
+    return await anext(pages, None)
+
+
+def _pieces(page: Sequence[Event]) -> Iterator[bytes]:
+    """Yield events as bytes, small ones together: each piece costs a turn of the event loop."""
+    piece = bytearray()
+    for event in page:
+        piece += _sse_event(event)
+        if len(piece) >= _PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
 
 
 def _sse_event(event: Event) -> bytes:

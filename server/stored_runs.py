@@ -6,7 +6,7 @@ All that is known of them is in the database, which another server may be writin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from llm_agent_builder.errors import RunElsewhereError, RunNotFoundError, StoreError
@@ -27,27 +27,37 @@ class StoredRuns:
     def __init__(self, store: Store, threads: DatabaseThreads) -> None:
         self._store = store
         self._threads = threads
+        self._paging = asyncio.Lock()
 
-    async def events(self, run_id: str, after: int) -> AsyncIterator[tuple[int, str, Any]]:
-        """Yield the events of a run behind number `after`, and those that come, to its end."""
-        failures = 0
+    async def event_pages(
+        self, run_id: str, after: int
+    ) -> AsyncIterator[Sequence[tuple[int, str, Any]]]:
+        """Yield the events of a run behind number `after`, and those that come, to its end.
+
+        Some at a time: a reader that is slow holds one page.
+        """
+        failures, has_ended = 0, False
         while failures < _FAILURES:
             try:
-                has_ended = await self._has_ended(run_id)  # first: then all its events are there
-                found = await self._threads.read(self._store.events, run_id, after=after)
+                # First: then all its events are there.
+                has_ended = has_ended or await self._has_ended(run_id)
+                page = await self._page(run_id, after)
                 failures = 0
             except StoreError:
                 failures += 1
                 await asyncio.sleep(_LOOK_S)
                 continue
-            for event in found:
-                yield event
-            if found:
-                after = found[-1][0]
+            if page:
+                yield page
+                after = page[-1][0]
             elif has_ended:
                 return
             else:
                 await asyncio.sleep(_LOOK_S)
+
+    async def _page(self, run_id: str, after: int) -> Sequence[tuple[int, str, Any]]:
+        async with self._paging:  # many readers are not to take all threads that others need
+            return await self._threads.read(self._store.events, run_id, after=after)
 
     async def _has_ended(self, run_id: str) -> bool:
         try:

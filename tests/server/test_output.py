@@ -37,3 +37,17 @@ def test_streams_that_take_turns_without_end_make_few_events_and_lose_nothing() 
     for stream in ("stdout", "stderr"):
         text = "".join(event.text for event in found if event.stream == stream)
         assert text == "".join(f"{turn} " for turn in range(20_000))
+
+
+def test_output_that_comes_at_once_is_cut_into_events_of_a_bounded_size() -> None:
+    found: list[OutputEvent] = []
+
+    async def inside() -> None:
+        buffer = OutputBuffer(found.append)
+        for _ in range(100):
+            buffer.add("stdout", "x" * 65_536)
+        buffer.flush()
+
+    asyncio.run(inside())
+    assert sum(len(event.text) for event in found) == 100 * 65_536
+    assert max(len(event.text) for event in found) <= 2 * 65_536

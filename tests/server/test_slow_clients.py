@@ -8,16 +8,19 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from server.confine import MOST_DESCRIPTORS
 from tests.server.api import events_of, execute, start
-from tests.serving import Serving, start_server
+from tests.serving import Serving, start_server, wait_until
 
 _HEAD_S = 0.5
 _BODY_S = 1.0
+_UNREAD_S = 2.0
+_UNREAD_MAX = 32 * 2**20
 _SOFT_LIMIT = 128
 _BEFORE = f"""
 import resource
@@ -27,6 +30,8 @@ resource.setrlimit(
 from server.http_deadlines import DeadlineProtocol
 DeadlineProtocol.head_s = {_HEAD_S}
 DeadlineProtocol.body_s = {_BODY_S}
+DeadlineProtocol.unread_s = {_UNREAD_S}
+DeadlineProtocol.unread_max_bytes = {_UNREAD_MAX}
 """
 _HALF_BODY = (
     b"POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -144,6 +149,76 @@ def test_server_has_its_hard_limit_of_descriptors_and_runs_have_their_own(server
     with server.client() as client:
         code = "import resource\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))"
         assert execute(client, code)["stdout"] == "(256, 256)\n"
+
+
+_WRITES_MUCH = "import sys\nfor _ in range(8 * 1024): sys.stdout.write('x' * 1023 + '\\n')"
+
+
+@pytest.fixture(scope="module")
+def long_run(server: Serving) -> str:
+    """Return a run with 8 MiB of output: more than the kernel keeps for a connection."""
+    with server.client() as client:
+        result = execute(client, _WRITES_MUCH, limits={"output_kib": 16_384})
+    assert len(result["stdout"]) == 8 * 2**20
+    run: str = result["run_id"]
+    return run
+
+
+def asking_for(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("what", ["events", "large answer"])
+def test_client_that_does_not_read_its_answer_is_let_go(
+    server: Serving, long_run: str, what: str
+) -> None:
+    before = open_connections(server)
+    path = f"/api/runs/{long_run}/events" if what == "events" else "/openapi.json"
+    request = asking_for(path) * (1 if what == "events" else 400)
+    with connected(server) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(20)
+        with contextlib.suppress(OSError):
+            client.sendall(request)
+        wait_until(lambda: open_connections(server) <= before)
+
+
+def test_events_of_a_reader_that_pauses_come_to_their_end(server: Serving, long_run: str) -> None:
+    with (
+        server.client() as client,
+        client.stream("GET", f"/api/runs/{long_run}/events") as answer,
+    ):
+        pieces = answer.iter_bytes()
+        text = next(pieces)
+        time.sleep(_UNREAD_S / 2)
+        text += b"".join(pieces)
+    events = events_of(text.decode())
+    assert [seq for seq, _, _ in events] == list(range(1, len(events) + 1))
+    written = "".join(data["text"] for _, kind, data in events if kind == "output")
+    assert len(written) == 8 * 2**20
+    assert events[-1][1] == "exit"
+
+
+def open_connections(server: Serving) -> int:
+    """Return how many connections the server has, from /proc."""
+    port = f":{httpx.URL(server.base).port or 0:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[1].endswith(port) and line.split()[3] == "01" for line in lines)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_body_in_tiny_pieces_is_refused(server: Serving, size: int) -> None:
+    head = _HALF_BODY.partition(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\n"
+    piece = b"%x\r\n%s\r\n" % (size, b"x" * size)
+    with connected(server) as client, contextlib.suppress(OSError):
+        client.sendall(head + piece * 100_000)
+        assert client.recv(12) == b"HTTP/1.1 400"
+
+
+def test_head_that_is_large_is_refused(server: Serving) -> None:
+    with connected(server) as client, contextlib.suppress(OSError):
+        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"a: b\r\n" * 40_000 + b"\r\n")
+        assert client.recv(12) == b"HTTP/1.1 400"
 
 
 def test_slow_clients_leave_no_error_in_the_log(server: Serving) -> None:
