@@ -23,7 +23,7 @@ from llm_agent_builder.value_problems import said_of
 from server.backends import base_url_in, own_servers, providers_in
 from server.cli_files import read_files, save_files
 from server.confine import MIB
-from server.ending import Ending
+from server.ending import Closing, Ending
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
 from server.run import Run
@@ -90,7 +90,8 @@ def run(
     """Run an agent file in the sandbox, showing its output as it comes.
 
     Exit code 0 when the program succeeded, 1 when it failed or was ended, or a file could not be
-    saved; a line on standard error says which.
+    saved; a line on standard error says which. 130 when it was interrupted: by Ctrl-C, or at once
+    by a second one.
     """
     source = _read_source(file)
     task = example_task(source) if task is None else task
@@ -117,6 +118,8 @@ def run(
     ending = Ending()
     try:
         code, written = asyncio.run(_run_once(request, settings, record, read_files(given), ending))
+    except KeyboardInterrupt:  # the run has ended with it
+        sys.exit(130)
     finally:
         ending.done()
     saved = save_files(written, save)
@@ -185,6 +188,7 @@ async def _run_once(
             spend_store=kept,
             refresh=False,
             only_for=request.code,
+            closing=Closing(ending.left),
         ) as rooms:
             limits = request.limits.limits()
             admitted = await rooms.runs.admit(

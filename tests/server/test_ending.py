@@ -127,7 +127,7 @@ def test_sigterm_ends_a_server_whose_cell_can_not_be_ended(serve: ServerFactory)
     with going(server) as (_, mark), pinned(marked_processes(mark)[0]):
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(_PATIENCE_S)
-        assert "can't be killed" in server.log
+        assert re.search("can't be killed|left behind", server.log)
 
 
 def test_sigterm_ends_a_server_with_a_silent_fork_server(serve: ServerFactory) -> None:
@@ -173,7 +173,8 @@ def test_sigterm_ends_a_server_whose_upstream_never_answers(serve: ServerFactory
         address = f"http://127.0.0.1:{upstream.getsockname()[1]}"
         server = serve(ANTHROPIC_API_KEY="key", AGENT_BUILDER_ANTHROPIC_UPSTREAM=address)
         with server.client() as client:
-            start(client, code)
+            asked = {"code": code, "task": "x", "backend": "provider"}
+            assert client.post("/api/runs", json=asked).status_code == 202
         with upstream.accept()[0]:
             ends(server.process, signal.SIGTERM)
 
@@ -239,6 +240,6 @@ def test_ctrl_c_twice_ends_the_command_run_with_stopped_helpers(tmp_path: Path) 
 def test_ctrl_c_ends_the_command_run_whose_output_nobody_reads(tmp_path: Path) -> None:
     with running(tmp_path, "strong") as (process, mark):
         assert process.stdout is not None
-        wait_until(lambda: Path(f"/proc/{process.pid}/wchan").read_text() == "pipe_write")
+        wait_until(lambda: "pipe_write" in Path(f"/proc/{process.pid}/wchan").read_text())
         ends(process, signal.SIGINT)
         wait_until(lambda: marked_processes(mark) == [])

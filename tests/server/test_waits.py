@@ -329,7 +329,7 @@ def test_step_of_a_servers_end_that_never_ends_leaves_the_others_their_turn() ->
         done.append("good")
 
     async def inside() -> None:
-        closing = Closing(0.05)
+        closing = Closing(lambda: 0.05)
         for name, work in (("one", endless), ("two", failing), ("three", good)):
             await closing.step(name, work)
 
