@@ -206,9 +206,9 @@ def _held(stack: ExitStack, descriptor: int) -> int:
 def _given(output: int, job: int) -> Given:
     """Return copies of one pipe for both streams and the mark."""
     with ExitStack() as stack:
-        copies = [_held(stack, os.dup(output)) for _ in range(3)]
+        stdout, stderr, mark = (_held(stack, os.dup(output)) for _ in range(3))
         stack.pop_all()
-        return Given(*copies, job)
+        return Given(stdout, stderr, mark, job)
 
 
 def _listed(
