@@ -23,8 +23,8 @@ SHUTDOWN_S = 4.5
 """From the first signal to the last resort."""
 GRACE_S = 1.0
 """Of that, for answers under way; their runs are cancelled at once."""
-CLOSE_S = 2.8
-"""Of that, for closing all parts of the server together."""
+CLOSE_S = 4.0
+"""Of that, until all parts of the server are closed."""
 _LEAST_S = 0.1
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Ending:
     def __init__(self, seconds: float = SHUTDOWN_S) -> None:
         self._seconds = seconds
         self._over = threading.Event()
-        self._begun = False
+        self._begun: float | None = None
 
     @contextlib.contextmanager
     def watching(self, first: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -47,7 +47,7 @@ class Ending:
         before = _handlers() if threading.current_thread() is threading.main_thread() else {}
 
         def handle(number: int, frame: FrameType | None) -> None:
-            if self._begun:
+            if self._begun is not None:
                 leave(128 + number)
             self._begin(number)
             first()
@@ -61,12 +61,17 @@ class Ending:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def left(self) -> float:
+        """Return the seconds that are left for closing what is open."""
+        since = 0 if self._begun is None else time.monotonic() - self._begun
+        return CLOSE_S - since
+
     def done(self) -> None:
         """Leave the process alone: it has ended what it had to, and goes on."""
         self._over.set()
 
     def _begin(self, number: int) -> None:
-        self._begun = True
+        self._begun = time.monotonic()
 
         def wait() -> None:
             if not self._over.wait(self._seconds):
@@ -97,18 +102,19 @@ def leave(code: int) -> None:
 class Closing:
     """The steps of a server's end, which share one deadline: what one leaves, the next can use."""
 
-    def __init__(self, seconds: float = CLOSE_S) -> None:
-        self._seconds = seconds
+    def __init__(self, left: Callable[[], float] = lambda: CLOSE_S) -> None:
+        """`left` is asked once, at the first step: how many seconds there are for all of them."""
+        self._left = left
         self._deadline: float | None = None
 
     async def step(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
         """Do one of them. What fails or takes too long is written to the log, and left behind."""
         now = time.monotonic()
-        self._deadline = self._deadline or now + self._seconds
+        self._deadline = self._deadline or now + self._left()
         task = asyncio.ensure_future(work())
         done, _ = await asyncio.wait({task}, timeout=max(_LEAST_S, self._deadline - now))
         if not done:
             task.cancel()
-            _log.error("%s did not end in time, and is left behind", name)
+            _log.error("closing %s takes too long: it is left behind", name)
         elif not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s did not end as it should", name, exc_info=error)
+            _log.error("closing %s failed", name, exc_info=error)

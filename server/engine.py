@@ -22,7 +22,7 @@ from server.channel import close_all, receive
 from server.confine import Limits
 from server.memory_group import can_count_cpu
 
-END_S = 3.0
+END_S = 2.5
 """For how long the processes of a run may take to end when they have been killed."""
 SOON_S = 1.0
 """After so long, whoever has to reap them is asked whether it is still there."""

@@ -44,7 +44,7 @@ from llm_agent_builder.value_problems import said_of
 from server.agent_files import add_agent_file_routes
 from server.backends import own_servers
 from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
-from server.ending import Ending
+from server.ending import Closing, Ending
 from server.generate_route import add_generate_route
 from server.installed import STATIC, package_version
 from server.logs import configure_logs
@@ -84,14 +84,15 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logs(settings.log_level)
         loop = asyncio.get_running_loop()
-        async with open_rooms(settings, keys, registry) as rooms:
+        ending = Ending()
+        async with open_rooms(settings, keys, registry, closing=Closing(ending.left)) as rooms:
             app.state.rooms = rooms
 
             def end_runs() -> None:
                 """Give whoever waits for a run its end, so that connections end, too."""
                 loop.call_soon_threadsafe(rooms.runs.cancel_all)
 
-            with Ending().watching(end_runs):
+            with ending.watching(end_runs):
                 yield
 
     app = FastAPI(

@@ -63,19 +63,21 @@ async def open_rooms(
     spend_store: Store | None = None,
     refresh: bool = True,
     only_for: str | None = None,
+    closing: Closing | None = None,
 ) -> AsyncIterator[Rooms]:
     """Build the rooms, and leave nothing of them behind.
 
     `spend_store` is where the day's spending is kept, if not beside the runs. With `refresh`, the
     providers are asked for their models in the background. `only_for` is the code of the one
     program that will be run, where there is only one: no more than it needs is loaded ahead.
+    `closing` knows how long closing them may take together.
 
     Raises:
         StoreError: the data folder or the database can't be used.
 
     """
     give_memory_back()
-    closing = Closing()
+    closing = closing or Closing()
     async with AsyncExitStack() as stack:
 
         def then_close(name: str, work: Callable[[], Awaitable[object]]) -> None:

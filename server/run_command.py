@@ -25,7 +25,7 @@ from server.backends import base_url_in, own_servers, providers_in
 from server.cassette import MOST_BYTES
 from server.cli_files import read_files, save_files
 from server.confine import MIB
-from server.ending import Ending
+from server.ending import Closing, Ending
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
 from server.run import Run
@@ -104,7 +104,8 @@ def run(
     """Run an agent file in the sandbox, showing its output as it comes.
 
     Exit code 0 when the program succeeded, 1 when it failed or was ended, or a file could not be
-    saved; a line on standard error says which.
+    saved; a line on standard error says which. 130 when it was interrupted: by Ctrl-C, or at once
+    by a second one.
     """
     source = _read_source(file)
     task = example_task(source) if task is None else task
@@ -132,6 +133,8 @@ def run(
     work = _run_once(request, settings, record, read_files(given), screen, ending)
     try:
         code, written = asyncio.run(work)
+    except KeyboardInterrupt:  # the run has ended with it
+        sys.exit(130)
     finally:
         ending.done()
     saved = save_files(written, save)
@@ -203,6 +206,7 @@ async def _run_once(
             spend_store=kept,
             refresh=False,
             only_for=request.code,
+            closing=Closing(ending.left),
         ) as rooms:
             limits = request.limits.limits()
             admitted = await rooms.runs.admit(

@@ -6,7 +6,7 @@ Synchronous; callers in an event loop go through `server/database_threads.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -237,9 +237,9 @@ class Store:
         with self.database.reading() as session:
             # The row first: a run whose end is in sight has all its events.
             row = session.get(RunRow, storable(run_id), options=[defer(RunRow.code)])
-            found = list(_next_events(session, run_id, after))
-            if not found and row is not None and row.status not in OPEN:
-                seq, kind = _last_event(session, run_id)
+            found, is_last = _next_events(session, run_id, after)
+            if is_last and row is not None and row.status not in OPEN:
+                seq, kind = found[-1][:2] if found else _last_event(session, run_id)
                 if kind != "exit" and seq >= after:
                     found.append((seq + 1, "exit", _exit_data(row)))
         return found
@@ -272,8 +272,8 @@ def _file_rows(run_id: str, files: Sequence[WrittenFile]) -> list[dict[str, Any]
 
 def _next_events(
     session: Session, run_id: str, after: int
-) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Yield the events behind a number, until they are many or large enough for one answer."""
+) -> tuple[list[tuple[int, str, dict[str, Any]]], bool]:
+    """Return the events behind a number, as many as one answer has, and whether none follow."""
     query = (
         select(EventRow.seq, EventRow.kind, cast(EventRow.data, Text))
         .where(EventRow.run_id == storable(run_id), EventRow.seq > after)
@@ -281,13 +281,15 @@ def _next_events(
         .limit(EVENTS_AT_ONCE)
         .execution_options(yield_per=_ROWS_AT_ONCE)
     )
+    found: list[tuple[int, str, dict[str, Any]]] = []
     size = 0
     with session.execute(query) as rows:
         for seq, kind, text in rows:
-            yield seq, kind, json.loads(text)
+            found.append((seq, kind, json.loads(text)))
             size += len(text)
             if size >= EVENT_BYTES_AT_ONCE:
-                return
+                return found, False
+    return found, len(found) < EVENTS_AT_ONCE
 
 
 def _column(value: Any) -> Any:

@@ -1,0 +1,245 @@
+"""The end of a server and of the command `run`: it comes, whatever goes on, and leaves nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from server.watch import descendants
+from tests.processes import ROOT, below, held_still, is_there, pinned
+from tests.server.api import start
+from tests.serving import (
+    ServerFactory,
+    Serving,
+    bare_environment,
+    command,
+    marked_processes,
+    wait_until,
+)
+
+_PATIENCE_S = 10
+"""The server has 5 s; a busy machine takes some to start counting."""
+_STUBBORN = """
+import os, signal, time
+os.mkdir({mark!r}); os.chdir({mark!r})
+for number in range(1, signal.NSIG):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        pass
+os.fork()
+print('x' * 100_000, flush=True)
+time.sleep(600)
+"""
+
+
+@contextlib.contextmanager
+def going(server: Serving) -> Iterator[tuple[str, str]]:
+    """Have a run that ignores what it can; yield its id, and the mark of its processes."""
+    mark = f"going-{time.monotonic_ns()}"
+    with server.client() as client:
+        run = start(client, _STUBBORN.format(mark=mark))
+        wait_until(lambda: len(marked_processes(mark)) == 2)
+        yield run, mark
+
+
+def connected(server: Serving, request: str) -> socket.socket:
+    """Return a client that sends a request, or the beginning of one, and never reads."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", httpx.URL(server.base).port or 0))
+    client.sendall(request.encode())
+    return client
+
+
+def ends(process: subprocess.Popen[str], *numbers: signal.Signals) -> int:
+    """Send the signals; return the exit code. What it had started has to be gone soon."""
+    started = descendants(process.pid)
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.2)  # as a person presses keys; signals that are sent at once are one
+    code = process.wait(_PATIENCE_S)
+    wait_until(lambda: not any(map(is_there, started)))
+    return code
+
+
+def stop_all(server: Serving) -> None:
+    for pid in descendants(server.process.pid):
+        os.kill(pid, signal.SIGSTOP)
+
+
+def stop_helpers(server: Serving) -> None:
+    for pid in descendants(server.process.pid):
+        command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"forkserver" in command_line or b"cell_maker" in command_line:
+            os.kill(pid, signal.SIGSTOP)
+
+
+def leave(server: Serving) -> None:
+    """Change nothing."""
+
+
+@pytest.mark.parametrize("stop", [leave, stop_helpers, stop_all])
+def test_sigterm_ends_a_server_whose_run_ignores_everything(
+    serve: ServerFactory, tier: str, stop: Callable[[Serving], None]
+) -> None:
+    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier)
+    with going(server) as (_, mark):
+        stop(server)
+        assert ends(server.process, signal.SIGTERM) == -signal.SIGTERM
+        assert marked_processes(mark) == []
+
+
+@pytest.mark.parametrize("stop", [leave, stop_all])
+def test_ctrl_c_twice_ends_a_server_at_once(
+    serve: ServerFactory, tier: str, stop: Callable[[Serving], None]
+) -> None:
+    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier)
+    with going(server) as (_, mark):
+        stop(server)
+        ends(server.process, signal.SIGINT, signal.SIGINT)
+        wait_until(lambda: marked_processes(mark) == [])
+
+
+def test_runs_have_their_end_in_the_history_after_a_sigterm(serve: ServerFactory) -> None:
+    server = serve()
+    with going(server) as (run, _):
+        stop_helpers(server)
+        ends(server.process, signal.SIGTERM)
+    with serve(folder=server.folder).client() as client:
+        assert client.get(f"/api/runs/{run}").json()["status"] == "cancelled"
+
+
+def test_sigterm_ends_a_server_whose_cell_can_not_be_ended(serve: ServerFactory) -> None:
+    server = serve()
+    with going(server) as (_, mark), pinned(marked_processes(mark)[0]):
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(_PATIENCE_S)
+        assert re.search("can't be killed|left behind", server.log)
+
+
+def test_sigterm_ends_a_server_with_a_silent_fork_server(serve: ServerFactory) -> None:
+    server = serve()
+    with going(server), held_still(below(server.process.pid, "server.forkserver")):
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(_PATIENCE_S)
+
+
+def test_sigterm_ends_a_server_with_clients_that_never_go(serve: ServerFactory) -> None:
+    server = serve()
+    with going(server) as (run, _):
+        half = (
+            "POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            "Content-Length: 1000\r\n\r\n{"
+        )
+        events = f"GET /api/runs/{run}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        with connected(server, half), connected(server, events):
+            time.sleep(0.3)  # both are being answered
+            ends(server.process, signal.SIGTERM)
+
+
+def test_sigterm_ends_a_server_whose_database_is_locked(serve: ServerFactory) -> None:
+    server = serve()
+    with going(server) as (_, mark):
+        database = sqlite3.connect(server.folder / "data" / "runs.sqlite3", isolation_level=None)
+        with contextlib.closing(database):
+            database.execute("BEGIN EXCLUSIVE")
+            ends(server.process, signal.SIGTERM)
+        assert marked_processes(mark) == []
+
+
+def test_sigterm_ends_a_server_whose_upstream_never_answers(serve: ServerFactory) -> None:
+    code = (
+        "import os, urllib.request\n"
+        "request = urllib.request.Request(os.environ['ANTHROPIC_BASE_URL'] + '/v1/messages',\n"
+        '    b\'{"model": "claude-sonnet-5-5", "max_tokens": 1, "messages": []}\',\n'
+        "    {'x-api-key': os.environ['ANTHROPIC_API_KEY'], 'Content-Type': 'application/json'})\n"
+        "urllib.request.urlopen(request)\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
+        upstream.settimeout(20)
+        address = f"http://127.0.0.1:{upstream.getsockname()[1]}"
+        server = serve(ANTHROPIC_API_KEY="key", AGENT_BUILDER_ANTHROPIC_UPSTREAM=address)
+        with server.client() as client:
+            asked = {"code": code, "task": "x", "backend": "provider"}
+            assert client.post("/api/runs", json=asked).status_code == 202
+        with upstream.accept()[0]:
+            ends(server.process, signal.SIGTERM)
+
+
+def test_plain_uvicorn_ends_beside_a_client_that_never_reads(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "uvicorn", "server.main:app", "--port", "0"]
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, env=bare_environment(tmp_path), stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "running on" in line)
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
+        assert found is not None
+        server = Serving(process, found[0], tmp_path)
+        with going(server) as (run, mark):
+            events = f"GET /api/runs/{run}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            with connected(server, events):
+                time.sleep(0.3)
+                ends(process, signal.SIGTERM)
+            assert marked_processes(mark) == []
+
+
+# ---------------------------------------------------------------- the command run
+
+
+@contextlib.contextmanager
+def running(folder: Path, tier: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Have the command `run` with a program that ignores what it can."""
+    mark = f"going-{time.monotonic_ns()}"
+    (folder / "agent.py").write_text(_STUBBORN.format(mark=mark))
+    environment = bare_environment(folder, PYTHONPATH=str(ROOT), AGENT_BUILDER_SANDBOX_TIER=tier)
+    process = subprocess.Popen(
+        ["env", "--default-signal=INT", *command("run", "agent.py", "--task", "x")],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            wait_until(lambda: len(marked_processes(mark)) == 2)
+            yield process, mark
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_the_command_run(tmp_path: Path, tier: str, times: int) -> None:
+    with running(tmp_path, tier) as (process, mark):
+        assert ends(process, *[signal.SIGINT] * times) == 130
+        wait_until(lambda: marked_processes(mark) == [])
+
+
+def test_ctrl_c_twice_ends_the_command_run_with_stopped_helpers(tmp_path: Path) -> None:
+    with running(tmp_path, "strong") as (process, _):
+        for pid in descendants(process.pid):
+            os.kill(pid, signal.SIGSTOP)
+        assert ends(process, signal.SIGINT, signal.SIGINT) == 130
+
+
+def test_ctrl_c_ends_the_command_run_whose_output_nobody_reads(tmp_path: Path) -> None:
+    with running(tmp_path, "strong") as (process, mark):
+        assert process.stdout is not None
+        wait_until(lambda: "pipe_write" in Path(f"/proc/{process.pid}/wchan").read_text())
+        ends(process, signal.SIGINT)
+        wait_until(lambda: marked_processes(mark) == [])
