@@ -109,6 +109,7 @@ def _confine(
     os.chdir(job["scratch"])
     os.umask(0o077)
     os.nice(NICE)
+    confine.go_last_at_the_disk()
     if job["most_tasks"]:
         confine.limit_tasks(job["most_tasks"])
     if "capabilities" in layers:
