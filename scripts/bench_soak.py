@@ -22,6 +22,9 @@ MARK = f"soak{os.getpid()}"
 _SETTLE_S = 10.0
 _SLEEP = "import time; print('asleep', flush=True); time.sleep(30)"
 
+LEASED = os.__file__
+"""A file that runs may only read."""
+
 PEACEFUL = (
     HELLO,
     "import sys; print('no', file=sys.stderr); sys.exit(3)",
@@ -46,6 +49,16 @@ HOSTILE: tuple[tuple[str, str, dict[str, float]], ...] = (
     ("make_sockets", "", {}),
     ("crash", "", {}),
     ("kill_parent", "", {}),
+    ("clone_parent", '{"how": "many"}', {"wall_s": 3}),
+    ("clone_parent", '{"how": "sleeping", "sleep": 60}', {"wall_s": 1}),
+    ("cpu_autoreap", "ignore 3", {"cpu_s": 0.3, "wall_s": 4}),
+    ("cpu_autoreap", "chain 3", {"cpu_s": 0.3, "wall_s": 4}),
+    ("mem_deadleader", "leaderless 320", {"memory_mib": 128, "wall_s": 4}),
+    ("mem_deadleader", "unreadable 320", {"memory_mib": 128, "wall_s": 4}),
+    ("sessions", "own", {"wall_s": 2}),
+    ("lease", LEASED, {}),
+    ("disk_reader", "", {}),
+    ("landlock_processes", "1", {}),
 )
 
 

@@ -132,6 +132,7 @@ def _layers(
     yield "its folder", lambda: os.chdir(job["scratch"])
     yield "its file mode", lambda: os.umask(0o077)
     yield "its priority", lambda: os.nice(NICE)
+    yield "its priority at the disk", confine.go_last_at_the_disk
     if job["most_tasks"]:
         yield "its number of processes", lambda: confine.limit_tasks(job["most_tasks"])
     if "capabilities" in layers:

@@ -127,6 +127,11 @@ def can_count_cpu() -> bool:
     return not _files().isdisjoint(_USAGE)
 
 
+def can_weigh() -> bool:
+    """Return whether all processes of a run have one share of the processor here."""
+    return not _files().isdisjoint(_WEIGHTS)
+
+
 def remove_group(group: Path | None) -> None:
     """Remove a group; those in it have been killed, and may take a moment to be gone."""
     for _ in range(100):

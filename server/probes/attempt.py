@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError
@@ -45,11 +45,12 @@ def attack(
 
 def attempt(sandbox: Sandbox, probe: Probe, task: Mapping[str, Any]) -> Attempt:
     """Try one probe. What neither held nor got through counts as not held, and says why."""
+    limits = replace(PROBE_LIMITS, cpu_s=probe.cpu_s)
     try:
-        shown = run_in_sandbox(probe.source, json.dumps(task), limits=PROBE_LIMITS, sandbox=sandbox)
+        shown = run_in_sandbox(probe.source, json.dumps(task), limits=limits, sandbox=sandbox)
     except MachineryError as error:
         return Attempt(probe, False, f"could not be tried: {error}")
     last = shown.strip().splitlines()[-1] if shown.strip() else "it printed nothing"
     # A limit that ends the run is what stops the probes that take too much.
-    held = last == "held" or last.startswith("limit: memory")
+    held = last == "held" or last.startswith(("limit: memory", "limit: cpu"))
     return Attempt(probe, held, None if held else f"got through ({last})")

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PRELUDE = """
-import ctypes, fcntl, json, mmap, os, platform, resource, signal, socket, struct, sys, time
+import ctypes, fcntl, json, mmap, os, platform, resource, signal, socket, struct, sys, threading
+import time
 T, through = json.loads(sys.argv[2]), False
 libc = ctypes.CDLL(None, use_errno=True)
 def call(numbers, *arguments):
@@ -41,6 +42,8 @@ class Probe:
     undone: tuple[str, ...] | None = ()
     as_root: bool = False
     """Whether it can get through only where the server is root."""
+    cpu_s: float = 5.0
+    """How much processor time it may use, in seconds."""
 
     @property
     def source(self) -> str:
@@ -143,6 +146,28 @@ PROBES = (
         ("seccomp",),
     ),
     Probe(
+        "make a process whose parent is outside",
+        "seccomp",
+        "if call((56, 220), 0x8000 | signal.SIGCHLD, 0, 0, 0, 0) == 0:\n"
+        "    os._exit(0)\n"
+        "through = True",
+        ("seccomp",),
+    ),
+    Probe(
+        "have others wait for a file that it may only read",
+        "seccomp",
+        "with open(os.__file__) as file:\n"
+        "    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK); through = True",
+        ("seccomp",),
+        as_root=True,  # a lease is for the owner
+    ),
+    Probe(
+        "know how much processor time another process has used",
+        "seccomp",
+        "time.clock_gettime(~T['process'] << 3 | 2); through = True",
+        ("seccomp",),
+    ),
+    Probe(
         "change the mode of a file outside",
         "seccomp",
         "before = os.stat(T['file']).st_mode; os.chmod(T['file'], before ^ 0o100)\n"
@@ -168,6 +193,33 @@ PROBES = (
         "rlimits",
         "kept = [os.dup(1) for _ in range(300)]; through = True",
         ("rlimits",),
+    ),
+    Probe(
+        "use processor time in children that nobody waits for",
+        "rlimits",
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "for _ in range(200):\n"
+        "    if os.fork() == 0:\n"
+        "        end = time.process_time() + 0.008\n"
+        "        while time.process_time() < end: pass\n"
+        "        os._exit(0)\n"
+        "    try: os.wait()\n"
+        "    except ChildProcessError: pass\n"
+        "through = True",
+        None,
+        cpu_s=0.5,
+    ),
+    Probe(
+        "hide memory in processes without their first thread",
+        "rlimits",
+        "def work():\n"
+        "    held = b'x' * (60 * 2**20); time.sleep(1); os._exit(0)\n"
+        "for _ in range(4):\n"
+        "    if os.fork() == 0:\n"
+        "        threading.Thread(target=work).start(); call((60, 93), 0)\n"
+        "for _ in range(4):\n"
+        "    through = os.waitstatus_to_exitcode(os.wait()[1]) == 0",
+        None,
     ),
     Probe("know that a file is there", "private root", "os.stat(T['file']); through = True"),
     Probe(

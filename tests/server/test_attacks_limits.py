@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -12,10 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from server import memory_group
 from server.confine import Limits
 from server.run_events import LimitEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, run_in_sandbox
-from tests.attacking import ATTACKS, end_of, events_of, holds, text_of, watch
+from tests.attacking import (
+    ATTACKS,
+    Job,
+    end_of,
+    ends_without_groups,
+    events_of,
+    holds,
+    source,
+    text_of,
+    watch,
+)
 
 SMALL = Limits(cpu_s=3, wall_s=120, memory_mib=256, scratch_mib=8, processes=16, output_kib=64)
 
@@ -43,6 +55,85 @@ def test_limit_of_the_whole_tree_ends_the_run(
     assert (end_of(events).status, end_of(events).reason) == (Status.LIMIT, kind)
     assert kinds(events) == {kind}
     assert "has it all\nhas it all" not in text_of(events)
+
+
+@pytest.mark.parametrize("kind", ["ignore", "nowait", "orphans", "chain"])
+def test_processor_time_of_children_that_nobody_waits_for_counts(
+    tiered: Sandbox, kind: str
+) -> None:
+    limits = replace(SMALL, cpu_s=0.4)
+    events = events_of(tiered, "cpu_autoreap", f"{kind} 100", limits=limits)
+    assert (end_of(events).status, end_of(events).reason) == (Status.LIMIT, "cpu")
+
+
+@pytest.mark.parametrize("kind", ["leaderless", "unreadable"])
+def test_memory_that_is_hard_to_see_counts(tiered: Sandbox, kind: str) -> None:
+    limits = Limits(cpu_s=60, wall_s=60, memory_mib=128)
+    events = events_of(tiered, "mem_deadleader", f"{kind} 400", limits=limits)
+    assert "memory" in {end_of(events).reason, *kinds(events)}
+    assert "had it all" not in text_of(events)
+
+
+# What is counted by the kernel where it can be must be counted without, too.
+WITHOUT_GROUPS: dict[str, tuple[Job, str]] = {
+    "cpu, ignored": (("cpu_autoreap", "ignore 100", {"cpu_s": 0.4, "wall_s": 120}), "cpu"),
+    "cpu, not waited": (("cpu_autoreap", "nowait 100", {"cpu_s": 0.4, "wall_s": 120}), "cpu"),
+    "cpu, orphans": (("cpu_autoreap", "orphans 100", {"cpu_s": 0.4, "wall_s": 120}), "cpu"),
+    "cpu, chain": (("cpu_autoreap", "chain 100", {"cpu_s": 0.4, "wall_s": 120}), "cpu"),
+    "leaderless": (("mem_deadleader", "leaderless 640", {"memory_mib": 128}), "memory"),
+    "unreadable": (("mem_deadleader", "unreadable 640", {"memory_mib": 128}), "memory"),
+}
+
+
+@pytest.fixture(scope="module")
+def without_groups(tier: str) -> dict[str, tuple[str, str | None, str]]:
+    jobs = [job for job, _ in WITHOUT_GROUPS.values()]
+    return dict(zip(WITHOUT_GROUPS, ends_without_groups(tier, jobs), strict=True))
+
+
+@pytest.mark.parametrize("name", WITHOUT_GROUPS)
+def test_limits_are_kept_where_the_kernel_counts_nothing(
+    without_groups: dict[str, tuple[str, str | None, str]], name: str
+) -> None:
+    status, reason, text = without_groups[name]
+    assert (status, reason) == ("limit", WITHOUT_GROUPS[name][1])
+    assert "had it all" not in text
+
+
+def test_unnamed_files_of_a_process_without_its_first_thread_count(tiered: Sandbox) -> None:
+    events = events_of(tiered, "mem_deadleader", "files 40", limits=replace(SMALL, memory_mib=512))
+    assert "scratch" in kinds(events)
+    if not holds(tiered.report, "bounded scratch"):
+        assert end_of(events).reason == "scratch"
+
+
+def test_sessions_of_a_run_have_one_share_where_a_group_weighs_them(tiered: Sandbox) -> None:
+    """The share is a fifth of another session's, once it has used the processor for a while."""
+    if not memory_group.can_weigh():
+        pytest.skip("this machine has no cgroup with a weight")
+
+    task = "own" if holds(tiered.report, "private processes") else "one"  # landlock: refused
+
+    def lowered() -> bool:
+        ours = [g for g in memory_group.left_groups() if f"-{os.getpid()}-" in g.name]
+        files = [group / name for group in ours for name in ("cpu.shares", "cpu.weight")]
+        return any(file.exists() and file.read_text() in {"205\n", "20\n"} for file in files)
+
+    async def inside() -> None:
+        run = await tiered.start(Program(source("sessions"), task, Limits(cpu_s=100)))
+        async with asyncio.timeout(60):
+            while not await asyncio.to_thread(lowered):
+                await asyncio.sleep(0.05)
+        await run.cancel()
+
+    asyncio.run(inside())
+
+
+def test_many_sessions_end_the_run_where_nothing_weighs_them(tier: str) -> None:
+    limits: dict[str, float] = {"cpu_s": 100, "wall_s": 100}
+    [(_, reason, text)] = ends_without_groups(tier, [("sessions", "own", limits)])
+    assert "had it all" not in text
+    assert reason == "sessions" or text == "refused\n"  # by the filter of the tier landlock
 
 
 # What these do without a sandbox is bounded by rlimits of the shell that starts them.

@@ -74,6 +74,19 @@ def test_sibling_can_not_be_reached_and_goes_on(tiered: Sandbox) -> None:
     assert asyncio.run(both()) == set()
 
 
+def test_nothing_is_known_of_other_processes_but_that_they_are_there(tiered: Sandbox) -> None:
+    with victim() as pid:
+        assert attack(tiered, "landlock_processes", str(pid)) == ""
+    shown = attack(tiered, "landlock_processes", "0").splitlines()
+    assert {"processor time 2", "session", "group", "priority", "processors"} < set(shown)
+
+
+def test_asking_program_is_told_outside(tmp_path: Path) -> None:
+    with victim() as pid:
+        shown = attempt_outside(tmp_path, "landlock_processes", str(pid)).splitlines()
+    assert {"processor time 2", "session", "group", "priority", "processors"} < set(shown)
+
+
 def test_program_that_kills_its_parent_harms_itself_at_most(tiered: Sandbox) -> None:
     events = events_of(tiered, "kill_parent")
     assert end_of(events).status in {Status.SUCCESS, Status.ERROR}
