@@ -126,6 +126,10 @@ class CellEngine:
         """Have a fork server that does not answer killed: whatever waits for it then goes on."""
         await self._check.done()
 
+    def suspect(self) -> None:
+        """Have it checked, without waiting: a run ended that it had not begun."""
+        self._check.begin()
+
     # ------------------------------------------------------------ inside
 
     async def _taken(self) -> socket.socket:
@@ -330,6 +334,8 @@ class Cell:
         if not gone:  # a process in it waits to be reaped by its parent outside, it may be
             await self._engine.check()
             gone = await killed(self._pidfd)
+        elif self._silence is not None and not self._started:
+            self._engine.suspect()
         self._hear_no_more()
         self._leave_inside()
         self.ended.cancel()
