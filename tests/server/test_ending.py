@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from server.watch import descendants
+from tests.attacking import source
 from tests.processes import ROOT, below, held_still, is_there, pinned
 from tests.server.api import start
 from tests.serving import (
@@ -111,6 +112,22 @@ def test_ctrl_c_twice_ends_a_server_at_once(
         stop(server)
         ends(server.process, signal.SIGINT, signal.SIGINT)
         wait_until(lambda: marked_processes(mark) == [])
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_server_ends_beside_runs_that_have_siblings(
+    serve: ServerFactory, numbers: list[signal.Signals]
+) -> None:
+    server = serve()
+    mark = f"sib-{time.monotonic_ns()}"
+    code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"
+    task = '{"how": "sleeping", "sleep": 600}'
+    with server.client() as client:
+        for _ in range(4):
+            client.post("/api/runs", json={"code": code, "task": task})
+        wait_until(lambda: len(marked_processes(mark)) >= 4)
+    ends(server.process, *numbers)
+    wait_until(lambda: marked_processes(mark) == [])
 
 
 def test_runs_have_their_end_in_the_history_after_a_sigterm(serve: ServerFactory) -> None:
