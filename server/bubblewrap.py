@@ -28,11 +28,11 @@ from server.cell_root import (
     link_parts,
     paths_to_show,
 )
-from server.cells import handed_over
 from server.confine import MIB, Limits
 from server.engine import Order, Place, killed
 from server.helper_process import PACKAGE_ROOT, Helper, Together, in_thread
 from server.kept_place import KeptPlace
+from server.maker import handed_over
 from server.run_environment import CELL_ENVIRONMENT
 
 PROGRAM = "bwrap"

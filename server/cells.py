@@ -7,12 +7,9 @@ both. A run costs one fork of the fork server, and one cell of the store of prep
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import socket
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -23,8 +20,8 @@ from llm_agent_builder.errors import MachineryError
 from server import memory_group
 from server.carried_through import carried_through
 from server.cell_init import PORT
-from server.cell_root import RUN_UID, SCRATCH, paths_to_show
-from server.channel import channel, receive, send
+from server.cell_root import RUN_UID, SCRATCH
+from server.channel import channel, send
 from server.confine import Limits, task_cap
 from server.engine import (
     SOON_S,
@@ -35,18 +32,13 @@ from server.engine import (
     Order,
     Place,
     killed,
-    readable,
     tell_end,
 )
-from server.helper_process import PACKAGE_ROOT, Helper, Together
+from server.helper_process import Together
+from server.maker import READY_S, Maker, handed_over, let_go_of
 from server.run_environment import CELL_ENVIRONMENT
 from server.warm_parent import WarmParent
 
-_BOOT_MAKER = (
-    f"import sys; sys.path.insert(0, {PACKAGE_ROOT!r}); from server.cell_maker import main; main()"
-)
-_READY_S = 10.0
-"""For how long a cell may take to be ready, or to get another size; it takes 5 ms."""
 _TRIES = 3
 _log = logging.getLogger(__name__)
 
@@ -62,7 +54,7 @@ class CellEngine:
         """`preload` names SDK modules; `ready` cells are kept prepared."""
         self._wanted = ready
         self._lock = threading.Lock()
-        self._maker: _Maker | None = None
+        self._maker: Maker | None = None
         self._warm = WarmParent(preload, CELL_ENVIRONMENT)
         self._prepared: deque[socket.socket] = deque()
         self._repair = Together(self.start)
@@ -85,7 +77,7 @@ class CellEngine:
         for _ in range(_TRIES):
             control = await self._taken()
             try:
-                async with asyncio.timeout(_READY_S):
+                async with asyncio.timeout(READY_S):
                     cell = Cell(self, control, await handed_over(control))
             except TimeoutError:
                 control.close()
@@ -125,6 +117,10 @@ class CellEngine:
     async def check(self) -> None:
         """Have a fork server that does not answer killed: whatever waits for it then goes on."""
         await self._check.done()
+
+    def suspect(self) -> None:
+        """Have it checked, without waiting: a run ended that it had not begun."""
+        self._check.begin()
 
     # ------------------------------------------------------------ inside
 
@@ -176,108 +172,17 @@ class CellEngine:
         if self._maker is None or not self._maker.helper.alive:
             self._drop_maker()
             self._warm.end()
-            self._maker = _Maker.start()
+            self._maker = Maker.start()
         if not self._warm.alive:
             self._warm.start()
             self._warm.ask("enter", {"user": self._maker.user})
 
     def _drop_maker(self) -> None:
         while self._prepared:
-            _let_go_of(self._prepared.popleft())
+            let_go_of(self._prepared.popleft())
         if self._maker is not None:
             maker, self._maker = self._maker, None
             maker.end()
-
-
-class _Maker:
-    """The cell maker's process, and its user namespace."""
-
-    def __init__(self, helper: Helper, user: int) -> None:
-        self.helper = helper
-        self.user = user
-
-    @classmethod
-    def start(cls) -> _Maker:
-        """Start it and wait until it has its root. Blocks for at most `_READY_S`.
-
-        Raises:
-            MachineryError: it failed; says why.
-
-        """
-        helper = Helper.spawn(_BOOT_MAKER, options=("-I", "-S"))
-        try:
-            # The folder is only where the maker mounts its root; it has left it when it answers.
-            with tempfile.TemporaryDirectory(prefix="agent-cells-") as base:
-                helper.tell({"base": base, "paths": paths_to_show()})
-                message, descriptors = helper.hear(_READY_S)
-            if message is None or "failed" in message:
-                reason = message["failed"] if message else "it ended"
-                raise MachineryError(f"the cell maker failed: {reason}")
-        except (OSError, ValueError) as error:
-            helper.end()
-            raise MachineryError(f"the cell maker does not answer: {error}") from None
-        except BaseException:
-            helper.end()
-            raise
-        return cls(helper, descriptors[0])
-
-    def order_cell(self) -> socket.socket:
-        """Return our end of the channel of a cell that will be ready soon. Never waits.
-
-        Raises:
-            MachineryError: the maker can't be reached; it is killed then.
-
-        """
-        try:
-            ours, theirs = channel()
-        except OSError as error:
-            raise MachineryError(f"a cell can't be asked for: {error.strerror}") from None
-        with theirs:
-            if not self.helper.tell({"make": True}, [theirs.fileno()]):
-                ours.close()
-                self.helper.kill()
-                raise MachineryError("the cell maker can't be reached")
-        return ours
-
-    def end(self) -> None:
-        self.helper.end()
-        os.close(self.user)
-
-
-def _let_go_of(control: socket.socket) -> None:
-    """End a cell that nobody has taken: also one whose init has been stopped, if it is ready."""
-    control.setblocking(False)
-    with contextlib.suppress(OSError, ValueError), control:
-        message, descriptors = receive(control)
-        for name, descriptor in zip((message or {}).get("ready", ()), descriptors, strict=False):
-            if name == "pidfd":
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-            os.close(descriptor)
-
-
-async def handed_over(control: socket.socket) -> dict[str, int]:
-    """Wait for a cell's init to be ready; return what it hands over. The caller sets a deadline.
-
-    Raises:
-        ConnectionError: it has ended.
-        MachineryError: it failed; says why.
-
-    """
-    control.setblocking(False)
-    while True:
-        try:
-            message, descriptors = receive(control)
-            break
-        except BlockingIOError:
-            await readable(control.fileno(), _READY_S)
-        except OSError as error:
-            raise MachineryError(f"a cell can't be taken: {error.strerror}") from None
-    if message is None:
-        raise ConnectionError
-    if "failed" in message:
-        raise MachineryError(f"a cell could not be made: {message['failed']}")
-    return dict(zip(message["ready"], descriptors, strict=True))
 
 
 class Cell:
@@ -330,6 +235,8 @@ class Cell:
         if not gone:  # a process in it waits to be reaped by its parent outside, it may be
             await self._engine.check()
             gone = await killed(self._pidfd)
+        elif self._silence is not None and not self._started:
+            self._engine.suspect()
         self._hear_no_more()
         self._leave_inside()
         self.ended.cancel()
@@ -369,7 +276,7 @@ class Cell:
         try:
             send(self._control_end, {"go": asdict(limits)})
             if self._resized is not None:
-                await asyncio.wait_for(self._resized, _READY_S)
+                await asyncio.wait_for(self._resized, READY_S)
         except TimeoutError:
             raise MachineryError("the cell does not answer") from None
 

@@ -109,6 +109,8 @@ class _FolderPlace(KeptPlace):
         """See `Place`."""
         if self._asking is not None:
             self._asking.cancel()
+            if self._agent is None:  # it was not begun in all its time
+                self._check.begin()
         return await super().close()
 
     async def _see_that_it_starts(self) -> None:

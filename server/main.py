@@ -85,14 +85,15 @@ def create_app(
         configure_logs(settings.log_level)
         loop = asyncio.get_running_loop()
         ending = Ending()
-        async with open_rooms(settings, keys, registry, closing=Closing(ending.left)) as rooms:
-            app.state.rooms = rooms
 
-            def end_runs() -> None:
-                """Give whoever waits for a run its end, so that connections end, too."""
-                loop.call_soon_threadsafe(rooms.runs.cancel_all)
+        def end_runs() -> None:
+            """Give whoever waits for a run its end, so that connections end, too."""
+            if hasattr(app.state, "rooms"):  # else the server is still starting
+                loop.call_soon_threadsafe(app.state.rooms.runs.cancel_all)
 
-            with ending.watching(end_runs):
+        with ending.watching(end_runs):
+            async with open_rooms(settings, keys, registry, closing=Closing(ending.left)) as rooms:
+                app.state.rooms = rooms
                 yield
 
     app = FastAPI(

@@ -68,11 +68,10 @@ class WarmParent:
         otherwise.
         """
         helper = self._helper
-        if helper is None or helper.answers():
-            return
-        _log.error("the fork server does not answer: it is killed, and replaced")
-        helper.kill()
-        helper.reap(1.0)
+        if helper is not None and not helper.answers():
+            _log.error("the fork server does not answer: it is killed, and replaced")
+            helper.kill()
+            helper.reap(1.0)
         reap_orphans()
 
     def end(self) -> None:
@@ -90,7 +89,10 @@ def reap_orphans() -> None:
     namespace, which no process that this one started itself has.
     """
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
+        children: list[str] = []
+        with contextlib.suppress(OSError):  # a thread that has ended
+            children = (task / "children").read_text().split()
+        for child in children:
             with contextlib.suppress(OSError):
                 status = Path(f"/proc/{child}/status").read_text()
                 numbers = next(line for line in status.splitlines() if line.startswith("NSpid:"))

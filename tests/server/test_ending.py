@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from server.watch import descendants
+from tests.attacking import source
 from tests.processes import ROOT, below, held_still, is_there, pinned
 from tests.server.api import start
 from tests.serving import (
@@ -111,6 +112,22 @@ def test_ctrl_c_twice_ends_a_server_at_once(
         stop(server)
         ends(server.process, signal.SIGINT, signal.SIGINT)
         wait_until(lambda: marked_processes(mark) == [])
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_server_ends_beside_runs_that_have_siblings(
+    serve: ServerFactory, numbers: list[signal.Signals]
+) -> None:
+    server = serve()
+    mark = f"sib-{time.monotonic_ns()}"
+    code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"
+    task = '{"how": "sleeping", "sleep": 600}'
+    with server.client() as client:
+        for _ in range(4):
+            client.post("/api/runs", json={"code": code, "task": task})
+        wait_until(lambda: len(marked_processes(mark)) >= 4)
+    ends(server.process, *numbers)
+    wait_until(lambda: marked_processes(mark) == [])
 
 
 def test_runs_have_their_end_in_the_history_after_a_sigterm(serve: ServerFactory) -> None:
@@ -243,3 +260,35 @@ def test_ctrl_c_ends_the_command_run_whose_output_nobody_reads(tmp_path: Path) -
         wait_until(lambda: "pipe_write" in Path(f"/proc/{process.pid}/wchan").read_text())
         ends(process, signal.SIGINT)
         wait_until(lambda: marked_processes(mark) == [])
+
+
+# ---------------------------------------------------------------- a start that fails
+
+
+def test_server_whose_port_is_taken_when_it_has_started_leaves_no_helper(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        arguments = [sys.executable, "-m", "uvicorn", "server.main:app", "--port", port]
+        process = subprocess.Popen(
+            arguments, cwd=ROOT, env=bare_environment(tmp_path), stderr=subprocess.DEVNULL
+        )
+        started: set[int] = set()
+        while process.poll() is None:
+            started.update(descendants(process.pid))
+            time.sleep(0.01)
+    assert process.returncode != 0
+    assert started
+    wait_until(lambda: not any(map(is_there, started)))
+
+
+def test_sigterm_ends_a_server_that_is_still_starting(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("serve", "--port", "0"),
+        cwd=tmp_path,
+        env=bare_environment(tmp_path, PYTHONPATH=str(ROOT)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    os.kill(below(process.pid, "server.cell_maker"), signal.SIGSTOP)  # and so it waits for it
+    ends(process, signal.SIGTERM)

@@ -16,10 +16,11 @@ from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server.abandoned import AbandonedPlaces
 from server.carried_through import carried_through
 from server.cells import CellEngine
-from server.confine import Limits
+from server.confine import Limits, become_subreaper
 from server.ending import Closing
 from server.engine import Place
 from server.helper_process import Helper
+from server.libc import libc
 from server.run_events import ExitEvent, OutputEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, SandboxRun
 from tests.processes import below, held_still, init_beside, is_there, pinned
@@ -80,6 +81,20 @@ def test_run_starts_though_the_fork_server_was_stopped(sandbox: Sandbox) -> None
     assert asyncio.run(inside())[:1] == HI
 
 
+def test_runs_of_a_second_find_that_the_fork_server_was_stopped(sandbox: Sandbox) -> None:
+    only(sandbox, "strong", "landlock")
+
+    async def inside() -> list[SandboxEvent]:
+        await run(sandbox)
+        os.kill(below(os.getpid(), FORK_SERVER), signal.SIGSTOP)
+        [*_, end] = await run(sandbox, wall_s=1)
+        assert isinstance(end, ExitEvent)
+        assert end.status is Status.TIMEOUT
+        return await run(sandbox)
+
+    assert asyncio.run(inside())[:1] == HI
+
+
 def test_silent_fork_server_is_replaced_and_its_runs_get_an_end(sandbox: Sandbox) -> None:
     only(sandbox, "strong")
 
@@ -109,6 +124,25 @@ def test_run_that_a_silent_fork_server_does_not_begin_gets_an_end(sandbox: Sandb
         return await run(sandbox)
 
     assert asyncio.run(inside())[:1] == HI
+
+
+def test_processes_that_a_killed_fork_server_leaves_to_the_first_of_a_container_are_reaped(
+    sandbox: Sandbox,
+) -> None:
+    only(sandbox, "strong")
+
+    async def inside() -> None:
+        async with sleeping(sandbox) as (started, process):
+            os.kill(below(os.getpid(), FORK_SERVER), signal.SIGKILL)
+            await started.cancel()
+            assert not started.abandoned
+            assert not os.path.exists(f"/proc/{process}")
+
+    become_subreaper()  # orphans come to this process, as to the first of a container
+    try:
+        asyncio.run(inside())
+    finally:
+        libc.prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 # ---------------------------------------------------------------- the cell maker
