@@ -124,8 +124,6 @@ def _confine(
         confine.limit_resources(limits, taken=taken)
     confine.set_inspectable(True)
     if "seccomp" in layers:
-        if job["count_children"]:
-            load_seccomp(filters["children"])
         load_seccomp(filters[job["filter"]])
 
 

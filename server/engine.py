@@ -22,7 +22,6 @@ from typing import Any, Protocol
 from llm_agent_builder.errors import MachineryError
 from server.channel import channel, receive, send
 from server.confine import Limits
-from server.memory_group import can_count_cpu
 
 PACKAGE_ROOT = str(Path(__file__).resolve().parent.parent)
 """The folder that holds the `server` package, for a helper's module path."""
@@ -47,7 +46,6 @@ class Order:
             "environment": dict(self.environment),
             "limits": asdict(self.limits),
             "layers": list(self.layers),
-            "count_children": not can_count_cpu(),
             **more,
         }
 
