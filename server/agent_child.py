@@ -145,8 +145,6 @@ def _layers(
         yield "rlimits", lambda: confine.limit_resources(limits, taken=taken)
     yield "its /proc entries", lambda: confine.set_inspectable(True)
     if "seccomp" in layers:
-        if job["count_children"]:
-            yield "seccomp for its children", lambda: load_seccomp(filters["children"])
         yield "seccomp", lambda: load_seccomp(filters[job["filter"]])
 
 

@@ -20,7 +20,6 @@ from typing import Any, Protocol
 from llm_agent_builder.errors import MachineryError
 from server.channel import close_all, receive
 from server.confine import Limits
-from server.memory_group import can_count_cpu
 
 END_S = 2.5
 """For how long the processes of a run may take to end when they have been killed."""
@@ -48,7 +47,6 @@ class Order:
             "environment": dict(self.environment),
             "limits": asdict(self.limits),
             "layers": list(self.layers),
-            "count_children": not can_count_cpu(),
             **more,
         }
 

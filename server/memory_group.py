@@ -122,11 +122,6 @@ def can_make_groups() -> bool:
     return not _files().isdisjoint(_EVENTS)
 
 
-def can_count_cpu() -> bool:
-    """Return whether the kernel adds up the processor time of runs here."""
-    return not _files().isdisjoint(_USAGE)
-
-
 def can_weigh() -> bool:
     """Return whether all processes of a run have one share of the processor here."""
     return not _files().isdisjoint(_WEIGHTS)

@@ -16,9 +16,8 @@ from server import seccomp_calls as calls
 from server import seccomp_rules as rules
 from server.libc import check, libc
 
-FILTERS = ("shared", "private", "children")
-"""For a run that shares the host's files and network, and for one that has its own; "children" is
-put on before one of them where no cgroup counts the processor time of a run."""
+FILTERS = ("shared", "private")
+"""For a run that shares the host's files and network, and for one that has its own."""
 
 _PR_SET_SECCOMP = 22
 _OFFSET_NR, _OFFSET_ARCH = 0, 4
@@ -48,12 +47,10 @@ def seccomp_program(name: str, machine: str | None = None) -> bytes:
         rules.load(_OFFSET_ARCH),
         *rules.unless(_AUDIT_ARCH[machine], [rules.answer(errno.EPERM)]),
         rules.load(_OFFSET_NR),
+        *_rules(machine, column, private=name == "private"),
+        rules.allow(),
     ]
-    if name == "children":
-        program += rules.when_call(calls.CHECKED["rt_sigaction"][column], rules.wait_rules())
-    else:
-        program += _rules(machine, column, private=name == "private")
-    return b"".join([*program, rules.allow()])
+    return b"".join(program)
 
 
 def _rules(machine: str, column: int, *, private: bool) -> list[bytes]:

@@ -23,7 +23,6 @@ CHECKED: dict[str, Numbers] = {
     "prctl": (157, 167),
     "preadv2": (327, 286),
     "pwritev2": (328, 287),
-    "rt_sigaction": (13, 134),
     "sendto": (44, 206),
     "sendmsg": (46, 211),
     "sendmmsg": (307, 269),

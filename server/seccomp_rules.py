@@ -114,17 +114,6 @@ def clone_rules() -> list[bytes]:
     return [*body, _instruction(_AND, ~_HARMLESS & 0xFFFFFFFF), *_only(*_FORKS)]
 
 
-def wait_rules() -> list[bytes]:
-    """Have a change of the action of SIGCHLD succeed without effect (sigaction's arguments).
-
-    A process that ignores the signal has its children reaped unseen, and the processor time that
-    they used is added to nobody's; see wait(2), NOTES.
-    """
-    changed = [answer(0)]
-    body = [_argument(1), *unless(0, changed), _high_half(1), *unless(0, changed)]
-    return [_argument(0), *when(_SIGCHLD, [*body, allow()])]
-
-
 _PRCTL_ALLOWED = (
     *(2, 3, 7, 13),  # PR_GET_PDEATHSIG, _DUMPABLE, _KEEPCAPS, _TIMING
     range(15, 17),  # PR_SET_NAME, PR_GET_NAME

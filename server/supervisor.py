@@ -9,6 +9,8 @@ descriptors; the end of the channel means: end everything.
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import select
 import signal
 import socket
@@ -93,10 +95,16 @@ class Supervisor:
             send(self._control, message)
 
     def _patience(self) -> float | None:
-        """Return for how many milliseconds to wait; without a run, for ever."""
+        """Return for how many milliseconds to wait; without a run, for ever.
+
+        Looks come at random, so that a run can't use the time between two that it foresees.
+        """
         if self._watch is None:
             return None
-        return 1000 * (_QUICK_S if self._looks < _QUICK_LOOKS else _POLL_S)
+        if self._looks < _QUICK_LOOKS:
+            return 1000 * _QUICK_S
+        chance = (int.from_bytes(os.urandom(4), "big") + 1) / 2**32
+        return 1000 * min(-math.log(chance) * _POLL_S, 3 * _POLL_S)
 
     def _obey(self) -> None:
         message, descriptors = receive(self._control)

@@ -10,6 +10,7 @@ import contextlib
 import os
 import resource
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,7 @@ _DEEPEST = 64  # folders within folders; more than that is an attempt at somethi
 _ENTRY_BYTES = 1024  # what an entry is charged at least: an empty file is not free
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_PROCESSORS = os.cpu_count() or 1
 _ENDED = (b"Z", b"X")
 
 
@@ -80,16 +82,28 @@ def _process(pid: int) -> _Process | None:
     if fields[0] in _ENDED and tasks > 1:
         alive, resident = _thread_alive(pid)
     utime, stime, cutime, cstime = (int(field) / _TICKS for field in fields[11:15])
+    own_cpu = utime + stime
+    with contextlib.suppress(OSError):  # to the nanosecond: clock_getcpuclockid(3)
+        own_cpu = time.clock_gettime(~pid << 3 | 2)
     return _Process(
         key=(pid, int(fields[19])),
         ended=fields[0] in _ENDED and alive == pid,
-        own_cpu=utime + stime,
+        own_cpu=own_cpu,
         children_cpu=cutime + cstime,
         tasks=tasks,
         resident=resident * _PAGE,
         session=int(fields[3]),
         alive=alive,
     )
+
+
+def _share(process: _Process, now: float) -> float:
+    """Return what share of its life, at most, a process has used a processor.
+
+    Its start is known to a tick, 10 ms.
+    """
+    age = now - (process.key[1] + 1) / _TICKS
+    return min(1.0, process.own_cpu / max(process.own_cpu, age, 1e-9))
 
 
 def _thread_alive(pid: int) -> tuple[int, int]:
@@ -279,8 +293,9 @@ class Watch:
         self._tasks = tasks
         self._tasks_are_capped = tasks_are_capped
         self._polls = 0
+        self._looked = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._own_cpu: dict[tuple[int, int], float] = {}
-        self._gone_cpu = 0.0
+        self._seen_cpu = 0.0
         self._before_account: float | None = None
         self._noticed: set[str] = set()
         self._told: set[str] = set()
@@ -298,7 +313,7 @@ class Watch:
         kind = self._tasks_exceeded(sum(process.tasks for process in going))
         if kind is not None:
             return kind
-        self.cpu_s = max(self.cpu_s, self._cpu(processes), self._accounted(account))
+        self.cpu_s = max(self.cpu_s, self._cpu(processes, account))
         if self.cpu_s > self._limits.cpu_s:
             return "cpu"
         self._polls += 1
@@ -314,34 +329,45 @@ class Watch:
             return "processes"
         return None
 
-    def _accounted(self, account: Account | None) -> float:
-        """Return what the run used before it was in the kernel's account, and since."""
-        if account is None:
-            return 0.0
-        if self._before_account is None:
-            self._before_account = self.cpu_s
-        return self._before_account + account.cpu_s()
-
     def notices(self) -> set[str]:
         """Return the kinds of limits that were met since the last call, and don't end the run."""
         new = self._noticed - self._told
         self._told |= new
         return new
 
-    def _cpu(self, processes: list[_Process]) -> float:
-        """Return the CPU seconds of the tree, as /proc shows them.
+    def _cpu(self, processes: list[_Process], account: Account | None) -> float:
+        """Return the CPU seconds of the tree: as the kernel counts them, or as /proc shows them.
 
-        Two sums, each of which misses what the other sees: what parents are told of children they
-        waited for, and the most that was ever seen of each process. Children that nobody waits for
-        are in neither: see `seccomp_rules.wait_rules`.
+        There are two sums in /proc, each of which misses what the other sees: what parents are told
+        of children they waited for, and what is seen of each process.
         """
-        seen = {process.key: process.own_cpu for process in processes}
-        self._gone_cpu += sum(cpu for key, cpu in self._own_cpu.items() if key not in seen)
-        self._own_cpu = seen
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         told = reaped.ru_utime + reaped.ru_stime
         told += sum(process.own_cpu + process.children_cpu for process in processes)
-        return max(told, self._gone_cpu + sum(seen.values()))
+        self._seen_cpu += self._seen_since(processes)
+        counted = account.cpu_s() if account is not None else 0.0
+        if not counted:
+            return max(told, self._seen_cpu)
+        if self._before_account is None:
+            self._before_account = self.cpu_s
+        return max(told, self._before_account + counted)
+
+    def _seen_since(self, processes: list[_Process]) -> float:
+        """Return the CPU seconds that were used since the last look, as far as it can be seen.
+
+        A new process stands for those that came and went in between, which the kernel may have
+        reaped without adding their time to anybody's: the share of its life that it has used a
+        processor is charged for the whole time. Since looks come at random, that is on average
+        what such processes use.
+        """
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        gap, self._looked = now - self._looked, now
+        known, self._own_cpu = self._own_cpu, {one.key: one.own_cpu for one in processes}
+        used = sum(one.own_cpu - known[one.key] for one in processes if one.key in known)
+        new = [one for one in processes if one.key not in known]
+        used += sum(one.own_cpu for one in new)
+        unseen = sum(max(0.0, _share(one, now) * gap - one.own_cpu) for one in new)
+        return used + min(unseen, gap * _PROCESSORS)
 
     def _memory_exceeded(self, going: list[_Process], seldom: bool) -> bool:
         """Compare resident sizes, which are cheap to read, then the exact ones if need be.
