@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,7 @@ async def eventually(condition: Callable[[], object]) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> object:
+def locked(folder: Path) -> Iterator[None]:
     with contextlib.closing(sqlite3.connect(folder / "runs.sqlite3")) as database:
         database.isolation_level = None
         database.execute("BEGIN EXCLUSIVE")
