@@ -35,6 +35,8 @@ def events_of(text: str) -> list[tuple[int, str, dict[str, Any]]]:
     found = []
     for block in text.strip().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if line[0] != ":")
+        if not fields:
+            continue  # a comment alone: the run was silent for a while
         found.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
     return found
 
