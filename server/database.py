@@ -42,6 +42,7 @@ _PLAIN = (
     (("is locked", "lock timeout"), "another process has locked it: end that process"),
     (("readonly", "read-only", "Read-only"), "it can't be written: make its place writable"),
     (("not a database", "malformed"), "its file is damaged: restore a backup or move it away"),
+    (("disk I/O error",), "its disk is full or fails: look at the data folder"),
     (("unable to open",), "its file can't be opened: look at the data folder"),
     (
         ("connection", "server closed", "terminating", "starting up", "shutting down"),

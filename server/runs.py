@@ -237,8 +237,8 @@ class Runs:
     async def history(self, *, limit: int, before: str | None) -> list[dict[str, Any]]:
         """Return runs, newest first; with `before`, those older than that run."""
         rows = await self._threads.read(self._store.runs, limit=limit, before=before)
-        if any(map(self._is_stale, rows)):
-            rows = await self._threads.read(self._store.runs, limit=limit, before=before)
+        for row in filter(self._is_stale, rows):
+            row.update(await self._threads.read(self._store.summary, row["id"]))
         return [_as_shown(row, self._in_memory(row["id"])) for row in rows]
 
     def _in_memory(self, run_id: str) -> Run | None:

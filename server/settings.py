@@ -133,7 +133,10 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None,
         repr=False,
-        description="SQLAlchemy URL of another database (default: SQLite in the data folder).",
+        description="Another database: sqlite:////FOLDER/FILE, or "
+        "postgresql://USER:PASSWORD@HOST/NAME with the extra [postgres] installed (default: SQLite "
+        "in the data folder). Several servers may share one; SQLite's file must be on a disk of "
+        "the machine they all run on.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG also logs what the local model says."

@@ -213,6 +213,12 @@ class Store:
                 )
             return [_summary(row) for row in session.scalars(query)]
 
+    def summary(self, run_id: str) -> dict[str, Any]:
+        """Return one run as `runs` does; an empty one where it is no longer in the history."""
+        with self.database.reading() as session:
+            row = session.get(RunRow, storable(run_id))
+            return _summary(row) if row else {}
+
     def status(self, run_id: str) -> str:
         """Return the status of a run.
 

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,19 +73,14 @@ def test_write_waits_for_one_that_another_process_makes(store: Store, tmp_path: 
 
 def test_read_before_a_write_never_makes_it_fail(store: Store) -> None:
     """A transaction that reads and then writes fails in SQLite if another one wrote in between."""
-    threads = [
-        threading.Thread(
-            target=lambda name=name: [
-                (add(store, f"{name}{n}"), store.add_events(f"{name}{n}", [(1, "started", {})]))
-                for n in range(30)
-            ]
-        )
-        for name in "abcd"
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+    def work(name: str) -> None:
+        for number in range(30):
+            add(store, f"{name}{number}")
+            store.add_events(f"{name}{number}", [(1, "started", {})])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, "abcd"))
     assert len(store.runs(limit=200)) == 120
     assert {row["status"] for row in store.runs(limit=200)} == {"running"}
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from server.database_threads import DatabaseThreads
+from server.heartbeat import Heartbeat
 from server.leases import BEATS_WITHOUT, Lease
+from server.pruning import Pruning
 from server.server_place import ServerPlace
-from server.store import INTERRUPTED, Store
+from server.store import INTERRUPTED, LOST, Store
 from tests.serving import wait_until
 
 EXIT = (3, "exit", {"status": "success"})
@@ -123,6 +127,8 @@ def test_lease_that_was_given_back_leaves_nothing(store: Store) -> None:
 
 TAKES_A_LEASE = """
 import sys, pathlib
+from server.database_threads import DatabaseThreads
+from server.heartbeat import Heartbeat
 from server.leases import Lease
 from server.store import Store
 store = Store(pathlib.Path(sys.argv[1]), sys.argv[2])
@@ -160,3 +166,62 @@ def test_process_elsewhere_is_never_taken_for_gone() -> None:
     assert not replace(here, boot_id="another").has_ended(same_machine=False)
     assert replace(here, boot_id="another").has_ended(same_machine=True)
     assert replace(here, pid_started=1).has_ended(same_machine=False)  # its number is another's now
+
+
+@dataclass
+class Carried:
+    """The runs that a server has in memory, and those that it was asked to cancel."""
+
+    live: dict[str, str]
+    cancelled: list[str] = field(default_factory=list)
+
+    def going(self) -> Mapping[str, str]:
+        return self.live
+
+    def in_memory(self) -> Collection[str]:
+        return self.live.keys()
+
+    def cancel_soon(self, run_id: str) -> None:
+        self.cancelled.append(run_id)
+
+
+def test_run_whose_admission_failed_after_it_was_written_gets_an_end(store: Store) -> None:
+    """As when a connection breaks between a commit and its answer."""
+    lease = Lease(store.database)
+    threads = DatabaseThreads(store.database)
+    pruning = Pruning(store.database, keep_runs=10, keep_files_mib=1)
+
+    async def beat() -> None:
+        heartbeat = Heartbeat(store, threads, lease, pruning, Carried({"known": "queued"}))
+        await heartbeat.start()
+        for run_id in ("known", "unknown"):
+            store.add_run(run_id, code="", task="", backend="local", server_id=lease.id)
+        await heartbeat.beat()
+        await heartbeat.close(release=True)
+
+    asyncio.run(beat())
+    threads.close()
+    assert store.status("known") == "queued"
+    assert (store.run("unknown")["status"], store.run("unknown")["reason"]) == ("failed", LOST)
+
+
+def test_cancellation_asked_elsewhere_reaches_the_server_that_has_the_run(store: Store) -> None:
+    lease = Lease(store.database)
+    threads = DatabaseThreads(store.database)
+    pruning = Pruning(store.database, keep_runs=10, keep_files_mib=1)
+    carried = Carried({"a": "running", "b": "running"})
+
+    async def wait_for_it() -> None:
+        heartbeat = Heartbeat(store, threads, lease, pruning, carried)
+        await heartbeat.start()
+        for run_id in carried.live:
+            store.add_run(run_id, code="", task="", backend="local", server_id=lease.id)
+        store.ask_to_cancel("b")
+        async with asyncio.timeout(30):
+            while not carried.cancelled:
+                await asyncio.sleep(0.05)
+        await heartbeat.close(release=True)
+
+    asyncio.run(wait_for_it())
+    threads.close()
+    assert set(carried.cancelled) == {"b"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,7 @@ async def eventually(condition: Callable[[], object]) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> object:
+def locked(folder: Path) -> Iterator[None]:
     with contextlib.closing(sqlite3.connect(folder / "runs.sqlite3")) as database:
         database.isolation_level = None
         database.execute("BEGIN EXCLUSIVE")
@@ -135,9 +135,9 @@ def test_end_waits_for_a_write_of_the_same_run_that_is_under_way(tmp_path: Path)
                 writing = asyncio.create_task(found.write_behind(run))
                 await eventually(run.writing.locked)
                 writing.cancel()  # as at a run's end
+                await asyncio.wait({writing})
+                assert run.writing.locked()
                 closing = asyncio.create_task(found.close(run))
-                await asyncio.sleep(0)
-                assert run.kept == 0
             await closing
             assert not found.unwritten
         assert [number for number, _, _ in store.events("a")] == [1, 2]
