@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from itertools import cycle
@@ -29,12 +29,16 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from llm_agent_builder.answer_readers import anthropic_reader, chat_completion_reader
+from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
 from server.budgets import RunBudget
+from server.daily_budget import DailyBudget, keep_books
 from server.gateway import Gateway, Grant, ModelCall, Upstream, settle_in
 from server.ledgers import Caps, Ledger
+from server.metering import today
 from server.metrics import RunMetrics
 from server.settings import Secret
+from server.store import Store
 from server.tally import Tally
 
 CALLS_A_RUN = 1500
@@ -275,26 +279,46 @@ async def many_streams(targets: list[Target], count: int, pause: float) -> tuple
 # ---------------------------------------------------------------- exactness
 
 
-def fuzzed_stream(rng: random.Random) -> tuple[bytes, dict[str, int], bool]:
-    """Return a stream, the usage that it tells, and whether it is Anthropic's."""
-    text = "".join(rng.choice('word "\\é{}[]:,\nusage') for _ in range(rng.randint(0, 60)))
-    told = {"input": rng.randint(0, 10**6), "output": rng.randint(0, 10**5)}
-    cached = rng.randint(0, 10**5)
+ODD = (-1, 0.5, 10**30, "7", True, [7], {"n": 7})
+QUIET: tuple[Any, ...] = (
+    None,
+    {},
+    {"output_tokens": 0, "completion_tokens": 0},
+    {"output_tokens": None},
+)
+
+
+def fuzzed_stream(rng: random.Random) -> tuple[bytes, tuple[int, int] | None, bool]:
+    """Return a stream, the usage that it tells (None: none that counts), and if it's Anthropic's.
+
+    A third of the streams repeats its usage in an odd form: as nothing, as less, or as no number.
+    """
+    text = "".join(rng.choice('word "\\é{}[]:,\nusage') for _ in range(rng.randint(1, 60)))
+    read, written, cached = (rng.randint(1, 10**6) for _ in range(3))
     end = rng.choice(["\n", "\r\n", "\r"])
     is_anthropic = rng.random() < 0.5
+    odd = rng.choice([*QUIET, *ODD]) if rng.random() < 0.3 else None
     if is_anthropic:
-        started = {"input_tokens": told["input"], "cache_read_input_tokens": cached}
+        started = {"input_tokens": read, "cache_read_input_tokens": cached}
         delta = {"type": "content_block_delta", "delta": {"text": text}}
         events: list[Any] = [{"type": "message_start", "message": {"usage": started}}]
         events += [delta] * rng.randint(0, 8)
-        events += [{"type": "message_delta", "usage": {"output_tokens": told["output"]}}]
-        told["input"] += cached
+        usages: list[Any] = [{"output_tokens": written}, odd_usage(odd, "output_tokens")]
+        events += [{"type": "message_delta", "usage": usage} for usage in usages]
+        read += cached
     else:
-        usage = {"prompt_tokens": told["input"], "completion_tokens": told["output"]}
+        usage = {"prompt_tokens": read, "completion_tokens": written}
         chunk = {"choices": [{"delta": {"content": text}}], "usage": None}
         events = [chunk] * rng.randint(0, 8) + [{"choices": [], "usage": usage}]
+        events += [{"choices": [], "usage": odd_usage(odd, "completion_tokens")}]
     lines = [f"data: {json.dumps(item, ensure_ascii=rng.random() < 0.5)}{end}" for item in events]
+    told = None if odd in ODD else (read, written)
     return (end.join(lines) + end).encode(), told, is_anthropic
+
+
+def odd_usage(odd: object, key: str) -> object:
+    """Return a usage object with an odd number, or one that says nothing."""
+    return odd if odd in QUIET else {key: odd}
 
 
 def metering_errors(streams: int) -> int:
@@ -311,17 +335,33 @@ def metering_errors(streams: int) -> int:
             start += size
         reader.finish()
         usage = reader.seen.usage
-        wrong += usage is None or (usage.input_tokens, usage.output_tokens) != (
-            told["input"],
-            told["output"],
-        )
+        wrong += (usage and (usage.input_tokens, usage.output_tokens)) != told
     return wrong
 
 
-async def overspent(upstream: int, trials: int, streams: int) -> tuple[int, int, int]:
+@asynccontextmanager
+async def budgets(caps: Caps, servers: int) -> AsyncIterator[list[RunBudget]]:
+    """Yield the budgets of as many runs: of one run's, or of servers that share a database."""
+    if servers == 1:
+        yield [RunBudget(Ledger("run", caps))]
+        return
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
+        stores = [open_.enter_context(closing(Store(Path(folder)))) for _ in range(servers)]
+        days = [DailyBudget(caps, today, store.spending.exchange) for store in stores]
+        books = [asyncio.create_task(keep_books(day)) for day in days]
+        yield [RunBudget(Ledger("run", Caps()), day) for day in days]
+        for task in books:
+            task.cancel()
+        await asyncio.gather(*books, return_exceptions=True)
+
+
+async def overspent(
+    upstream: int, trials: int, streams: int, servers: int = 1
+) -> tuple[int, int, int]:
     """Return the trials in which a cap was crossed, and calls that went through and that did not.
 
-    What was spent is the upstream's own count: tokens that it wrote, wanted or not.
+    What was spent is the upstream's own count: tokens that it wrote, wanted or not. With several
+    servers the cap is that of the day, in a database that they share.
     """
     url = f"http://127.0.0.1:{upstream}"
     rng, caps = random.Random(11), dict[str, int]()
@@ -334,12 +374,14 @@ async def overspent(upstream: int, trials: int, streams: int) -> tuple[int, int,
     await gateway.start()
     for number in range(trials):
         calls: list[ModelCall] = []
-        cap = rng.randint(800, 12_000)
-        caps[str(number)] = cap
-        budget = RunBudget(Ledger("run", Caps(tokens=cap)))
-        grant = await gateway.open(policy, calls.append, budget=budget)
-        await asyncio.gather(*(try_stream(grant, str(number), rng) for _ in range(streams)))
-        await grant.close()
+        name, cap = f"{servers}-{number}", rng.randint(800, 12_000)
+        caps[name] = cap
+        async with budgets(Caps(tokens=cap), servers) as found:
+            grants = [await gateway.open(policy, calls.append, budget=each) for each in found]
+            each_one = [grants[index % servers] for index in range(streams)]
+            await asyncio.gather(*(try_stream(grant, name, rng) for grant in each_one))
+            for grant in grants:
+                await grant.close()
         went = sum(call["http.response.status_code"] == 200 for call in calls)
         through, refused = through + went, refused + len(calls) - went
     await gateway.close()
@@ -349,6 +391,23 @@ async def overspent(upstream: int, trials: int, streams: int) -> tuple[int, int,
     writer.close()
     over = sum(spent.get(name, 0) > cap for name, cap in caps.items())
     return over, through, refused
+
+
+async def reservations(count: int) -> tuple[float, float]:
+    """Return how long a reservation in a database takes, alone and of 50 at once, in seconds."""
+    asked = RequestFacts(model=MODEL, max_tokens=10)
+
+    async def one(of: RunBudget) -> None:
+        (await of.hold(ProviderEnum.ANTHROPIC, asked, today(), free=False)).settle(None)
+
+    async with budgets(Caps(calls=10**9), 2) as (budget, _):
+        begun = time.perf_counter()
+        for _ in range(count):
+            await one(budget)
+        alone = time.perf_counter()
+        for _ in range(count // 50):
+            await asyncio.gather(*(one(budget) for _ in range(50)))
+        return (alone - begun) / count, (time.perf_counter() - alone) / (count // 50)
 
 
 async def try_stream(grant: Grant, name: str, rng: random.Random) -> None:
@@ -407,9 +466,12 @@ async def bench(program: str | None, rounds: int) -> None:
                 await compare([[direct], [other]], rounds, 5)
         await bench_streams(direct)
         pin(0, 1)
-        over, through, refused = await overspent(upstream, rounds, 50)
-        print(f"{rounds} trials of 50 parallel streams at the edge of a cap: {over} crossed it")
-        print(f"({through:,} calls went through, {refused:,} were refused)")
+        for servers in (1, 2):
+            over, through, refused = await overspent(upstream, rounds, 50, servers)
+            print(f"{rounds} trials of 50 streams, {servers} servers: {over} crossed the cap")
+            print(f"({through:,} calls went through, {refused:,} were refused)")
+    alone, together = await reservations(1000)
+    print(f"a reservation of the day: {alone * 1000:.2f} ms, 50 at once {together * 1000:.2f} ms")
     wrong = metering_errors(10 * rounds)
     print(f"metering: {wrong} of {10 * rounds:,} fuzzed streams read wrongly")
 

@@ -2,8 +2,8 @@
 
 Answers POST by what the request's headers ask for: `x-chunks` and `x-pause` a stream of so many
 events, so many seconds apart; `x-endless` a stream of so many MiB of one event without its end;
-`x-trial` a stream that uses up to its `max_tokens` and counts what
-it used under that name; else one small message. `GET /spent` returns the counts.
+`x-trial` a stream that uses up to its `max_tokens`, counts what it used under that name and says so
+in many forms, odd ones too; else one small message. `GET /spent` returns the counts.
 """
 
 from __future__ import annotations
@@ -52,10 +52,17 @@ def delta(text: str) -> bytes:
     return event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
 
 
-def closing(output_tokens: int) -> bytes:
-    usage = {"output_tokens": output_tokens}
+def closing(output_tokens: int, usage: object = None) -> bytes:
+    usage = usage or {"output_tokens": output_tokens}
     end = event("message_delta", delta={"stop_reason": "end_turn"}, usage=usage)
     return event("content_block_stop", index=0) + end + event("message_stop")
+
+
+def oddly(output_tokens: int) -> object:
+    """Return a usage that is right, or one that can't be counted."""
+    odd = [{}, "", [output_tokens], {"output_tokens": str(output_tokens)}]
+    odd += [{"output_tokens": value} for value in (None, -1, 0, 0.5, 10**30, True, {"n": 1})]
+    return random.choice([*odd, *[{"output_tokens": output_tokens}] * len(odd)])
 
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
@@ -95,7 +102,7 @@ async def trial(writer: asyncio.StreamWriter, name: str, body: bytes) -> None:
         writer.write(chunked(delta("word " * step)))
         await writer.drain()
         await asyncio.sleep(STEP_S)
-    writer.write(chunked(closing(written)) + b"0\r\n\r\n")
+    writer.write(chunked(closing(written, oddly(written))) + b"0\r\n\r\n")
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

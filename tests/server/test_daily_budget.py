@@ -15,6 +15,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,11 +25,13 @@ from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
 from server.budgets import RunBudget
 from server.daily_budget import DailyBudget, keep_books, write_down
+from server.gateway import Gateway, Grant, Upstream
 from server.ledgers import NOTHING, Amount, BudgetError, Caps, Ledger, Reservation
 from server.metering import today
+from server.settings import Secret
 from server.spend_store import Exchange, SpendStore, UnclearWriteError
 from server.store import Store
-from tests.server.gateway_client import MODEL, eventually
+from tests.server.gateway_client import MODEL, asking, bearer, eventually
 from tests.serving import wait_until
 from tests.upstream import Answer, Received, message_events, scripted
 
@@ -429,6 +432,55 @@ def wait_for(process: subprocess.Popen[str], word: str) -> None:
         if said[-1] == word:
             return
     raise AssertionError(f"it ended without {word!r}: {said}")
+
+
+@contextmanager
+def odd_upstream() -> Iterator[str]:
+    """Run the upstream of the benchmark, which counts what it writes and says it in odd forms."""
+    command = [sys.executable, str(ROOT / "scripts" / "bench_upstream.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+@pytest.mark.parametrize("cap", [900, 4000, 9000])
+def test_streams_of_two_servers_write_no_more_than_the_day_allows_whatever_they_say(
+    url: str, tmp_path: Path, cap: int
+) -> None:
+    rng = random.Random(cap)
+
+    async def one(session: aiohttp.ClientSession, grant: Grant) -> None:
+        body = asking(stream=True, max_tokens=rng.choice([20, 60, 50_000]))
+        place = f"http://127.0.0.1:{grant.port}/v1/messages"
+        headers = {**bearer(grant), "x-trial": "one"}
+        with suppress(aiohttp.ClientError):
+            async with session.post(place, json=body, headers=headers) as answer:
+                await answer.read()
+
+    async def inside(servers: list[SpendStore], upstream: str) -> int:
+        async def policy(provider: ProviderEnum) -> Upstream:
+            return Upstream("provider", upstream, Secret("key"))
+
+        gateway = Gateway(environ={})
+        await gateway.start()
+        days = [DailyBudget(Caps(tokens=cap), today, store.exchange) for store in servers]
+        grants = [
+            await gateway.open(policy, lambda call: None, budget=budget_of(day)) for day in days
+        ]
+        async with aiohttp.ClientSession() as session:
+            for _ in range(2):
+                await asyncio.gather(*(one(session, grant) for grant in grants * 15))
+                await asyncio.gather(*(day.write() for day in days))
+            for grant in grants:
+                await grant.close()
+            await gateway.close()
+            async with session.get(f"{upstream}/spent") as answer:
+                return int((await answer.json()).get("one", 0))
+
+    with stores(url, 2, tmp_path) as servers, odd_upstream() as upstream:
+        spent = asyncio.run(inside(servers, upstream))
+        assert 0 < spent <= servers[0].total(today()).tokens <= cap
 
 
 POINTS = {"ready": 0, "reserved": 0, "begun": 4, "ended": 2, "refused": 99}
