@@ -26,7 +26,7 @@ from server.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.budgets import RunBudget
 from server.confine import MIB, Limits
 from server.egress import Egress
-from server.gateway import Gateway, Grant, ModelCall
+from server.gateway import RECORDING_FULL, Gateway, Grant, ModelCall
 from server.ledgers import Ledger
 from server.local_model import local_model_lacks
 from server.metrics import RunMetrics
@@ -341,9 +341,16 @@ class Runs:
         finally:
             for grant in grants:
                 await grant.close()
-                run.cassette = grant.recorded()
+                await self._take_recording(run, grant)
         if last is not None:  # and every call has been told of
             self._end_as(run, last)
+
+    async def _take_recording(self, run: Run, grant: Grant) -> None:
+        if not run.options.record:
+            return
+        run.cassette = await asyncio.to_thread(grant.recorded)
+        if run.cassette is None and run.recording_full is None:  # as JSON, it is too much
+            self._gateway_event(run, "limit", {"kind": "recording", "message": RECORDING_FULL})
 
     async def _follow(self, run: Run, program: Program) -> ExitEvent | None:
         process = run.process = await self._sandbox.start(program)
