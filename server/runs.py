@@ -93,6 +93,7 @@ class Runs:
         self._telemetry = telemetry or Telemetry()
         self._open: dict[str, Run] = {}
         self._durations = 1.0
+        self._cassette_reader = asyncio.Semaphore(1)
         self._page_readers = asyncio.Semaphore(_PAGE_READERS)
 
     async def start(self) -> None:
@@ -197,7 +198,8 @@ class Runs:
 
         """
         await self.require(run_id)
-        found = await asyncio.to_thread(self._store.cassette, run_id)
+        async with self._cassette_reader:  # each takes up 16 MiB
+            found = await asyncio.to_thread(self._store.cassette, run_id)
         if found is None:
             raise RunNotFoundError(f"run {run_id[:40]!r} has no recording")
         return found

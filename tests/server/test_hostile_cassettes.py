@@ -88,6 +88,14 @@ BAD: dict[str, tuple[Any, str]] = {
         tape(recorded(response__headers={"content-type": "a\r\nb: c"})),
         "calls.0.response.headers",
     ),
+    "other header with a line": (
+        tape(recorded(response__headers={"x-other": "a\nb: c"})),
+        "calls.0.response.headers",
+    ),
+    "header whose name has a line": (
+        tape(recorded(response__headers={"a\nb": "c"})),
+        "calls.0.response.headers",
+    ),
     "header with other letters": (
         tape(recorded(response__headers={"request-id": "\u20ac"})),
         "calls.0.response.headers",
