@@ -43,6 +43,7 @@ CALL = {
     "request": {"method": "POST", "path": "/v1/messages", "body": {"model": "x"}},
     "response": {"status": 200, "headers": {}, "chunks": []},
 }
+EMOJI = b'{"code": "' + "\U0001f600".encode() * (2 * MIB - 8) + b'"}'
 
 # ---------------------------------------------------------------- hostile programs
 
@@ -168,6 +169,10 @@ def tiny_chunks() -> list[Any]:
     return [{**CALL, "response": {**CALL["response"], "chunks": ["x"] * 90_000}}]  # type: ignore[dict-item]
 
 
+def emoji_call() -> list[Any]:
+    return [{**CALL, "request": {**CALL["request"], "body": "\U0001f600" * 600_000}}]  # type: ignore[dict-item]
+
+
 def large_calls() -> list[Any]:
     body = {"model": "x", "messages": [{"role": "user", "content": "x" * 1000}] * 7000}
     return [{**CALL, "request": {"method": "POST", "path": "/v1/messages", "body": body}}]
@@ -203,6 +208,7 @@ def costs() -> list[Cost]:
         wrong_in(execute, recorded, *chunks, item="0", size=190_000),
         wrong_in(generate, SPEC, "stop_sequences", item="0", size=190_000),
         wrong_in(generate, SPEC, "mcp_servers", item="{}", size=280_000),
+        Cost("a body of 8 MiB of emoji", lambda to: to.post("/api/read", EMOJI)),
         Cost("bodies of 7 MiB, 24 at once", many_bodies),
         Cost("a body in pieces of one byte", tiny_pieces),
         Cost("64 readers of an ended run's 8 MiB that don't read", readers_of_an_ended_run),
@@ -211,6 +217,7 @@ def costs() -> list[Cost]:
         runs("a stream of 24 MiB without an event's end", NO_END, budget={"usd": 0.05}),
         runs("12 bodies of 8 MiB, recorded", LETTERS, record=True),
         Cost("replay of 90,000 chunks", lambda to: replay(to, REPLAYED, tiny_chunks())),
+        Cost("replay of a call of 7 MiB of emoji", lambda to: replay(to, MISMATCHES, emoji_call())),
         Cost("100 mismatches with 7 MiB", lambda to: replay(to, MISMATCHES, large_calls())),
     ]
 

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from llm_agent_builder.errors import ServerBusyError, TooLargeError
 from llm_agent_builder.json_bounds import JsonProblem, read_json
-from server.security import MAX_BODY
+from server.security import MAX_BODY, too_large
 
 __all__ = [
     "BODIES_MAX_BYTES",
@@ -76,7 +76,7 @@ class Bodies:
             async for piece in _pieces(request):
                 body += piece
                 if len(body) > most_bytes:
-                    raise TooLargeError(f"a request may have {most_bytes:,} bytes at most")
+                    raise TooLargeError(too_large(most_bytes))
                 more = max(0, len(body) - SMALL_BYTES) - counted
                 if more > self._free:
                     raise ServerBusyError("too many large requests at once", _RETRY_AFTER_S)

@@ -67,11 +67,10 @@ def _check_headers(value: object) -> Mapping[str, str]:
     if not isinstance(few_keys(value), Mapping):
         raise fail("mapping_type", "should be a mapping of names and texts")
     assert isinstance(value, Mapping)
-    kept = {name.lower(): text for name, text in value.items() if name.lower() in KEPT_HEADERS}
-    for name, text in kept.items():
-        if not isinstance(text, str) or not _HEADER.fullmatch(text):
-            raise fail("header", f"{name} should be one line of printable ASCII text")
-    return kept
+    for name, text in value.items():
+        if not all(isinstance(each, str) and _HEADER.fullmatch(each) for each in (name, text)):
+            raise fail("header", f"{str(name)[:40]} should be one line of printable ASCII text")
+    return {name.lower(): text for name, text in value.items() if name.lower() in KEPT_HEADERS}
 
 
 def _to_bytes(value: object) -> bytes:

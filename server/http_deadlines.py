@@ -55,7 +55,8 @@ class DeadlineProtocol(H11Protocol):
     unread_s: ClassVar[float] = 120.0
     """Seconds in which what is written has to go out. The kernel holds some megabytes more."""
     unread_max_bytes: ClassVar[int] = 64 * 1024 * 1024
-    """Of all answers that are written and not yet read; beyond, the longest unread one is ended."""
+    """Of all answers that are written and not yet read; beyond, those unread longest are ended. The
+    last one never is: it may be the one that is larger."""
 
     _unread: ClassVar[dict[DeadlineProtocol, asyncio.TimerHandle]] = {}
     """Connections whose other side has something to read, those that wait longest first."""
@@ -87,7 +88,7 @@ class DeadlineProtocol(H11Protocol):
         sizes = {each: each.transport.get_write_buffer_size() for each in self._unread}
         excess = sum(sizes.values()) - self.unread_max_bytes
         for each, size in sizes.items():
-            if excess <= 0:
+            if excess <= 0 or each is self:  # this one has just been written
                 break
             excess -= size
             each.transport.abort()

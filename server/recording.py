@@ -1,8 +1,8 @@
-"""Records a run's model calls as a cassette, up to what one may take up; what is more is not kept.
+"""Records a run's model calls, up to what a cassette may take up; what is more is not kept.
 
-What is held is text of the cassette's JSON, and counted as it comes: neither parsed values nor
+While the run goes, the bytes that came are held as they are, and counted: neither parsed values nor
 decoded characters, which take up to a hundred times as much. The first byte too many lets go of
-everything, and from then on nothing is held and nothing is done.
+everything, and from then on nothing is held and nothing is done. JSON is made of them at the end.
 """
 
 from __future__ import annotations
@@ -20,31 +20,30 @@ _JSON_MAX_BYTES = 1024 * 1024
 """A request up to this is recorded as JSON, to be read by people; a longer one as text."""
 _SLICE = 64 * 1024
 _PIECE_COST = 72
-"""Bytes that Python takes for one piece beside its content, and its place in a list."""
+"""Bytes that Python takes for a piece beside its content, and its place in a list."""
+_CALL_COST = 1024
 _HEADER_MAX_CHARS = 1000
 
 
 class Recording:
     """One call that is being recorded."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self.pieces: list[str] = []
-        """Of its JSON."""
+    def __init__(self, recorder: Recorder, asked: dict[str, str], body: bytes) -> None:
         self.is_whole = False
         self._recorder = recorder
+        self._asked = asked
+        self._body = body
+        self._answer: dict[str, object] | None = None
         self._chunks: list[bytes] = []
-        self._begun = False
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Keep how the answer begins."""
-        kept = {name: self._header(headers[name]) for name in KEPT_HEADERS if name in headers}
-        start = f', "response": {{"status": {status}, "headers": {json.dumps(kept)}, "chunks": ['
-        self._begun = self._recorder.take(len(start))
-        if self._begun:
-            self.pieces.append(start)
-
-    def _header(self, value: str) -> str:
-        return self._recorder.blotted(readable(value))[:_HEADER_MAX_CHARS]
+        kept = {
+            name: readable(headers[name])[:_HEADER_MAX_CHARS]
+            for name in KEPT_HEADERS
+            if name in headers
+        }
+        self._answer = {"status": status, "headers": kept}
 
     def add(self, chunk: bytes) -> None:
         """Keep a chunk of the answer."""
@@ -53,23 +52,25 @@ class Recording:
 
     def end(self, *, cut: bool) -> None:
         """Keep how the answer ended."""
-        if not self._begun or self._recorder.is_full:
-            return
-        self._chunks = self._recorder.without_secrets(self._chunks)
-        for number, chunk in enumerate(self._chunks):
-            piece = (", " if number else "") + _as_text(chunk)
-            if not self._recorder.take(len(piece) - len(chunk)):
-                return
-            self.pieces.append(piece)
-            self._chunks[number] = b""
-        self._chunks = []
-        self.pieces.append(f'], "cut": {json.dumps(cut)}}}}}')
-        self.is_whole = True
+        if self._answer is not None:
+            self._answer["cut"] = cut
+            self.is_whole = True
 
     def forget(self) -> None:
         """Let go of what was kept."""
-        self.pieces.clear()
-        self._chunks = []
+        self._body, self._chunks, self.is_whole = b"", [], False
+
+    def json(self, secrets: list[str]) -> Iterator[str]:
+        """Yield the call as JSON, bit by bit, and without secrets."""
+        head, answer = (_blotted(json.dumps(each), secrets) for each in (self._asked, self._answer))
+        provider, _, request = head[1:-1].partition(", ")
+        yield f'{{{provider}, "request": {{{request}, "body": '
+        [body] = _without(secrets, [self._body])
+        yield from _body_text(body)
+        yield f'}}, "response": {answer[:-1]}, "chunks": ['
+        for number, chunk in enumerate(_without(secrets, self._chunks)):
+            yield (", " if number else "") + _as_text(chunk)
+        yield "]}}"
 
 
 class Recorder:
@@ -96,21 +97,10 @@ class Recorder:
 
     def start(self, provider: ProviderEnum, method: str, path: str, body: bytes) -> Recording:
         """Begin to record a call."""
-        recording = Recording(self)
-        pieces = recording.pieces
-        if not self.take(len(body)):
-            return recording
-        self._calls.append(recording)
-        asked = {"method": method, "path": self.blotted(readable(path))}
-        pieces.append(f'{{"provider": "{provider.value}", "request": {json.dumps(asked)[:-1]}')
-        pieces.append(', "body": ')
-        [blotted] = self.without_secrets([body])
-        for text in _body_text(blotted):
-            if not self.take(len(text) + _PIECE_COST):
-                return recording
-            pieces.append(text)
-        pieces.append("}")
-        self.take(len(pieces[0]) - len(body))
+        asked = {"provider": provider.value, "method": method, "path": readable(path)}
+        if not self.take(len(body) + len(path) + _CALL_COST):
+            return Recording(self, asked, b"")
+        self._calls.append(recording := Recording(self, asked, body))
         return recording
 
     def take(self, size: int) -> bool:
@@ -120,37 +110,54 @@ class Recorder:
         if self.held + size <= self._most:
             self.held += size
             return True
+        self._drop()
+        self._on_full()
+        return False
+
+    def _drop(self) -> None:
         self.is_full, self.held = True, 0
         for recording in self._calls:
             recording.forget()
         self._calls = []
-        self._on_full()
-        return False
-
-    def without_secrets(self, pieces: list[bytes]) -> list[bytes]:
-        """Blot secrets out; pieces that share one are put together."""
-        whole = b"".join(pieces)
-        for secret in (text.encode() for text in self._secrets() if text):
-            if secret not in whole:
-                continue
-            pieces = [piece.replace(secret, BLOT.encode()) for piece in pieces]
-            if secret in b"".join(pieces):
-                pieces = [b"".join(pieces).replace(secret, BLOT.encode())]
-            whole = b"".join(pieces)
-        return pieces
-
-    def blotted(self, text: str) -> str:
-        """Return a short text without secrets."""
-        for secret in filter(None, self._secrets()):
-            text = text.replace(secret, BLOT)
-        return text
 
     def cassette(self) -> str | None:
-        """Return the calls that were answered as JSON; None: more than a cassette may have."""
+        """Return the calls that were answered as JSON; None: more than a cassette may have.
+
+        Called once, when the run has ended, and not in the event loop: it may take a second.
+        """
         if self.is_full:
             return None
-        answered = ["".join(call.pieces) for call in self._calls if call.is_whole]
-        return f'{{"format": {FORMAT}, "calls": [{", ".join(answered)}]}}'
+        secrets = [secret for secret in self._secrets() if secret]
+        texts: list[str] = []
+        left = self._most
+        for call in filter(lambda each: each.is_whole, self._calls):
+            pieces: list[str] = []
+            for piece in call.json(secrets):
+                left -= len(piece)
+                if left < 0:
+                    self._drop()
+                    return None
+                pieces.append(piece)
+            texts.append("".join(pieces))
+            call.forget()
+        return f'{{"format": {FORMAT}, "calls": [{", ".join(texts)}]}}'
+
+
+def _blotted(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, BLOT)
+    return text
+
+
+def _without(secrets: list[str], pieces: list[bytes]) -> list[bytes]:
+    """Blot secrets out; pieces that share one are put together."""
+    for secret in (text.encode() for text in secrets):
+        if secret not in b"".join(pieces):
+            continue
+        pieces = [piece.replace(secret, BLOT.encode()) for piece in pieces]
+        if secret in (whole := b"".join(pieces)):
+            pieces = [whole.replace(secret, BLOT.encode())]
+    return pieces
 
 
 def _as_text(chunk: bytes) -> str:

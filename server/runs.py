@@ -29,7 +29,7 @@ from server.confine import MIB, Limits
 from server.daily_budget import DailyBudget
 from server.database_threads import DatabaseThreads
 from server.egress import Egress
-from server.gateway import Gateway, Grant, ModelCall
+from server.gateway import RECORDING_FULL, Gateway, Grant, ModelCall
 from server.heartbeat import Heartbeat
 from server.leases import Lease
 from server.ledgers import Ledger
@@ -114,6 +114,7 @@ class Runs:
         self._open: dict[str, Run] = {}
         self._durations = 1.0
         self._closing = False
+        self._cassette_reader = asyncio.Lock()
 
     async def start(self) -> None:
         """Take this server's lease, and end the runs that servers which are gone left open."""
@@ -284,7 +285,8 @@ class Runs:
         """
         await self.require(run_id)
         run = self._in_memory(run_id)
-        found = run.cassette if run else await self._threads.read(self._store.cassette, run_id)
+        async with self._cassette_reader:  # each takes up 16 MiB
+            found = run.cassette if run else await self._threads.read(self._store.cassette, run_id)
         if found is None:
             raise RunNotFoundError(f"run {run_id[:40]!r} has no recording")
         return found
@@ -427,9 +429,16 @@ class Runs:
         finally:
             for grant in grants:
                 await grant.close()
-                run.cassette = grant.recorded()
+                await self._take_recording(run, grant)
         if last is not None:  # and every call has been told of
             self._end_as(run, last)
+
+    async def _take_recording(self, run: Run, grant: Grant) -> None:
+        if not run.options.record:
+            return
+        run.cassette = await asyncio.to_thread(grant.recorded)
+        if run.cassette is None and run.recording_full is None:  # as JSON, it is too much
+            self._gateway_event(run, "limit", {"kind": "recording", "message": RECORDING_FULL})
 
     async def _follow(self, run: Run, program: Program) -> ExitEvent | None:
         process = run.process = await self._sandbox.start(program)

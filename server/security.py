@@ -159,12 +159,18 @@ def _malformed(scope: Scope, headers: Headers) -> Response | None:
     if scope["method"] not in _SAFE | _UNSAFE:
         return _refuse(405, "method_not_allowed", "that is not a method of this server")
     if length_over(headers):
-        return _refuse(413, "too_large", f"a request may have {MAX_BODY:,} bytes at most")
+        return _refuse(413, "too_large", too_large(MAX_BODY))
     if scope["method"] in _UNSAFE - {"DELETE"} and not _is_json(headers):
         return _refuse(415, "json_only", "send JSON, with content type application/json")
     if {each.lower() for each in headers.getlist("content-encoding")} - {"identity"}:
         return _refuse(415, "not_compressed", "send the body as it is, without Content-Encoding")
     return None
+
+
+def too_large(most_bytes: int) -> str:
+    """Return what is said to who sends more bytes than that."""
+    said = f"a request may have {most_bytes:,} bytes at most"
+    return f"{said}; larger recordings can be replayed with: llm-agent-builder run --replay FILE"
 
 
 def token_matches(presented: bytes, token: str) -> bool:

@@ -185,7 +185,7 @@ def test_bodies_that_are_read_at_once_share_one_amount() -> None:
         waiting = [asyncio.create_task(bodies.read(_Request(large, last), 10**6)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(ServerBusyError) as raised:
-            await bodies.read(_Request(large, last), 10**6)
+            await asyncio.wait_for(bodies.read(_Request(large, last), 10**6), 20)
         assert raised.value.retry_after > 0
         last.set()
         small = await bodies.read(_Request([b'"', b'x"'], last), 10**6)
