@@ -19,6 +19,7 @@ from server.confine import Limits
 from server.ledgers import Caps
 from server.run_events import LeftOut, WrittenFile
 from server.sandbox import SandboxRun
+from server.settings import PROVIDER_TOOLS
 from server.tally import Tally
 from server.telemetry import NoTrace, RunTrace
 
@@ -31,11 +32,16 @@ class RunOptions:
 
     budget: Caps = field(default_factory=Caps)
     egress: tuple[str, ...] = ()
-    """Granted places, "host:port"."""
+    """What it was granted: places, "host:port", and `PROVIDER_TOOLS`."""
     record: bool = False
     replay: Cassette | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Placed in its folder."""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The granted places alone."""
+        return frozenset(self.egress) - {PROVIDER_TOOLS}
 
 
 @dataclass(eq=False)
