@@ -103,7 +103,12 @@ class RunBudget:
         *,
         free: bool,
     ) -> tuple[Amount, _Limit | None]:
-        bounding = [ledger for ledger in ledgers if ledger.caps.bounds_size]
+        # What is free can be of any size under a cap on dollars.
+        bounding = [
+            ledger
+            for ledger in ledgers
+            if ledger.caps.tokens is not None or (ledger.caps.usd is not None and not free)
+        ]
         # Money is worked out only where it decides: it takes longer than all the rest.
         counts_money = any(ledger.caps.usd is not None for ledger in bounding)
         price = _Price(provider, facts, today, free=free or not counts_money)

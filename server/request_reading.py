@@ -165,7 +165,8 @@ def require_granted(intake: Intake, request: web.BaseRequest, facts: RequestFact
     if facts.reaches:
         message = (
             f"the provider would reach an address or use a tool of its own ({facts.reaches}), "
-            "which can carry a run's files out; it is granted as provider-tools, like a host"
+            "which can carry a run's files out; grant it like a host: --allow-host provider-tools, "
+            "or on the page what AGENT_BUILDER_EGRESS_ALLOW lists"
         )
         intake.on_denied(message)
         raise RefusedError(403, "permission_error", message)

@@ -20,6 +20,7 @@ from server.confine import Limits
 from server.ledgers import Caps
 from server.run_events import LeftOut, WrittenFile
 from server.sandbox import SandboxRun
+from server.settings import PROVIDER_TOOLS
 from server.tally import Tally
 from server.telemetry import NoTrace, RunTrace
 
@@ -32,7 +33,7 @@ class RunOptions:
 
     budget: Caps = field(default_factory=Caps)
     egress: tuple[str, ...] = ()
-    """Granted places, "host:port"."""
+    """What it was granted: places, "host:port", and `PROVIDER_TOOLS`."""
     record: bool = False
     replay: Cassette | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -43,6 +44,11 @@ class RunOptions:
         """Return the bytes that its files and its cassette take up, about."""
         replay = 0 if self.replay is None else self.replay.size
         return sum(map(len, self.files.values())) + replay
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The granted places alone."""
+        return frozenset(self.egress) - {PROVIDER_TOOLS}
 
 
 @dataclass(eq=False)

@@ -71,7 +71,7 @@ def _masked(text: str, grants: Iterable[Grant]) -> str:
 def _missing(run: Run) -> list[dict[str, Any]]:
     """Return what a run lacks of what its agent asks for."""
     needs = needs_of(run.code)
-    found = missing_of(needs, files=run.options.files, hosts=run.options.egress)
+    found = missing_of(needs, files=run.options.files, hosts=run.options.hosts)
     missing = [asdict(need) | {"message": missing_message(need)} for need in found]
     if run.backend == "local" and (lack := local_model_lacks(run.code)):
         missing.append({"tool": "", "kind": lack[0], "names": [], "message": lack[1]})
@@ -399,7 +399,7 @@ class Runs:
                 budget=RunBudget(Ledger("run", run.options.budget), self._daily),
                 record=self._backends.secrets if run.options.record else None,
                 replay=run.options.replay,
-                egress=Egress(set(run.options.egress) - {PROVIDER_TOOLS}),
+                egress=Egress(run.options.hosts),
                 provider_tools=PROVIDER_TOOLS in run.options.egress,
                 trace=run.trace,
             )

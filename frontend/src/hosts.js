@@ -19,6 +19,12 @@ function hostOf(address) {
   }
 }
 
+/** What the page calls a thing that can be granted: a host by its address, the provider's tools by what they do. */
+export function hostLabel(granted) {
+  if (granted !== 'provider-tools') return granted;
+  return 'What the provider itself fetches and runs: web search, pictures by address, MCP servers';
+}
+
 /** `[{host, by}]`, each host once, by whatever asks for it first. */
 export function wantedHosts({ tools, mcp_servers: servers }) {
   const wanted = new Map();

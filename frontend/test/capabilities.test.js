@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { capabilityFacts, fitToModel, missingAbilities, offered } from '../src/capabilities.js';
 import { starter } from '../src/fields.js';
-import { vagueTools, wantedHosts } from '../src/hosts.js';
+import { hostLabel, vagueTools, wantedHosts } from '../src/hosts.js';
 import { lineOf, NEW_TOOL, toolName, toolsThatNeed, toolSummary } from '../src/toolCode.js';
 
 const able = {
@@ -91,4 +91,9 @@ it('finds the hosts that tools and MCP servers ask for, each once', () => {
     { host: 'mcp.example:80', by: 'docs' },
   ]);
   expect(vagueTools(values, [])).toEqual(['other']);
+});
+
+it('a granted host is called by its address, the provider’s tools by what they do', () => {
+  expect(hostLabel('example.com:443')).toBe('example.com:443');
+  expect(hostLabel('provider-tools')).toMatch(/^What the provider itself fetches and runs/);
 });

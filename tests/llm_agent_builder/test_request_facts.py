@@ -138,7 +138,11 @@ def test_every_parameter_of_hugging_faces_sdk_is_known() -> None:
 
 # ---------------------------------------------------------------- not understood
 
-WRONG_COUNTS = [1e5, 16.0, "1000", -1, 0, True, False, 10**30, [], {}, [5], "1e3", 10_000_001]
+WRONG_COUNTS: list[Any] = [1e5, 16.0, "1000", -1, 0, True, False, 10**30, [], {}, [5], "1e3"]
+WRONG_COUNTS += [10_000_001]
+WRONG_FLAGS: list[Any] = ["true", 1, []]
+WRONG_MODELS: list[Any] = [1, ["a", "b"], {}]
+WRONG_MESSAGES: list[Any] = ["x", {}, [1]]
 ODD: list[tuple[ProviderEnum, dict[str, Any], str]] = [
     *(
         (provider, {"max_tokens": wrong}, "max_tokens")
@@ -147,16 +151,12 @@ ODD: list[tuple[ProviderEnum, dict[str, Any], str]] = [
     ),
     *((HF, {"max_completion_tokens": wrong}, "max_completion_tokens") for wrong in WRONG_COUNTS),
     *((HF, {"n": wrong}, "n ") for wrong in WRONG_COUNTS),
-    *((provider, {"stream": wrong}, "stream") for provider in (A, HF) for wrong in ("true", 1, [])),
-    *(
-        (provider, {"model": wrong}, "model")
-        for provider in (A, HF)
-        for wrong in (1, ["a", "b"], {})
-    ),
+    *((provider, {"stream": wrong}, "stream") for provider in (A, HF) for wrong in WRONG_FLAGS),
+    *((provider, {"model": wrong}, "model") for provider in (A, HF) for wrong in WRONG_MODELS),
     *(
         (provider, {"messages": wrong}, "messages")
         for provider in (A, HF)
-        for wrong in ("x", {}, [1])
+        for wrong in WRONG_MESSAGES
     ),
     *((A, {name: {}}, name) for name in sorted(LEFT_OUT)),
     *(

@@ -114,6 +114,44 @@ def test_max_tokens_said_twice_is_not_understood() -> None:
     assert "'max_tokens' twice" in str(facts_of(body).unbounded)
 
 
+@pytest.mark.parametrize("said", [{}, {"thinking": {"type": "adaptive"}}])
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-opus-5-5", "claude-unheard-of"])
+@pytest.mark.parametrize("scope", ["run", "day"])
+def test_stream_of_a_model_that_may_think_unseen_has_to_fit(
+    said: dict[str, Any], model: str, scope: str
+) -> None:
+    ledger = Ledger(scope, Caps(tokens=5_000))
+    purse = (
+        RunBudget(ledger) if scope == "run" else RunBudget(Ledger("run", Caps()), lambda: ledger)
+    )
+    asked = facts(model=model, stream=True, max_tokens=60_000, **said)
+    with pytest.raises(BudgetError, match="think without showing"):
+        reserve(purse, asked)
+    assert reserve(purse, facts(model=model, stream=True, max_tokens=1_000, **said)).cut_at is None
+
+
+def test_stream_of_a_model_that_shows_all_it_writes_may_begin() -> None:
+    for more in ({"model": PLAIN}, {"model": "claude-opus-5", "thinking": {"type": "disabled"}}):
+        held = reserve(budget(tokens=5_000), facts(stream=True, max_tokens=60_000, **more))
+        assert held.cut_at is not None
+    own = facts(model="llama3.2", stream=True, max_tokens=60_000)
+    assert reserve(RunBudget(Ledger("run", Caps(tokens=5_000))), own, free=True).cut_at is not None
+
+
+def test_what_is_free_is_not_understood_only_where_tokens_are_counted() -> None:
+    asked = facts(model="llama3.2", keep_alive="5m")
+    reserve(budget(usd=0.01), asked, free=True)
+    with pytest.raises(BudgetError, match="keep_alive"):
+        reserve(budget(tokens=5_000), asked, free=True)
+
+
+@pytest.mark.parametrize("ttl", ["5m", "1h"])
+def test_input_is_reserved_at_the_price_of_keeping_it_for_an_hour(ttl: str) -> None:
+    asked = facts(model=PLAIN, system="x" * 10_000, cache_control={"type": "ephemeral", "ttl": ttl})
+    held = reserve(budget(usd=1), asked)
+    assert held.amount.nano >= 2 * 1_000 * asked.body_bytes  # twice $1 a million tokens
+
+
 @given(st.text(max_size=200), st.integers(1, 1000), st.integers(0, 5))
 def test_input_is_never_estimated_below_a_token_a_byte(text: str, most: int, images: int) -> None:
     content = [{"type": "text", "text": text}, *[{"type": "image", "source": {}}] * images]

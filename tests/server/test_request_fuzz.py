@@ -32,8 +32,23 @@ MODELS = {
     HF: ["meta-llama/Llama-3.3-70B-Instruct:groq", "openai/gpt-oss-120b:groq", "Qwen/Qwen3-32B"],
 }
 COUNTS = ["max_tokens", "max_completion_tokens", "n", "best_of"]
-NUMBERS = [1, 2, 16, 1000, 100_000, 10**7, 10**30, 0, -5, True, None, "5", "100000", "1e5"]
-NUMBERS += [1.0, 1e5, 16.5, "\u0661", [7], {"value": 9}]
+NUMBERS: list[Any] = [
+    1,
+    2,
+    16,
+    1000,
+    100_000,
+    10**7,
+    10**30,
+    0,
+    -5,
+    True,
+    None,
+    "5",
+    "100000",
+    "1e5",
+]
+NUMBERS += ["1e5", 1.0, 1e5, 16.5, "\u0661", [7], {"value": 9}]
 FREE_FIELDS: dict[str, list[Any]] = {
     "stream": [True, False, None, 1, "true"],
     "thinking": [{"type": "adaptive"}, {"type": "enabled", "budget_tokens": 50_000}, None, "x"],

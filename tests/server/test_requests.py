@@ -168,7 +168,7 @@ def test_what_sdks_send_passes_under_every_budget(budget: str) -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
         base, key = f"http://127.0.0.1:{grant.port}", grant.token.reveal()
         async with anthropic.AsyncAnthropic(base_url=base, api_key=key) as sdk:
-            asked = asking(model=PLAIN)
+            asked: dict[str, Any] = asking(model=PLAIN)
             first = await sdk.messages.create(**asked, extra_body={"temperature": 0.5, "top_k": 9})
             again = [*asked["messages"], {"role": "assistant", "content": first.content}]
             await sdk.messages.create(**asked | {"messages": [*again, *asked["messages"]]})
@@ -176,7 +176,7 @@ def test_what_sdks_send_passes_under_every_budget(budget: str) -> None:
             await sdk.beta.messages.tool_runner(**asked, tools=[add], thread=False).until_done()
             await sdk.beta.messages.create(**asked, betas=["structured-outputs-2025-11-13"])
             schema = anthropic.transform_schema({"type": "object", "properties": {}})
-            kept = {"format": {"type": "json_schema", "schema": schema}}
+            kept: Any = {"format": {"type": "json_schema", "schema": schema}}
             await sdk.messages.create(**asked, output_config=kept)
             async with sdk.messages.stream(**asked) as stream:
                 await stream.get_final_message()
@@ -253,7 +253,7 @@ def test_headers_of_sdks_traces_and_nobody_go_on_and_those_of_the_client_do_not(
 
 # ---------------------------------------------------------------- the provider as a network
 
-REACHING = {
+REACHING: dict[str, dict[str, Any]] = {
     "a picture": {"messages": [{"role": "user", "content": [PICTURE]}]},
     "a server": {"mcp_servers": [{"type": "url", "url": URL, "name": "m"}]},
     "a tool": {"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]},

@@ -1,4 +1,4 @@
-import { vagueTools, wantedHosts } from '../hosts.js';
+import { hostLabel, vagueTools, wantedHosts } from '../hosts.js';
 
 const list = (words) => (words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`);
 
@@ -7,7 +7,7 @@ function Host({ host, by, checked, onChange }) {
     <li>
       <label className="host">
         <input type="checkbox" checked={checked} onChange={(event) => onChange(event.currentTarget.checked)} />
-        <span className="host-name">{host}</span>
+        <span className="host-name">{hostLabel(host)}</span>
         {by && <span className="tag"> asked for by {by}</span>}
       </label>
     </li>
