@@ -120,10 +120,9 @@ def test_max_tokens_said_twice_is_not_understood() -> None:
 def test_stream_of_a_model_that_may_think_unseen_has_to_fit(
     said: dict[str, Any], model: str, scope: str
 ) -> None:
-    ledger = Ledger(scope, Caps(tokens=5_000))
-    purse = (
-        RunBudget(ledger) if scope == "run" else RunBudget(Ledger("run", Caps()), lambda: ledger)
-    )
+    caps, none = Caps(tokens=5_000), Caps()
+    day = DailyBudget(caps if scope == "day" else none, lambda: DAY)
+    purse = RunBudget(Ledger("run", caps if scope == "run" else none), day)
     asked = facts(model=model, stream=True, max_tokens=60_000, **said)
     with pytest.raises(BudgetError, match="think without showing"):
         reserve(purse, asked)

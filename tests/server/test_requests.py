@@ -17,8 +17,10 @@ from anthropic import beta_async_tool
 
 from server.budgets import RunBudget
 from server.cassette import Cassette
+from server.daily_budget import DailyBudget
 from server.gateway import Grant
 from server.ledgers import Caps, Ledger
+from server.metering import today
 from server.request_reading import LARGE, Intake, RequestReader
 from server.settings import PROVIDER_TOOLS, grantable
 from server.waits import Timeouts
@@ -34,8 +36,7 @@ PICTURE = {"type": "image", "source": {"type": "url", "url": URL}}
 
 
 def day(**caps: Any) -> RunBudget:
-    ledger = Ledger("day", Caps(**caps))
-    return RunBudget(Ledger("run", Caps()), lambda: ledger)
+    return RunBudget(Ledger("run", Caps()), DailyBudget(Caps(**caps), today))
 
 
 def run(**caps: Any) -> RunBudget:

@@ -47,7 +47,6 @@ def test_run_is_kept_with_its_events_in_order(tmp_path: Path, database_url: str)
     with contextlib.closing(Store(tmp_path, database_url)) as again:
         assert again.run("a")["status"] == "success"
         assert again.events("a", after=1) == [(2, "output", {"text": "hi"}), EXIT]
-        assert again.events("a", after=1, limit=1) == [(2, "output", {"text": "hi"})]
 
 
 def test_writes_made_twice_leave_what_one_leaves(store: Store) -> None:
@@ -58,10 +57,10 @@ def test_writes_made_twice_leave_what_one_leaves(store: Store) -> None:
         store.add_events("a", events)
     for _ in range(2):
         files = [WrittenFile("x", b"x")]
-        store.end_run("a", {"status": "success"}, files, [*events, EXIT], {"calls": []})
+        store.end_run("a", {"status": "success"}, files, [*events, EXIT], '{"calls": []}')
     assert store.events("a") == [*events, EXIT]
     assert [file["name"] for file in store.run("a")["files"]] == ["x"]
-    assert store.cassette("a") == {"calls": []}
+    assert store.cassette("a") == '{"calls": []}'
 
 
 def test_late_events_leave_an_end_as_it_is(store: Store) -> None:
@@ -79,7 +78,7 @@ def test_run_is_running_in_the_database_once_it_has_events(store: Store) -> None
 
 
 def test_end_of_a_run_that_is_no_longer_kept_is_no_error(store: Store) -> None:
-    store.end_run("gone", {"status": "success"}, [WrittenFile("x", b"x")], [EXIT], {"calls": []})
+    store.end_run("gone", {"status": "success"}, [WrittenFile("x", b"x")], [EXIT], '{"calls": []}')
     store.add_events("gone", [(1, "started", {})])
     with pytest.raises(RunNotFoundError):
         store.run("gone")
