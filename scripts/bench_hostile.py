@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_client import Client, Served, serving
-from bench_tools import Seconds, median, p99_of, resident_kib, row
+from bench_tools import Seconds, forget_peak, median, p99_of, peak_kib, resident_kib, row
 
 LONGEST_S = 20.0
 LOOK_EVERY_S = 0.02
@@ -238,18 +238,18 @@ def upstream() -> Iterator[int]:
 
 async def _beside(served: Served, cost: Cost) -> tuple[Seconds, int]:
     """Return how long /healthz took meanwhile, and the most KiB that the server grew by."""
-    before, most = resident_kib(served.pid), 0
+    forget_peak(served.pid)
+    before = resident_kib(served.pid)
     health: Seconds = []
     sending = asyncio.create_task(asyncio.to_thread(_send, cost, Ground(served.port)))
     async with Client(served.port) as client:
         while not sending.done() or len(health) < LOOKS:
             health.append(await _waited(client))
-            most = max(most, resident_kib(served.pid))
             if health[-1] >= LONGEST_S:
                 break
             await asyncio.sleep(LOOK_EVERY_S)
     await sending
-    return health, most - before
+    return health, peak_kib(served.pid) - before
 
 
 async def _waited(client: Client) -> float:

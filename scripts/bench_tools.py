@@ -73,6 +73,15 @@ def resident_kib(pid: int) -> int:
     return _kib(Path(f"/proc/{pid}/status").read_text(), {"VmRSS"})
 
 
+def forget_peak(pid: int) -> None:
+    """Have the most that a process ever held counted from now on."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak_kib(pid: int) -> int:
+    return _kib(Path(f"/proc/{pid}/status").read_text(), {"VmHWM"})
+
+
 def unshared_kib(pid: int) -> int:
     """Return the memory of a process that no other one shares."""
     return _kib(Path(f"/proc/{pid}/smaps_rollup").read_text(), {"Private_Clean", "Private_Dirty"})
