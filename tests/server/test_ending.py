@@ -40,8 +40,8 @@ for number in range(1, signal.NSIG):
         signal.signal(number, signal.SIG_IGN)
     except (OSError, ValueError):
         pass
-os.fork()
-print('x' * 100_000, flush=True)
+if os.fork():
+    print('\\0' * 900_000, flush=True)  # six times that as JSON: more than sockets hold
 time.sleep(600)
 """
 
@@ -52,7 +52,7 @@ def going(server: Serving) -> Iterator[tuple[str, str]]:
     mark = f"going-{time.monotonic_ns()}"
     with server.client() as client:
         run = start(client, _STUBBORN.format(mark=mark))
-        wait_until(lambda: len(marked_processes(mark)) == 2)
+        wait_until(lambda: len(marked_processes(mark)) == 2, seconds=90)
         yield run, mark
 
 
@@ -234,7 +234,7 @@ def running(folder: Path, tier: str) -> Iterator[tuple[subprocess.Popen[str], st
     )
     with process:
         try:
-            wait_until(lambda: len(marked_processes(mark)) == 2)
+            wait_until(lambda: len(marked_processes(mark)) == 2, seconds=90)
             yield process, mark
         finally:
             process.kill()
