@@ -419,8 +419,10 @@ def calling(url: str, upstream: str, calls: int, folder: Path) -> Iterator[subpr
         env=environ,
         cwd=ROOT,
     ) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_for(process: subprocess.Popen[str], word: str) -> None:
@@ -440,8 +442,10 @@ def odd_upstream() -> Iterator[str]:
     command = [sys.executable, str(ROOT / "scripts" / "bench_upstream.py")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        process.kill()
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("cap", [900, 4000, 9000])

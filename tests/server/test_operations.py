@@ -17,7 +17,7 @@ CANARY = "canary-key-" + "0123456789"
 def test_health_names_each_component(client: httpx.Client) -> None:
     body = client.get("/healthz").json()
     assert body["status"] == "ok"
-    assert set(body["components"]) == {"store", "sandbox", "local_model"}
+    assert set(body["components"]) == {"store", "sandbox", "local_model", "budget"}
     assert set(body["components"].values()) == {"ok"}
 
 
