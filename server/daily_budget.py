@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from llm_agent_builder.errors import StoreError
+from server.database import UnclearWriteError
 from server.ledgers import NOTHING, Amount, Caps, Ledger, Reservation
-from server.spend_store import Exchange, UnclearWriteError
+from server.spend_store import Exchange
 
 PATIENCE_S = 10.0
 """How long a call waits for its reservation: longer than SQLite waits for a lock."""
@@ -100,6 +101,8 @@ class DailyBudget:
     caps: Caps
     today: Callable[[], date]
     visit: Visit = _in_memory
+    in_thread: Callable[..., Awaitable[Exchange]] = asyncio.to_thread
+    """Makes a blocking call elsewhere; with a database, within a time limit."""
     patience: float = PATIENCE_S
     problem: str | None = None
     """Why the spending can't be written at present."""
@@ -172,7 +175,7 @@ class DailyBudget:
             wishes, difference = page.take_wishes(), page.difference
             amounts = [wish.held.amount for wish in wishes]
             try:
-                found = await asyncio.to_thread(self.visit, day, difference, amounts, self.caps)
+                found = await self.in_thread(self.visit, day, difference, amounts, self.caps)
             except Exception as error:
                 self._fail(page, wishes, difference, error)
                 continue

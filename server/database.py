@@ -53,6 +53,10 @@ _PLAIN = (
 """What the drivers say, and what that means and helps, in words for the owner."""
 
 
+class UnclearWriteError(StoreError):
+    """The database failed, or gave no answer: it may have written everything, or nothing."""
+
+
 class WrittenJson(str):
     """JSON that is text already, for a column of JSON."""
 

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from llm_agent_builder.errors import StoreError
-from server.database import Database
+from server.database import Database, UnclearWriteError
 
 Answer = TypeVar("Answer")
 WAIT_S = 10.0
@@ -31,8 +31,8 @@ _MOST_WAITING = 512
 class DatabaseThreads:
     """Threads for reads, for writes, and for the proof that writes work: none waits for another.
 
-    Every method raises StoreError where the database gives no answer in time. A write may then
-    still take place.
+    Every method raises UnclearWriteError where the database gives no answer in time: a write may
+    then still take place.
     """
 
     def __init__(self, database: Database) -> None:
@@ -69,7 +69,7 @@ class DatabaseThreads:
                 return waiting.result()
         future.cancel()  # if it hasn't begun
         self._database.break_stuck()
-        raise StoreError(
+        raise UnclearWriteError(
             f"the run history can't be used: the database gave no answer in {wait_s:.0f} s; "
             "look whether it is overloaded, stopped or locked"
         )

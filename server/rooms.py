@@ -16,6 +16,7 @@ from llm_agent_builder.providers import PROVIDERS
 from server.backends import Backend, Backends, providers_in
 from server.catalog_refresh import LiveCatalog
 from server.daily_budget import DailyBudget, keep_books, write_down
+from server.database_threads import DatabaseThreads
 from server.ending import Closing
 from server.gateway import Gateway, settle_in
 from server.ledgers import Caps
@@ -95,7 +96,11 @@ async def open_rooms(
         then_close("the local model", local_model.close)
         sandbox = await _open_sandbox(settings, only_for)
         then_close("the sandbox", lambda: asyncio.to_thread(sandbox.close))
-        daily = DailyBudget(_daily_caps(settings), today, (spend_store or store).spending.exchange)
+        spend = spend_store or store
+        threads = DatabaseThreads(spend.database)
+        stack.callback(threads.close)
+        exchange = spend.spending.exchange
+        daily = DailyBudget(_daily_caps(settings), today, exchange, threads.write)
         await daily.refresh(today())  # a database that can't be written is a reason not to start
         catalog = LiveCatalog(settings, keys)
         await asyncio.to_thread(catalog.load)
@@ -106,6 +111,7 @@ async def open_rooms(
         telemetry = Telemetry.from_environment(os.environ)
         then_close("the exporter of traces", lambda: asyncio.to_thread(telemetry.close))
         then_close("the day's spending", lambda: write_down(daily))
+        stack.callback(threads.hurry)
         await asyncio.to_thread(_warm_up_sandbox, sandbox)
         runs = Runs(
             sandbox=sandbox,

@@ -28,6 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from llm_agent_builder.errors import StoreError
+from server.database import UnclearWriteError
 from server.ledgers import NOTHING, Amount, Caps
 
 _SPEND = Table(
@@ -40,10 +41,6 @@ _SPEND = Table(
     Column("calls", BigInteger, nullable=False),
 )
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
-
-class UnclearWriteError(StoreError):
-    """The database failed while it committed: it may have written everything, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

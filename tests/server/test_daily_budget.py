@@ -25,11 +25,12 @@ from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
 from server.budgets import RunBudget
 from server.daily_budget import DailyBudget, keep_books, write_down
+from server.database import UnclearWriteError
 from server.gateway import Gateway, Grant, Upstream
 from server.ledgers import NOTHING, Amount, BudgetError, Caps, Ledger, Reservation
 from server.metering import today
 from server.settings import Secret
-from server.spend_store import Exchange, SpendStore, UnclearWriteError
+from server.spend_store import Exchange, SpendStore
 from server.store import Store
 from tests.server.gateway_client import MODEL, asking, bearer, eventually
 from tests.serving import wait_until
