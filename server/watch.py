@@ -128,7 +128,7 @@ def _is_closed(process: _Process) -> bool:
     opened itself, having left what the fork server had.
     """
     try:
-        os.listdir(f"/proc/{process.alive}/fd")
+        os.close(os.open(f"/proc/{process.alive}/smaps_rollup", os.O_RDONLY | os.O_CLOEXEC))
     except PermissionError:  # also of a process that ends, and has given its memory back
         fields = _stat(process.alive)
         return bool(fields) and int(fields[21]) > 0
