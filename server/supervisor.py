@@ -134,7 +134,7 @@ class Supervisor:
         """Measure; return the kind of the limit that ends the run."""
         kind, group = watch.exceeded(self._group), self._group
         several = len(watch.sessions) > 1
-        if not self._yielded and (watch.cpu_s > _MUCH_CPU_S or several):
+        if watch.cpu_s > _MUCH_CPU_S or several:
             self._have_it_yield(watch)
         if kind is None and group is not None:
             if group.was_exceeded():
@@ -159,14 +159,13 @@ class Supervisor:
             self.signal_all(signal.SIGCONT)
 
     def _have_it_yield(self, watch: Watch) -> None:
-        """Lower the weight of the run: at once by its group, else that of one more session.
+        """Lower the weight of the run: at once by its group, and that of one more session.
 
-        The scheduler shares among sessions, in autogroups (sched(7)); without them, processes have
-        their nice value. One a look, since the kernel takes ten a second from all together.
+        Without a group's weight the scheduler shares among sessions, in autogroups (sched(7)), or
+        goes by nice values. One a look, since the kernel takes ten a second from all together.
         """
-        if self._group is not None and self._group.have_it_yield():
-            self._yielded = True
-            return
+        if self._group is not None and not self._yielded:
+            self._yielded = self._group.have_it_yield()
         self._yielding &= watch.sessions.keys()
         for session, process in watch.sessions.items():
             if session not in self._yielding:

@@ -22,6 +22,7 @@ _DEEPEST = 64  # folders within folders; more than that is an attempt at somethi
 _ENTRY_BYTES = 1024  # what an entry is charged at least: an empty file is not free
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_BEGUN_BY = 250  # polls
 _PROCESSORS = os.cpu_count() or 1
 _ENDED = (b"Z", b"X")
 
@@ -120,19 +121,28 @@ def _thread_alive(pid: int) -> tuple[int, int]:
     return pid, 0
 
 
+def _is_closed(process: _Process) -> bool:
+    """Return whether the kernel shows no more of a process than how much is resident.
+
+    So it is with a program that its own user can't read; and before a run's first process has
+    opened itself, having left what the fork server had.
+    """
+    try:
+        os.close(os.open(f"/proc/{process.alive}/smaps_rollup", os.O_RDONLY | os.O_CLOEXEC))
+    except PermissionError:  # also of a process that ends, and has given its memory back
+        fields = _stat(process.alive)
+        return bool(fields) and int(fields[21]) > 0
+    except OSError:
+        return False  # it has ended
+    return False
+
+
 def _private_bytes(process: _Process) -> int:
     """Return the memory of one process with shared pages divided among those that share them.
 
-    Without shared memory and files in scratch, which are counted by their size. The kernel may show
-    only how much is resident: of a program that its own user can't read, say.
+    Without shared memory and files in scratch, which are counted by their size.
     """
-    try:
-        with open(f"/proc/{process.alive}/smaps_rollup", "rb") as file:
-            lines = file.read().splitlines()
-    except PermissionError:
-        return process.resident
-    except OSError:
-        return 0  # it has ended
+    lines = _read(f"/proc/{process.alive}/smaps_rollup").splitlines()
     sizes = {line.split()[0]: int(line.split()[1]) * 1024 for line in lines[1:]}
     return sizes.get(b"Pss:", 0) - sizes.get(b"Pss_Shmem:", 0)
 
@@ -180,16 +190,10 @@ def _named_bytes(name: str, parent: int | None, depth: int) -> int:
 
 
 def _unlinked_files(processes: list[int]) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield the files that are open but have no name any more: (device, inode), bytes.
-
-    Where it can't be seen what a process has open, that is more than any limit.
-    """
+    """Yield the files that are open but have no name any more: (device, inode), bytes."""
     for pid in processes:
         try:
             descriptors = os.listdir(f"/proc/{pid}/fd")
-        except PermissionError:
-            yield (0, pid), 1 << 60
-            continue
         except OSError:
             continue
         for descriptor in descriptors:
@@ -218,8 +222,11 @@ class Space(Protocol):
         """Return the bytes that are in memory because of it."""
         ...
 
-    def state(self, processes: list[int]) -> str | None:
-        """Return "full" where nothing more goes in, "over" where too much did."""
+    def state(self, processes: list[int], *, unseen: bool) -> str | None:
+        """Return "full" where nothing more goes in, "over" where too much did.
+
+        `unseen` is whether there are processes that keep closed which files they have open.
+        """
         ...
 
 
@@ -234,8 +241,10 @@ class FolderSpace:
         """Return 0: it is on a disk."""
         return 0
 
-    def state(self, processes: list[int]) -> str | None:
+    def state(self, processes: list[int], *, unseen: bool) -> str | None:
         """Return "over" once there is too much, files without a name included."""
+        if unseen:
+            return "over"
         unlinked = dict(_unlinked_files(processes))
         known = {str(inode).encode() for _, inode in unlinked}
         hidden = _hidden_files(processes, os.path.realpath(self.folder)) - known
@@ -259,7 +268,7 @@ class MountSpace:
         status = os.statvfs(self.folder)
         return (status.f_blocks - status.f_bfree) * status.f_frsize
 
-    def state(self, processes: list[int]) -> str | None:
+    def state(self, processes: list[int], *, unseen: bool) -> str | None:
         """Return "full" where no block or no further file fits, "over" for too many files."""
         status = os.statvfs(self.folder)
         if self.most_files is not None and status.f_files - status.f_ffree > self.most_files:
@@ -293,6 +302,7 @@ class Watch:
         self._tasks = tasks
         self._tasks_are_capped = tasks_are_capped
         self._polls = 0
+        self._begun = False
         self._looked = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._own_cpu: dict[tuple[int, int], float] = {}
         self._seen_cpu = 0.0
@@ -308,6 +318,8 @@ class Watch:
         """Measure; return the kind of the limit that the run has crossed, if that ends it."""
         processes = [found for pid in self._members() if (found := _process(pid))]
         going = [process for process in processes if not process.ended]
+        self._polls += 1
+        closed = self._closed(going)
         alive = [process.alive for process in going]
         self.sessions = {process.session: process.key[0] for process in going}
         kind = self._tasks_exceeded(sum(process.tasks for process in going))
@@ -316,11 +328,16 @@ class Watch:
         self.cpu_s = max(self.cpu_s, self._cpu(processes, account))
         if self.cpu_s > self._limits.cpu_s:
             return "cpu"
-        self._polls += 1
         seldom = self._polls % _SELDOM == 0  # not at once: most runs are over soon
-        if self._memory_exceeded(going, seldom):
+        if self._memory_exceeded(going, closed, seldom):
             return "memory"
-        return self._space_exceeded(alive) if seldom or self._tasks_are_capped else None
+        return self._space_exceeded(alive, closed) if seldom or self._tasks_are_capped else None
+
+    def _closed(self, going: list[_Process]) -> list[_Process]:
+        """Return the processes that keep closed what they have, once the run has begun."""
+        closed = [process for process in going if _is_closed(process)]
+        self._begun = self._begun or len(closed) < len(going) or self._polls > _BEGUN_BY
+        return closed if self._begun else []
 
     def _tasks_exceeded(self, tasks: int) -> str | None:
         if tasks >= self._tasks and self._tasks_are_capped:
@@ -369,7 +386,7 @@ class Watch:
         unseen = sum(max(0.0, _share(one, now) * gap - one.own_cpu) for one in new)
         return used + min(unseen, gap * _PROCESSORS)
 
-    def _memory_exceeded(self, going: list[_Process], seldom: bool) -> bool:
+    def _memory_exceeded(self, going: list[_Process], closed: list[_Process], seldom: bool) -> bool:
         """Compare resident sizes, which are cheap to read, then the exact ones if need be.
 
         Resident sizes count a page once for each process that shares it.
@@ -380,10 +397,13 @@ class Watch:
         if seldom and files + _shared_bytes(alive) > limit:
             return True
         resident = sum(process.resident for process in going)
-        return files + resident > limit and files + sum(map(_private_bytes, going)) > limit
+        if files + resident <= limit:
+            return False
+        private = sum(map(_private_bytes, going)) + sum(process.resident for process in closed)
+        return files + private > limit
 
-    def _space_exceeded(self, pids: list[int]) -> str | None:
-        state = self._space.state(pids)
+    def _space_exceeded(self, pids: list[int], closed: list[_Process]) -> str | None:
+        state = self._space.state(pids, unseen=bool(closed))
         if state == "full":
             self._noticed.add("scratch")
         return "scratch" if state == "over" else None

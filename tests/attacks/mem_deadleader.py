@@ -17,7 +17,7 @@ EXIT = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
 EACH = 40
 kind, mib = sys.argv[2].split()
 count = -(-int(mib) // EACH)
-take = f"held = bytearray(b'x') * ({EACH} << 20); import time; time.sleep(20)"
+take = f"held = bytearray(b'x') * ({EACH} << 20); import time; time.sleep(60)"
 
 
 def leaderless(work):
@@ -40,7 +40,7 @@ def take_files():
             held[-1].write(b"x" * 2**20)
         except OSError:  # where scratch ends at its limit
             break
-    time.sleep(20)
+    time.sleep(60)
 
 
 def unreadable():
@@ -59,5 +59,5 @@ for _ in range(count):
         if kind == "unreadable":
             unreadable()
         leaderless(take_files if kind == "files" else take_memory)
-time.sleep(8)
+time.sleep(25)
 print("had it all")
