@@ -1,4 +1,4 @@
-"""Reads a JSON text that may be hostile: strictly, slice by slice, and within bounds.
+"""Reads a JSON text that may be hostile: strictly, slice by slice, and within limits.
 
 What is refused: text that is not exactly JSON in UTF-8, nesting, and more structure than any real
 request has. The cost is linear: what lies in strings is passed over by one regular expression, and
@@ -36,7 +36,7 @@ _BRACKET = re.compile(r"[][{}]")
 
 
 class TooComplexError(ValueError):
-    """A text goes beyond a bound. `str()` says which, for people."""
+    """A text exceeds a limit. `str()` says which, for people."""
 
 
 class UnreadableError(ValueError):
@@ -64,16 +64,16 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_co
 
 
 def read_json(body: bytes) -> Generator[None, None, Any]:
-    """Return what a text holds, with pauses where a caller may do something else.
+    """Return the value of a text, with pauses where a caller may do something else.
 
     Raises:
-        TooComplexError: it goes beyond a bound.
+        TooComplexError: it exceeds a limit.
         UnreadableError: it is not JSON.
 
     """
     brackets = body.count(b"[") + body.count(b"{") if len(body) <= _SMALL else MAX_DEPTH + 1
     try:
-        if brackets <= MAX_DEPTH:  # nothing in it can go beyond a bound
+        if brackets <= MAX_DEPTH:  # nothing in it can exceed a limit
             return _DECODER.decode(body.decode())
         return (yield from read_json_pieces(_slices(body)))
     except UnicodeDecodeError as error:
@@ -95,7 +95,7 @@ def read_json_pieces(pieces: Iterable[bytes]) -> Generator[None, None, Any]:
     """Do the same for a text in pieces, pausing after each.
 
     Raises:
-        ValueError: it is not JSON, or goes beyond a bound (TooComplexError).
+        ValueError: it is not JSON, or exceeds a limit (TooComplexError).
 
     """
     decode = codecs.getincrementaldecoder("utf-8")().decode
@@ -172,14 +172,14 @@ class _Outline:
         self._size += len(part)
         if self._size > MAX_OUTLINE:
             raise TooComplexError(
-                f"it holds more than {MAX_OUTLINE >> 20} MiB of structure and short texts"
+                f"it has more than {MAX_OUTLINE >> 20} MiB of structure and short texts"
             )
 
     def _count(self, segment: str) -> None:
         opened = segment.count("[") + segment.count("{")
         self._values += opened + segment.count(",")
         if self._values > MAX_VALUES:
-            raise TooComplexError(f"it holds more than {MAX_VALUES:,} values")
+            raise TooComplexError(f"it has more than {MAX_VALUES:,} values")
         if self._depth + opened > MAX_DEPTH:
             self._count_exactly(segment)
         else:

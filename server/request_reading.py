@@ -1,7 +1,7 @@
-"""Takes the bodies of model calls in and reads them, within bounds and in turns.
+"""Takes the bodies of model calls in and reads them, within limits and in turns.
 
 Reading costs the event loop's time. So each run has one reader, readers of all runs take turns of a
-few milliseconds, and all that they hold together is bounded.
+few milliseconds, and all that they have in memory together is limited.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from server.calls import Call, RefusedError
 from server.request_headers import encoding_of, forbidden, price_problem, text_problem
 
 MAX_BODY = 32 * 1024 * 1024
-"""Bytes of a request; Anthropic's own bound for a message."""
+"""Bytes of a request; Anthropic's own limit for a message."""
 MAX_BODIES = MAX_BODY + 8 * 1024 * 1024
 """Bytes of all requests of one run that are under way."""
 MAX_ALL_BODIES = 256 * 1024 * 1024
@@ -35,12 +35,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Intake:
-    """What one run's requests hold, and its one reader."""
+    """One run's requests under way, and its one reader."""
 
     allows_provider_tools: bool = False
     """Whether the provider may reach addresses and use tools of its own for this run."""
     on_denied: Callable[[str], None] = lambda message: None
-    """Hears of what was refused for that."""
+    """Is called with what was refused for that."""
     held: int = 0
     """Bytes of its requests under way."""
     reader: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -55,7 +55,7 @@ class RequestReader:
         self._turn = asyncio.Lock()
 
     async def take(self, intake: Intake, request: web.BaseRequest, call: Call) -> bytes:
-        """Return the whole body; what it holds is given back with `give_back`.
+        """Return the whole body; `give_back` takes it out of the account.
 
         Raises:
             RefusedError: it is too large, or together with other requests it is.

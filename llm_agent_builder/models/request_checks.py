@@ -102,7 +102,7 @@ def _search_text(walk: Walk, value: str, where: tuple[Where, str | int]) -> None
 
 
 def is_data(value: str) -> bool:
-    """Say whether an address holds its content itself."""
+    """Say whether an address contains what it points to."""
     return value[:5].lower() == "data:"
 
 
@@ -151,12 +151,14 @@ def one_of(*known: str) -> Check:
     return check
 
 
-def data_address(walk: Walk, value: Any, where: Where) -> None:
-    """Take an address that holds its content; any other would be fetched."""
+def image_address(walk: Walk, value: Any, where: Where) -> None:
+    """Take a `data:` address of an image, which contains it; any other would be fetched."""
     if type(value) is not str:
         walk.unknown(value, where, "is not a text")
     elif not is_data(value):
         walk.note_reach(where, "an address that the provider fetches")
+    elif not value[5:].lower().startswith("image/"):
+        walk.unknown(value, where, "is not an image")
 
 
 # ---------------------------------------------------------------- objects and arrays
@@ -262,7 +264,7 @@ def instructed(look: Check) -> Check:
     """Return the check of what the provider adds instructions for, which are counted."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
-        walk.instructions += 1
+        walk.instructions += value not in ({}, [])
         look(walk, value, where)
 
     return check

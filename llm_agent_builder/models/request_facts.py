@@ -30,7 +30,8 @@ _IMAGE_TOKENS = {ProviderEnum.ANTHROPIC: 5_000, ProviderEnum.HUGGINGFACE: 20_000
 """More than is counted for one image. Qwen's vision models, the greediest of Hugging Face's, take
 at most 16,384: the largest image of their preprocessor_config.json, by 28 x 28 pixels a token."""
 INSTRUCTIONS_TOKENS = 1024
-"""More than Anthropic's own instructions for one tool, or for a typed answer, take."""
+"""More than a provider's own words take: on tools as such, on a tool that it defines itself, on a
+typed answer."""
 FRAME_TOKENS = {ProviderEnum.ANTHROPIC: 64, ProviderEnum.HUGGINGFACE: 256}
 """For what a chat template puts around the messages."""
 MOST_UNPACKED = 32 * 1024 * 1024
@@ -60,12 +61,12 @@ class RequestFacts:
 
     @property
     def most_input_tokens(self) -> int:
-        """An upper bound: a token is at least a byte of the body."""
+        """The most it can be: a token is at least a byte of the body."""
         return self.body_bytes + FRAME_TOKENS[ProviderEnum.ANTHROPIC] + self.extra_tokens
 
     @property
     def most_output_tokens(self) -> int | None:
-        """An upper bound, or None where the request sets none."""
+        """The most it can be, or None where the request sets none."""
         return None if self.max_tokens is None else self.max_tokens * self.answers
 
     def note_not_understood(self, why: str) -> None:
@@ -81,7 +82,7 @@ def read_request(provider: ProviderEnum, body: bytes, encoding: str = "identity"
     """Return what is known of a request.
 
     Raises:
-        TooComplexError: it goes beyond a bound of `bounded_json`.
+        TooComplexError: it exceeds a limit of `bounded_json`.
 
     """
     facts = RequestFacts(body_bytes=len(body))
@@ -117,13 +118,13 @@ def _read(body: bytes, encoding: str) -> Generator[None, None, Any]:
 
 
 def _unpacked(body: bytes) -> Iterator[bytes]:
-    """Yield what a compressed body holds, bit by bit. Either name may stand for either format."""
+    """Yield the text of a compressed body, bit by bit. Either name may mean either format."""
     inflate, size = zlib.decompressobj(47), 0
     while not inflate.eof:
         piece = inflate.decompress(body, SLICE)
         size, body = size + len(piece), inflate.unconsumed_tail
         if size > MOST_UNPACKED:
-            raise TooComplexError(f"it holds more than {MOST_UNPACKED:,} bytes")
+            raise TooComplexError(f"it has more than {MOST_UNPACKED:,} bytes")
         if not piece and not body and not inflate.eof:
             raise UnreadableError("it ends too early")
         yield piece

@@ -1,6 +1,6 @@
 """What is known of both protocols' requests: the tables by which a call is understood.
 
-They hold each field, type and part that a call may have whose cost is to be known beforehand.
+They have each field, type and part that a call may have whose cost is to be known beforehand.
 Sources: the parameters of the installed SDKs (`anthropic.types.message_create_params`, beta too,
 and `huggingface_hub`'s generated chat completion), which a test compares with these tables, and
 https://platform.claude.com/docs/en/api/messages. What isn't here is refused under a budget of
@@ -17,10 +17,10 @@ from llm_agent_builder.models.request_checks import (
     Walk,
     Where,
     anything,
-    data_address,
     fields,
     flag,
     image,
+    image_address,
     instructed,
     items,
     kinds,
@@ -49,20 +49,21 @@ def _part(known: Mapping[str, Check]) -> Check:
 
 
 _BY_ADDRESS = unbounded("content that the provider fetches", reaches=True)
-_KEPT_FILE = unbounded("a file that is kept at the provider", reaches=True)
+_STORED_FILE = unbounded("a file that is stored at the provider", reaches=True)
 
 
 def _fetched_image(walk: Walk, value: Any, where: Where) -> None:
     walk.note_reach(where, "an image that the provider fetches")
 
 
+_IMAGE_TYPE = one_of("image/jpeg", "image/png", "image/gif", "image/webp")
 _IMAGE = _part(
     {
         "source": kinds(
             {
-                "base64": fields({"type": text, "media_type": text, "data": text}, "data"),
+                "base64": fields({"type": text, "media_type": _IMAGE_TYPE, "data": text}, "data"),
                 "url": _fetched_image,  # of any size, it counts as an image
-                "file": _KEPT_FILE,
+                "file": _STORED_FILE,
             }
         ),
         "transformations": fields({"oversized_image": one_of("downsize", "error")}),
@@ -71,11 +72,11 @@ _IMAGE = _part(
 _TEXT = _part({"text": text})
 _SIMPLE_PARTS = items(kinds({"text": _TEXT, "image": image(_IMAGE)}))
 _DOCUMENT_SOURCES = {
-    "text": fields({"type": text, "media_type": text, "data": text}),
+    "text": fields({"type": text, "media_type": one_of("text/plain"), "data": text}),
     "content": fields({"type": text, "content": text_or(_SIMPLE_PARTS)}),
     "base64": unbounded("a PDF document"),
     "url": _BY_ADDRESS,
-    "file": _KEPT_FILE,
+    "file": _STORED_FILE,
 }
 _DOCUMENT = fields(
     {
@@ -111,7 +112,7 @@ PARTS: Mapping[str, Check] = {
         {"id": text, "name": text, "input": anything, "caller": _CALLED, "toolset_name": text}
     ),
     "tool_result": _TOOL_RESULT,
-    "container_upload": _KEPT_FILE,
+    "container_upload": _STORED_FILE,
 }
 
 # ---------------------------------------------------------------- Anthropic's tools
@@ -205,7 +206,7 @@ ANTHROPIC: Mapping[str, Check] = {
     "temperature": number,
     "top_p": number,
     "top_k": number,
-    "tools": items(kinds(_TOOLS, _other_tool)),
+    "tools": instructed(items(kinds(_TOOLS, _other_tool))),
     "tool_choice": kinds(dict.fromkeys(("auto", "any", "none", "tool"), _NAMED)),
     "thinking": kinds(
         {
@@ -225,7 +226,7 @@ ANTHROPIC: Mapping[str, Check] = {
     "service_tier": text,
     "inference_geo": text,
     "speed": text,
-    "thread": unbounded("a conversation that the provider keeps: with thread=False it is sent"),
+    "thread": unbounded("a conversation that the provider stores; thread=False sends it whole"),
     "container": unbounded("a machine at the provider", reaches=True),
     "mcp_servers": _PROVIDERS_SERVERS,
 }
@@ -236,7 +237,7 @@ _CHAT_PARTS: Mapping[str, Check] = {
     "text": _part({"text": text}),
     "refusal": fields({"type": text, "refusal": text}),
     "image_url": image(
-        _part({"image_url": fields({"url": data_address, "detail": text}, "url")}),
+        _part({"image_url": fields({"url": image_address, "detail": text}, "url")}),
     ),
     "input_audio": unbounded("audio"),
 }
@@ -263,6 +264,7 @@ _CHAT_MESSAGE = fields(
     }
 )
 _FUNCTION = fields({"name": text, "description": text, "parameters": anything, "strict": flag})
+_CHAT_TOOL = fields({"type": text, "function": _FUNCTION})
 _JSON_ANSWER = instructed(
     fields(
         {
@@ -301,7 +303,7 @@ CHAT: Mapping[str, Check] = {
             "json_schema": _JSON_ANSWER,
         }
     ),
-    "tools": items(kinds({"function": fields({"type": text, "function": _FUNCTION})}, _other_tool)),
+    "tools": instructed(items(kinds({"function": _CHAT_TOOL}, _other_tool))),
     "tool_choice": text_or(
         fields({"type": one_of("function"), "function": fields({"name": text})})
     ),

@@ -1,4 +1,4 @@
-"""JSON that may be hostile: read strictly, in slices, and refused beyond its bounds."""
+"""JSON that may be hostile: read strictly, in slices, and refused beyond its limits."""
 
 from __future__ import annotations
 

@@ -114,6 +114,26 @@ def test_parts_that_hold_their_content_are_understood(provider: ProviderEnum, pa
     assert found.extra_tokens in {expected, 192}
 
 
+@pytest.mark.parametrize(
+    ("more", "instructions"),
+    [
+        ({"tools": []}, 0),
+        ({"tools": [TOOL, TOOL]}, 1),
+        ({"tools": [TOOL, {"type": "bash_20250124", "name": "bash"}]}, 2),
+        ({"output_config": {"format": {"type": "json_schema", "schema": {}}}}, 1),
+    ],
+)
+def test_what_the_provider_adds_to_tools_and_typed_answers_counts(
+    more: dict[str, Any], instructions: int
+) -> None:
+    assert read(A, **more).extra_tokens == 1024 * instructions
+
+
+def test_tools_of_a_chat_count_too() -> None:
+    tool = {"type": "function", "function": {"name": "add", "parameters": {}}}
+    assert read(HF, tools=[tool]).extra_tokens == read(HF).extra_tokens + 1024
+
+
 # ---------------------------------------------------------------- pinned to the SDKs
 
 
@@ -195,6 +215,9 @@ def test_what_is_not_understood_is_named_and_its_price_is_unknown(
 
 
 ODD_PARTS: list[Any] = [
+    {"type": "image", "source": {"type": "base64", "media_type": "video/mp4", "data": PNG}},
+    {"type": "image_url", "image_url": {"url": "data:video/mp4;base64,AAAA"}},
+    {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,AAAA"}},
     {"type": "document", "source": {}},
     {"type": "document"},
     {"type": "audio_url", "audio_url": {"url": "data:audio/mp3,"}},

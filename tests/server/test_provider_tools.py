@@ -46,7 +46,7 @@ def test_run_has_no_tools_of_the_providers_beyond_what_owner_and_run_say(
         }
         with serve(**place).client() as client:
             denied = execute(client, PICTURE, backend="provider")
-            told = events_of(client.get(f"/api/runs/{denied['run_id']}/events").text)
+            events = events_of(client.get(f"/api/runs/{denied['run_id']}/events").text)
             refused = client.post("/api/execute", json={"code": "", "task": "", "egress": [TOOLS]})
             known: dict[str, Any] = client.get("/api/catalog").json()["egress"]
         with serve(**place, AGENT_BUILDER_EGRESS_ALLOW=allow).client() as client:
@@ -55,7 +55,7 @@ def test_run_has_no_tools_of_the_providers_beyond_what_owner_and_run_say(
             allowed = client.get("/api/catalog").json()["egress"]["allowed"]
     assert denied["stdout"].startswith("denied")
     assert TOOLS in denied["stdout"]
-    [event] = [data for _, kind, data in told if kind == "denied"]
+    [event] = [data for _, kind, data in events if kind == "denied"]
     assert (event["kind"], URL in str(event)) == ("network", False)
     assert (set(fields(refused)), known["allowed"]) == ({"egress"}, [])
     assert unasked["stdout"].startswith("denied")

@@ -96,7 +96,7 @@ def odd_body(rng: random.Random, provider: ProviderEnum) -> bytes:
 
 
 def _values(body: bytes, *names: str) -> Iterator[Any]:
-    """Yield every value that some parser might take for one of these, wherever it stands."""
+    """Yield every value that some parser might take for one of these, wherever it is."""
     found: list[tuple[str, Any]] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

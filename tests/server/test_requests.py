@@ -121,8 +121,8 @@ def test_what_is_not_understood_is_refused_where_a_budget_needs_to_know_and_pass
     budget: str,
 ) -> None:
     statuses, received, seen = sending(*(make() for make in ODD.values()), budget=BUDGETS[budget]())
-    told = dict(zip(ODD, statuses, strict=True))
-    assert told == dict.fromkeys(ODD, 402 if budget in BOUNDS_SIZE else 200)
+    found = dict(zip(ODD, statuses, strict=True))
+    assert found == dict.fromkeys(ODD, 402 if budget in BOUNDS_SIZE else 200)
     assert len(received) == (0 if budget in BOUNDS_SIZE else len(ODD))
     assert all(call["cost_usd"] is None for call in seen.calls)
     for data in (data for kind, data in seen.events if kind == "limit"):
@@ -154,8 +154,8 @@ UNREADABLE: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
 def test_what_can_not_be_read_goes_nowhere(budget: str) -> None:
     requests = [make() for make in UNREADABLE.values()]
     statuses, received, _ = sending(*requests, budget=BUDGETS[budget]())
-    told = dict(zip(UNREADABLE, statuses, strict=True))
-    assert told == dict.fromkeys(UNREADABLE, 402 if budget in BOUNDS_SIZE else 400)
+    found = dict(zip(UNREADABLE, statuses, strict=True))
+    assert found == dict.fromkeys(UNREADABLE, 402 if budget in BOUNDS_SIZE else 400)
     assert received == []
 
 
