@@ -339,8 +339,8 @@ class Runs:
                 return
             else:
                 await changed.wait()
-        async for page in self._stored.event_pages(run_id, position):
-            yield page
+        async for stored in self._stored.event_pages(run_id, position):
+            yield stored
 
     # ------------------------------------------------------------ inside
 
