@@ -468,7 +468,8 @@ class Runs:
         outcome = {**asdict(replace(last, files=())), "status": str(last.status)}
         outcome["files"] = [{"name": file.name, "size": len(file.content)} for file in last.files]
         if last.status is Status.CANCELLED:
-            outcome["reason"] = run.cancel_reason
+            more = (last.reason or "").removeprefix("cancelled")  # what could not be killed
+            outcome["reason"] = run.cancel_reason + more
         if run.over_budget and last.status in {Status.SUCCESS, Status.ERROR}:
             outcome |= {"status": "limit", "reason": "budget"}
         elif run.mismatch and last.status is Status.ERROR:
