@@ -6,6 +6,7 @@ uvicorn has no deadline for either, and no limit on the work that a few bytes ca
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import ClassVar
 
 import h11
@@ -13,6 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_MAX_BYTES = 32 * 1024
 """Of a request's head, about: it is parsed when it is whole, by the event loop, 10 us a line."""
+SEND_BUFFER_BYTES = 128 * 1024
+"""What the kernel holds of an unread answer, about; by itself it lets that grow to 4 MiB."""
 _FREE_PIECES = 64
 _BYTES_A_PIECE = 64
 
@@ -53,7 +56,7 @@ class DeadlineProtocol(H11Protocol):
     that time over 1.2 Mbit/s."""
 
     unread_s: ClassVar[float] = 120.0
-    """Seconds in which what is written has to go out. The kernel holds some megabytes more."""
+    """Seconds in which what is written has to go out. The kernel holds a little more."""
     unread_max_bytes: ClassVar[int] = 64 * 1024 * 1024
     """Of all answers that are written and not yet read; beyond, those unread longest are ended. The
     last one never is: it may be the one that is larger."""
@@ -70,6 +73,8 @@ class DeadlineProtocol(H11Protocol):
         """Begin the first head's time: uvicorn does not count a new connection as idle."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that anything unread is noticed
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.conn = _Connection(h11.SERVER, HEAD_MAX_BYTES)
         self._follow()
 

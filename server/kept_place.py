@@ -12,6 +12,7 @@ import itertools
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -34,6 +35,8 @@ from server.engine import (
     tell_end,
 )
 from server.helper_process import kill_tree, number_of
+
+_LOOK_S = 0.01
 
 
 class KeptPlace:
@@ -115,7 +118,7 @@ class KeptPlace:
         if self._keeper is not None:
             kill_tree(number_of(self._keeper))
             await killed(self._keeper)
-        return not self._tree_is_left()
+        return await self._tree_ends()
 
     async def release(self) -> None:
         """See `Place`."""
@@ -165,6 +168,15 @@ class KeptPlace:
             if self._tasks is not None:
                 return [int(pid) for pid in (self._tasks / "cgroup.procs").read_text().split()]
         return []
+
+    async def _tree_ends(self, seconds: float = END_S) -> bool:
+        """Return whether what was killed goes: much memory takes a while, and so does reaping."""
+        deadline = time.monotonic() + seconds
+        while self._tree_is_left():
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return True
 
     def _tree_is_left(self) -> bool:
         try:

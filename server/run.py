@@ -21,6 +21,7 @@ from server.ledgers import Caps
 from server.run_events import LeftOut, WrittenFile
 from server.sandbox import SandboxRun
 from server.settings import PROVIDER_TOOLS
+from server.store import EVENT_BYTES_AT_ONCE, EVENTS_AT_ONCE
 from server.tally import Tally
 from server.telemetry import NoTrace, RunTrace
 
@@ -109,6 +110,15 @@ class Run:
         """Let every reader that waits look again."""
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def page(self, position: int) -> list[Event]:
+        """Return some events behind the first `position`: 64 KiB of output, and one event more."""
+        size, found = 0, self.events[position : position + EVENTS_AT_ONCE]
+        for count, (_, _, data) in enumerate(found, 1):
+            size += len(data.get("text", ""))
+            if size >= EVENT_BYTES_AT_ONCE:
+                return found[:count]
+        return found
 
     def described(self) -> dict[str, Any]:
         """Return what the history has of a run that has not ended; what isn't known is None."""

@@ -7,11 +7,13 @@ import contextlib
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 
 from llm_agent_builder.errors import MachineryError
 from server.bodies import BoundedRoute, forget_body
 from server.cassette import parse_cassette
-from server.models import ExecuteRequest, ExecuteResponse, RunAccepted, returned_file
+from server.execute_answer import execute_answer
+from server.models import ExecuteRequest, ExecuteResponse, RunAccepted
 from server.rooms import Rooms
 from server.run import Run
 from server.runs import Runs
@@ -57,28 +59,9 @@ async def post_execute(request: Request, body: ExecuteRequest) -> Response:
     await _wait_while_connected(request, _runs(request), run)
     if run.failure is not None:
         raise run.failure
-    content = await asyncio.to_thread(_answer_of, run)
-    return Response(content, media_type="application/json")
-
-
-def _answer_of(run: Run) -> bytes:
-    taken = ExecuteResponse.model_fields.keys() - {"files"}
-    answer = ExecuteResponse(
-        **{key: value for key, value in run.result.items() if key in taken},
-        files=[returned_file(file) for file in run.files],
-        output=run.output(),
-        stdout=run.output("stdout"),
-        stderr=run.output("stderr"),
-        run_id=run.id,
-        backend=run.backend,
-        recording_full=run.recording_full,
-        denied=run.denied(),
-        budget=run.over_budget if run.result["reason"] == "budget" else None,
-        missing=list(run.missing),
-    )
-    text = answer.model_dump_json(exclude={"cassette"})
-    # JSON already: parsed for this, it would take up many times its size.
-    return b'%s,"cassette":%s}' % (text[:-1].encode(), (run.cassette or "null").encode())
+    runs, run_id = _runs(request), run.id
+    pieces = await asyncio.to_thread(execute_answer, run, lambda: runs.event_pages(run_id))
+    return StreamingResponse(pieces, media_type="application/json")
 
 
 async def _admit(request: Request, body: ExecuteRequest) -> Run:

@@ -48,7 +48,7 @@ from server.run_events import (
 )
 from server.sandbox import Sandbox
 from server.settings import PROVIDER_TOOLS
-from server.store import EVENTS_AT_ONCE, Store
+from server.store import Store
 from server.stored_runs import StoredRuns
 from server.tables import OPEN
 from server.telemetry import Telemetry
@@ -325,21 +325,22 @@ class Runs:
 
     async def event_pages(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[Event]]:
         """Yield the same events, as many at a time as are there and as a reader is to hold."""
-        run = self._in_memory(run_id)
-        if run is None:
-            await self.require(run_id)
-            async for page in self._stored.event_pages(run_id, after):
-                yield page
-            return
+        await self.require(run_id)
         position = max(0, after)
-        while True:
-            changed = run.changed
-            while page := run.events[position : position + EVENTS_AT_ONCE]:
-                yield page
+        # Looked for each time: a reader that is slow must not hold a run that has ended.
+        while (run := self._in_memory(run_id)) is not None:
+            changed, ended = run.changed, run.done.is_set()
+            page = run.page(position)
+            del run
+            if page:
                 position += len(page)
-            if run.done.is_set():
+                yield page
+            elif ended:
                 return
-            await changed.wait()
+            else:
+                await changed.wait()
+        async for stored in self._stored.event_pages(run_id, position):
+            yield stored
 
     # ------------------------------------------------------------ inside
 
@@ -467,7 +468,8 @@ class Runs:
         outcome = {**asdict(replace(last, files=())), "status": str(last.status)}
         outcome["files"] = [{"name": file.name, "size": len(file.content)} for file in last.files]
         if last.status is Status.CANCELLED:
-            outcome["reason"] = run.cancel_reason
+            more = (last.reason or "").removeprefix("cancelled")  # what could not be killed
+            outcome["reason"] = run.cancel_reason + more
         if run.over_budget and last.status in {Status.SUCCESS, Status.ERROR}:
             outcome |= {"status": "limit", "reason": "budget"}
         elif run.mismatch and last.status is Status.ERROR:

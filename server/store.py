@@ -45,6 +45,8 @@ EVENT_BYTES_AT_ONCE = 64 * 1024
 Event = tuple[int, str, Mapping[str, Any]]
 """Its number in the run, from 1; its kind; its data."""
 _ROWS_AT_ONCE = 8
+_EVENTS_ADDED_AT_ONCE = 16
+"""Of at most 128 KiB, each byte of which may be six in JSON."""
 INTERRUPTED = "the server stopped while this run was going"
 LOST = "this run was lost: the database failed when it was taken in, or when it had ended"
 
@@ -256,9 +258,10 @@ def _is_kept(connection: Connection, run_id: str) -> bool:
 
 
 def _add_events(connection: Connection, run_id: str, events: Sequence[Event]) -> None:
-    if events:
+    for start in range(0, len(events), _EVENTS_ADDED_AT_ONCE):  # as JSON they are larger
         rows = [
-            {"run_id": run_id, "seq": seq, "kind": kind, "data": data} for seq, kind, data in events
+            {"run_id": run_id, "seq": seq, "kind": kind, "data": data}
+            for seq, kind, data in events[start : start + _EVENTS_ADDED_AT_ONCE]
         ]
         add_missing(connection, table_of(EventRow), rows)
 

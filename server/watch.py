@@ -7,6 +7,7 @@ buffers) is not counted; descriptors are few, so there is little of it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import resource
 import stat
@@ -23,6 +24,9 @@ _ENTRY_BYTES = 1024  # what an entry is charged at least: an empty file is not f
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _BEGUN_BY = 250  # polls
+_MOST_MAPPINGS = 200_000
+"""Of a run's processes together: a few hundred each are usual. They are read in 0.2 s."""
+_MAPPING_BYTES = 256
 _PROCESSORS = os.cpu_count() or 1
 _ENDED = (b"Z", b"X")
 
@@ -147,16 +151,30 @@ def _private_bytes(process: _Process) -> int:
     return sizes.get(b"Pss:", 0) - sizes.get(b"Pss_Shmem:", 0)
 
 
-def _shared_bytes(processes: list[int]) -> int:
-    """Return the size of shared anonymous memory: it stays when nobody has it resident."""
+def _mapped_bytes(processes: list[int]) -> int:
+    """Return the size of shared anonymous memory: it stays when nobody has it resident.
+
+    And 256 bytes a mapping, about what the kernel needs for it. More than any limit where there are
+    so many that reading them takes long: meanwhile nobody would look at what the run does.
+    """
     sizes: dict[bytes, int] = {}
+    mappings = 0
+    for line in _mappings(processes):
+        mappings += 1
+        if mappings > _MOST_MAPPINGS:
+            return 1 << 60
+        if line.endswith(b"/dev/zero (deleted)\n"):
+            start, _, end = line.split()[0].partition(b"-")
+            inode = line.split()[4]
+            sizes[inode] = max(sizes.get(inode, 0), int(end, 16) - int(start, 16))
+    return sum(sizes.values()) + _MAPPING_BYTES * mappings
+
+
+def _mappings(processes: list[int]) -> Iterator[bytes]:
+    """Yield the lines of the processes' maps; a million of one process are not read at once."""
     for pid in processes:
-        for line in _read(f"/proc/{pid}/maps").splitlines():
-            if line.endswith(b"/dev/zero (deleted)"):
-                start, _, end = line.split()[0].partition(b"-")
-                inode = line.split()[4]
-                sizes[inode] = max(sizes.get(inode, 0), int(end, 16) - int(start, 16))
-    return sum(sizes.values())
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", "rb") as lines:
+            yield from lines
 
 
 def _tree_bytes(folder: int, depth: int = 0) -> int:
@@ -207,12 +225,10 @@ def _unlinked_files(processes: list[int]) -> Iterator[tuple[tuple[int, int], int
 
 def _hidden_files(processes: list[int], folder: str) -> set[bytes]:
     """Return the inodes of files of a folder that have no name any more and are mapped."""
-    inodes = set()
-    for pid in processes:
-        for line in _read(f"/proc/{pid}/maps").splitlines():
-            if line.endswith(b" (deleted)") and f" {folder}/".encode() in line:
-                inodes.add(line.split()[4])
-    return inodes
+    place = f" {folder}/".encode()
+    lines = itertools.islice(_mappings(processes), _MOST_MAPPINGS)
+    hidden = (line for line in lines if line.endswith(b" (deleted)\n") and place in line)
+    return {line.split()[4] for line in hidden}
 
 
 class Space(Protocol):
@@ -394,7 +410,7 @@ class Watch:
         limit = self._limits.memory_mib * MIB
         alive = [process.alive for process in going]
         files = self._space.used(alive)
-        if seldom and files + _shared_bytes(alive) > limit:
+        if seldom and files + _mapped_bytes(alive) > limit:
             return True
         resident = sum(process.resident for process in going)
         if files + resident <= limit:

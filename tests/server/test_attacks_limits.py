@@ -57,6 +57,12 @@ def test_limit_of_the_whole_tree_ends_the_run(
     assert "has it all\nhas it all" not in text_of(events)
 
 
+def test_mappings_without_end_end_the_run(tiered: Sandbox) -> None:
+    events = events_of(tiered, "map_much", "6", limits=replace(SMALL, cpu_s=60, memory_mib=512))
+    assert (end_of(events).status, end_of(events).reason) == (Status.LIMIT, "memory")
+    assert "has it all" not in text_of(events)
+
+
 @pytest.mark.parametrize("kind", ["ignore", "nowait", "orphans", "chain"])
 def test_processor_time_of_children_that_nobody_waits_for_counts(
     tiered: Sandbox, kind: str

@@ -9,8 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from llm_agent_builder.errors import ServerBusyError
-from server.run import Event
+from llm_agent_builder.errors import ServerBusyError, StoreError
+from server.confine import Limits
+from server.execute_answer import execute_answer
+from server.run import Event, Run, RunOptions
 from server.sse import Readers, event_stream
 from server.store import EVENT_BYTES_AT_ONCE, EVENTS_AT_ONCE, Store
 from tests.server.api import events_of, execute
@@ -101,3 +103,73 @@ def test_readers_are_counted_until_they_leave() -> None:
         await first.aclose()
 
     asyncio.run(inside())
+
+
+WRITES_MUCH = """
+import os
+for _ in range({times}):
+    for stream in (1, 2):
+        left = {text!r}.encode() * {count}
+        while left:
+            left = left[os.write(stream, left):]
+"""
+
+
+@pytest.mark.parametrize("text", ["\x01", "\0", "\N{GRINNING FACE}", '"\\', "\x7f\u2028é"])
+def test_answer_has_all_that_a_run_wrote_in_whatever_characters(
+    client: httpx.Client, text: str
+) -> None:
+    count = 65536 // len(text.encode())
+    code = WRITES_MUCH.format(times=8, text=text, count=count)
+    run = execute(client, code)
+    assert run["status"] == "success"
+    assert run["stdout"] == run["stderr"] == text * count * 8
+    assert sorted(run["output"]) == sorted(2 * run["stdout"])
+
+
+def run_that_wrote(times: int, text: str) -> Run:
+    run = Run("a", "", "", Limits(), "local", RunOptions())
+    for number in range(times):
+        run.add("output", stream=("stdout", "stderr")[number % 2], text=text)
+    run.result = {"status": "success", "reason": None, "files_left_out": []}
+    run.result |= dict.fromkeys(("returncode", "duration", "time_to_first_output"))
+    run.result |= dict.fromkeys(("usage", "cost_usd"))
+    run.add("exit")
+    return run
+
+
+async def stored(run: Run) -> AsyncIterator[Sequence[Event]]:
+    position = 0
+    while page := run.page(position):
+        yield page
+        position += len(page)
+
+
+def test_answer_is_made_of_pieces_none_of_which_is_large() -> None:
+    run = run_that_wrote(64, "\x01" * 65536)
+
+    async def sizes() -> list[int]:
+        return [len(piece) async for piece in execute_answer(run, lambda: stored(run))]
+
+    found = asyncio.run(sizes())
+    assert sum(found) > 2 * 64 * 65536 * len("\\u0001")
+    assert max(found) < 1024 * 1024
+
+
+def test_answer_of_a_run_that_is_removed_meanwhile_breaks_off() -> None:
+    run = run_that_wrote(64, "x" * 65536)
+
+    async def half() -> AsyncIterator[Sequence[Event]]:
+        yield run.events[:32]
+
+    async def read() -> None:
+        async for _ in execute_answer(run, half):
+            pass
+
+    with pytest.raises(StoreError, match="removed from the history"):
+        asyncio.run(read())
+
+
+def test_page_of_a_run_that_goes_ends_with_few_large_events() -> None:
+    run = run_that_wrote(9, "x" * (EVENT_BYTES_AT_ONCE // 2))
+    assert [len(run.page(position)) for position in (0, 7, 9, 10)] == [2, 2, 1, 0]

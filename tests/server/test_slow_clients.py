@@ -226,3 +226,26 @@ def test_slow_clients_leave_no_error_in_the_log(server: Serving) -> None:
     with connected(server, first=_HALF_BODY) as client:
         assert ends(client)
     assert "Traceback" not in server.log.removeprefix(before)
+
+
+def unsent(client: socket.socket) -> int | None:
+    """Return the bytes that the kernel holds for a client of this machine; None: it is cut off."""
+    _, port = client.getsockname()
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        remote, state, queues = line.split()[2:5]
+        if remote.endswith(f":{port:04X}") and state == "01":
+            return int(queues.partition(":")[0], 16)
+    return None
+
+
+def test_kernel_holds_little_of_an_answer_that_nobody_reads(server: Serving) -> None:
+    with server.client() as client:
+        code = "import os\nfor _ in range(128): os.write(1, b'x' * 65536)"
+        run = execute(client, code, limits={"output_kib": 16384})["run_id"]
+    head = f"GET /api/runs/{run}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    held = [0]
+    with connected(server, first=head.encode()) as reader:
+        wait_until(lambda: unsent(reader))
+        while (size := unsent(reader)) is not None:
+            held.append(size)
+    assert max(held) < 1024 * 1024
