@@ -31,8 +31,6 @@ _PROVIDER_TOOL = re.compile(
     re.IGNORECASE,
 )
 """Types that mean an address, a file at the provider or one of its tools, in what isn't known."""
-_MOST_TYPES = 8
-"""Types of one object that are looked at."""
 
 
 def path_of(where: Where) -> str:
@@ -221,10 +219,9 @@ def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
     """Return the check of an object by its `type`."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
-        for named in _types(value):
-            take(walk, value, where, named)
-
-    def take(walk: Walk, value: Any, where: Where, named: object) -> None:
+        if isinstance(value, Doubled):
+            return unclear(walk, value, where)
+        named = value.get("type") if isinstance(value, dict) else None
         look = known.get(named) if isinstance(named, str) else None
         if look is not None:
             look(walk, value, where)
@@ -235,15 +232,13 @@ def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
         else:
             walk.unknown(value, where, f"is of the type {named!r:.60}, which is not known")
 
+    def unclear(walk: Walk, value: Doubled, where: Where) -> None:
+        # Searched as a whole, not by each of its types: that would double at each level.
+        walk.unknown(value, where, f"has the key {_twice(value)!r} twice")
+        if otherwise is not None:
+            otherwise(walk, value, where)
+
     return check
-
-
-def _types(value: object) -> list[object]:
-    """Return the type that an object names; where it is there twice, both: providers differ."""
-    if not isinstance(value, Doubled):
-        return [value.get("type") if isinstance(value, dict) else None]
-    found = [inner for key, inner in value.pairs if key == "type"][:_MOST_TYPES]
-    return found or [None]
 
 
 def items(look: Check) -> Check:

@@ -340,6 +340,8 @@ def test_request_by_which_the_provider_reaches_out_is_found(
         '{"container": "c", "container": null}',
         '{"tools": [{"type": "advisor_20260301", "name": "x"}], "tools": []}',
         '{"tools": [{"type": "advisor_20260301", "name": "x", "type": "custom"}]}',
+        '{"tools": [{"type": "advisor_20260301", "name": "x", "type": null}]}',
+        '{"messages": [{"content": [{"type": "container_upload", "type": "text"}]}]}',
     ],
 )
 def test_field_by_which_the_provider_reaches_out_is_found_beside_one_that_is_there_twice(
