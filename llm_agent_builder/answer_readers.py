@@ -225,6 +225,14 @@ class _ChatCompletionStream(_StreamReader):
     Moonshot puts it into a choice, Groq beside it as `x_groq`.
     """
 
+    def __init__(self, count: UsageCount, *, count_text: bool) -> None:
+        super().__init__(count, count_text=count_text)
+        self.seen.is_whole = False
+
+    def _parse(self, data: bytes) -> None:
+        self.seen.is_whole |= data.strip() == b"[DONE]"
+        super()._parse(data)
+
     def _take(self, event: dict[str, Any]) -> None:
         seen = self.seen
         seen.model = seen.model or _take_text(event.get("model"))
@@ -235,12 +243,14 @@ class _ChatCompletionStream(_StreamReader):
         if event.get("error") is not None:
             self._take_error(event["error"])
         choices = event.get("choices")
+        self.seen.is_whole |= not choices and event.get("usage") is not None
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
                 self._take_choice(choice)
 
     def _take_choice(self, choice: dict[str, Any]) -> None:
-        self.seen.take_reason(choice.get("finish_reason"))
+        self.seen.take_reason(reason := choice.get("finish_reason"))
+        self.seen.is_whole |= reason is not None
         self.seen.count.take_object(choice.get("usage"))
         delta = choice.get("delta")
         if isinstance(delta, dict):

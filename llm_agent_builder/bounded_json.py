@@ -32,6 +32,9 @@ _SHORT_STRING = re.compile(_SHORT, re.DOTALL)
 _INSIDE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 """A string's text, up to its closing quote or the end of the slice."""
 _WHOLE_CHARACTERS = re.compile(r"(?:[^\\]|\\u[0-9a-fA-F]{4}|\\[^u])*+", re.DOTALL)
+MOST_DIGITS = 400
+"""Of a number, of its digits in a row; twice as many where it lies across two slices."""
+_LONG_NUMBER = re.compile(rf"[0-9]{{{MOST_DIGITS}}}")
 _BRACKET = re.compile(r"[][{}]")
 
 
@@ -180,6 +183,8 @@ class _Outline:
         self._values += opened + segment.count(",")
         if self._values > MAX_VALUES:
             raise TooComplexError(f"it has more than {MAX_VALUES:,} values")
+        if _LONG_NUMBER.search(segment):  # to convert one takes the square of its length
+            raise TooComplexError(f"it has a number of more than {MOST_DIGITS} digits")
         if self._depth + opened > MAX_DEPTH:
             self._count_exactly(segment)
         else:

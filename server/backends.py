@@ -16,7 +16,7 @@ from llm_agent_builder.errors import BackendUnavailableError, NotOursError
 from llm_agent_builder.models.extra_models import Endpoint
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.reading.foreign_code import read_source
-from server.local_model import LocalModel, prepare_request
+from server.local_model import MOST_BYTES, LocalModel, prepare_request
 from server.sdk_imports import imported
 from server.settings import PREFIX, KeySource, Settings, server_key
 from server.typed_answers import ask_for_type
@@ -125,6 +125,7 @@ class Backends:
                     endpoint.key,
                     prepare=prepare_request,
                     translate=ask_for_type,
+                    most_bytes=MOST_BYTES,
                     model=self._local.label,
                 )
             return self._upstream(provider, base_url)

@@ -111,7 +111,7 @@ class RunBudget:
         ]
         # Money is worked out only where it decides: it takes longer than all the rest.
         counts_money = any(ledger.caps.usd is not None for ledger in bounding)
-        price = _Price(provider, facts, today, free=free or not counts_money)
+        price = _Price(provider, facts, today, free=free or not (counts_money and facts.is_paid))
         wanted = facts.most_output_tokens
         if not bounding:
             return price.amount(wanted or 0), None
@@ -183,7 +183,10 @@ def _unpriced(facts: RequestFacts) -> str:
 def _too_large(facts: RequestFacts, limit: _Limit, *, shows_all: bool) -> str:
     unseen = ""
     if facts.stream and not shows_all:
-        unseen = "; its stream can't be cut there, because the model may think without showing it"
+        unseen = (
+            "; its stream can't be cut there, because the model may think without showing it, or "
+            "show what it writes late, as it does with tools"
+        )
     if facts.max_tokens is None:
         return f"a call without max_tokens could use more than is left{unseen}"
     left = (

@@ -64,6 +64,8 @@ class Call:
     """Whether the request has begun to go out."""
     seen: Seen = field(default_factory=Seen)
     cost_usd: Decimal | None = None
+    unpriced: bool = False
+    """Whether it may have cost money, and it isn't known how much."""
     price_table: str | None = None
     """Which table the cost was taken from, as in "genai-prices 0.2.3 (2026-11-09)"."""
     error: str | None = None
@@ -72,6 +74,12 @@ class Call:
     def is_chat(self) -> bool:
         """Whether this is a call that is paid for."""
         return self.operation == "chat"
+
+    @property
+    def used_nothing(self) -> bool:
+        """Whether it is known to have used nothing, by what the upstream has answered so far."""
+        failed = self.status is not None and self.status >= 300
+        return not self.is_chat or not self.sent or (failed and not self.seen.says_usage)
 
     def event(self) -> ModelCall:
         """Return the call under OpenTelemetry's GenAI attribute names; times in seconds.
@@ -100,6 +108,7 @@ class Call:
             "time_to_first_token": self.first_token,
             "duration": time.monotonic() - self.started,
             "price_table": self.price_table,
+            "unpriced": self.unpriced,
             "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
         }
 

@@ -90,13 +90,7 @@ class Forwarder:
             return await self._replay(passage, passage.replayer, request, call, body)
         upstream = await _route(passage, call)
         asked = body  # what the agent sent is what it will send again
-        translation = None
-        if upstream.translate is not None:
-            translation = upstream.translate(request.rel_url.raw_path, body)
-        if translation is not None:
-            body = translation.body
-        elif upstream.prepare is not None:
-            body = upstream.prepare(body)
+        body, translation = _in_its_words(upstream, request.rel_url.raw_path, body)
         day = today()
         reservation = await _reserve(passage, facts, call, upstream, day)
         try:
@@ -172,6 +166,9 @@ class Forwarder:
                 async with self._waits.for_first_byte():  # of what goes back
                     found = await _read(answer, translation)
                 return await back.stream(found)
+        except asyncio.CancelledError:  # what the answer has said of its usage is not all
+            call.error = call.error or "client_disconnected"
+            raise
         finally:
             await pool.give_back()
 
@@ -257,11 +254,22 @@ async def _route(passage: Passage, call: Call) -> Upstream:
     return upstream
 
 
+def _in_its_words(upstream: Upstream, path: str, body: bytes) -> tuple[bytes, Translation | None]:
+    """Return a body as its upstream takes it. Raises RefusedError where it is too large."""
+    if upstream.most_bytes is not None and len(body) > upstream.most_bytes:
+        message = f"the built-in model reads at most {upstream.most_bytes:,} bytes"
+        raise RefusedError(413, "request_too_large", message)
+    translation = None if upstream.translate is None else upstream.translate(path, body)
+    if translation is not None:
+        return translation.body, translation
+    return body if upstream.prepare is None else upstream.prepare(body), None
+
+
 async def _reserve(
     passage: Passage, facts: RequestFacts, call: Call, upstream: Upstream, day: date
 ) -> Reservation:
     if not call.is_chat:
-        facts = RequestFacts(model=facts.model, max_tokens=0)
+        facts = RequestFacts(model=facts.model, max_tokens=0, is_paid=False)
     try:
         return await passage.budget.hold(call.provider, facts, day, free=upstream.is_free)
     except BudgetError as error:

@@ -27,6 +27,8 @@ LABEL = "SmolLM2-135M-Instruct"
 NOTE = "tiny demo model: shows that everything works, not how good the agent is"
 MAX_TOKENS = 256
 """The bound of one answer: a model this small can ramble on."""
+MOST_BYTES = 512 * 1024
+"""Of a request: many times what the model's context has, and some 20 ms to read."""
 _FIELDS = frozenset({"model", "messages", "system", "stream", "stream_options", "stop"})
 _FIELDS |= {"stop_sequences", "tools", "tool_choice", "response_format"}
 _HAS_TOOLS = re.compile(r"^(TOOLS|MCP_SERVERS)\b[^=\n]*= *[^\s]", re.MULTILINE)

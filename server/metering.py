@@ -23,6 +23,8 @@ from server.calls import Call
 READABLE_ENCODINGS = ("gzip", "deflate", "identity")
 """The encodings that an upstream is offered: those that can be read here."""
 _MIB = 1024 * 1024
+UNREADABLE = 2**62
+"""Bytes of text in an answer that can't be read: more than any budget allows."""
 _MOST_READ = {"stream": 256 * _MIB, "object": 64 * _MIB}
 """Decoded bytes of one answer that are looked at. A stream of 128,000 tokens has some 25 MiB."""
 _MOST_INFLATED, _FREELY_INFLATED = 100, 4 * _MIB
@@ -62,6 +64,7 @@ class Meter:
         self._most = _MOST_READ["stream" if stream else "object"]
         self._most_marks = math.inf if stream else _MOST_MARKS
         self._came = self._read = self._marks = 0
+        self._counts_all = count_text and not stream
         if encoding not in {*READABLE_ENCODINGS, "x-gzip", ""}:
             self._give_up()
 
@@ -73,6 +76,8 @@ class Meter:
         if self._reader is None:
             return
         self._came += len(chunk)
+        if self._counts_all:  # what doesn't come as the stream that was asked for may all be text
+            call.seen.text_bytes += len(chunk)
         for piece in self._decoded(chunk):
             yield from self._feed_slices(piece)
         if call.first_token is None and call.seen.text_started:
@@ -114,20 +119,21 @@ class Meter:
             yield piece
 
     def _give_up(self) -> None:
-        """Read no further: what was seen so far may not be all."""
+        """Read no further: what was seen so far may not be all, and what comes may be any text."""
         self._reader = None
+        self._call.seen.text_bytes = UNREADABLE
         self._call.seen.count.is_odd = True
 
 
 def set_cost(call: Call, day: date, *, free: bool, standard: bool) -> None:
     """Work out what a call of that day cost; what can't be known stays None."""
     seen = call.seen
-    if free or not standard or call.error is not None or seen.error is not None:
-        return
-    if seen.usage is not None and is_standard(*seen.count.settings):
+    is_known = standard and call.error is None and seen.error is None
+    if not free and is_known and seen.usage is not None and is_standard(*seen.count.settings):
         call.cost_usd = _cost(call, seen.usage, day)
         if call.cost_usd is not None:
             call.price_table = _price_table(day)
+    call.unpriced = call.cost_usd is None and not free and not call.used_nothing
 
 
 def _cost(call: Call, usage: Usage, day: date) -> Decimal | None:

@@ -85,7 +85,9 @@ class RunMetrics:
             "model_cost_usd", "US dollars that calls with a known price cost.", *who
         )
         self.unpriced = self._counter(
-            "model_calls_unpriced", "Answered calls whose price is not known.", *who
+            "model_calls_unpriced",
+            "Calls whose price is not known.",
+            *who,
         )
         self.call_duration = self._seconds(
             "model_call_duration", "From a call's arrival to its end.", *who, "outcome"
@@ -118,7 +120,7 @@ class RunMetrics:
                 at(self.model_tokens, *who, kind).inc(count)
         if call["cost_usd"] is not None:
             at(self.model_cost, *who).inc(call["cost_usd"])
-        elif outcome == "ok" and who[2] == "provider" and call["gen_ai.operation.name"] == "chat":
+        elif call.get("unpriced"):
             at(self.unpriced, *who).inc()
 
     def _at(self, metric: AnyMetric, *labels: str) -> AnyMetric:

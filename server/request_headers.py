@@ -52,6 +52,8 @@ KNOWN_BETAS = frozenset(
     }
 )
 """Values of `anthropic-beta` that make no call dearer than its fields and the price table say."""
+_READ = _CLIENT_ONLY | {"content-type", "content-encoding", "anthropic-beta", "anthropic-version"}
+"""Headers that are read here: in another spelling, a server may read what we don't."""
 _TEXT = re.compile(r"(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*", re.IGNORECASE)
 _PLAIN = {"", "identity"}
 _PACKED = {"gzip", "x-gzip", "deflate"}
@@ -61,7 +63,10 @@ def forbidden(request: web.BaseRequest) -> str | None:
     """Return the name of a header that chooses an account, a payer, a key or a route, or None."""
     for name in request.headers:
         # Some servers take an underscore for a hyphen.
-        if _SWITCH.match(plain := name.lower().replace("_", "-")) and plain != "x-api-key":
+        plain = name.lower().replace("_", "-")
+        if "_" in name and plain in _READ:
+            return name
+        if _SWITCH.match(plain) and plain != "x-api-key":
             return name
     return None
 

@@ -157,6 +157,10 @@ def require_granted(intake: Intake, request: web.BaseRequest, facts: RequestFact
         message = f"the header {name} is not passed on: whose account is used is not a run's choice"
         intake.on_denied(message)
         raise RefusedError(403, "permission_error", message)
+    if facts.payer:
+        message = f"{facts.payer} is not passed on: whose account pays is not a run's choice"
+        intake.on_denied(message)
+        raise RefusedError(403, "permission_error", message)
     if intake.allows_provider_tools:
         return
     if facts.unreadable:

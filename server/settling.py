@@ -17,8 +17,7 @@ def settle(reservation: Reservation, call: Call, day: date, *, free: bool) -> No
     counts as its reservation, or as what it has said where that is more.
     """
     seen, usage = call.seen, call.seen.usage
-    failed = call.status is not None and call.status >= 300
-    if not call.is_chat or not call.sent or (failed and not seen.says_usage):
+    if call.used_nothing:
         reservation.settle(Amount(calls=1))
     elif usage is None or call.error is not None or seen.error is not None:
         said = seen.at_least  # of a stream that broke off, this is not all

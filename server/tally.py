@@ -21,7 +21,7 @@ class Tally:
 
     calls: int = 0
     unmetered_calls: int = 0
-    """Calls that were answered, and of whose tokens nothing is known."""
+    """Calls that were answered, or may have been, and of whose tokens nothing is known."""
     _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
     _cost: float = 0.0
     _priced: int = 0
@@ -33,16 +33,17 @@ class Tally:
             return
         self.calls += 1
         status = call["http.response.status_code"]
-        unanswered = status is None or status >= 300
+        # One that was given up may have been carried out, and paid for.
+        unknown = call.get("unpriced", False) or (status is not None and status < 300)
         if call["gen_ai.usage.input_tokens"] is None:
-            self.unmetered_calls += not unanswered
+            self.unmetered_calls += unknown
         else:
             for name, attribute in _COUNTS.items():
                 self._counts[name] += call[attribute] or 0
         if call["cost_usd"] is not None:
             self._priced += 1
             self._cost += call["cost_usd"]
-        elif not unanswered and call["backend"] == "provider":
+        elif unknown and call["backend"] == "provider":
             self._unpriced += 1
 
     def usage(self) -> dict[str, int] | None:

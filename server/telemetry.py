@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_OURS = {"backend", "time_to_first_chunk", "time_to_first_token", "cost_usd", "price_table"}
+_OURS = {
+    "backend",
+    "time_to_first_chunk",
+    "time_to_first_token",
+    "cost_usd",
+    "price_table",
+    "unpriced",
+}
 """What the conventions have no name for goes under our own."""
 _log = logging.getLogger(__name__)
 

@@ -37,6 +37,8 @@ class Upstream:
     """Changes the request's body; only the local model needs that."""
     translate: Callable[[str, bytes], Translation | None] | None = None
     """Puts a call, by its path and body, into other words; only the local model needs that."""
+    most_bytes: int | None = None
+    """Of a request. To change a longer one would hold up everything else."""
     model: str | None = None
     """What answers, where it isn't the model that is asked for."""
 

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_agent_builder.bounded_json import CUT, Doubled
+from llm_agent_builder.bounded_json import CUT, LONGEST, Doubled
 
 Where = tuple["Where", str | int] | None
 """A value's place: that of what it is in, and its key there. The request itself: None."""
 Check = Callable[["Walk", Any, Where], None]
 
-_ADDRESS_KEY = re.compile(r"(^|[_-])(ur[il]|href|link|webhook|endpoint)s?$", re.IGNORECASE)
-_ADDRESS = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.\-]*:[/\\]{2}", re.IGNORECASE)
+_ADDRESS_KEY = re.compile(
+    r"(^|[_-])(ur[il]|href|link|webhook|callback|endpoint|host|hostname|domain|server)s?$",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"\s*(?!data:)([a-z][a-z0-9+.\-]*:)?[/\\]{2}", re.IGNORECASE)
+_SWITCH_KEY = re.compile(
+    r"search|browse|crawl|fetch|mcp|plugin|connector|(^|_)(web|online)", re.IGNORECASE
+)
 _PROVIDER_TOOL = re.compile(
     r"(url|file|container_upload|tool_definition)$|web_|mcp|fetch|code_exec|search_preview|browser_s",
     re.IGNORECASE,
@@ -81,7 +87,9 @@ def _search(walk: Walk, value: Any, where: Where) -> None:
     """Search what isn't understood for an address, or a tool of the provider's."""
     if walk.reaches is not None:
         return
-    if isinstance(value, dict):
+    if value not in (None, False, []) and _is_switch(where):
+        walk.note_reach(where, "a tool of the provider's, by its name")
+    elif isinstance(value, dict):
         for key, inner in value.pairs if isinstance(value, Doubled) else value.items():
             walk.later(_search, inner, (where, key))
     elif isinstance(value, list):
@@ -90,6 +98,13 @@ def _search(walk: Walk, value: Any, where: Where) -> None:
             walk.later(_search, inner, (where[0], where[1]) if where else (None, index))
     elif isinstance(value, str) and where is not None:
         _search_text(walk, value, where)
+
+
+def _is_switch(where: Where) -> bool:
+    """Say whether a field may switch a tool on. Further down there are only names of users."""
+    if where is None or not (where[0] is None or where[0][0] is None):
+        return False
+    return _SWITCH_KEY.search(str(where[1])[:LONGEST]) is not None
 
 
 def _search_text(walk: Walk, value: str, where: tuple[Where, str | int]) -> None:
@@ -170,9 +185,11 @@ def fields(known: Mapping[str, Check], *needed: str) -> Check:
     def check(walk: Walk, value: Any, where: Where) -> None:
         if not isinstance(value, dict):
             return walk.unknown(value, where, "is not an object")
+        pairs: Iterable[tuple[str, Any]] = value.items()
         if isinstance(value, Doubled):
-            return walk.unknown(value, where, f"has the key {_twice(value)!r} twice")
-        for key, inner in value.items():
+            walk.unknown(value, where, f"has the key {_twice(value)!r} twice")
+            pairs = value.pairs  # whichever of them the provider takes
+        for key, inner in pairs:
             look = known.get(key)
             if look is None:
                 walk.unknown(inner, (where, key))
@@ -202,6 +219,8 @@ def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
     """Return the check of an object by its `type`."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
+        if isinstance(value, Doubled):
+            return unclear(walk, value, where)
         named = value.get("type") if isinstance(value, dict) else None
         look = known.get(named) if isinstance(named, str) else None
         if look is not None:
@@ -212,6 +231,12 @@ def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
             walk.unknown(value, where, "has no type")
         else:
             walk.unknown(value, where, f"is of the type {named!r:.60}, which is not known")
+
+    def unclear(walk: Walk, value: Doubled, where: Where) -> None:
+        # Searched as a whole, not by each of its types: that would double at each level.
+        walk.unknown(value, where, f"has the key {_twice(value)!r} twice")
+        if otherwise is not None:
+            otherwise(walk, value, where)
 
     return check
 
@@ -240,8 +265,8 @@ def unbounded(what: str, *, reaches: bool = False) -> Check:
     """Return the check of what can be of any size; `reaches`: the provider acts by itself."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
-        if value in (None, [], {}):
-            return
+        if value is None or value is False or value == []:
+            return  # but {} is all that some need to be switched on
         walk.note_unbounded(where, what)
         if reaches:
             walk.note_reach(where, what)

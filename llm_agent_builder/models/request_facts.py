@@ -13,6 +13,7 @@ from typing import Any
 
 from llm_agent_builder.bounded_json import (
     SLICE,
+    Doubled,
     TooComplexError,
     UnreadableError,
     read_json,
@@ -34,6 +35,15 @@ INSTRUCTIONS_TOKENS = 1024
 typed answer."""
 FRAME_TOKENS = {ProviderEnum.ANTHROPIC: 64, ProviderEnum.HUGGINGFACE: 256}
 """For what a chat template puts around the messages."""
+_PAYERS = (
+    *("billing_policy", "bill_to", "billing", "user_profile_id", "workspace_id"),
+    *("organization", "organization_id", "project", "api_key", "anthropic_api_key"),
+)
+"""Fields by which another account could pay; the first is of Anthropic's beta."""
+_SHOWN_LATE = ("tools", "functions", "logit_bias")
+"""What makes streams show less than is written: a tool's input comes when a value of it is whole,
+and special tokens, which a bias can ask for, have no text. Source:
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming"""
 MOST_UNPACKED = 32 * 1024 * 1024
 """Bytes of a compressed request that are looked at."""
 
@@ -48,13 +58,17 @@ class RequestFacts:
     """Tokens that the answer may have; None: the request doesn't say."""
     answers: int = 1
     thinks: bool = False
-    """Whether the model may write what its stream does not show."""
+    """Whether the model may write what its stream does not show, or shows late."""
     standard_price: bool = True
     unbounded: str | None = None
     unreadable: str | None = None
     """Why it can't be known what the request says."""
     reaches: str | None = None
     """What in it has the provider reach an address, or use a file or a tool of its own."""
+    payer: str | None = None
+    """The field that chooses whose account pays."""
+    is_paid: bool = True
+    """Whether its kind of call costs money at all."""
     extra_tokens: int = 0
     """Input beside the body's text: images, the provider's own instructions, a template."""
     body_bytes: int = 0
@@ -136,6 +150,8 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     """Take what the request says of itself; what is not of the right type counts as unsaid."""
     if not isinstance(asked, dict):
         return
+    pairs = asked.pairs if isinstance(asked, Doubled) else asked.items()
+    facts.payer = next((key for key, value in pairs if key in _PAYERS and value is not None), None)
     facts.model = _text(asked.get("model"))
     facts.stream = asked.get("stream") is True
     limits = [_count(asked.get(name)) for name in ("max_tokens", "max_completion_tokens")]
@@ -146,6 +162,7 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     thinking = asked.get("thinking")
     said = _text(thinking.get("type")) if isinstance(thinking, dict) else None
     facts.thinks = may_think_unseen(provider, facts.model or "", said)
+    facts.thinks |= any(asked.get(name) for name in _SHOWN_LATE)
     if isinstance(thinking, dict) and _count(thinking.get("budget_tokens")) >= max(limits) > 0:
         # Between tools, Anthropic lets the budget of thinking go beyond max_tokens.
         facts.note_not_understood("thinking.budget_tokens is not below max_tokens")

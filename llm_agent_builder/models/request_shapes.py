@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from llm_agent_builder.bounded_json import Doubled
 from llm_agent_builder.models.request_checks import (
     Check,
     Walk,
@@ -173,7 +174,7 @@ _TOOLS: Mapping[str, Check] = {
 def _other_tool(walk: Walk, value: Any, where: Where) -> None:
     """Take a tool by its type: what isn't the agent's to carry out, the provider does."""
     named = value.get("type") if isinstance(value, dict) else None
-    if named is None:
+    if named is None and not isinstance(value, Doubled):
         return _CUSTOM_TOOL(walk, value, where)
     what = f"a tool of the provider's, of type {named!r:.60}"
     walk.note_unbounded(where, what)

@@ -173,3 +173,9 @@ def test_largest_request_of_anything_is_done_with_soon_and_in_small_steps(kind: 
 def test_large_text_is_read_in_many_steps() -> None:
     steps = sum(1 for _ in read_json(b'"' + b"x" * (4 * MIB) + b'"'))
     assert steps >= 4 * MIB // SLICE
+
+
+def test_numbers_whose_conversion_takes_long_are_refused_unread() -> None:
+    numbers = b",".join([b"9" * 4000] * 900)
+    with pytest.raises(TooComplexError, match="digits"):
+        finish(read_json(b"[" + numbers + b"]"))

@@ -279,6 +279,13 @@ REACHING: list[tuple[ProviderEnum, dict[str, Any]]] = [
     (A, {"callback": URL}),
     (A, {"callbacks": [{"to": URL}]}),
     (HF, {"web_search_options": {"search_context_size": "low"}}),
+    (HF, {"web_search_options": {}}),
+    (HF, {"web_search": {}}),
+    (HF, {"enable_search": True}),
+    (HF, {"connectors": [{"id": "x"}]}),
+    (HF, {"extra_body": {"web_search_options": {"a": 1}}}),
+    (HF, {"x": {"host": "attacker.example"}}),
+    (HF, {"x": "//attacker.example/x"}),
     (HF, {"plugins": [{"id": "web"}]}),
     (HF, {"tools": [{"type": "web_search_preview"}]}),
     (HF, {"tools": [{"type": "mcp", "server_url": URL}]}),
@@ -323,6 +330,30 @@ def test_request_by_which_the_provider_reaches_out_is_found(
     provider: ProviderEnum, more: dict[str, Any]
 ) -> None:
     assert read(provider, **more).reaches
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"max_tokens": 1, "max_tokens": 1, "web_search": true}',
+        '{"web_search": true, "web_search": false}',
+        '{"container": "c", "container": null}',
+        '{"tools": [{"type": "advisor_20260301", "name": "x"}], "tools": []}',
+        '{"tools": [{"type": "advisor_20260301", "name": "x", "type": "custom"}]}',
+        '{"tools": [{"type": "advisor_20260301", "name": "x", "type": null}]}',
+        '{"messages": [{"content": [{"type": "container_upload", "type": "text"}]}]}',
+    ],
+)
+def test_field_by_which_the_provider_reaches_out_is_found_beside_one_that_is_there_twice(
+    body: str,
+) -> None:
+    assert facts_of(body.encode(), HF if "search" in body else A).reaches
+
+
+@pytest.mark.parametrize("value", [None, [], False])
+def test_tool_of_the_provider_that_is_switched_off_reaches_nothing(value: object) -> None:
+    for name in ("web_search", "web_search_options", "plugins", "enable_search"):
+        assert read(HF, **{name: value}).reaches is None
 
 
 @pytest.mark.parametrize("provider", [A, HF])
@@ -378,3 +409,18 @@ def test_model_that_is_not_known_not_to_think_counts_as_thinking(row: Any) -> No
 )
 def test_who_thinks_unseen(provider: ProviderEnum, model: str, thinks: bool) -> None:
     assert may_think_unseen(provider, model, None) is thinks
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "more"),
+    [
+        (A, "claude-haiku-4-5", {"tools": [{"name": "f", "input_schema": {}}]}),
+        (HF, "meta-llama/Llama-3.3-70B-Instruct", {"tools": [{"type": "function"}]}),
+        (HF, "meta-llama/Llama-3.3-70B-Instruct", {"logit_bias": {"128002": 100}}),
+    ],
+)
+def test_stream_of_a_model_that_may_show_late_what_it_writes_can_not_be_cut(
+    provider: ProviderEnum, model: str, more: dict[str, Any]
+) -> None:
+    assert not read(provider, model=model).thinks
+    assert read(provider, model=model, **more).thinks

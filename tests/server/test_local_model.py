@@ -15,19 +15,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from llm_agent_builder import AgentBuilder
 from llm_agent_builder.errors import BackendUnavailableError
+from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec import make_spec
+from server.gateway import Gateway, Grant
 from server.local_model import (
     MAX_TOKENS,
+    MOST_BYTES,
     LocalModel,
     find_model_file,
     local_model_lacks,
     prepare_request,
 )
-from tests.server.gateway_client import eventually
+from server.settings import Secret
+from server.upstreams import Upstream
+from tests.server.gateway_client import asking, bearer, eventually
 from tests.serving import bare_environment, wait_until
 
 
@@ -231,3 +237,26 @@ def test_what_an_agent_asks_for_and_it_can_not_do_is_told(provider: str) -> None
     assert lack() is None
     assert lack(tools=[{"gallery": "calculator"}]) == "tools"
     assert lack(mcp_servers=[{"name": "x", "url": "http://127.0.0.1:1/mcp"}]) == "tools"
+
+
+def test_request_that_is_far_beyond_the_local_models_context_is_refused_unread() -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> int:
+        body = asking() | {"system": "x" * MOST_BYTES}
+        async with session.post("/v1/messages", json=body, headers=bearer(grant)) as answer:
+            return answer.status
+
+    async def inside() -> int:
+        async def policy(provider: ProviderEnum) -> Upstream:
+            return Upstream("local", "http://127.0.0.1:9", Secret(""), most_bytes=MOST_BYTES)
+
+        gateway = Gateway(environ={})
+        await gateway.start()
+        grant = await gateway.open(policy, lambda call: None)
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{grant.port}") as session:
+                return await client(session, grant)
+        finally:
+            await grant.close()
+            await gateway.close()
+
+    assert asyncio.run(inside()) == 413

@@ -169,9 +169,12 @@ def _charging(request: Received) -> Answer:
         body = gzip.decompress(body)
     cost, written = dearest(provider, body)
     charged.append(cost)
-    count = "output_tokens" if provider is A else "completion_tokens"
-    size = "input_tokens" if provider is A else "prompt_tokens"
-    usage = {count: written, size: 1}
+    size = len(request.body)
+    if provider is A:  # all of it is put into the dearest cache
+        usage: dict[str, Any] = {"input_tokens": 0, "output_tokens": written}
+        usage["cache_creation"] = {"ephemeral_1h_input_tokens": size}
+    else:
+        usage = {"prompt_tokens": size, "completion_tokens": written}
     text = json.dumps({"id": "x", "model": "m", "usage": usage, "end": 1})
     return Answer(headers={"Content-Type": "application/json"}, body=text.encode())
 

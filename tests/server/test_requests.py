@@ -217,6 +217,9 @@ SWITCHES = [
     "X-HF-Bill-To",
     "x-hf-bill-to",
     "X_HF_Bill_To",
+    "x_api_key",
+    "content_encoding",
+    "anthropic_beta",
     "anthropic-workspace-id",
     "anthropic-user-profile-id",
     "OpenAI-Organization",
@@ -250,6 +253,41 @@ def test_headers_of_sdks_traces_and_nobody_go_on_and_those_of_the_client_do_not(
     _, [received], _ = sending((path, {**more, "headers": headers}), budget=run(usd=1))
     assert kept.items() <= received.headers.items()
     assert not dropped.keys() & received.headers.keys()
+
+
+PAYERS: list[dict[str, Any]] = [
+    {"billing_policy": {"type": "billing_policy", "bill_to": "user_profile"}},
+    {"bill_to": "other"},
+    {"workspace_id": "other"},
+]
+
+
+@pytest.mark.parametrize(("budget", "status"), [("none", 403), ("calls", 403), ("run_usd", 402)])
+@pytest.mark.parametrize("doubled", [False, True])
+def test_field_that_has_another_account_pay_goes_nowhere(
+    budget: str, status: int, doubled: bool
+) -> None:
+    bodies = [json.dumps(asking(model=PLAIN) | more) for more in PAYERS]
+    if doubled:
+        names = [name for fields in PAYERS for name in fields]
+        pairs = zip(bodies, names, strict=True)
+        bodies = [f'{body[:-1]}, "{name}": null}}' for body, name in pairs]
+    requests = [("/v1/messages", {"data": body, "headers": [*JSON.items()]}) for body in bodies]
+    statuses, received, _ = sending(*requests, budget=BUDGETS[budget](), provider_tools=True)
+    assert (set(statuses), received) == ({status}, [])
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_calls_that_cost_nothing_need_no_price(budget: str) -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
+        body = {"model": "claude-unheard-of", "messages": []}
+        counted = session.post("/v1/messages/count_tokens", json=body, headers=bearer(grant))
+        listed = session.get("/v1/models", headers=bearer(grant))
+        async with counted as first, listed as second:
+            return [first.status, second.status]
+
+    with scripted(lambda _: Answer(headers=JSON, body=b'{"data": []}')) as upstream:
+        assert through(upstream.url, client, budget=BUDGETS[budget]()).result == [200, 200]
 
 
 # ---------------------------------------------------------------- the provider as a network

@@ -20,7 +20,8 @@ from server.daily_budget import DailyBudget
 from server.gateway import Grant
 from server.ledgers import Amount, Caps, Ledger
 from server.metering import today
-from tests.server.gateway_client import ask, asking, through
+from server.tally import Tally
+from tests.server.gateway_client import ask, asking, bearer, through
 from tests.upstream import Answer, Received, message, scripted
 
 JSON = {"Content-Type": "application/json"}
@@ -211,3 +212,64 @@ def test_call_whose_daily_budget_can_not_be_checked_is_refused_and_says_why() ->
         assert "daily budget can't be checked" in error["message"]
         assert "/healthz" in error["message"]
     assert capped.run.taken == Amount()
+
+
+# ---------------------------------------------------------------- streams whose numbers are not all
+
+CHAT = {"model": "meta-llama/Llama-3.3-70B-Instruct:groq", "max_tokens": 10_000, "stream": True}
+CHUNK = {
+    "choices": [{"index": 0, "delta": {"content": "hi"}}],
+    "usage": {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11},
+}
+RUNNING = f"data: {json.dumps(CHUNK)}\n\n".encode()
+"""Usage with each chunk, as some servers send it."""
+
+
+def streamed(answer: Answer, of: RunBudget, *, leave: bool = False) -> dict[str, Any]:
+    """Stream a chat completion, and read it or leave after its first piece; return the event."""
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
+        body = {**CHAT, "messages": []}
+        async with session.post(
+            "/v1/chat/completions", json=body, headers=bearer(grant)
+        ) as response:
+            with suppress(aiohttp.ClientError):
+                await (response.content.readany() if leave else response.read())
+
+    with scripted(lambda _: answer) as upstream:
+        return through(upstream.url, client, budget=of).calls[0]
+
+
+@pytest.mark.parametrize("leave", [False, True])
+def test_running_usage_of_a_stream_that_does_not_come_to_its_end_is_not_all(leave: bool) -> None:
+    of = purse(usd=1)
+    many = Answer(headers=SSE, chunks=[RUNNING] * 400, pause=0.05)
+    event = streamed(many if leave else Answer(headers=SSE, chunks=[RUNNING] * 3), of, leave=leave)
+    assert of.run.used.tokens > 10_000
+    assert (event["cost_usd"], event["unpriced"]) == (None, True)
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "text/plain", "application/json"])
+def test_stream_that_does_not_come_as_one_is_cut_by_its_bytes(kind: str) -> None:
+    text = f"data: {json.dumps({'choices': [{'delta': {'content': 'x' * 1000}}]})}\n\n".encode()
+    of = purse(tokens=3000)
+    answer = Answer(headers={"Content-Type": kind}, chunks=[text] * 30, pause=0.01)
+    assert streamed(answer, of)["error.type"] == "budget"
+
+
+def test_cost_of_a_run_is_unknown_where_a_call_was_given_up_that_may_be_paid_for() -> None:
+    tally = Tally()
+    known = used_by(said({"input_tokens": 3, "output_tokens": 5}), purse())
+    tally.add(known)
+    assert tally.cost_usd() == known["cost_usd"]
+    tally.add(used_by(Answer(529, JSON, b'{"error": {"type": "overloaded_error"}}'), purse()))
+    assert tally.cost_usd() == known["cost_usd"]
+
+    async def leave(session: aiohttp.ClientSession, grant: Grant) -> None:
+        with suppress(TimeoutError):
+            await ask(session, grant, timeout=aiohttp.ClientTimeout(total=0.5))
+
+    with scripted(lambda _: Answer(headers=JSON, chunks=[b" "] * 100, pause=0.1)) as upstream:
+        tally.add(through(upstream.url, leave, budget=purse()).calls[0])
+    assert tally.cost_usd() is None
+    assert (tally.calls, tally.unmetered_calls) == (3, 1)
