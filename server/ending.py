@@ -58,8 +58,9 @@ class Ending:
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            if self._begun is None:  # else a second signal ends the process, however far it is
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def left(self) -> float:
         """Return the seconds that are left for closing what is open."""

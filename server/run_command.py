@@ -25,7 +25,7 @@ from server.backends import base_url_in, own_servers, providers_in
 from server.cassette import MOST_BYTES
 from server.cli_files import read_files, save_files
 from server.confine import MIB
-from server.ending import Closing, Ending
+from server.ending import Closing, Ending, leave
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
 from server.run import Run
@@ -134,9 +134,9 @@ def run(
     try:
         code, written = asyncio.run(work)
     except KeyboardInterrupt:  # the run has ended with it
-        sys.exit(130)
-    finally:
-        ending.done()
+        sys.stdout.flush()
+        leave(130)  # at once: as it finalizes, Python lets a second Ctrl-C kill the process
+    ending.done()
     saved = save_files(written, save)
     sys.exit(code if saved else 1)
 

@@ -225,7 +225,7 @@ def running(folder: Path, tier: str) -> Iterator[tuple[subprocess.Popen[str], st
     (folder / "agent.py").write_text(_STUBBORN.format(mark=mark))
     environment = bare_environment(folder, PYTHONPATH=str(ROOT), AGENT_BUILDER_SANDBOX_TIER=tier)
     process = subprocess.Popen(
-        ["env", "--default-signal=INT", *command("run", "agent.py", "--task", "x")],
+        ["env", "--default-signal=INT", *command("run", "agent.py", "--raw", "--task", "x")],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
