@@ -37,10 +37,15 @@ def marked_processes(mark: int) -> dict[int, str]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             with contextlib.suppress(OSError):
-                if f" {mark} " in (folder / "limits").read_text():
+                if f" {mark} " in (folder / "limits").read_text() and not _has_ended(folder):
                     words = (folder / "cmdline").read_bytes().split(b"\0")
                     found[int(folder.name)] = b" ".join(words).decode(errors="replace")[:300]
     return found
+
+
+def _has_ended(folder: Path) -> bool:
+    """Return whether a process has ended, and only waits for its parent to take note of it."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def left_after(mark: int, seconds: float) -> dict[int, str]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from server.watch import descendants
@@ -74,11 +74,11 @@ def pinned(process: int | str) -> Iterator[None]:
         yield
 
 
-def below(process: int, text: str) -> int:
-    """Return the process below another one whose command line holds `text`, once there is one."""
+def below(process: int, text: str, *, besides: Collection[int] = ()) -> int:
+    """Return a process below another one whose command line has `text`, once there is one."""
 
     def look() -> int:
-        for pid in descendants(process):
+        for pid in set(descendants(process)) - set(besides):
             with contextlib.suppress(OSError):
                 if text.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return pid

@@ -23,6 +23,7 @@ from server.helper_process import Helper
 from server.libc import libc
 from server.run_events import ExitEvent, OutputEvent, Program, SandboxEvent, Status
 from server.sandbox import Sandbox, SandboxRun
+from server.watch import descendants
 from tests.processes import below, held_still, init_beside, is_there, pinned
 from tests.serving import marked_processes, wait_until
 
@@ -30,9 +31,20 @@ FORK_SERVER = "server.forkserver"
 MAKER = "server.cell_maker"
 
 
+_others: set[int] = set()
+"""Processes of sandboxes that tests share: this file stops and kills its own only."""
+
+
+def own(text: str) -> int:
+    """Return the helper process of this test's sandbox whose command line has that text."""
+    return below(os.getpid(), text, besides=_others)
+
+
 @pytest.fixture
 def sandbox(tier: str) -> Iterator[Sandbox]:
     """Return a sandbox whose helpers this test may do away with."""
+    _others.clear()
+    _others.update(descendants(os.getpid()))
     found = Sandbox.probe(force=tier, preload=(), ready=1)
     assert found.report.available, found.report.reason
     yield found
@@ -75,7 +87,7 @@ def test_run_starts_though_the_fork_server_was_stopped(sandbox: Sandbox) -> None
 
     async def inside() -> list[SandboxEvent]:
         await run(sandbox)
-        os.kill(below(os.getpid(), FORK_SERVER), signal.SIGSTOP)
+        os.kill(own(FORK_SERVER), signal.SIGSTOP)
         return await run(sandbox)
 
     assert asyncio.run(inside())[:1] == HI
@@ -86,7 +98,7 @@ def test_runs_of_a_second_find_that_the_fork_server_was_stopped(sandbox: Sandbox
 
     async def inside() -> list[SandboxEvent]:
         await run(sandbox)
-        os.kill(below(os.getpid(), FORK_SERVER), signal.SIGSTOP)
+        os.kill(own(FORK_SERVER), signal.SIGSTOP)
         [*_, end] = await run(sandbox, wall_s=1)
         assert isinstance(end, ExitEvent)
         assert end.status is Status.TIMEOUT
@@ -100,7 +112,7 @@ def test_silent_fork_server_is_replaced_and_its_runs_get_an_end(sandbox: Sandbox
 
     async def inside() -> list[SandboxEvent]:
         async with sleeping(sandbox) as (started, process):
-            silent = below(os.getpid(), FORK_SERVER)
+            silent = own(FORK_SERVER)
             with held_still(silent):
                 await started.cancel()
                 assert not started.abandoned
@@ -116,7 +128,7 @@ def test_run_that_a_silent_fork_server_does_not_begin_gets_an_end(sandbox: Sandb
 
     async def inside() -> list[SandboxEvent]:
         await run(sandbox)
-        with held_still(below(os.getpid(), FORK_SERVER)):
+        with held_still(own(FORK_SERVER)):
             if sandbox.report.tier == "strong":
                 return await run(sandbox)
             with pytest.raises(MachineryError, match="keeper"):
@@ -133,7 +145,7 @@ def test_processes_that_a_killed_fork_server_leaves_to_the_first_of_a_container_
 
     async def inside() -> None:
         async with sleeping(sandbox) as (started, process):
-            os.kill(below(os.getpid(), FORK_SERVER), signal.SIGKILL)
+            os.kill(own(FORK_SERVER), signal.SIGKILL)
             await started.cancel()
             assert not started.abandoned
             assert not os.path.exists(f"/proc/{process}")
@@ -153,7 +165,7 @@ def test_silent_cell_maker_is_replaced(sandbox: Sandbox) -> None:
 
     async def inside() -> list[SandboxEvent]:
         await run(sandbox)
-        silent = below(os.getpid(), MAKER)
+        silent = own(MAKER)
         os.kill(silent, signal.SIGSTOP)
         await run(sandbox)  # its cell was prepared
         with pytest.raises(MachineryError, match="makes no cell"):
@@ -225,7 +237,7 @@ def test_run_in_a_cell_that_does_not_answer_fails(sandbox: Sandbox) -> None:
 
     async def inside() -> None:
         await run(sandbox)
-        maker = below(os.getpid(), MAKER)
+        maker = own(MAKER)
         wait_until(lambda: prepared(maker))
         for pid in prepared(maker):
             os.kill(pid, signal.SIGSTOP)
@@ -249,7 +261,7 @@ def test_bwrap_that_is_stopped_or_killed_holds_nothing_up(
 
     async def inside() -> None:
         async with sleeping(sandbox) as (started, process):
-            outer = below(os.getpid(), "bwrap")
+            outer = own("bwrap")
             os.kill(outer, number)
             await started.cancel()
             assert not started.abandoned
