@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
 
 from llm_agent_builder.errors import ServerBusyError
 from server.run import Event
@@ -14,6 +15,8 @@ READERS_MAX = 256
 _RETRY_AFTER_S = 5.0
 _PING_S = 15.0
 _PIECE_BYTES = 16 * 1024
+_SLICE_CHARS = 1024
+"""Of a text. Each may become 12 bytes of JSON."""
 
 
 class Readers:
@@ -64,17 +67,40 @@ async def _next(pages: AsyncIterator[Sequence[Event]]) -> Sequence[Event] | None
 
 
 def _pieces(page: Sequence[Event]) -> Iterator[bytes]:
-    """Yield events as bytes, small ones together: each piece costs a turn of the event loop."""
+    """Yield events as bytes, small ones together: each piece costs a turn of the event loop.
+
+    A large one comes in several, so that a reader who is slow holds one piece of it.
+    """
     piece = bytearray()
-    for event in page:
-        piece += _sse_event(event)
+    for part in _parts(page):
+        piece += part.encode()
         if len(piece) >= _PIECE_BYTES:
-            yield bytes(piece)
+            whole = bytes(piece)
             piece.clear()
+            yield whole
+            del whole
     if piece:
         yield bytes(piece)
 
 
-def _sse_event(event: Event) -> bytes:
-    seq, kind, data = event
-    return f"id: {seq}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+def _parts(page: Sequence[Event]) -> Iterator[str]:
+    for seq, kind, data in page:
+        yield f"id: {seq}\nevent: {kind}\ndata: "
+        yield from _json_parts(data)
+        yield "\n\n"
+
+
+def _json_parts(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield an object as JSON, its long texts in slices."""
+    before = "{"
+    for key, value in data.items():
+        yield f"{before}{json.dumps(key)}: "
+        before = ", "
+        if not isinstance(value, str):
+            yield json.dumps(value)
+            continue
+        yield '"'
+        for start in range(0, len(value), _SLICE_CHARS):
+            yield json.dumps(value[start : start + _SLICE_CHARS])[1:-1]
+        yield '"'
+    yield "}" if data else "{}"

@@ -173,3 +173,18 @@ def test_answer_of_a_run_that_is_removed_meanwhile_breaks_off() -> None:
 def test_page_of_a_run_that_goes_ends_with_few_large_events() -> None:
     run = run_that_wrote(9, "x" * (EVENT_BYTES_AT_ONCE // 2))
     assert [len(run.page(position)) for position in (0, 7, 9, 10)] == [2, 2, 1, 0]
+
+
+def test_large_event_is_written_in_small_pieces_that_make_it_up() -> None:
+    data = {"stream": "stdout", "text": "\U0001f600\ud800\0" * 40_000, "time": 0.5, "more": [{}]}
+    events: list[Event] = [(1, "started", {}), (2, "output", data), (3, "exit", {"reason": None})]
+
+    async def pages() -> AsyncIterator[Sequence[Event]]:
+        yield events
+
+    async def pieces() -> list[bytes]:
+        return [piece async for piece in event_stream(pages())]
+
+    written = asyncio.run(pieces())
+    assert max(map(len, written)) < 64 * 1024
+    assert events_of(b"".join(written).decode()) == events
