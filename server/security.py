@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.locality import why_not_local
-from server.settings import LOOPBACK_HOSTS, Settings
+from server.settings import EVERYWHERE, LOOPBACK_HOSTS, Settings
 
 COOKIE = "agent_builder_token"
 MAX_BODY = 8 * 1024 * 1024
@@ -72,7 +72,7 @@ class SecurityMiddleware:
         self._app = app
         self._token = settings.token
         self._hosts = LOOPBACK_HOSTS | set(settings.allowed_hosts)
-        if settings.host not in {"0.0.0.0", "::", ""}:  # noqa: S104 - named, not bound
+        if settings.host not in EVERYWHERE:
             self._hosts |= {settings.host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -174,8 +174,8 @@ def too_large(most_bytes: int) -> str:
 
 
 def token_matches(presented: bytes, token: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(presented, token.encode())
+    """Compare in constant time; a blank token matches nothing, since everybody has it."""
+    return bool(token.strip()) and hmac.compare_digest(presented, token.encode())
 
 
 def session_cookie(token: str) -> str:
