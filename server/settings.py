@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
@@ -161,8 +161,10 @@ class Settings(BaseSettings):
         default=None,
         repr=False,
         description="Another database: sqlite:////FOLDER/FILE, or "
-        "postgresql://USER:PASSWORD@HOST/NAME with the extra [postgres] installed (default: SQLite "
-        "in the data folder). Several servers may share one; SQLite's file must be on a disk of "
+        "postgresql://USER:PASSWORD@HOST/NAME (default: SQLite in the data folder). A PostgreSQL "
+        "database has to exist (createdb NAME); the server makes its tables. It needs the extra "
+        "[postgres]: .venv/bin/pip install -e '.[postgres]' in a checkout, or the wheel with "
+        "[postgres]. Several servers may share one database; SQLite's file must be on a disk of "
         "the machine they all run on.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -185,7 +187,9 @@ class Settings(BaseSettings):
         description="1: run code even where only resource limits hold. Dangerous.",
     )
     sandbox_tier: SandboxTier | None = Field(
-        default=None, description="Force one tier (default: the strongest this machine offers)."
+        default=None,
+        description=f"Force one tier: {', '.join(get_args(SandboxTier))} (default: the strongest "
+        "this machine offers).",
     )
     preload: bool = Field(
         default=True,
@@ -207,26 +211,32 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         allow_inf_nan=False,
-        description="US dollars that one run may spend at its provider.",
+        description="US dollars that one run may spend at its provider; empty: no limit.",
     )
     run_budget_tokens: int | None = Field(
-        default=None, ge=0, description="Tokens that one run may use, in and out."
+        default=None,
+        ge=0,
+        description="Tokens that one run may use, in and out; empty: no limit.",
     )
     run_budget_calls: int | None = Field(
-        default=None, ge=0, description="Model calls that one run may make."
+        default=None, ge=0, description="Model calls that one run may make; empty: no limit."
     )
     daily_budget_usd: float | None = Field(
         default=None,
         ge=0,
         allow_inf_nan=False,
         description="US dollars that all runs may spend on one day (UTC), on all servers that "
-        "share the database.",
+        "share the database; empty: no limit.",
     )
     daily_budget_tokens: int | None = Field(
-        default=None, ge=0, description="Tokens of providers that all runs may use on one day."
+        default=None,
+        ge=0,
+        description="Tokens of providers that all runs may use on one day; empty: no limit.",
     )
     daily_budget_calls: int | None = Field(
-        default=None, ge=0, description="Calls to providers that all runs may make on one day."
+        default=None,
+        ge=0,
+        description="Calls to providers that all runs may make on one day; empty: no limit.",
     )
     extra_models: Annotated[tuple[ExtraModel, ...], NoDecode] = Field(
         default=(),
