@@ -51,7 +51,7 @@ def test_health_is_failing_where_no_run_can_start(serve: ServerFactory) -> None:
 def test_missing_built_in_model_degrades_only_where_no_other_can_answer(
     serve: ServerFactory, given: dict[str, str], status: str
 ) -> None:
-    with serve(AGENT_BUILDER_LOCAL_MODEL_PATH="none", **given).client() as client:
+    with serve(folder=None, AGENT_BUILDER_LOCAL_MODEL_PATH="none", **given).client() as client:
         code, found, components = health(client)
     assert (code, found) == (200, status)
     assert "The model's file is not there" in components["local_model"]
