@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ _SCHEMA_LOCK = 0x6C61625F64620001
 """PostgreSQL's advisory lock around changes of the tables; any number that others don't take."""
 _WAL_LIMIT = 64 * 1024 * 1024
 """SQLite's log is cut to this size, in bytes, once what readers held up is in the database."""
+_NO_ANSWER = "its server does not answer: start it, or look at AGENT_BUILDER_DATABASE_URL"
 _PLAIN = (
     (("disk is full", "No space left", "53100"), "the disk is full: free some space"),
     (("is locked", "lock timeout"), "another process has locked it: end that process"),
@@ -46,11 +48,15 @@ _PLAIN = (
     (("unable to open",), "its file can't be opened: look at the data folder"),
     (
         ("connection", "server closed", "terminating", "starting up", "shutting down"),
-        "its server does not answer: start it, or look at AGENT_BUILDER_DATABASE_URL",
+        _NO_ANSWER,
     ),
     (("statement timeout", "QueuePool"), "it answers too slowly"),
 )
 """What the drivers say, and what that means and helps, in words for the owner."""
+_REFUSAL = re.compile(r"(?:FATAL: +|fe_sendauth: )(.{1,200})")
+"""What PostgreSQL's server, or its library, says where a connection is refused for a reason."""
+_PASSING = ("starting up", "shutting down", "terminating", "recovery")
+"""Reasons that pass by themselves, or with a start of the server."""
 
 
 class UnclearWriteError(StoreError):
@@ -185,12 +191,26 @@ def machinery() -> Iterator[None]:
         # values: prompts.
         cause = getattr(error, "orig", None) or error
         lines = str(cause).splitlines() or [""]
-        said = f"{type(cause).__name__}: {lines[0][:200]}"
-        plain = next((f"{words} ({said})" for signs, words in _PLAIN if _any(signs, said)), said)
         raise StoreError(
-            f"the run history can't be used: {plain}",
+            f"the run history can't be used: {_in_words(type(cause).__name__, lines[0])}",
             lasting=_is_of_values(error),
         ) from error
+
+
+def _in_words(kind: str, line: str) -> str:
+    """Return what an error means and what helps, from its kind and the first line of its text."""
+    said = f"{kind}: {line[:200]}"
+    words = next((words for signs, words in _PLAIN if _any(signs, f"{kind}: {line}")), None)
+    refusal = _REFUSAL.search(line)
+    if refusal and words in {None, _NO_ANSWER} and not _any(_PASSING, line):
+        return f"the server refused: {refusal[1]}; {_remedy(refusal[1])}"
+    return said if words is None else f"{words} ({said})"
+
+
+def _remedy(refusal: str) -> str:
+    if refusal.startswith("database ") and refusal.endswith("does not exist"):
+        return "make the database (createdb), or correct AGENT_BUILDER_DATABASE_URL"
+    return "look at AGENT_BUILDER_DATABASE_URL"
 
 
 def storable(text: str) -> str:
@@ -261,8 +281,9 @@ def _make_engine(url: URL) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"the run history can't be used: {error.name} is not installed; "
-            "pip install 'llm-agent-builder[postgres]'"
+            f"the run history can't be used: {error.name} is not installed. Install the extra "
+            "[postgres]: .venv/bin/pip install -e '.[postgres]' in a checkout, or the wheel with "
+            "[postgres]"
         ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from http import HTTPStatus
@@ -46,13 +46,13 @@ from server.backends import own_servers
 from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
 from server.ending import Closing, Ending
 from server.generate_route import add_generate_route
+from server.health_route import add_health_route
 from server.installed import STATIC, package_version
 from server.logs import configure_logs
 from server.models import SessionRequest
 from server.rooms import Rooms, backend_label, open_rooms
 from server.run_files import MAX_BYTES, MAX_FILES
 from server.run_routes import add_run_routes
-from server.sandbox import Sandbox
 from server.security import (
     COOKIE,
     MethodMiddleware,
@@ -218,7 +218,7 @@ def _add_routes(app: FastAPI) -> None:
         status_code=204,
         route_class_override=SmallBodyRoute,
     )
-    app.get("/healthz")(get_health)
+    add_health_route(app)
 
 
 def _add_page(app: FastAPI, static: Path) -> None:
@@ -361,31 +361,6 @@ async def post_session(request: Request, body: SessionRequest) -> Response:
     if token is not None:
         response.set_cookie(COOKIE, session_cookie(token), httponly=True, samesite="strict")
     return response
-
-
-async def get_health(request: Request) -> JSONResponse:
-    """Return whether the server lives, and for each component: ok, or why not."""
-    rooms = _rooms(request)
-    checks: dict[str, Callable[[], Awaitable[str | None]]] = {
-        "store": rooms.runs.store_problem,
-        "sandbox": lambda: _as_async(_sandbox_problem(rooms.sandbox)),
-        "local_model": lambda: _as_async(rooms.local_model.why_unavailable()),
-        "budget": lambda: _as_async(rooms.daily.problem),
-    }
-    components = {name: await check() or "ok" for name, check in checks.items()}
-    healthy = components["store"] == "ok" and not rooms.sandbox.abandoned.full
-    status = "degraded" if rooms.sandbox.abandoned.count else "ok"
-    body = {"status": status if healthy else "failing", "components": components}
-    body["sandbox_tier"] = rooms.sandbox.report.tier
-    return JSONResponse(body, 200 if healthy else 503)
-
-
-async def _as_async(value: str | None) -> str | None:
-    return value
-
-
-def _sandbox_problem(sandbox: Sandbox) -> str | None:
-    return sandbox.abandoned.problem if sandbox.report.available else sandbox.report.reason
 
 
 def __getattr__(name: str) -> Any:

@@ -71,6 +71,9 @@ class RunMetrics:
             "daily_budget_used_ratio", "Part of today's narrowest budget that is taken, 0 to 1."
         )
         self.budget_limits = self._counter("budget_limits", "Budgets that runs reached.", "cap")
+        for kind in ("usd", "tokens", "calls"):
+            # From 0: Prometheus sees no increase in a series that begins with its first refusal.
+            self.budget_limits.labels(f"day_{kind}")
         who = ("provider", "model", "backend")
         self.model_calls = self._counter(
             "model_calls", "Model calls through the gateway, by outcome.", *who, "outcome"

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.locality import why_not_local
-from server.settings import LOOPBACK_HOSTS, Settings
+from server.settings import EVERYWHERE, LOOPBACK_HOSTS, Settings
 
 COOKIE = "agent_builder_token"
 MAX_BODY = 8 * 1024 * 1024
@@ -26,7 +26,10 @@ MAX_BODY = 8 * 1024 * 1024
 with 4 MiB of files as base64. What is announced is refused here; `bodies.py` counts what comes."""
 _MOST_COOKIES = 1000
 """Cookies of our name that are compared in one request."""
-_OPEN_PATHS = {"/healthz", "/api/session"}
+_HEALTH = "/healthz"
+_OPEN_PATHS = {_HEALTH, "/api/session"}
+_DETAILS = "agent_builder.details"
+"""Where a request for the health notes that its sender may use everything else, too."""
 _HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::\d{1,5})?")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -72,7 +75,7 @@ class SecurityMiddleware:
         self._app = app
         self._token = settings.token
         self._hosts = LOOPBACK_HOSTS | set(settings.allowed_hosts)
-        if settings.host not in {"0.0.0.0", "::", ""}:  # noqa: S104 - named, not bound
+        if settings.host not in EVERYWHERE:
             self._hosts |= {settings.host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,8 +108,13 @@ class SecurityMiddleware:
 
     def _refuse_stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
         """Refuse who has no token and needs one: for everything but the page itself."""
+        if scope["path"] == _HEALTH:
+            scope[_DETAILS] = self._stranger(scope, headers, host) is None
         if scope["path"] in _OPEN_PATHS or _is_page(scope):
             return None
+        return self._stranger(scope, headers, host)
+
+    def _stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
         if self._token is not None:
             return self._check_token(headers, self._token)
         return _refuse_without_token(scope, headers, host)
@@ -135,6 +143,11 @@ class SecurityMiddleware:
         return _refuse(
             401, "token_required", "this server needs its access token (it printed it at start)"
         )
+
+
+def may_see_details(scope: Scope) -> bool:
+    """Return whether who asks for the health has the token, or is local and needs none."""
+    return scope.get(_DETAILS) is True
 
 
 def _is_page(scope: Scope) -> bool:
@@ -174,8 +187,8 @@ def too_large(most_bytes: int) -> str:
 
 
 def token_matches(presented: bytes, token: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(presented, token.encode())
+    """Compare in constant time; a blank token matches nothing, since everybody has it."""
+    return bool(token.strip()) and hmac.compare_digest(presented, token.encode())
 
 
 def session_cookie(token: str) -> str:

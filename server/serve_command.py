@@ -20,8 +20,13 @@ from server.http_deadlines import DeadlineProtocol
 from server.installed import STATIC
 from server.listening import allow_many_connections, listen_without_delay
 from server.main import create_app
-from server.settings import LOOPBACK_HOSTS, Settings, load_settings
+from server.settings import EVERYWHERE, LOOPBACK_HOSTS, Settings, load_settings
 from server.store import Store
+
+_LOOPBACK_NAMES_ONLY = (
+    "Reached as 127.0.0.1 and localhost only: name the others in AGENT_BUILDER_ALLOWED_HOSTS "
+    "(names or addresses, without scheme or port)"
+)
 
 
 @click.command(cls=Command)
@@ -34,6 +39,8 @@ def serve(
     host: str | None, port: int | None, token: str | None, no_token: bool, open_page: bool
 ) -> None:
     """Serve the page and the HTTP interface."""
+    if token is not None and not token.strip():  # --token "$UNSET"
+        raise click.UsageError("--token: is empty; leave it out and one is made")
     given = {"host": host, "port": port, "token": token}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     settings = _with_token(settings, no_token=no_token, asked=token is not None)
@@ -100,6 +107,8 @@ def _announce(server: uvicorn.Server, settings: Settings, open_page: bool) -> No
     if settings.token is not None:
         # In the fragment: browsers send it to nobody, so it is in no log.
         url += f"#token={quote(settings.token, safe='')}"
+    if settings.host in EVERYWHERE and not settings.allowed_hosts:
+        click.echo(_LOOPBACK_NAMES_ONLY, err=True)
     click.echo(f"LLM Agent Builder: {url}")
     if not (STATIC / "index.html").is_file():
         click.echo("The page is not built; `make run` builds it. The HTTP interface works.")

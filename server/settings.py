@@ -7,12 +7,14 @@ made from it (`make docs`) and checked. The environment wins over `.env` in the 
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
@@ -31,9 +33,13 @@ from llm_agent_builder.value_problems import said_of
 PREFIX = "AGENT_BUILDER_"
 ENV_FILE = Path(".env")
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - named, not bound
+"""Addresses to listen on that stand for all of the machine's; nobody reaches a server by them."""
 SandboxTier = Literal["strong", "bubblewrap", "landlock", "limits"]
 
-_HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:.]+)")
+_NAME = r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*"
+_ALLOWED_NAME = re.compile(rf"(?=.{{1,253}}$){_NAME}")
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_NAME}|[0-9a-f:.]+)")
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +89,25 @@ def destination(text: str) -> str:
     return f"{host}:{int(port)}"
 
 
+def host_name(text: str) -> str:
+    """Return a name or an address as a Host header has it: lower case, without brackets.
+
+    Raises:
+        ValueError: it is neither; has a scheme, a port, a path or a pattern.
+
+    """
+    name = text.strip().lower().removeprefix("[").removesuffix("]")
+    if ":" in name:  # an address of IPv6, or a name with a port
+        with suppress(ValueError):
+            return str(ipaddress.IPv6Address(name))
+    elif _ALLOWED_NAME.fullmatch(name):
+        return name
+    raise ValueError(
+        f"{text.strip()[:80]!r} is not a name or an address; write them without scheme, port, "
+        "path or *, such as builder.example,192.0.2.7"
+    )
+
+
 PROVIDER_TOOLS = "provider-tools"
 """Stands where a host does: the provider may reach addresses and use its own tools for a run."""
 
@@ -124,7 +149,9 @@ class Settings(BaseSettings):
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Further names the server is reached by, comma separated; needs a token.",
+        description="Further names or addresses the server is reached by, comma separated, without "
+        "scheme or port: builder.example,192.0.2.7. Needs a token. A server that listens on "
+        "0.0.0.0 or :: answers to localhost, 127.0.0.1 and [::1] only, and to those named here.",
     )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
@@ -134,8 +161,10 @@ class Settings(BaseSettings):
         default=None,
         repr=False,
         description="Another database: sqlite:////FOLDER/FILE, or "
-        "postgresql://USER:PASSWORD@HOST/NAME with the extra [postgres] installed (default: SQLite "
-        "in the data folder). Several servers may share one; SQLite's file must be on a disk of "
+        "postgresql://USER:PASSWORD@HOST/NAME (default: SQLite in the data folder). A PostgreSQL "
+        "database has to exist (createdb NAME); the server makes its tables. It needs the extra "
+        "[postgres]: .venv/bin/pip install -e '.[postgres]' in a checkout, or the wheel with "
+        "[postgres]. Several servers may share one database; SQLite's file must be on a disk of "
         "the machine they all run on.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -158,7 +187,9 @@ class Settings(BaseSettings):
         description="1: run code even where only resource limits hold. Dangerous.",
     )
     sandbox_tier: SandboxTier | None = Field(
-        default=None, description="Force one tier (default: the strongest this machine offers)."
+        default=None,
+        description=f"Force one tier: {', '.join(get_args(SandboxTier))} (default: the strongest "
+        "this machine offers).",
     )
     preload: bool = Field(
         default=True,
@@ -180,26 +211,32 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         allow_inf_nan=False,
-        description="US dollars that one run may spend at its provider.",
+        description="US dollars that one run may spend at its provider; empty: no limit.",
     )
     run_budget_tokens: int | None = Field(
-        default=None, ge=0, description="Tokens that one run may use, in and out."
+        default=None,
+        ge=0,
+        description="Tokens that one run may use, in and out; empty: no limit.",
     )
     run_budget_calls: int | None = Field(
-        default=None, ge=0, description="Model calls that one run may make."
+        default=None, ge=0, description="Model calls that one run may make; empty: no limit."
     )
     daily_budget_usd: float | None = Field(
         default=None,
         ge=0,
         allow_inf_nan=False,
         description="US dollars that all runs may spend on one day (UTC), on all servers that "
-        "share the database.",
+        "share the database; empty: no limit.",
     )
     daily_budget_tokens: int | None = Field(
-        default=None, ge=0, description="Tokens of providers that all runs may use on one day."
+        default=None,
+        ge=0,
+        description="Tokens of providers that all runs may use on one day; empty: no limit.",
     )
     daily_budget_calls: int | None = Field(
-        default=None, ge=0, description="Calls to providers that all runs may make on one day."
+        default=None,
+        ge=0,
+        description="Calls to providers that all runs may make on one day; empty: no limit.",
     )
     extra_models: Annotated[tuple[ExtraModel, ...], NoDecode] = Field(
         default=(),
@@ -223,11 +260,18 @@ class Settings(BaseSettings):
         "reach, or provider-tools, for what the provider itself fetches and runs.",
     )
 
+    @field_validator("token")
+    @classmethod
+    def _refuse_blank(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("is empty; leave it out and one is made")
+        return value
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(host.strip().lower() for host in value.split(",") if host.strip())
+            return tuple(host_name(host) for host in value.split(",") if host.strip())
         return value
 
     @field_validator("extra_models", mode="before")

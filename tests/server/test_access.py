@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import httpx
 import pytest
 
+from server.main import create_app
+from server.security import COOKIE, token_matches
+from server.settings import load_settings
 from tests.server.api import SPEC
-from tests.serving import ServerFactory, Serving
+from tests.serving import ServerFactory, Serving, call
 
 CANARY = "canary-key-" + "0123456789"
 
@@ -72,6 +78,38 @@ def test_token_is_needed_where_one_is_set(serve: ServerFactory) -> None:
         assert client.get("/api/catalog").status_code == 200
 
 
+@pytest.mark.parametrize("token", ["", " ", "\t "])
+def test_empty_token_is_wrong_usage(tmp_path: Path, token: str) -> None:
+    done = call(tmp_path, "serve", "--port", "0", "--token", token)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--token: is empty; leave it out and one is made" in done.stderr
+
+
+def test_blank_token_in_the_environment_is_refused(tmp_path: Path) -> None:
+    done = call(tmp_path, "serve", "--port", "0", AGENT_BUILDER_TOKEN=" ")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "AGENT_BUILDER_TOKEN: is empty; leave it out and one is made" in done.stderr
+
+
+def test_server_whose_token_is_empty_all_the_same_lets_nobody_in() -> None:
+    settings = load_settings().model_copy(update={"token": ""})  # past every check
+    transport = httpx.ASGITransport(create_app(settings=settings))
+
+    async def codes() -> list[tuple[int, str]]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            headers: list[dict[str, str]] = [
+                {},
+                {"Authorization": "Bearer "},
+                {"Cookie": f"{COOKIE}="},
+                {"Cookie": f'{COOKIE}=""'},
+            ]
+            answers = [await client.get("/api/runs", headers=each) for each in headers]
+            return [(answer.status_code, answer.json()["code"]) for answer in answers]
+
+    assert set(asyncio.run(codes())) == {(401, "token_required")}
+    assert not token_matches(b"", "")
+
+
 def test_names_beyond_loopback_need_a_token(serve: ServerFactory) -> None:
     server = serve(AGENT_BUILDER_ALLOWED_HOSTS="builder.example")
     token = server.url.partition("#token=")[2]
@@ -81,6 +119,14 @@ def test_names_beyond_loopback_need_a_token(serve: ServerFactory) -> None:
         assert client.get("/api/catalog", headers=host).status_code == 401
         host["Authorization"] = f"Bearer {token}"
         assert client.get("/api/catalog", headers=host).status_code == 200
+
+
+def test_server_on_all_addresses_says_by_which_names_it_is_reached(serve: ServerFactory) -> None:
+    said = "Reached as 127.0.0.1 and localhost only: name the others in AGENT_BUILDER_ALLOWED_HOSTS"
+    silent = serve("--host", "0.0.0.0", AGENT_BUILDER_ALLOWED_HOSTS="builder.example")
+    server = serve("--host", "0.0.0.0")
+    assert said in server.log
+    assert said not in silent.log
 
 
 def test_unknown_method_or_path_is_refused_in_the_one_shape_of_errors(client: httpx.Client) -> None:

@@ -33,6 +33,8 @@ def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> No
     ("values", "said"),
     [
         ({"run_budget_usd": "abc"}, "AGENT_BUILDER_RUN_BUDGET_USD: should be a number"),
+        ({"token": ""}, "AGENT_BUILDER_TOKEN: is empty; leave it out and one is made"),
+        ({"token": " \t"}, "AGENT_BUILDER_TOKEN: is empty; leave it out and one is made"),
         ({"port": "x"}, "AGENT_BUILDER_PORT: should be a whole number"),
         ({"max_concurrent_runs": 0}, "AGENT_BUILDER_MAX_CONCURRENT_RUNS: should be at least 1"),
         ({"egress_allow": "x"}, "AGENT_BUILDER_EGRESS_ALLOW: 'x' is not HOST:PORT"),
@@ -54,6 +56,27 @@ def test_upstream_must_be_a_url() -> None:
 
 def test_allowed_hosts_are_split_at_commas() -> None:
     assert load_settings(allowed_hosts="A.example, b ,").allowed_hosts == ("a.example", "b")
+
+
+def test_allowed_hosts_are_names_or_addresses_as_a_host_header_has_them() -> None:
+    allowed = load_settings(allowed_hosts="192.0.2.7,[2001:DB8:0::1], my_box").allowed_hosts
+    assert allowed == ("192.0.2.7", "2001:db8::1", "my_box")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("https://builder.example", "builder.example/", "*", "*.builder.example", "a b"),
+        *("builder.example:7860", "192.0.2.7:80", "[2001:db8::1]:80", "fe:80", "a@b", ".a"),
+    ],
+)
+def test_allowed_host_with_more_than_a_name_is_refused_with_an_example(host: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(allowed_hosts=f"localhost,{host}")
+    assert str(caught.value) == (
+        f"AGENT_BUILDER_ALLOWED_HOSTS: {host!r} is not a name or an address; write them without "
+        "scheme, port, path or *, such as builder.example,192.0.2.7"
+    )
 
 
 def test_secret_shows_itself_nowhere() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from server.confine import MIB
 from server.pruning import Pruning
 from server.run_events import WrittenFile
 from server.store import Store
+from tests.postgres import Postgres
 
 
 @pytest.fixture
@@ -267,6 +269,33 @@ def test_url_that_can_not_be_used_is_our_failure_and_its_password_is_not_shown(
     with pytest.raises(StoreError, match=said) as raised:
         Store(tmp_path, url)
     assert "hidden-word" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "said"),
+    [
+        ("test", "missing", 'database "missing" does not exist; make the database (createdb)'),
+        ("nobody-here", "postgres", 'role "nobody-here" does not exist; look at AGENT_BUILDER_'),
+        ("pg_monitor", "postgres", 'role "pg_monitor" is not permitted to log in; look at'),
+    ],
+)
+def test_refusal_by_a_database_server_is_said_as_one(
+    shared_postgres: Postgres, tmp_path: Path, user: str, name: str, said: str
+) -> None:
+    place = shared_postgres.database().partition("?")[2]
+    with pytest.raises(StoreError) as raised:
+        Store(tmp_path, f"postgresql://{user}:hidden-word@/{name}?{place}")
+    assert f"the server refused: {said}" in str(raised.value)
+    assert "does not answer" not in str(raised.value)
+    assert "hidden-word" not in str(raised.value)
+
+
+def test_missing_driver_is_named_with_the_extra_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # as where it is not installed
+    with pytest.raises(StoreError, match=r"psycopg is not installed.*pip install -e '\.\[postgres"):
+        Store(tmp_path, "postgresql://user@host/name")
 
 
 def test_tables_are_made_once_by_servers_that_start_at_the_same_time(

@@ -75,6 +75,11 @@ def test_calls_tokens_cost_and_times_are_counted_by_model_and_outcome(metrics: s
     assert "claude-made-up" not in metrics  # an agent may name any
 
 
+def test_refusals_by_a_budget_of_the_day_are_counted_from_zero(metrics: str) -> None:
+    for kind in ("usd", "tokens", "calls"):
+        assert f'agent_builder_budget_limits_total{{cap="day_{kind}"}} 0.0' in metrics
+
+
 def test_promtool_finds_nothing_wrong_with_the_metrics(metrics: str) -> None:
     found = promtool("check", "metrics", stdin=metrics)
     ours = [line for line in found.splitlines() if line.startswith("agent_builder")]
