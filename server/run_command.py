@@ -289,8 +289,10 @@ def _show_end(screen: RunScreen, admitted: Run) -> int:
 
 
 def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> str:
-    calls = usage["calls"]
-    words = [f"{calls} model call{'' if calls == 1 else 's'}"]
+    refused = usage["refused_calls"]
+    calls = usage["calls"] - refused
+    count = f"{calls} model call{'' if calls == 1 else 's'}"
+    words = [f"{count}, {refused} refused" if refused else count]
     answered = usage["input_tokens"] or usage["unmetered_calls"]
     if answered:
         words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")

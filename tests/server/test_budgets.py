@@ -168,7 +168,7 @@ def test_refusal_of_a_call_says_how_it_would_fit(
 
 def test_refusal_of_more_answers_than_tokens_that_are_left_says_to_ask_for_fewer() -> None:
     asked = facts_of(json.dumps({**asking(), "n": 128}).encode(), HF)
-    with pytest.raises(BudgetError, match="100 are left. Ask for fewer answers, or raise"):
+    with pytest.raises(BudgetError, match=r"100 are left\. Ask for fewer answers, or raise"):
         reserve(budget(tokens=asked.most_input_tokens + 100), asked)
 
 
