@@ -104,8 +104,8 @@ def run(
     """Run an agent file in the sandbox, showing its output as it comes.
 
     Exit code 0 when the program succeeded, 1 when it failed or was ended, or a file could not be
-    saved; a line on standard error says which. 130 when it was interrupted: by Ctrl-C, or at once
-    by a second one.
+    saved; a line on standard error says which. 130 when it was interrupted, at
+    any time: by Ctrl-C, or at once by a second one.
     """
     source = _read_source(file)
     task = example_task(source) if task is None else task
@@ -135,6 +135,7 @@ def run(
         code, written = asyncio.run(work)
     except KeyboardInterrupt:  # the run has ended with it
         sys.stdout.flush()
+        screen.say("cancelled")
         leave(130)  # at once: as it finalizes, Python lets a second Ctrl-C kill the process
     ending.done()
     saved = save_files(written, save)
