@@ -83,14 +83,15 @@ class RunBudget:
         ledgers = (self.run,) if free or self.day is None else (self.run, self.day.ledger(today))
         for ledger in ledgers:
             if ledger.caps.calls is not None and ledger.room["calls"] < 1:
-                raise ledger.refusal("calls", "no call is left")
+                raise ledger.refusal("calls", f"no call is left. {_sentence(ledger.way_out)}")
         worst, limit = self._worst_case(provider, facts, today, ledgers, free=free)
         worst = worst.for_one_call()
         for ledger in ledgers:
             ledger.reserved += worst
         if limit is None:
             return Reservation(worst, ledgers)
-        error = limit.ledger.refusal(limit.kind, "the answer was cut off where it is used up")
+        cut_off = f"the answer was cut off where it is used up. {_sentence(limit.ledger.way_out)}"
+        error = limit.ledger.refusal(limit.kind, cut_off)
         cut_at = int(limit.tokens) - _MARGIN
         return Reservation(worst, ledgers, cut_at, error)
 
@@ -119,14 +120,18 @@ class RunBudget:
         if limit.tokens == math.inf or (wanted is not None and wanted <= limit.tokens):
             return price.amount(wanted or 0), None
         # A model of one's own shows all that it writes; a provider's may not.
-        shows_all = free or not facts.thinks
+        shows_all = free or facts.hides is None
         if facts.stream and shows_all and limit.tokens >= _SHORTEST:
             return price.amount(int(limit.tokens)), limit
-        raise limit.ledger.refusal(limit.kind, _too_large(facts, limit, shows_all=shows_all))
+        raise _too_large(facts, limit, shows_all=shows_all)
 
 
 def _is_of_day(error: BudgetError | None) -> bool:
     return error is not None and error.cap.startswith("day_")
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 class _Price:
@@ -180,21 +185,19 @@ def _unpriced(facts: RequestFacts) -> str:
     return f"no price is known for {what}; a budget of tokens would work"
 
 
-def _too_large(facts: RequestFacts, limit: _Limit, *, shows_all: bool) -> str:
-    unseen = ""
+def _too_large(facts: RequestFacts, limit: _Limit, *, shows_all: bool) -> BudgetError:
+    """Return the error for a call that may write more than is left; it says what to do."""
+    left, wanted = int(limit.tokens), facts.most_output_tokens
+    if left < 1:
+        why = f"its input of up to {facts.most_input_tokens:,} tokens may need all of that"
+        return limit.ledger.too_large(limit.kind, f"{why}. Shorten it, or {limit.ledger.way_out}")
+    if wanted is None:
+        why = f"it sets no max_tokens, and {left:,} tokens are left"
+    else:
+        why = f"it may write {wanted:,} tokens, and {left:,} are left"
+    most = left // facts.answers  # each answer may have max_tokens
+    less = f"Set max_tokens to {most:,} or less" if most else "Ask for fewer answers"
+    why += f". {less}, or {limit.ledger.way_out}"
     if facts.stream and not shows_all:
-        unseen = (
-            "; its stream can't be cut there, because the model may think without showing it, or "
-            "show what it writes late, as it does with tools"
-        )
-    if facts.max_tokens is None:
-        return f"a call without max_tokens could use more than is left{unseen}"
-    left = (
-        f"what is left allows max_tokens {int(limit.tokens):,}"
-        if limit.tokens >= 1
-        else ("what is left may not even pay for its input")
-    )
-    return (
-        f"this call could use up to {facts.most_input_tokens + facts.max_tokens:,} tokens "
-        f"(max_tokens {facts.max_tokens:,}); {left}{unseen}"
-    )
+        why += f". Its stream can't be cut off there instead: {facts.hides}"
+    return limit.ledger.too_large(limit.kind, why)

@@ -66,6 +66,8 @@ class Call:
     cost_usd: Decimal | None = None
     unpriced: bool = False
     """Whether it may have cost money, and it isn't known how much."""
+    refused: bool = False
+    """Whether the gateway answered it itself, so that no model was asked."""
     price_table: str | None = None
     """Which table the cost was taken from, as in "genai-prices 0.2.3 (2026-11-09)"."""
     error: str | None = None
@@ -109,6 +111,7 @@ class Call:
             "duration": time.monotonic() - self.started,
             "price_table": self.price_table,
             "unpriced": self.unpriced,
+            "refused": self.refused,
             "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
         }
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llm_agent_builder.cli import cli
+try:
+    from llm_agent_builder.cli import cli
+except KeyboardInterrupt:  # Ctrl-C while it loads; later ones are the group's
+    print("interrupted", file=sys.stderr)
+    raise SystemExit(130) from None
 
 if TYPE_CHECKING:
     from llm_agent_builder.catalog import Catalog

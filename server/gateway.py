@@ -291,6 +291,7 @@ class Gateway:
             return await self._forwarder.forward(grant.passage, request, call)
         except RefusedError as refusal:
             call.error, call.status = refusal.kind, refusal.status
+            call.refused = refusal.status not in _NO_ANSWER
             return refuse(call.provider, refusal)
         except asyncio.CancelledError:
             call.error = call.error or "client_disconnected"
@@ -304,6 +305,10 @@ class Gateway:
             event = call.event()
             grant.on_call(event)
             grant.trace.call(call, event)
+
+
+_NO_ANSWER = {502, 504}
+"""Statuses by which the gateway says that a model was asked in vain; by others it refuses."""
 
 
 def _check(grant: Grant, request: web.BaseRequest) -> None:

@@ -145,6 +145,18 @@ class Ledger:
         """Return the error for a call that one of these caps keeps from going out."""
         return BudgetError(f"{self.scope}_{kind}", f"{self.words(kind)}: {why}")
 
+    def too_large(self, kind: str, why: str) -> BudgetError:
+        """Return the error for a call that is larger than what is left under one of these caps."""
+        uses = "cost" if kind == "usd" else "use"
+        said = f"this call may {uses} more than is left of the {self.words(kind)}: {why}"
+        return BudgetError(f"{self.scope}_{kind}", said)
+
+    @property
+    def way_out(self) -> str:
+        """What helps where nothing is left, to end a sentence with."""
+        wait = ", or wait: it starts over at 00:00 UTC" if self.scope == "day" else ""
+        return f"raise the budget{wait}"
+
     def words(self, kind: str) -> str:
         """Return one of the caps in words, such as "budget of $0.50 for this run"."""
         cap = getattr(self.caps, kind)

@@ -104,8 +104,8 @@ def run(
     """Run an agent file in the sandbox, showing its output as it comes.
 
     Exit code 0 when the program succeeded, 1 when it failed or was ended, or a file could not be
-    saved; a line on standard error says which. 130 when it was interrupted: by Ctrl-C, or at once
-    by a second one.
+    saved; a line on standard error says which. 130 when it was interrupted, at
+    any time: by Ctrl-C, or at once by a second one.
     """
     source = _read_source(file)
     task = example_task(source) if task is None else task
@@ -135,6 +135,7 @@ def run(
         code, written = asyncio.run(work)
     except KeyboardInterrupt:  # the run has ended with it
         sys.stdout.flush()
+        screen.say("cancelled")
         leave(130)  # at once: as it finalizes, Python lets a second Ctrl-C kill the process
     ending.done()
     saved = save_files(written, save)
@@ -289,8 +290,10 @@ def _show_end(screen: RunScreen, admitted: Run) -> int:
 
 
 def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> str:
-    calls = usage["calls"]
-    words = [f"{calls} model call{'' if calls == 1 else 's'}"]
+    refused = usage["refused_calls"]
+    calls = usage["calls"] - refused
+    count = f"{calls} model call{'' if calls == 1 else 's'}"
+    words = [f"{count}, {refused} refused" if refused else count]
     answered = usage["input_tokens"] or usage["unmetered_calls"]
     if answered:
         words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")

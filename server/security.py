@@ -140,9 +140,10 @@ class SecurityMiddleware:
         presented = [_raw(bearer.strip())] if scheme.lower() == "bearer" else _cookies(headers)
         if any(token_matches(each, token) for each in presented):
             return None
-        return _refuse(
-            401, "token_required", "this server needs its access token (it printed it at start)"
-        )
+        # Cookies may be another server's, sent along unasked; a header is meant for this one.
+        is_wrong = scheme.lower() == "bearer" and bearer.strip()
+        what = "that is not this server's" if is_wrong else "this server needs its"
+        return _refuse(401, "token_required", f"{what} access token (it printed it at start)")
 
 
 def may_see_details(scope: Scope) -> bool:

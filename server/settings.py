@@ -120,7 +120,12 @@ def grantable(text: str) -> str:
 
     """
     named = text.strip().lower()
-    return named if named == PROVIDER_TOOLS else destination(text)
+    if named == PROVIDER_TOOLS:
+        return named
+    try:
+        return destination(text)
+    except ValueError as error:
+        raise ValueError(f"{error} or {PROVIDER_TOOLS}") from None
 
 
 def _default_data_dir() -> Path:

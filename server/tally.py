@@ -20,6 +20,8 @@ class Tally:
     """Adds up calls as they end."""
 
     calls: int = 0
+    refused_calls: int = 0
+    """Of these, calls that the gateway refused, by a budget or for what they ask."""
     unmetered_calls: int = 0
     """Calls that were answered, or may have been, and of whose tokens nothing is known."""
     _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
@@ -32,6 +34,7 @@ class Tally:
         if call["gen_ai.operation.name"] != "chat":
             return
         self.calls += 1
+        self.refused_calls += call.get("refused", False)
         status = call["http.response.status_code"]
         # One that was given up may have been carried out, and paid for.
         unknown = call.get("unpriced", False) or (status is not None and status < 300)
@@ -50,7 +53,8 @@ class Tally:
         """Return the counts, or None where no call was made."""
         if not self.calls:
             return None
-        return {**self._counts, "calls": self.calls, "unmetered_calls": self.unmetered_calls}
+        calls = {"calls": self.calls, "refused_calls": self.refused_calls}
+        return {**self._counts, **calls, "unmetered_calls": self.unmetered_calls}
 
     def cost_usd(self) -> float | None:
         """Return US dollars; None where nothing was paid for, or the price of a call is unknown."""

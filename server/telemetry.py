@@ -26,6 +26,7 @@ _OURS = {
     "cost_usd",
     "price_table",
     "unpriced",
+    "refused",
 }
 """What the conventions have no name for goes under our own."""
 _log = logging.getLogger(__name__)

@@ -19,11 +19,10 @@ function hostOf(address) {
   }
 }
 
-/** What the page calls a thing that can be granted: a host by its address, the provider's tools by what they do. */
-export function hostLabel(granted) {
-  if (granted !== 'provider-tools') return granted;
-  return 'What the provider itself fetches and runs: web search, pictures by address, MCP servers';
-}
+const MEANINGS = { 'provider-tools': 'web search, pictures by address and MCP servers that the provider runs' };
+
+/** What a thing that can be granted is, where its name doesn't say: `provider-tools`, not a host. */
+export const meaningOf = (granted) => MEANINGS[granted] ?? null;
 
 /** `[{host, by}]`, each host once, by whatever asks for it first. */
 export function wantedHosts({ tools, mcp_servers: servers }) {

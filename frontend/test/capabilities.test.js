@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { capabilityFacts, fitToModel, missingAbilities, offered } from '../src/capabilities.js';
 import { starter } from '../src/fields.js';
-import { hostLabel, vagueTools, wantedHosts } from '../src/hosts.js';
+import { meaningOf, vagueTools, wantedHosts } from '../src/hosts.js';
 import { lineOf, NEW_TOOL, toolName, toolsThatNeed, toolSummary } from '../src/toolCode.js';
 
 const able = {
@@ -93,7 +93,7 @@ it('finds the hosts that tools and MCP servers ask for, each once', () => {
   expect(vagueTools(values, [])).toEqual(['other']);
 });
 
-it('a granted host is called by its address, the provider’s tools by what they do', () => {
-  expect(hostLabel('example.com:443')).toBe('example.com:443');
-  expect(hostLabel('provider-tools')).toMatch(/^What the provider itself fetches and runs/);
+it('only what is no host needs its meaning said', () => {
+  expect(meaningOf('example.com:443')).toBe(null);
+  expect(meaningOf('provider-tools')).toBe('web search, pictures by address and MCP servers that the provider runs');
 });

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,6 +52,16 @@ def _one_a_line(error: SpecError, ctx: click.Context) -> str:
     return "\n".join(lines)
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """End with exit code 130 at Ctrl-C, as shells do; click alone would say "Aborted!" and 1."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        raise SystemExit(130) from None
+
+
 class Group(click.Group):
     """A group of such commands, each loaded when it is called: what one needs, others wait for."""
 
@@ -70,6 +82,16 @@ class Group(click.Group):
         module, _, attribute = place.partition(":")
         command: click.Command = getattr(_imported(module), attribute)
         return command
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the options."""
+        with interruptible():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Load the command and run it."""
+        with interruptible():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by their summaries, none loaded."""

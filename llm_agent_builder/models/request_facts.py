@@ -40,7 +40,11 @@ _PAYERS = (
     *("organization", "organization_id", "project", "api_key", "anthropic_api_key"),
 )
 """Fields by which another account could pay; the first is of Anthropic's beta."""
-_SHOWN_LATE = ("tools", "functions", "logit_bias")
+_SHOWN_LATE = {
+    "tools": "it has tools, whose input is shown late",
+    "functions": "it has functions, whose input is shown late",
+    "logit_bias": "it sets logit_bias, so not every token may be shown",
+}
 """What makes streams show less than is written: a tool's input comes when a value of it is whole,
 and special tokens, which a bias can ask for, have no text. Source:
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming"""
@@ -57,8 +61,8 @@ class RequestFacts:
     max_tokens: int | None = None
     """Tokens that the answer may have; None: the request doesn't say."""
     answers: int = 1
-    thinks: bool = False
-    """Whether the model may write what its stream does not show, or shows late."""
+    hides: str | None = None
+    """Why the model may write what its stream does not show, or shows late; None: it can't."""
     standard_price: bool = True
     unbounded: str | None = None
     unreadable: str | None = None
@@ -161,8 +165,9 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     facts.standard_price = facts.standard_price and is_standard(*tier)
     thinking = asked.get("thinking")
     said = _text(thinking.get("type")) if isinstance(thinking, dict) else None
-    facts.thinks = may_think_unseen(provider, facts.model or "", said)
-    facts.thinks |= any(asked.get(name) for name in _SHOWN_LATE)
+    facts.hides = next((why for name, why in _SHOWN_LATE.items() if asked.get(name)), None)
+    if may_think_unseen(provider, facts.model or "", said):
+        facts.hides = "the model may think without showing it"
     if isinstance(thinking, dict) and _count(thinking.get("budget_tokens")) >= max(limits) > 0:
         # Between tools, Anthropic lets the budget of thinking go beyond max_tokens.
         facts.note_not_understood("thinking.budget_tokens is not below max_tokens")

@@ -94,7 +94,7 @@ def shared_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provid
         server = start_server(
             tmp_path_factory.mktemp("provider"),
             AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url,
-            AGENT_BUILDER_EGRESS_ALLOW="api.example.com:443,example.com:443",
+            AGENT_BUILDER_EGRESS_ALLOW="provider-tools,api.example.com:443,example.com:443",
             AGENT_BUILDER_RUN_BUDGET_USD="0.1",
             AGENT_BUILDER_PRELOAD="1",
         )

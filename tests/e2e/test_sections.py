@@ -127,7 +127,7 @@ def test_hosts_are_asked_for_and_the_run_says_what_it_has_and_what_it_lacks(
     fill(page)
     section(page, "Tools").click()
     page.get_by_role("button", name="Add Fetch").click()
-    hosts = page.get_by_role("group", name="Hosts")
+    hosts = page.get_by_role("group", name="What it may reach")
     expect(hosts.get_by_role("listitem").filter(has_text="asked for by fetch_url")).to_have_count(1)
     expect(hosts).to_contain_text("Not allowed on this server: www.example.com:443")
     page.get_by_label("example.com:443 asked for by fetch_url").check()
@@ -140,12 +140,37 @@ def test_hosts_are_asked_for_and_the_run_says_what_it_has_and_what_it_lacks(
     expect(granted).to_have_text("Granted for this run: example.com:443")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_provider_tools_are_granted_by_the_name_that_errors_use(
+    page: Page, provider: Provider, scheme: str
+) -> None:
+    provider.answer = Answer(headers={"Content-Type": "application/json"}, body=message("yes"))
+    open_page(page, provider.server)
+    fill(page)
+    reach = page.get_by_role("group", name="What it may reach")
+    tools = reach.get_by_role("checkbox", name="provider-tools: web search, pictures by address")
+    tools.check()
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for width in (420, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        box, label = tools.bounding_box(), reach.get_by_text("provider-tools:").bounding_box()
+        assert box
+        assert label
+        assert label["x"] > box["x"] + box["width"]
+        assert label["y"] < box["y"] + box["height"] / 2 < label["y"] + label["height"]
+        assert axe(page) == [], width
+        reach.screenshot(path=SHOTS / f"reach-{scheme}-{width}.png")
+    page.get_by_role("button", name="Test Agent").click()
+    expect(page.get_by_test_id("granted")).to_have_text("Granted for this run: provider-tools")
+
+
 def test_tool_that_needs_what_no_test_gets_is_told_of(page: Page, site: Serving) -> None:
     open_page(page, site)
-    expect(page.get_by_role("group", name="Hosts")).to_have_count(0)
+    expect(page.get_by_role("group", name="What it may reach")).to_have_count(0)
     section(page, "Tools").click()
     page.get_by_role("button", name="Add Fetch").click()
-    hosts = page.get_by_role("group", name="Hosts")
+    hosts = page.get_by_role("group", name="What it may reach")
     expect(hosts).to_contain_text("Not allowed on this server: example.com:443")
     expect(hosts).to_contain_text("AGENT_BUILDER_EGRESS_ALLOW")
     page.get_by_role("button", name=re.compile("^Add Read")).click()

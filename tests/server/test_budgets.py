@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -112,6 +113,81 @@ def test_call_whose_worst_case_can_not_be_known_is_refused(body: dict[str, Any],
 def test_max_tokens_said_twice_is_not_understood() -> None:
     body = b'{"model": "%s", "max_tokens": 100000, "max_tokens": 1}' % MODEL.encode()
     assert "'max_tokens' twice" in str(facts_of(body).unbounded)
+
+
+_FIT = "Set max_tokens to 926 or less, or raise the budget"
+_DAY = ", or wait: it starts over at 00:00 UTC"
+_UNCUT = ". Its stream can't be cut off there instead: "
+
+
+@pytest.mark.parametrize(
+    ("scope", "body", "why"),
+    [
+        ("run", {}, f"it may write 4,096 tokens, and 926 are left. {_FIT}"),
+        ("day", {}, f"it may write 4,096 tokens, and 926 are left. {_FIT}{_DAY}"),
+        (
+            "run",
+            {"stream": True},
+            f"it may write 4,096 tokens, and 926 are left. {_FIT}"
+            f"{_UNCUT}the model may think without showing it",
+        ),
+        (
+            "run",
+            {"stream": True, "model": PLAIN, "tools": [{"name": "f", "input_schema": {}}]},
+            f"it may write 4,096 tokens, and 926 are left. {_FIT}"
+            f"{_UNCUT}it has tools, whose input is shown late",
+        ),
+        ("run", {"max_tokens": None}, f"it sets no max_tokens, and 926 tokens are left. {_FIT}"),
+        (
+            "run",
+            {"n": 2},
+            "it may write 8,192 tokens, and 926 are left. Set max_tokens to 463 or less, "
+            "or raise the budget",
+        ),
+    ],
+)
+def test_refusal_of_a_call_says_how_it_would_fit(
+    scope: str, body: dict[str, Any], why: str
+) -> None:
+    def asked_for(**more: Any) -> RequestFacts:
+        said = json.dumps({**asking(max_tokens=4096), **body, **more}).encode()
+        return facts_of(said, HF if "n" in body else A)
+
+    asked = asked_for()
+    caps = Caps(tokens=asked.most_input_tokens + 926)
+    none = Caps()
+    day = DailyBudget(caps if scope == "day" else none, lambda: DAY)
+    purse = RunBudget(Ledger("run", caps if scope == "run" else none), day)
+    with pytest.raises(BudgetError) as refused:
+        reserve(purse, asked)
+    what = f"budget of {caps.tokens:,} tokens for {'today' if scope == 'day' else 'this run'}"
+    assert str(refused.value) == f"this call may use more than is left of the {what}: {why}"
+    fits = int(str(refused.value).split("max_tokens to ")[1].split()[0])
+    reserve(purse, asked_for(max_tokens=fits))
+
+
+def test_refusal_of_more_answers_than_tokens_that_are_left_says_to_ask_for_fewer() -> None:
+    asked = facts_of(json.dumps({**asking(), "n": 128}).encode(), HF)
+    with pytest.raises(BudgetError, match=r"100 are left\. Ask for fewer answers, or raise"):
+        reserve(budget(tokens=asked.most_input_tokens + 100), asked)
+
+
+def test_refusal_of_a_call_whose_input_is_too_large_says_to_shorten_it() -> None:
+    with pytest.raises(BudgetError) as refused:
+        reserve(budget(usd=0.0001), facts(system="x" * 5000))
+    said = r"may cost more than .* of \$0\.0001 .*: its input of up to 5,\d+ tokens may need all of"
+    assert re.search(said, str(refused.value))
+    assert str(refused.value).endswith("Shorten it, or raise the budget")
+
+
+@pytest.mark.parametrize("scope", ["run", "day"])
+def test_refusal_where_no_call_is_left_says_what_helps(scope: str) -> None:
+    day = DailyBudget(Caps(calls=0) if scope == "day" else Caps(), lambda: DAY)
+    purse = RunBudget(Ledger("run", Caps(calls=0) if scope == "run" else Caps()), day)
+    ends = {"run": "Raise the budget", "day": f"Raise the budget{_DAY}"}
+    with pytest.raises(BudgetError) as refused:
+        reserve(purse, facts())
+    assert str(refused.value).endswith(f"no call is left. {ends[scope]}")
 
 
 @pytest.mark.parametrize("said", [{}, {"thinking": {"type": "adaptive"}}])

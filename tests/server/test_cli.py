@@ -103,7 +103,11 @@ def test_run_says_that_the_built_in_model_stands_in_for_an_unlisted_server(tmp_p
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
-    [("--budget", "inf", "finite number"), ("--allow-host", "*.x.org", "'*.x.org' is not HOST:")],
+    [
+        ("--budget", "inf", "finite number"),
+        ("--allow-host", "foo", "'foo' is not HOST:PORT or provider-tools"),
+        ("--allow-host", "*.x.org", "'*.x.org' is not HOST:"),
+    ],
 )
 def test_run_names_the_option_whose_value_can_not_be(
     tmp_path: Path, option: str, value: str, said: str

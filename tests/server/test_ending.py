@@ -247,6 +247,60 @@ def test_ctrl_c_ends_the_command_run(tmp_path: Path, tier: str, times: int) -> N
         wait_until(lambda: marked_processes(mark) == [])
 
 
+def test_ctrl_c_in_a_run_says_that_it_was_cancelled(tmp_path: Path) -> None:
+    (tmp_path / "agent.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
+    with subprocess.Popen(
+        ["env", "--default-signal=INT", *command("run", "agent.py", "--task", "x")],
+        cwd=tmp_path,
+        env=bare_environment(tmp_path, PYTHONPATH=str(ROOT)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        assert ends(process, signal.SIGINT) == 130
+        assert process.stderr.read().endswith("[cancelled]\n")
+
+
+def loads(file: str) -> Callable[[int], bool]:
+    """Return whether a process has that library loaded."""
+    return lambda pid: file in Path(f"/proc/{pid}/maps").read_text()
+
+
+STARTING: dict[str, Callable[[int], object]] = {
+    "the first modules load": loads("_datetime"),
+    "its settings load": loads("pydantic_core"),
+    "its server loads": loads("aiohttp"),
+    "its helpers start": descendants,
+    "the sandbox starts": lambda pid: below(pid, "server.forkserver"),
+}
+"""Moments of a start, in order."""
+
+
+@pytest.mark.parametrize("moment", STARTING)
+def test_ctrl_c_ends_the_command_run_with_130_however_early(tmp_path: Path, moment: str) -> None:
+    (tmp_path / "agent.py").write_text("import time\ntime.sleep(600)\n")
+    process = subprocess.Popen(
+        ["env", "--default-signal=INT", *command("run", "agent.py", "--task", "x")],
+        cwd=tmp_path,
+        env=bare_environment(tmp_path, PYTHONPATH=str(ROOT)),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            wait_until(lambda: STARTING[moment](process.pid))
+            assert ends(process, signal.SIGINT) == 130
+            assert process.stderr is not None
+            said = process.stderr.read()
+        finally:
+            process.kill()
+    assert said.endswith(("interrupted\n", "[cancelled]\n"))
+    assert "Aborted" not in said
+
+
 def test_ctrl_c_twice_ends_the_command_run_with_stopped_helpers(tmp_path: Path) -> None:
     with running(tmp_path, "strong") as (process, _):
         for pid in descendants(process.pid):

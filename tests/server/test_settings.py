@@ -37,7 +37,10 @@ def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> No
         ({"token": " \t"}, "AGENT_BUILDER_TOKEN: is empty; leave it out and one is made"),
         ({"port": "x"}, "AGENT_BUILDER_PORT: should be a whole number"),
         ({"max_concurrent_runs": 0}, "AGENT_BUILDER_MAX_CONCURRENT_RUNS: should be at least 1"),
-        ({"egress_allow": "x"}, "AGENT_BUILDER_EGRESS_ALLOW: 'x' is not HOST:PORT"),
+        (
+            {"egress_allow": "x"},
+            "AGENT_BUILDER_EGRESS_ALLOW: 'x' is not HOST:PORT or provider-tools",
+        ),
     ],
 )
 def test_a_setting_that_can_not_be_says_what_it_should_be(

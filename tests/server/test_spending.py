@@ -60,6 +60,7 @@ def test_run_tells_its_tokens_and_its_cost(paid: httpx.Client) -> None:
         "cache_write_tokens": 0,
         "reasoning_tokens": 0,
         "calls": 2,
+        "refused_calls": 0,
         "unmetered_calls": 0,
     }
     assert result["cost_usd"] == pytest.approx(2 * (3 * 2 + 5 * 10) / 1e6)
@@ -96,6 +97,7 @@ def test_run_that_reaches_its_budget_ends_as_limit_and_says_which(
     assert "for this run" in limit["message"]
     assert result["budget"] == limit["message"]
     assert result["cost_usd"] is None or result["cost_usd"] <= 0.0009
+    assert result["usage"]["refused_calls"] == 1
 
 
 def test_run_may_not_ask_for_more_than_the_server_allows(serve: ServerFactory) -> None:
@@ -147,6 +149,7 @@ def test_day_remembers_what_was_spent_when_the_server_is_killed(
     assert cli.returncode == 1
     assert "[limit: budget]" in cli.stderr
     assert "budget of 3 calls for today" in cli.stderr
+    assert "[0 model calls, 1 refused]" in cli.stderr
     assert len(upstream.received) == 3
 
 

@@ -1,14 +1,22 @@
-import { hostLabel, vagueTools, wantedHosts } from '../hosts.js';
+import { meaningOf, vagueTools, wantedHosts } from '../hosts.js';
 
 const list = (words) => (words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`);
+
+function Name({ host }) {
+  const meaning = meaningOf(host);
+  if (!meaning) return <span className="host-name">{host}</span>;
+  return <span className="host-meaning">{`${host}: ${meaning}`}</span>;
+}
 
 function Host({ host, by, checked, onChange }) {
   return (
     <li>
       <label className="host">
         <input type="checkbox" checked={checked} onChange={(event) => onChange(event.currentTarget.checked)} />
-        <span className="host-name">{hostLabel(host)}</span>
-        {by && <span className="tag"> asked for by {by}</span>}
+        <span className="host-text">
+          <Name host={host} />
+          {by && <span className="tag"> asked for by {by}</span>}
+        </span>
       </label>
     </li>
   );
@@ -43,7 +51,7 @@ export function HostsField({ hosts, values, gallery, known }) {
   const askedBy = (host) => wanted.find((other) => other.host === host)?.by;
   return (
     <fieldset className="hosts">
-      <legend>Hosts</legend>
+      <legend>What it may reach</legend>
       {allowed.length > 0 && (
         <ul className="host-list">
           {allowed.map((host) => (

@@ -89,7 +89,9 @@ function Note({ run, offline }) {
 function Totals({ exit, backend }) {
   const { usage } = exit;
   if (!usage || usage.calls < 2) return null;
-  const calls = <Fact name="Model calls" value={count(usage.calls)} />;
+  const refused = usage.refused_calls ?? 0; // not in the history of earlier servers
+  const made = count(usage.calls - refused);
+  const calls = <Fact name="Model calls" value={refused > 0 ? `${made}, ${count(refused)} refused` : made} />;
   const answered = usage.input_tokens > 0 || usage.unmetered_calls > 0;
   if (!answered) return calls;
   return (
