@@ -78,7 +78,9 @@ def below(process: int, text: str, *, besides: Collection[int] = ()) -> int:
     """Return a process below another one whose command line has `text`, once there is one."""
 
     def look() -> int:
-        for pid in set(descendants(process)) - set(besides):
+        for pid in descendants(process):  # parents first: a child has its parent's command line
+            if pid in besides:
+                continue
             with contextlib.suppress(OSError):
                 if text.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                     return pid
