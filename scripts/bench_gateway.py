@@ -312,8 +312,8 @@ def fuzzed_stream(rng: random.Random) -> tuple[bytes, tuple[int, int] | None, bo
         events = [chunk] * rng.randint(0, 8) + [{"choices": [], "usage": usage}]
         events += [{"choices": [], "usage": odd_usage(odd, "completion_tokens")}]
     lines = [f"data: {json.dumps(item, ensure_ascii=rng.random() < 0.5)}{end}" for item in events]
-    told = None if odd in ODD else (read, written)
-    return (end.join(lines) + end).encode(), told, is_anthropic
+    reported = None if odd in ODD else (read, written)
+    return (end.join(lines) + end).encode(), reported, is_anthropic
 
 
 def odd_usage(odd: object, key: str) -> object:
@@ -322,10 +322,10 @@ def odd_usage(odd: object, key: str) -> object:
 
 
 def metering_errors(streams: int) -> int:
-    """Return in how many fuzzed streams the tokens read differ from those told."""
+    """Return in how many fuzzed streams the tokens read differ from those reported."""
     rng, wrong = random.Random(7), 0
     for _ in range(streams):
-        data, told, is_anthropic = fuzzed_stream(rng)
+        data, reported, is_anthropic = fuzzed_stream(rng)
         make = anthropic_reader if is_anthropic else chat_completion_reader
         reader, start = make(stream=True), 0
         largest = rng.choice([1, 3, 50, 5000])
@@ -335,7 +335,7 @@ def metering_errors(streams: int) -> int:
             start += size
         reader.finish()
         usage = reader.seen.usage
-        wrong += (usage and (usage.input_tokens, usage.output_tokens)) != told
+        wrong += (usage and (usage.input_tokens, usage.output_tokens)) != reported
     return wrong
 
 

@@ -145,7 +145,7 @@ class Backends:
         raise BackendUnavailableError(self._problem(provider, base_url) or "")
 
     def _problem(self, provider: ProviderEnum, base_url: str | None) -> str | None:
-        """Return why calls to a provider can't go out and how to mend that, or None."""
+        """Return why calls to a provider can't go out and how to fix that, or None."""
         if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
             return None if self._keys.key(provider) else self._no_key(provider)
         server = self._servers.get(base_url)

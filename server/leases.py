@@ -81,7 +81,7 @@ class Lease:
         return sum(self._end(each, beats) for each, beats in dict(lost).items())
 
     def forget_looks(self) -> None:
-        """Begin to watch anew: this server's own heartbeats have failed, so others' may have."""
+        """Count looks from zero: this server's own heartbeats failed, so others' may have."""
         self._seen.clear()
 
     def release(self) -> None:

@@ -137,7 +137,7 @@ class LocalModel:
         return self._configured.stem if self._configured else LABEL
 
     def why_unavailable(self) -> str | None:
-        """Return why the model can't be used and how to mend that, or None."""
+        """Return why the model can't be used and how to fix that, or None."""
         if find_spec("xllamacpp") is None:
             return f"The package xllamacpp is not installed. {_MEND}"
         if find_model_file(self._configured) is None:
@@ -149,7 +149,7 @@ class LocalModel:
         """Return where the model answers, starting it if need be.
 
         Raises:
-            BackendUnavailableError: it can't be started; says how to mend it.
+            BackendUnavailableError: it can't be started; says how to fix it.
 
         """
         if self._closed:

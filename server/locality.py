@@ -1,7 +1,7 @@
 """Whether a request was made on this machine: by its connection, not by what it says of itself.
 
 A reverse proxy, a container's port forwarding or `ssh -L` makes others' requests look local. Those
-that add a header are recognised here; the rest can't be told apart from a local program.
+that add a header are recognised here; the rest can't be distinguished from a local program.
 """
 
 from __future__ import annotations

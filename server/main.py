@@ -140,8 +140,8 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
 
 
 _PROBLEMS_SHOWN = 20
-"""Enough to mend a body by. More than some hundreds are never made: lists and objects that may have
-few parts are refused at their first part too many."""
+"""Enough to correct a body by. More than some hundreds are never made: a list or an object that may
+have few parts is refused at its first part too many."""
 _KEY_SHOWN = 100
 _MESSAGE_SHOWN = 2000
 

@@ -175,7 +175,7 @@ class Runs:
             QueueFullError: as many wait as may.
             ServerBusyError: what they were given takes up as much as may be held.
             BackendUnavailableError: the provider was asked for and there is no key.
-            SandboxUnavailableError: the server runs no code here or now; says how to mend it.
+            SandboxUnavailableError: the server runs no code here or now; says how to fix it.
             StoreError: the run can't be kept.
             MachineryError: the server is stopping.
 

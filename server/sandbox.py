@@ -97,7 +97,7 @@ class Sandbox:
         return cls(report, ready=ready, preload=preload)
 
     def require_available(self) -> None:
-        """Raise SandboxUnavailableError where no run can start now; it says how to mend that."""
+        """Raise SandboxUnavailableError where no run can start now; it says how to fix that."""
         if not self.report.available:
             raise SandboxUnavailableError(self.report.reason or "there is no sandbox here")
         if self.abandoned.full:
@@ -121,7 +121,7 @@ class Sandbox:
         """Start `program` and return its run.
 
         Raises:
-            SandboxUnavailableError: there is no tier that the server accepts; says how to mend it.
+            SandboxUnavailableError: there is no tier that the server accepts; says how to fix it.
             MachineryError: the run could not be started.
 
         """
@@ -447,7 +447,7 @@ def run_in_sandbox(
     takes; call it from a thread where an event loop runs.
 
     Raises:
-        SandboxUnavailableError: there is no tier that the settings accept; says how to mend it.
+        SandboxUnavailableError: there is no tier that the settings accept; says how to fix it.
         MachineryError: the sandbox failed; the program is not to blame.
 
     """
