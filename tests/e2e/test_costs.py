@@ -77,6 +77,6 @@ def test_run_that_a_budget_ended_says_which(page: Page, provider: Provider) -> N
 
     expect_status(page, "limit")
     expect(page.get_by_test_id("run-status")).to_contain_text("Limit reached: budget")
-    expect(page.locator(".note")).to_contain_text("Budget of $0.10 for this run")
+    expect(page.locator(".note")).to_contain_text("left of the budget of $0.10 for this run")
     assert provider.upstream.received == []
     photograph(page, "budget")

@@ -22,6 +22,8 @@ from server.run_events import ExitEvent, LimitEvent, OutputEvent, Program, Sandb
 from server.sandbox import Sandbox, run_in_sandbox
 from server.tiers import PRELOADED
 from server.warm_parent import WarmParent
+from server.watch import descendants
+from tests.processes import below
 from tests.serving import ServerFactory, bare_environment, marked_processes, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -429,9 +431,10 @@ def members_of_group(group: int) -> list[str]:
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_fork_server_that_still_loads_is_ended_at_once_and_leaves_no_process(stopped: bool) -> None:
+    others = descendants(os.getpid())  # of sandboxes that tests share
     warm = WarmParent(PRELOADED, BASE_ENVIRONMENT)
     warm.start()
-    loading = int(wait_until(lambda: helpers_of(os.getpid()).get("forkserver")))
+    loading = below(os.getpid(), "server.forkserver", besides=others)
     if stopped:
         os.kill(loading, signal.SIGSTOP)
     warm.end()
