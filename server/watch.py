@@ -264,7 +264,7 @@ class FolderSpace:
         unlinked = dict(_unlinked_files(processes))
         known = {str(inode).encode() for _, inode in unlinked}
         hidden = _hidden_files(processes, os.path.realpath(self.folder)) - known
-        # Nobody is told how large those are that no descriptor leads to: each is charged as full.
+        # The size of those that no descriptor leads to is not shown: each is charged as full.
         used = sum(unlinked.values()) + self.most * len(hidden)
         return "over" if _named_bytes(self.folder, None, 0) + used > self.most else None
 
@@ -371,19 +371,19 @@ class Watch:
     def _cpu(self, processes: list[_Process], account: Account | None) -> float:
         """Return the CPU seconds of the tree: as the kernel counts them, or as /proc shows them.
 
-        There are two sums in /proc, each of which misses what the other sees: what parents are told
+        There are two sums in /proc, each of which misses what the other sees: what parents learn
         of children they waited for, and what is seen of each process.
         """
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
-        told = reaped.ru_utime + reaped.ru_stime
-        told += sum(process.own_cpu + process.children_cpu for process in processes)
+        reported = reaped.ru_utime + reaped.ru_stime
+        reported += sum(process.own_cpu + process.children_cpu for process in processes)
         self._seen_cpu += self._seen_since(processes)
         counted = account.cpu_s() if account is not None else 0.0
         if not counted:
-            return max(told, self._seen_cpu)
+            return max(reported, self._seen_cpu)
         if self._before_account is None:
             self._before_account = self.cpu_s
-        return max(told, self._before_account + counted)
+        return max(reported, self._before_account + counted)
 
     def _seen_since(self, processes: list[_Process]) -> float:
         """Return the CPU seconds that were used since the last look, as far as it can be seen.
