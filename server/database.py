@@ -89,6 +89,9 @@ class Database:
             event.listen(self.engine, "checkout", self._checked_out)
             event.listen(self.engine, "checkin", self._checked_in)
             self._writer = self.engine.execution_options(writes=True)
+            # SQLite's readers see one state anyway; PostgreSQL's by default one for each statement.
+            one_state = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            self._reader = self.engine.execution_options(**one_state)
             self._prepare()
             failed.pop_all()
 
@@ -109,10 +112,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Give a session for a transaction that only reads."""
+        """Give a session for a transaction that only reads, and sees one state of the database.
+
+        What several statements find can then be combined, whatever other servers write meanwhile.
+        """
         with machinery():
             self._require_file()
-            with Session(self.engine) as session, session.begin():
+            with Session(self._reader) as session, session.begin():
                 yield session
 
     @contextmanager

@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event, select
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError, StoreError
 from server.confine import MIB
 from server.pruning import Pruning
 from server.run_events import WrittenFile
 from server.store import Store
+from server.tables import RunRow
 from tests.postgres import Postgres
 
 
@@ -134,6 +136,36 @@ def test_servers_that_prune_at_once_remove_each_run_once(store: Store, tmp_path:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: prune(store, keep_runs=10), range(4)))
     assert len(store.runs(limit=100)) == 10
+
+
+def test_runs_removed_between_two_statements_of_a_prune_are_not_counted_again(
+    store: Store,
+) -> None:
+    for number in range(6):
+        add(store, f"run{number}")
+        store.end_run(f"run{number}", {"status": "success"})
+    statements = []
+
+    @event.listens_for(store.database.engine, "after_cursor_execute")
+    def prune_elsewhere(_connection: object, _cursor: object, text: str, *_: object) -> None:
+        statements.append(text)
+        if len(statements) == 1:  # only the first one: this prune has statements too
+            prune(store, keep_runs=4)
+
+    prune(store, keep_runs=4)
+    assert len(statements) > 4
+    assert [row["id"] for row in store.runs(limit=10)] == ["run5", "run4", "run3", "run2"]
+
+
+def test_transaction_that_reads_sees_one_state_whatever_is_written_meanwhile(
+    store: Store,
+) -> None:
+    add(store, "first")
+    with store.database.reading() as session:
+        assert session.scalars(select(RunRow.id)).all() == ["first"]
+        add(store, "second")
+        assert session.scalars(select(RunRow.id)).all() == ["first"]
+    assert {row["id"] for row in store.runs(limit=10)} == {"first", "second"}
 
 
 def test_files_that_a_run_left_are_kept_with_it(tmp_path: Path, database_url: str) -> None:
