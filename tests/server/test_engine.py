@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,13 +31,35 @@ from tests.serving import ServerFactory, bare_environment, marked_processes, wai
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+HelperOf = Callable[[str], int]
+"""Returns the process of a sandbox's helper, by what it runs, once there is one."""
+
+
+@contextlib.contextmanager
+def probed(**options: Any) -> Iterator[tuple[Sandbox, HelperOf]]:
+    """Probe a sandbox of the tier that prepares cells, and find its own helpers.
+
+    Other tests of this process may share sandboxes, which have helpers of the same names.
+    """
+    others = descendants(os.getpid())
+    found = Sandbox.probe(force="strong", **options)
+    try:
+        assert found.report.available, found.report.reason
+        yield found, lambda name: below(os.getpid(), f"server.{name}", besides=others)
+    finally:
+        found.close()
+
+
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """Return a sandbox of the tier that prepares cells."""
-    found = Sandbox.probe(force="strong")
-    assert found.report.available, found.report.reason
-    yield found
-    found.close()
+def probed_once() -> Iterator[tuple[Sandbox, HelperOf]]:
+    with probed() as found:
+        yield found
+
+
+@pytest.fixture
+def sandbox(probed_once: tuple[Sandbox, HelperOf]) -> Sandbox:
+    """Return a sandbox that the tests of this module share."""
+    return probed_once[0]
 
 
 async def all_events(sandbox: Sandbox, program: Program) -> list[SandboxEvent]:
@@ -210,32 +234,24 @@ def test_multiprocessing_works_with_every_way_of_starting(sandbox: Sandbox) -> N
 # ---------------------------------------------------------------- processes that are killed
 
 
-def fork_server_of(sandbox: Sandbox) -> int:
-    # A process that has just been started has no command line for a moment.
-    return int(wait_until(lambda: helpers_of(os.getpid()).get("forkserver")))
-
-
 def test_killed_fork_server_fails_its_runs_and_those_that_wait_go_on() -> None:
     mark = f"carried-{time.monotonic_ns()}"
     code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1)\ntime.sleep(60)"
 
     async def inside() -> str:
-        sandbox = Sandbox.probe(force="strong", preload=())
-        try:
+        with probed(preload=()) as (sandbox, helper):
             started = await sandbox.start(Program(code, "x"))
             killed = False
             try:
                 async for _ in started.events():
                     if not killed:
                         killed = True
-                        os.kill(fork_server_of(sandbox), signal.SIGKILL)
+                        os.kill(helper("forkserver"), signal.SIGKILL)
             except MachineryError as error:
                 failure = str(error)
             later = await all_events(sandbox, Program("print('later')", "x"))
             assert later[0] == OutputEvent("stdout", "later\n")
             return failure
-        finally:
-            sandbox.close()
 
     assert "fork server was killed" in asyncio.run(inside())
     assert marked_processes(mark) == []
@@ -243,29 +259,23 @@ def test_killed_fork_server_fails_its_runs_and_those_that_wait_go_on() -> None:
 
 def test_run_that_the_fork_server_had_not_begun_goes_on_in_its_successor() -> None:
     async def inside() -> list[SandboxEvent]:
-        sandbox = Sandbox.probe(force="strong")
-        try:
+        with probed() as (sandbox, helper):
             sandbox.warm_up()  # it is loading, and takes orders meanwhile
-            fork_server = fork_server_of(sandbox)
+            fork_server = helper("forkserver")
             started = await sandbox.start(Program("print('hi')", "x"))
             os.kill(fork_server, signal.SIGKILL)
             return [event async for event in started.events()]
-        finally:
-            sandbox.close()
 
     assert asyncio.run(inside())[0] == OutputEvent("stdout", "hi\n")
 
 
 def test_killed_cell_maker_is_replaced() -> None:
     async def inside() -> list[SandboxEvent]:
-        sandbox = Sandbox.probe(force="strong", preload=())
-        try:
+        with probed(preload=()) as (sandbox, helper):
             await all_events(sandbox, Program("pass", "x"))
-            os.kill(helpers_of(os.getpid())["cell_maker"], signal.SIGKILL)
+            os.kill(helper("cell_maker"), signal.SIGKILL)
             await asyncio.sleep(0.1)
             return await all_events(sandbox, Program("print('hi')", "x"))
-        finally:
-            sandbox.close()
 
     assert asyncio.run(inside())[0] == OutputEvent("stdout", "hi\n")
 
@@ -285,18 +295,17 @@ def test_killed_server_leaves_no_process_behind(serve: ServerFactory) -> None:
 
 
 def test_fork_server_has_an_empty_environment_one_thread_and_an_unprivileged_user() -> None:
-    sandbox = Sandbox.probe(force="strong")
-    run(sandbox, "pass")
-    process = Path(f"/proc/{fork_server_of(sandbox)}")
-    assert (process / "environ").read_bytes() == b""
-    assert len(list((process / "task").iterdir())) == 1
-    uid = next(
-        line.split()[1]
-        for line in (process / "status").read_text().splitlines()
-        if line.startswith("Uid:")
-    )
-    assert int(uid) != 0
-    sandbox.close()
+    with probed() as (sandbox, helper):
+        run(sandbox, "pass")
+        process = Path(f"/proc/{helper('forkserver')}")
+        assert (process / "environ").read_bytes() == b""
+        assert len(list((process / "task").iterdir())) == 1
+        uid = next(
+            line.split()[1]
+            for line in (process / "status").read_text().splitlines()
+            if line.startswith("Uid:")
+        )
+        assert int(uid) != 0
 
 
 def test_run_is_an_unprivileged_user_of_the_host(sandbox: Sandbox) -> None:
@@ -313,12 +322,13 @@ def test_run_is_an_unprivileged_user_of_the_host(sandbox: Sandbox) -> None:
     assert asyncio.run(inside()) != 0
 
 
-def test_nothing_accumulates_over_runs(sandbox: Sandbox) -> None:
+def test_nothing_accumulates_over_runs(probed_once: tuple[Sandbox, HelperOf]) -> None:
+    sandbox, helper = probed_once
+
     def there() -> tuple[int, int, int]:
         descriptors = len(os.listdir("/proc/self/fd"))
-        fork_server = len(os.listdir(f"/proc/{fork_server_of(sandbox)}/fd"))
-        maker = helpers_of(os.getpid())["cell_maker"]
-        return descriptors, fork_server, len(children_of(maker))
+        fork_server = len(os.listdir(f"/proc/{helper('forkserver')}/fd"))
+        return descriptors, fork_server, len(children_of(helper("cell_maker")))
 
     async def many() -> None:
         for _ in range(20):
