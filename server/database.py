@@ -28,6 +28,8 @@ from sqlalchemy.schema import CreateColumn
 from llm_agent_builder.errors import StoreError
 from server.tables import Base
 
+FILE_NAME = "runs.sqlite3"
+"""SQLite's file, in the data folder."""
 CONNECTIONS = 6
 """To the database, at most; who needs one waits for the milliseconds that others use theirs."""
 _PATIENCE_S = 5.0
@@ -45,7 +47,10 @@ _PLAIN = (
     (("readonly", "read-only", "Read-only"), "it can't be written: make its place writable"),
     (("not a database", "malformed"), "its file is damaged: restore a backup or move it away"),
     (("disk I/O error",), "its disk is full or fails: look at the data folder"),
-    (("unable to open",), "its file can't be opened: look at the data folder"),
+    (
+        ("unable to open", "IsADirectory", "NotADirectory"),
+        "its file can't be opened: look at the data folder",
+    ),
     (
         ("connection", "server closed", "terminating", "starting up", "shutting down"),
         _NO_ANSWER,
@@ -250,7 +255,7 @@ def _identity(path: str | Path) -> tuple[int, int]:
 
 def _in_folder(data_dir: Path) -> URL:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return URL.create("sqlite", database=str(data_dir / "runs.sqlite3"))
+    return URL.create("sqlite", database=str(data_dir / FILE_NAME))
 
 
 def _parse(text: str) -> URL:

@@ -13,14 +13,20 @@ import click
 from llm_agent_builder.commands.base import Command
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
-from server.health import can_be_written, local_model_problem, sdk_problem, server_problems
+from server.health import (
+    can_be_written,
+    database_problem,
+    local_model_problem,
+    sdk_problem,
+    server_problems,
+)
 from server.installed import STATIC
 from server.probes.attempt import OUTCOMES, attack, outcome
 from server.probes.table import PROBES
 from server.probes.targets import targets
 from server.report import make_report
 from server.sandbox import Sandbox
-from server.settings import KeySource, Settings, load_settings
+from server.settings import KeySource, Settings, load_settings, unknown_variables
 from server.tiers import ACCEPTED
 
 STANDARD_OUTPUT = "-"
@@ -78,7 +84,11 @@ def _examine(settings: Settings, keys: KeySource) -> int:
     _line(page, "page is built", None if page else "run `make run`, or install the wheel")
     writable = can_be_written(settings.data_dir)
     _line(writable, f"data folder {settings.data_dir}", None if writable else "can't be written")
-    return 0 if report.available and writable else 1
+    problem = database_problem(settings)
+    _line(problem is None, "run history can be written", problem)
+    for unknown in unknown_variables():
+        _line(False, "settings", unknown)
+    return 0 if report.available and writable and problem is None else 1
 
 
 def _attack(settings: Settings) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from pathlib import Path
 
-from llm_agent_builder.errors import MachineryError
+from llm_agent_builder.errors import MachineryError, StoreError
 from llm_agent_builder.models.extra_models import Endpoint
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.backends import own_servers
+from server.database import FILE_NAME, Database
+from server.leases import Lease
 from server.local_model import LocalModel
 from server.model_lists import ListFailedError, fetch_list
 from server.model_sources import Source
@@ -66,6 +69,20 @@ async def _server_problem(pools: Pools, server: Endpoint, keys: KeySource) -> st
     except ListFailedError as error:
         return f"{error}; start it, or mend its address in {PREFIX}MODEL_SERVERS"
     return None
+
+
+def database_problem(settings: Settings) -> str | None:
+    """Open the run history as a server does, which makes its tables, and try a write.
+
+    One that is still to be made in the data folder is not made for that.
+    """
+    if settings.database_url is None and not os.path.exists(settings.data_dir / FILE_NAME):
+        return None
+    try:
+        with contextlib.closing(Database(settings.data_dir, settings.database_url)) as database:
+            return Lease(database).problem()
+    except StoreError as error:
+        return str(error)
 
 
 def can_be_written(folder: Path) -> bool:

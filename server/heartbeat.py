@@ -21,8 +21,6 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 0.5
 """A cancellation asked of another server is seen within this time."""
 _PRUNE_S = 1.0
-_FULL_BYTES = 1024 * 1024
-"""A disk with less than this is full: the smallest writes may go through, and no run's end."""
 
 
 class Carrier(Protocol):
@@ -92,16 +90,9 @@ class Heartbeat:
 
     async def _try_a_write(self) -> str | None:
         try:
-            free = await self._threads.probe(self._probed)
-        except MachineryError as error:
+            return await self._threads.probe(self._lease.problem)
+        except MachineryError as error:  # no answer at all
             return str(error)
-        if free is not None and free < _FULL_BYTES:
-            return f"the disk is full: {free // 1024} KiB are free; free some space"
-        return None
-
-    def _probed(self) -> int | None:
-        self._lease.probe()
-        return self._store.database.free_bytes()
 
     # ------------------------------------------------------------ steps
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from llm_agent_builder.errors import StoreError
 from server.database import Database
 from server.server_place import ServerPlace
 from server.store import INTERRUPTED
@@ -25,6 +26,8 @@ from server.tables import OPEN, RunRow, ServerRow, table_of
 HEARTBEAT_S = 5.0
 BEATS_WITHOUT = 6
 """Heartbeats of an observer without one of the observed: 30 s, and then its lease is lost."""
+_FULL_BYTES = 1024 * 1024
+"""A disk with less than this is full: the smallest writes may go through, and no run's end."""
 _INTERRUPTED = (RunRow.status == "failed", RunRow.reason == INTERRUPTED)
 _TAKE_BACK = (
     update(table_of(RunRow))
@@ -69,11 +72,18 @@ class Lease:
             if back:
                 connection.execute(_TAKE_BACK, back)
 
-    def probe(self) -> None:
-        """Prove that the database takes a write now; waits for a lock for a second at most."""
+    def problem(self) -> str | None:
+        """Try a write; return why the database takes none, or None. Waits for a lock for 1 s."""
         mine = update(ServerRow).where(ServerRow.id == self.id)
-        with self._database.writing(patience_s=1) as connection:
-            connection.execute(mine.values(heartbeat_at=datetime.now(UTC)))
+        try:
+            with self._database.writing(patience_s=1) as connection:
+                connection.execute(mine.values(heartbeat_at=datetime.now(UTC)))
+            free = self._database.free_bytes()
+        except StoreError as error:
+            return str(error)
+        if free is not None and free < _FULL_BYTES:
+            return f"the disk is full: {free // 1024} KiB are free; free some space"
+        return None
 
     def end_lost(self) -> int:
         """End the runs of servers whose lease is lost; return how many runs. One look at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -27,10 +28,24 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+def _shorten_cut_answers(record: logging.LogRecord) -> bool:
+    """Make one line of the traceback that uvicorn logs for each answer it cuts off at its end."""
+    error = record.exc_info[1] if record.exc_info else None
+    if record.name == "uvicorn.error" and isinstance(error, asyncio.CancelledError):
+        record.msg, record.args, record.exc_info = (
+            "an answer was cut off: the server ends",
+            (),
+            None,
+        )
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def configure_logs(level: str) -> None:
     """Send all logs through the formatter; the access log keeps paths, never query strings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(_shorten_cut_answers)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("asyncio", "aiohttp", "httpx", "watchfiles"):
         logging.getLogger(noisy).setLevel("WARNING")

@@ -60,7 +60,7 @@ from server.security import (
     session_cookie,
     token_matches,
 )
-from server.settings import KeySource, Settings, load_settings, server_key
+from server.settings import KeySource, Settings, load_settings, server_key, unknown_variables
 from server.sse import Readers, event_stream
 from server.upgrade_route import add_upgrade_route
 
@@ -83,6 +83,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logs(settings.log_level)
+        for problem in unknown_variables():
+            _log.warning(problem)
         loop = asyncio.get_running_loop()
         ending = Ending()
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from llm_agent_builder.providers import PROVIDERS
 from server.confine import Limits
-from server.health import can_be_written, local_model_problem, sdk_problem
+from server.health import can_be_written, database_problem, local_model_problem, sdk_problem
 from server.installed import STATIC, package_version
 from server.machine import isolation_facts, machine_facts, package_versions
 from server.probes.attempt import attack, outcome
@@ -98,6 +98,7 @@ def _works(sandbox: Sandbox, settings: Settings) -> Iterator[tuple[str, str]]:
     yield "local model answers", _said(problem is None, problem)
     yield "page is built", _said((STATIC / "index.html").is_file())
     yield "data folder can be written", _said(can_be_written(settings.data_dir))
+    yield "run history can be written", _said(database_problem(settings) is None)
 
 
 def _said(good: bool, why: str | None = None) -> str:

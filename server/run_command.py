@@ -30,7 +30,7 @@ from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.rooms import Rooms, open_rooms
 from server.run import Run
 from server.run_files import MAX_BYTES, MAX_FILES, Collected
-from server.settings import PREFIX, KeySource, Settings, load_settings
+from server.settings import PREFIX, KeySource, Settings, load_settings, unknown_variables
 from server.store import Store
 from server.terminal import RunScreen
 
@@ -113,6 +113,8 @@ def run(
         _refuse_foreign(source, file)
         raise click.UsageError(f"{file} has no EXAMPLE_TASK: say what to do with --task")
     settings = load_settings()
+    for problem in unknown_variables():
+        click.echo(problem, err=True)
     asked = {
         "code": source,
         "task": task,

@@ -11,7 +11,7 @@ import ipaddress
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_agent_builder.errors import SettingsError
+from llm_agent_builder.known_keys import nearest
 from llm_agent_builder.models.extra_models import (
     Endpoint,
     ExtraModel,
@@ -327,6 +328,27 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
+def unknown_variables(
+    environ: Mapping[str, str] = os.environ, env_file: Path = ENV_FILE
+) -> list[str]:
+    """Return what is to be said of variables that look like settings and are none, one line each.
+
+    A misspelled budget or token would otherwise pass for one.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    given = {name.upper() for name in (*environ, *KeySource({}, env_file).names())}
+    return [
+        f"{name[:80]} is not a setting, so it has no effect{_meant(name, known)}"
+        for name in sorted(given - known)
+        if name.startswith(PREFIX)
+    ]
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    close = nearest(name, known)
+    return f"; did you mean {close}?" if close else "; docs/settings.md lists them"
+
+
 class KeySource:
     """The providers' keys: from the environment, else from `.env`.
 
@@ -350,6 +372,10 @@ class KeySource:
             if value and value.strip():
                 return Secret(value.strip())
         return None
+
+    def names(self) -> Collection[str]:
+        """Return the names of all variables of the file."""
+        return self._read_file().keys()
 
     def _read_file(self) -> Mapping[str, str | None]:
         try:

@@ -48,8 +48,7 @@ def test_locked_database_is_read_and_a_write_says_who_is_to_blame(
 ) -> None:
     add(store)
     with locked(tmp_path / "data"):
-        with pytest.raises(StoreError, match="another process has locked it"):
-            Lease(store.database).probe()
+        assert "another process has locked it" in (Lease(store.database).problem() or "")
         assert store.status("a") == "queued"
     add(store, "b")
 

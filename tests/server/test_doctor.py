@@ -62,6 +62,24 @@ def test_doctor_names_layers_keys_and_the_local_model_but_no_key(tmp_path: Path)
     assert CANARY not in done.stdout + done.stderr
 
 
+def test_doctor_says_why_the_run_history_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    done = call(tmp_path, "doctor", AGENT_BUILDER_DATABASE_URL=f"sqlite:///{tmp_path}/data")
+    assert done.returncode == 1
+    assert "--  run history can be written: the run history can't be used: its" in done.stdout
+
+
+def test_doctor_makes_no_run_history(tmp_path: Path) -> None:
+    done = call(tmp_path, "doctor")
+    assert "ok  run history can be written" in done.stdout
+    assert list(tmp_path.rglob("*.sqlite3")) == []
+
+
+def test_doctor_names_variables_that_are_no_settings(tmp_path: Path) -> None:
+    done = call(tmp_path, "doctor", AGENT_BUILDER_DAY_BUDGET_USD="5")
+    assert "AGENT_BUILDER_DAY_BUDGET_USD is not a setting" in done.stdout
+
+
 def test_doctor_fails_where_no_agent_can_be_run(tmp_path: Path) -> None:
     done = call(tmp_path, "doctor", AGENT_BUILDER_SANDBOX_TIER="limits")
     assert done.returncode == 1

@@ -11,7 +11,7 @@ import pytest
 
 from llm_agent_builder.errors import SettingsError
 from llm_agent_builder.providers import ProviderEnum
-from server.settings import KeySource, Secret, load_settings
+from server.settings import KeySource, Secret, load_settings, unknown_variables
 
 A, H = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
 
@@ -49,6 +49,24 @@ def test_a_setting_that_can_not_be_says_what_it_should_be(
     with pytest.raises(SettingsError) as caught:
         load_settings(**values)
     assert str(caught.value) == said
+
+
+def test_misspelled_variable_is_named_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AGENT_BUILDER_TOKN=secret\nOTHER=1\n")
+    environ = {"AGENT_BUILDER_DAY_BUDGET_USD": "5", "AGENT_BUILDER_PORT": "1", "BUILDER": "2"}
+    said = unknown_variables(environ, tmp_path / ".env")
+    assert said == [
+        "AGENT_BUILDER_DAY_BUDGET_USD is not a setting, so it has no effect; "
+        "did you mean AGENT_BUILDER_DAILY_BUDGET_USD?",
+        "AGENT_BUILDER_TOKN is not a setting, so it has no effect; "
+        "did you mean AGENT_BUILDER_TOKEN?",
+    ]
+
+
+def test_variable_like_no_setting_points_to_the_list() -> None:
+    [said] = unknown_variables({"AGENT_BUILDER_" + "X" * 200: "1"}, Path("missing"))
+    assert said.endswith("docs/settings.md lists them")
+    assert len(said) < 160
 
 
 def test_upstream_must_be_a_url() -> None:
