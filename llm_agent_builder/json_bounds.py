@@ -8,6 +8,8 @@ value. So the structure is counted first, by a few passes of C code over the byt
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NoReturn
@@ -19,6 +21,8 @@ _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _ALL = bytes(range(256))
 _NOT_BRACKETS = bytes(set(_ALL) - set(_BRACKETS))
 _BLANKS = b" \t\r\n"
+_MAY_OVERFLOW = re.compile(rb"[0-9][eE]\+?[0-9]|[0-9]{309}")
+_FLOAT = re.compile(rb"-?[0-9]+(?:\.[0-9]+(?:[eE]\+?[0-9]+)?|[eE]\+?[0-9]+)")
 _TO_COMMA = bytes.maketrans(b":[]{}", b",,,,,")
 
 
@@ -110,3 +114,10 @@ def _check_numbers(structure: bytes, limits: JsonLimits) -> None:
     words = structure.translate(_TO_COMMA, _BLANKS).split(b",")
     if max(map(len, words)) > limits.number_chars:
         raise JsonProblem(f"has a number of more than {limits.number_chars:,} characters")
+    if _MAY_OVERFLOW.search(structure) and any(map(_overflows, words)):
+        raise JsonProblem("has a number beyond what a float can be, 1.8e308")
+
+
+def _overflows(word: bytes) -> bool:
+    """Return whether a number would become infinity, which no JSON can say."""
+    return _FLOAT.fullmatch(word) is not None and math.isinf(float(word))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,6 +23,8 @@ from server.spend_store import Exchange
 PATIENCE_S = 10.0
 """How long a call waits for its reservation: longer than SQLite waits for a lock."""
 WRITE_EVERY_S = 0.25
+LOOK_EVERY_S = 10.0
+"""Between two looks at what other servers used, where this one makes no calls."""
 _SLOWEST_S = 5.0
 """Between two tries to write to a database that fails."""
 
@@ -104,9 +107,11 @@ class DailyBudget:
     in_thread: Callable[..., Awaitable[Exchange]] = asyncio.to_thread
     """Makes a blocking call elsewhere; with a database, within a time limit."""
     patience: float = PATIENCE_S
+    look_every: float = LOOK_EVERY_S
     problem: str | None = None
     """Why the spending can't be written at present."""
     _pages: dict[date, _Page] = field(default_factory=dict)
+    _looked: float = field(default_factory=time.monotonic)
 
     def ledger(self, day: date) -> Ledger:
         """Return a day's ledger as far as this server knows it; reads no database."""
@@ -154,10 +159,15 @@ class DailyBudget:
     async def write(self) -> None:
         """Write what has changed on any day; after a failure, try again even where nothing has.
 
+        Under a cap it now and then also looks at what other servers used today.
+
         Raises:
             StoreError: the database can't be written.
 
         """
+        if self.caps and time.monotonic() - self._looked >= self.look_every:
+            self._looked = time.monotonic()
+            await self.refresh(self.today())
         for day, page in list(self._pages.items()):
             if page.difference != NOTHING or self.problem:
                 await self.refresh(day)

@@ -21,7 +21,14 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    InvalidatePoolError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateColumn
 
@@ -45,6 +52,12 @@ _PLAIN = (
     (("disk is full", "No space left", "53100"), "the disk is full: free some space"),
     (("is locked", "lock timeout"), "another process has locked it: end that process"),
     (("readonly", "read-only", "Read-only"), "it can't be written: make its place writable"),
+    (("FileNotFound",), "its folder is missing: make it"),
+    (("FileExists",), "its folder is a file: name another"),
+    (
+        ("resolve host", "translate host"),
+        "its host is unknown: look at AGENT_BUILDER_DATABASE_URL",
+    ),
     (("not a database", "malformed"), "its file is damaged: restore a backup or move it away"),
     (("disk I/O error",), "its disk is full or fails: look at the data folder"),
     (
@@ -75,7 +88,7 @@ class WrittenJson(str):
 
 
 def _json_text(value: object) -> str:
-    return value if isinstance(value, WrittenJson) else json.dumps(value)
+    return value if isinstance(value, WrittenJson) else json.dumps(value, allow_nan=False)
 
 
 class Database:
@@ -103,6 +116,7 @@ class Database:
     def _prepare(self) -> None:
         with self._writer.begin() as connection:
             if not self.is_sqlite:  # SQLite's writers exclude each other anyway
+                _require_utf8(connection)
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
             Base.metadata.create_all(connection)
             _add_missing_columns(connection)
@@ -122,7 +136,7 @@ class Database:
         What several statements find can then be combined, whatever other servers write meanwhile.
         """
         with machinery():
-            self._require_file()
+            self.require_file()
             with Session(self._reader) as session, session.begin():
                 yield session
 
@@ -134,7 +148,7 @@ class Database:
         without a wait, where another process has written in between.
         """
         with machinery():
-            self._require_file()
+            self.require_file()
             milliseconds = int(patience_s * 1000)
             engine = self._writer.execution_options(patience_ms=milliseconds)
             with engine.begin() as connection:
@@ -142,8 +156,8 @@ class Database:
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
                 yield connection
 
-    def _require_file(self) -> None:
-        """Raise where SQLite's file was removed: what is written then goes nowhere, unnoticed."""
+    def require_file(self) -> None:
+        """Raise StoreError where SQLite's file was removed: what is written then goes nowhere."""
         if self._file is None:
             return
         path, identity = self._file
@@ -166,7 +180,15 @@ class Database:
     # ------------------------------------------------------------ connections that are stuck
 
     def _checked_out(self, connection: Any, _record: object, _proxy: object) -> None:
+        """Note who is in use, and then try it: the pool's own ping would come before the note."""
         self._in_use[id(connection)] = (connection, time.monotonic())
+        if self.is_sqlite:
+            return
+        try:
+            self.engine.dialect.do_ping(connection)
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            self._in_use.pop(id(connection), None)
+            raise InvalidatePoolError from error  # the pool opens another
 
     def _checked_in(self, connection: Any, _record: object) -> None:
         self._in_use.pop(id(connection), None)
@@ -184,6 +206,16 @@ class Database:
                     _shut_down(connection.fileno())
 
 
+def _require_utf8(connection: Connection) -> None:
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the PostgreSQL database has the encoding {encoding}, and runs write any character: "
+            "make another with `createdb -E UTF8 -T template0 NAME`, and name it in "
+            "AGENT_BUILDER_DATABASE_URL"
+        )
+
+
 def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, except those that are there: a write made twice leaves what one leaves."""
     insert: Callable[[Table], Any] = sqlite.insert
@@ -198,14 +230,18 @@ def machinery() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError, ValueError, OverflowError, ImportError) as error:
-        # The message of SQLAlchemy, and all but the first line of a driver's, may hold the row's
-        # values: prompts.
-        cause = getattr(error, "orig", None) or error
-        lines = str(cause).splitlines() or [""]
         raise StoreError(
-            f"the run history can't be used: {_in_words(type(cause).__name__, lines[0])}",
-            lasting=_is_of_values(error),
+            f"the run history can't be used: {plain_cause(error)}", lasting=_is_of_values(error)
         ) from error
+
+
+def plain_cause(error: Exception) -> str:
+    """Return what an error of the database means and what helps."""
+    # The message of SQLAlchemy, and all but the first line of a driver's, may hold the row's
+    # values: prompts.
+    cause = getattr(error, "orig", None) or error
+    lines = str(cause).splitlines() or [""]
+    return _in_words(type(cause).__name__, lines[0])
 
 
 def _in_words(kind: str, line: str) -> str:
@@ -261,7 +297,7 @@ def _in_folder(data_dir: Path) -> URL:
 def _parse(text: str) -> URL:
     try:
         url = make_url(text)
-    except ArgumentError:  # its message has the URL, and that may have a password
+    except (ArgumentError, ValueError):  # its message has the URL, and that may have a password
         raise StoreError("AGENT_BUILDER_DATABASE_URL is not a URL such as sqlite:///FILE") from None
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername="postgresql+psycopg")
@@ -287,8 +323,9 @@ def _make_engine(url: URL) -> Engine:
             pool_size=CONNECTIONS,
             max_overflow=0,
             pool_timeout=_PATIENCE_S,
-            pool_pre_ping=url.get_backend_name() != "sqlite",
             connect_args=_connect_arguments(url),
+            # A database can have another default.
+            **({} if url.get_backend_name() == "sqlite" else {"isolation_level": "READ COMMITTED"}),
         )
     except ModuleNotFoundError as error:
         raise StoreError(
@@ -308,7 +345,11 @@ def _connect_arguments(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"timeout": _PATIENCE_S}
     if url.get_driver_name() == "psycopg":
-        return {"connect_timeout": int(_PATIENCE_S), "tcp_user_timeout": int(_PATIENCE_S * 1000)}
+        return {
+            "connect_timeout": int(_PATIENCE_S),
+            "tcp_user_timeout": int(_PATIENCE_S * 1000),
+            "client_encoding": "utf8",
+        }
     return {}
 
 

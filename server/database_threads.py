@@ -70,7 +70,8 @@ class DatabaseThreads:
         future.cancel()  # if it hasn't begun
         self._database.break_stuck()
         raise UnclearWriteError(
-            f"the run history can't be used: the database gave no answer in {wait_s:.0f} s; "
+            "the run history can't be used: the database gave no answer in "
+            f"{time.monotonic() - since:.0f} s; "
             "look whether it is overloaded, stopped or locked"
         )
 

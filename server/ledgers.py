@@ -147,6 +147,9 @@ class Ledger:
 
     def too_large(self, kind: str, why: str) -> BudgetError:
         """Return the error for a call that is larger than what is left under one of these caps."""
+        if self.room[kind] <= 0:
+            way_out = self.way_out[0].upper() + self.way_out[1:]
+            return self.refusal(kind, f"nothing is left of it. {way_out}")
         uses = "cost" if kind == "usd" else "use"
         said = f"this call may {uses} more than is left of the {self.words(kind)}: {why}"
         return BudgetError(f"{self.scope}_{kind}", said)

@@ -31,6 +31,8 @@ class JsonFormatter(logging.Formatter):
 def _shorten_cut_answers(record: logging.LogRecord) -> bool:
     """Make one line of the traceback that uvicorn logs for each answer it cuts off at its end."""
     error = record.exc_info[1] if record.exc_info else None
+    if record.msg.__class__ is str and record.msg.startswith("Cancel %s running task"):
+        return record.args != (0,)
     if record.name == "uvicorn.error" and isinstance(error, asyncio.CancelledError):
         record.msg, record.args, record.exc_info = (
             "an answer was cut off: the server ends",

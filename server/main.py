@@ -44,7 +44,7 @@ from llm_agent_builder.value_problems import said_of
 from server.agent_files import add_agent_file_routes
 from server.backends import own_servers
 from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
-from server.ending import Closing, Ending
+from server.ending import Closing, Ending, LastAnswers
 from server.generate_route import add_generate_route
 from server.health_route import add_health_route
 from server.installed import STATIC, package_version
@@ -116,6 +116,7 @@ def create_app(
         app, include_in_schema=False
     )
     app.add_middleware(MethodMiddleware)
+    app.add_middleware(LastAnswers)
     _add_routes(app)
     _add_page(app, static)
     return app

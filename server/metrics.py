@@ -68,7 +68,8 @@ class RunMetrics:
             "runs_abandoned", "Ended runs whose processes can't be killed, now."
         )
         self.budget_used = self._gauge(
-            "daily_budget_used_ratio", "Part of today's narrowest budget that is taken, 0 to 1."
+            "daily_budget_used_ratio",
+            "Part of today's narrowest budget that is taken; above 1 where it was lowered.",
         )
         self.budget_limits = self._counter("budget_limits", "Budgets that runs reached.", "cap")
         for kind in ("usd", "tokens", "calls"):

@@ -70,6 +70,8 @@ class Run:
     events: list[Event] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     failure: MachineryError | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when nothing of it runs any more, whether or not the database knows."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task_handle: asyncio.Task[None] | None = None

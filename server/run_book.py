@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from llm_agent_builder.errors import MachineryError, StoreError
 from server.database_threads import DatabaseThreads
@@ -47,7 +48,8 @@ class RunBook:
         if not self.unwritten:
             return None
         count = len(self.unwritten)
-        return f"{count} ended run{'s' * (count > 1)} wait to be written: {self._last_problem}"
+        waiting = "1 ended run waits" if count == 1 else f"{count} ended runs wait"
+        return f"{waiting} to be written: {self._last_problem}"
 
     def require_place(self) -> None:
         """Raise StoreError where so many ends wait that no more may be added to them."""
@@ -138,7 +140,28 @@ class RunBook:
             self._last_problem = str(error)
             if isinstance(error, StoreError) and not error.lasting:
                 return False
-            _log.exception("run %s can't be written, now or later", run.id)
+            return await self._write_parts(run)
+        return True
+
+    async def _write_parts(self, run: Run) -> bool:
+        """Write each part of a run by itself, because no database takes one of them.
+
+        Returns False where the others can't be written now.
+        """
+        parts: list[tuple[str, dict[str, Any]]] = [("its end", {})]
+        parts += [("an event", {"events": [event]}) for event in run.events[run.kept :]]
+        parts += [("a file", {"files": [file]}) for file in run.files]
+        parts += [("its recording", {"cassette": run.cassette})] if run.cassette else []
+        for name, part in parts:
+            try:
+                async with run.writing:
+                    await self._threads.write(self._store.end_run, run.id, run.result, **part)
+            except StoreError as error:
+                if not error.lasting:
+                    return False
+                _log.error("run %s is kept without %s: %s", run.id, name, error)
+            except Exception:
+                _log.exception("run %s is kept without %s", run.id, name)
         return True
 
     def _forget(self, run: Run) -> None:

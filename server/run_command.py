@@ -202,20 +202,26 @@ async def _run_once(
         _spending(settings) as kept,
     ):
         own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
-        async with open_rooms(
-            own,
-            KeySource(),
-            CollectorRegistry(),
-            spend_store=kept,
-            refresh=False,
-            only_for=request.code,
-            closing=Closing(ending.left),
-        ) as rooms:
-            limits = request.limits.limits()
-            admitted = await rooms.runs.admit(
-                request.code, request.task, request.backend, limits, options
-            )
-            code = await _show(screen, rooms, admitted, request.backend)
+        admitted: Run | None = None
+        try:
+            async with open_rooms(
+                own,
+                KeySource(),
+                CollectorRegistry(),
+                spend_store=kept,
+                refresh=False,
+                only_for=request.code,
+                closing=Closing(ending.left),
+            ) as rooms:
+                limits = request.limits.limits()
+                admitted = await rooms.runs.admit(
+                    request.code, request.task, request.backend, limits, options
+                )
+                code = await _show(screen, rooms, admitted, request.backend)
+        except asyncio.CancelledError:  # Ctrl-C: what was recorded by then is paid for
+            if record is not None and admitted is not None:
+                _write_cut_cassette(record, admitted)
+            raise
         if record is not None:
             _write_cassette(record, admitted)
         return code, Collected(admitted.files, admitted.files_left_out)
@@ -249,6 +255,13 @@ def _write_cassette(file: Path, admitted: Run) -> None:
     except OSError as error:
         raise MachineryError(f"{file} was not written: {error.strerror}") from None
     click.echo(f"[recorded: {file}]", err=True)
+
+
+def _write_cut_cassette(file: Path, admitted: Run) -> None:
+    try:
+        _write_cassette(file, admitted)
+    except MachineryError as error:
+        click.echo(str(error), err=True)
 
 
 _NOTED = {"limit": "reached", "denied": "denied"}
@@ -302,7 +315,7 @@ def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> st
     if usage["unmetered_calls"]:
         words.append(f"{usage['unmetered_calls']} without a count")
     if is_paid and answered:
-        words.append("price unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
+        words.append("cost unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
     return "; ".join(words)
 
 

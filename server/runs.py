@@ -6,6 +6,7 @@ Joins sandbox, gateway and store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import time
@@ -20,7 +21,6 @@ from llm_agent_builder.errors import (
     RunFileNotFoundError,
     RunNotFoundError,
     ServerBusyError,
-    StoreError,
 )
 from llm_agent_builder.user_code.tool_needs import missing_message, missing_of, needs_of
 from server.backends import Backend, BackendChoice, Backends, base_url_hint
@@ -60,6 +60,8 @@ _log = logging.getLogger(__name__)
 STOPPED = "the server was stopped"
 _CANCEL_S = 20.0
 """For a run's end, where everything that it waits for takes as long as it may."""
+_WRITTEN_S = 1.0
+"""For which a cancellation also waits until the run's end is in the history."""
 
 
 def _masked(text: str, grants: Iterable[Grant]) -> str:
@@ -225,15 +227,9 @@ class Runs:
             RunNotFoundError: there is no such run.
 
         """
-        try:
-            row = await self._threads.read(self._store.run, run_id)
-            if self._is_stale(row):
-                row = await self._threads.read(self._store.run, run_id)
-        except StoreError:
-            if (run := self._in_memory(run_id)) is None:
-                raise
+        if (run := self._in_memory(run_id)) is not None:  # no silent database delays this
             return _as_shown({**run.described(), "server_id": self._lease.id}, run)
-        return _as_shown(row, self._in_memory(run_id))
+        return _as_shown(await self._threads.read(self._store.run, run_id), None)
 
     async def history(self, *, limit: int, before: str | None) -> list[dict[str, Any]]:
         """Return runs, newest first; with `before`, those older than that run."""
@@ -267,9 +263,11 @@ class Runs:
             return
         self._cancel(run)
         try:
-            await asyncio.wait_for(run.done.wait(), _CANCEL_S)
+            await asyncio.wait_for(run.ended.wait(), _CANCEL_S)
         except TimeoutError:
             raise MachineryError(f"the run has not ended within {_CANCEL_S:g} s") from None
+        with contextlib.suppress(TimeoutError):  # its end is in memory, and is written later
+            await asyncio.wait_for(run.done.wait(), _WRITTEN_S)
         if run.abandoned:
             raise MachineryError(
                 "the run has ended, but its processes could not be killed: the sandbox goes on "
@@ -483,6 +481,7 @@ class Runs:
         run.result = {**dict.fromkeys(unknown), **known, **outcome}
         run.status = run.result["status"]
         run.add("exit", **run.result)
+        run.ended.set()
         run.trace.end(run.result)
         self._metrics.end(run.backend, run.result)
         if run.result["duration"] is not None:

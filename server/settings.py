@@ -168,7 +168,8 @@ class Settings(BaseSettings):
         repr=False,
         description="Another database: sqlite:////FOLDER/FILE, or "
         "postgresql://USER:PASSWORD@HOST/NAME (default: SQLite in the data folder). A PostgreSQL "
-        "database has to exist (createdb NAME); the server makes its tables. It needs the extra "
+        "database has to exist, in UTF-8 (createdb -E UTF8 -T template0 NAME); the server makes "
+        "its tables. It needs the extra "
         "[postgres]: .venv/bin/pip install -e '.[postgres]' in a checkout, or the wheel with "
         "[postgres]. Several servers may share one database; SQLite's file must be on a disk of "
         "the machine they all run on.",
@@ -345,8 +346,9 @@ def unknown_variables(
 
 
 def _meant(name: str, known: Collection[str]) -> str:
-    close = nearest(name, known)
-    return f"; did you mean {close}?" if close else "; docs/settings.md lists them"
+    # Without what all of them have in common, by which any two would be alike.
+    close = nearest(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
+    return f"; did you mean {PREFIX}{close}?" if close else "; docs/settings.md lists them"
 
 
 class KeySource:

@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from llm_agent_builder.errors import StoreError
-from server.database import UnclearWriteError
+from server.database import Database, UnclearWriteError, plain_cause
 from server.ledgers import NOTHING, Amount, Caps
 
 _SPEND = Table(
@@ -59,10 +59,10 @@ class SpendStore:
     Raises StoreError from every method when the database can't be read or written.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
         with _store_errors():
-            _make_table(engine)
+            _make_table(database.engine)
 
     def exchange(
         self, day: date, difference: Amount, asked: Sequence[Amount] = (), caps: Caps | None = None
@@ -76,7 +76,7 @@ class SpendStore:
             UnclearWriteError: nobody knows whether it was written.
 
         """
-        with _store_errors(), self._engine.connect() as connection:
+        with self._connected() as connection:
             transaction = connection.begin()
             before = _owned_row(connection, day)
             after = _grant((before + difference).clamped(), asked, caps or Caps())
@@ -91,8 +91,14 @@ class SpendStore:
 
     def total(self, day: date) -> Amount:
         """Return what a day used, reservations included."""
-        with _store_errors(), self._engine.connect() as connection:
+        with self._connected() as connection:
             return _row(connection, day)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        self._database.require_file()  # a day counted in a removed file is counted nowhere
+        with _store_errors(), self._database.engine.connect() as connection:
+            yield connection
 
 
 def _make_table(engine: Engine) -> None:
@@ -147,5 +153,4 @@ def _store_errors() -> Iterator[None]:
 
 
 def _words(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error
-    return f"the day's spending can't be read or written: {type(cause).__name__}: {cause}"
+    return f"the day's spending can't be read or written: {plain_cause(error)}"

@@ -69,7 +69,7 @@ class Store:
 
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
         self.database = Database(data_dir, url)
-        self.spending = SpendStore(self.database.engine)
+        self.spending = SpendStore(self.database)
 
     def close(self) -> None:
         """Close the database."""

@@ -102,11 +102,13 @@ class Postgres:
         """Return what psycopg takes to reach a database."""
         return f"host={self._folder} user=test dbname={database}"
 
-    def database(self) -> str:
-        """Make an empty database, and return its SQLAlchemy URL."""
+    def database(self, options: str = "", alter: str = "") -> str:
+        """Make an empty database, and return its SQLAlchemy URL; the arguments are SQL."""
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} {options}".encode())
+            if alter:
+                connection.execute(f"ALTER DATABASE {name} {alter}".encode())
         return f"postgresql://test@/{name}?host={self._folder}"
 
     def signal(self, number: signal.Signals) -> None:

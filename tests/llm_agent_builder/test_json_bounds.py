@@ -92,6 +92,19 @@ def test_what_is_no_json_is_refused(document: bytes, said: str) -> None:
         read_json(document)
 
 
+@pytest.mark.parametrize(
+    "number", ["1e999", "-1E+309", "1" + "0" * 309 + ".0", "1" + "0" * 300 + "e9", "12.5e0310"]
+)
+def test_number_that_would_be_infinite_is_refused(number: str) -> None:
+    with pytest.raises(JsonProblem, match="a number beyond what a float can be"):
+        read_json(f'{{"x": [{number}, 1]}}'.encode())
+
+
+@pytest.mark.parametrize("number", ["1e308", "1e-999", "0.001e310", "1" + "0" * 400, "0e999"])
+def test_number_that_is_finite_is_read(number: str) -> None:
+    assert read_json(f'["1e999", {number}]'.encode()) == json.loads(f'["1e999", {number}]')
+
+
 def test_lone_surrogates_a_byte_order_mark_and_doubled_keys_are_read_as_ever() -> None:
     assert read_json(b'"\\ud800"') == "\ud800"
     assert read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}

@@ -177,6 +177,33 @@ def test_what_another_server_gave_back_can_be_used_at_once(url: str, tmp_path: P
         asyncio.run(inside(one, two))
 
 
+def test_server_that_makes_no_calls_sees_what_others_used_and_gave_back(
+    url: str, tmp_path: Path
+) -> None:
+    async def inside(one: SpendStore, two: SpendStore) -> None:
+        busy = DailyBudget(Caps(calls=10), lambda: DAY, one.exchange)
+        idle = DailyBudget(Caps(calls=10), lambda: DAY, two.exchange, look_every=0)
+        taken = [await held(budget_of(busy)) for _ in range(8)]
+        await idle.write()
+        assert idle.used_share() == 0.8
+        for each in taken:
+            each.settle(NOTHING)
+        await busy.write()
+        await idle.write()
+        assert idle.used_share() == 0
+
+    with stores(url, 2, tmp_path) as [one, two]:
+        asyncio.run(inside(one, two))
+
+
+def test_nothing_is_counted_in_a_database_file_that_was_removed(tmp_path: Path) -> None:
+    with stores(f"sqlite:///{tmp_path / 'runs.sqlite3'}", 1, tmp_path) as [store]:
+        store.exchange(DAY, Amount(1, 1, 1))
+        (tmp_path / "runs.sqlite3").unlink()
+        with pytest.raises(StoreError, match="was removed or replaced"):
+            store.exchange(DAY, Amount(1, 1, 1))
+
+
 def test_stream_that_begins_though_it_does_not_fit_reserves_all_that_is_left(
     url: str, tmp_path: Path
 ) -> None:

@@ -124,6 +124,24 @@ def test_full_disk_is_said_and_writes_go_on_when_there_is_space(tmp_path: Path) 
         assert store.events("a") == [event]
 
 
+@pytest.mark.parametrize(
+    ("folder", "url", "said"),
+    [
+        ("a file", None, "its folder is a file: name another"),
+        ("a file/below", None, "its file can't be opened"),
+        ("data", "sqlite:////no/such/folder/runs.sqlite3", "its folder is missing: make it"),
+        ("data", "postgresql://test@localhost:abc/runs", "AGENT_BUILDER_DATABASE_URL is not a URL"),
+        ("data", "postgresql://test@no-such-host.invalid/runs", "its host is unknown"),
+    ],
+)
+def test_database_that_can_not_be_begins_with_what_to_do(
+    tmp_path: Path, folder: str, url: str | None, said: str
+) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(StoreError, match=said):
+        Store(tmp_path / folder, url)
+
+
 def test_read_only_disk_is_said_at_the_start(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "4m") as disk:
         with contextlib.closing(Store(disk)) as store:
@@ -147,6 +165,58 @@ def test_database_server_that_was_started_again_is_used_again(
         own_postgres.start()
         assert store.status("a") == "queued"
         add(store, "b")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_database_that_can_not_hold_every_character_is_refused(
+    shared_postgres: Postgres, tmp_path: Path, encoding: str
+) -> None:
+    url = shared_postgres.database(f"ENCODING '{encoding}' TEMPLATE template0")
+    with pytest.raises(StoreError, match=f"has the encoding {encoding}.*createdb -E UTF8"):
+        Store(tmp_path, url)
+
+
+def test_runs_are_written_at_once_whatever_isolation_the_database_has_by_default(
+    shared_postgres: Postgres, tmp_path: Path
+) -> None:
+    url = shared_postgres.database(alter="SET default_transaction_isolation = 'serializable'")
+    with contextlib.closing(Store(tmp_path, url)) as store:
+
+        def whole(run_id: str) -> None:
+            add(store, run_id)
+            store.add_events(run_id, [(1, "started", {})])
+            store.end_run(run_id, {"status": "success"}, events=[(2, "exit", {})])
+
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(whole, map(str, range(60))))
+        assert {row["status"] for row in store.runs(limit=100)} == {"success"}
+
+
+def test_connection_that_hangs_before_it_is_used_is_replaced(
+    own_postgres: Postgres, tmp_path: Path
+) -> None:
+    with contextlib.closing(Store(tmp_path, own_postgres.database())) as store:
+        threads = DatabaseThreads(store.database)
+        add(store)
+        with store.database.reading() as session:
+            asked = session.connection().exec_driver_sql("SELECT pg_backend_pid()")
+            backend = int(asked.scalar_one())
+
+        async def calls() -> None:
+            with pytest.raises(StoreError, match="gave no answer"):
+                await threads.read(store.status, "a")
+            async with asyncio.timeout(30):
+                while True:
+                    with contextlib.suppress(StoreError):
+                        assert await threads.read(store.status, "a") == "queued"
+                        return
+
+        os.kill(backend, signal.SIGSTOP)  # the one connection of the pool; others go on
+        try:
+            asyncio.run(calls())
+        finally:
+            os.kill(backend, signal.SIGCONT)
+            threads.close()
 
 
 def test_silent_database_delays_no_one_for_long_and_is_used_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -29,6 +31,7 @@ from tests.serving import (
     marked_processes,
     wait_until,
 )
+from tests.upstream import Answer, message, scripted
 
 _PATIENCE_S = 10
 """The server has 5 s; a busy machine takes some to start counting."""
@@ -145,6 +148,22 @@ def test_sigterm_ends_a_server_whose_cell_can_not_be_ended(serve: ServerFactory)
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(_PATIENCE_S)
         assert re.search("can't be killed|left behind", server.log)
+
+
+def test_request_that_the_end_of_the_server_cuts_off_is_answered(serve: ServerFactory) -> None:
+    server = serve()
+    with going(server) as (_, mark), pinned(marked_processes(mark)[0]), server.client() as client:
+        second = f"cut-{time.monotonic_ns()}"
+        code = _STUBBORN.format(mark=second)
+        with ThreadPoolExecutor(1) as thread:
+            asked = {"code": code, "task": ""}
+            answer = thread.submit(client.post, "/api/execute", json=asked, timeout=60)
+            wait_until(lambda: len(marked_processes(second)) == 2, seconds=90)
+            with pinned(marked_processes(second)[0]):
+                server.process.send_signal(signal.SIGTERM)
+                server.process.wait(_PATIENCE_S)
+            assert answer.result().status_code == 503
+            assert answer.result().json()["code"] == "machinery_failed"
 
 
 def test_sigterm_ends_a_server_with_a_silent_fork_server(serve: ServerFactory) -> None:
@@ -264,6 +283,35 @@ def test_ctrl_c_in_a_run_says_that_it_was_cancelled(tmp_path: Path) -> None:
         assert process.stdout.readline() == "ready\n"
         assert ends(process, signal.SIGINT) == 130
         assert process.stderr.read().endswith("[cancelled]\n")
+
+
+def test_ctrl_c_in_a_run_keeps_the_calls_that_were_recorded(tmp_path: Path) -> None:
+    (tmp_path / "agent.py").write_text(
+        "import os, time, urllib.request\n"
+        "request = urllib.request.Request(os.environ['ANTHROPIC_BASE_URL'] + '/v1/messages',\n"
+        '    b\'{"model": "claude-sonnet-5-5", "max_tokens": 1, "messages": []}\',\n'
+        "    {'x-api-key': os.environ['ANTHROPIC_API_KEY'], 'Content-Type': 'application/json'})\n"
+        "urllib.request.urlopen(request).read()\nprint('ready', flush=True)\ntime.sleep(600)\n"
+    )
+    given = {"ANTHROPIC_API_KEY": "key", "PYTHONPATH": str(ROOT)}
+    arguments = ("agent.py", "--task", "x", "--backend", "provider", "--record", "calls.json")
+    with (
+        scripted(lambda _: Answer(body=message("hi"))) as upstream,
+        subprocess.Popen(
+            ["env", "--default-signal=INT", *command("run", *arguments)],
+            cwd=tmp_path,
+            env=bare_environment(tmp_path, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url, **given),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        assert ends(process, signal.SIGINT) == 130
+        assert "[recorded: calls.json]" in process.stderr.read()
+    assert len(json.loads((tmp_path / "calls.json").read_text())["calls"]) == 1
 
 
 def loads(file: str) -> Callable[[int], bool]:

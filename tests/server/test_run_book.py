@@ -71,7 +71,7 @@ def test_end_waits_while_it_can_not_be_written_and_is_written_once_it_can(tmp_pa
         async with book(store) as found:
             with locked(tmp_path):
                 await found.close(run)
-                assert "1 ended run wait" in (found.problem or "")
+                assert "1 ended run waits" in (found.problem or "")
                 assert found.unwritten == {"a": run}
             await eventually(lambda: not found.unwritten)
         assert found.problem is None
@@ -123,6 +123,22 @@ def test_output_that_no_database_takes_never_keeps_the_end_of_this_run_or_others
             await eventually(lambda: not found.unwritten)
         assert [store.run(run_id)["status"] for run_id in ("odd", "other")] == ["success"] * 2
         assert store.events("odd")[-1][1] == "exit"
+
+    with_store(tmp_path, database_url, steps)
+
+
+def test_run_is_kept_without_the_one_part_that_no_database_takes(
+    tmp_path: Path, database_url: str
+) -> None:
+    async def steps(store: Store) -> None:
+        odd = ended(store, "odd", number=float("inf"))
+        odd.cassette = '{"calls": [NULL]}'
+        async with book(store) as found:
+            await found.close(odd)
+            await eventually(lambda: not found.unwritten)
+        assert store.run("odd")["status"] == "success"
+        assert [kind for _, kind, _ in store.events("odd")] == ["exit"]
+        assert store.file("odd", "x") == b"left"
 
     with_store(tmp_path, database_url, steps)
 

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -414,8 +415,15 @@ def test_silent_database_server_delays_no_health_and_no_stop(
     server = serve(AGENT_BUILDER_DATABASE_URL=own_postgres.database())
     with server.client() as client:
         wait_for(client, start(client, SLOW), "running")
+        run = start(client, SLOW)
+        wait_for(client, run, "running")
         own_postgres.signal(signal.SIGSTOP)
         try:
+            begun = time.monotonic()
+            assert client.get(f"/api/runs/{run}").json()["status"] == "running"
+            assert client.delete(f"/api/runs/{run}").status_code == 204
+            assert client.get(f"/api/runs/{run}").json()["status"] == "cancelled"
+            assert time.monotonic() - begun < 5  # by itself the database takes 10 s to be given up
             assert "gave no answer" in store_said(client)
             assert client.get("/api/catalog").status_code == 200
             server.process.send_signal(signal.SIGTERM)
