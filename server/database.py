@@ -33,10 +33,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateColumn
 
 from llm_agent_builder.errors import StoreError
+from server.settings import HISTORY_FILE
 from server.tables import Base
 
-FILE_NAME = "runs.sqlite3"
-"""SQLite's file, in the data folder."""
 CONNECTIONS = 6
 """To the database, at most; who needs one waits for the milliseconds that others use theirs."""
 _PATIENCE_S = 5.0
@@ -291,7 +290,7 @@ def _identity(path: str | Path) -> tuple[int, int]:
 
 def _in_folder(data_dir: Path) -> URL:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return URL.create("sqlite", database=str(data_dir / FILE_NAME))
+    return URL.create("sqlite", database=str(data_dir / HISTORY_FILE))
 
 
 def _parse(text: str) -> URL:

@@ -17,9 +17,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 from server.helper_process import kill_known
 
 SHUTDOWN_S = 4.5
@@ -29,7 +26,6 @@ GRACE_S = 1.0
 CLOSE_S = 4.0
 """Of that, until all parts of the server are closed."""
 _LEAST_S = 0.1
-_STOPPING = "the server is stopping; how its runs ended is in the history (GET /api/runs)"
 _log = logging.getLogger(__name__)
 
 
@@ -102,30 +98,6 @@ def leave(code: int) -> None:
     """End this process now, and its helper processes first. Nothing is flushed: that can wait."""
     kill_known()
     os._exit(code)
-
-
-class LastAnswers:
-    """Answers requests that the server's end cuts off before their answers have begun."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request pass; answer it with 503 where uvicorn cancels it."""
-        begun = False
-
-        async def noticed(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noticed)
-        except asyncio.CancelledError:
-            if scope["type"] != "http" or begun:
-                raise
-            answer = {"detail": _STOPPING, "code": "machinery_failed"}
-            await JSONResponse(answer, 503)(scope, receive, send)
 
 
 class Closing:

@@ -12,13 +12,11 @@ from llm_agent_builder.errors import MachineryError, StoreError
 from llm_agent_builder.models.extra_models import Endpoint
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.backends import own_servers
-from server.database import FILE_NAME, Database
-from server.leases import Lease
 from server.local_model import LocalModel
 from server.model_lists import ListFailedError, fetch_list
 from server.model_sources import Source
 from server.sandbox import Sandbox, run_in_sandbox
-from server.settings import PREFIX, KeySource, Settings, server_key
+from server.settings import HISTORY_FILE, PREFIX, KeySource, Settings, server_key
 from server.upstreams import Pools
 
 _PATIENCE_S = 5.0
@@ -76,8 +74,12 @@ def database_problem(settings: Settings) -> str | None:
 
     One that is still to be made in the data folder is not made for that.
     """
-    if settings.database_url is None and not os.path.exists(settings.data_dir / FILE_NAME):
+    if settings.database_url is None and not os.path.exists(settings.data_dir / HISTORY_FILE):
         return None
+    # Here: it loads SQLAlchemy, which takes half a second.
+    from server.database import Database  # noqa: PLC0415
+    from server.leases import Lease  # noqa: PLC0415
+
     try:
         with contextlib.closing(Database(settings.data_dir, settings.database_url)) as database:
             return Lease(database).problem()

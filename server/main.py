@@ -44,10 +44,11 @@ from llm_agent_builder.value_problems import said_of
 from server.agent_files import add_agent_file_routes
 from server.backends import own_servers
 from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
-from server.ending import Closing, Ending, LastAnswers
+from server.ending import Closing, Ending
 from server.generate_route import add_generate_route
 from server.health_route import add_health_route
 from server.installed import STATIC, package_version
+from server.last_answers import LastAnswers
 from server.logs import configure_logs
 from server.models import SessionRequest
 from server.rooms import Rooms, backend_label, open_rooms

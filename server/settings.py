@@ -33,6 +33,8 @@ from llm_agent_builder.value_problems import said_of
 
 PREFIX = "AGENT_BUILDER_"
 ENV_FILE = Path(".env")
+HISTORY_FILE = "runs.sqlite3"
+"""The run history, in the data folder, where no database is named."""
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - named, not bound
 """Addresses to listen on that stand for all of the machine's; nobody reaches a server by them."""
