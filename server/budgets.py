@@ -119,11 +119,11 @@ class RunBudget:
         limit = _narrowest(bounding, price, facts)
         if limit.tokens == math.inf or (wanted is not None and wanted <= limit.tokens):
             return price.amount(wanted or 0), None
-        # A model of one's own shows all that it writes; a provider's may not.
-        shows_all = free or facts.hides is None
-        if facts.stream and shows_all and limit.tokens >= _SHORTEST:
+        # A model of one's own shows its thinking; a provider's may not.
+        hidden = facts.hides if free else facts.thinks or facts.hides
+        if facts.stream and hidden is None and limit.tokens >= _SHORTEST:
             return price.amount(int(limit.tokens)), limit
-        raise _too_large(facts, limit, shows_all=shows_all)
+        raise _too_large(facts, limit, hidden)
 
 
 def _is_of_day(error: BudgetError | None) -> bool:
@@ -185,19 +185,21 @@ def _unpriced(facts: RequestFacts) -> str:
     return f"no price is known for {what}; a budget of tokens would work"
 
 
-def _too_large(facts: RequestFacts, limit: _Limit, *, shows_all: bool) -> BudgetError:
+def _too_large(facts: RequestFacts, limit: _Limit, hidden: str | None) -> BudgetError:
     """Return the error for a call that may write more than is left; it says what to do."""
     left, wanted = int(limit.tokens), facts.most_output_tokens
     if left < 1:
         why = f"its input of up to {facts.most_input_tokens:,} tokens may need all of that"
         return limit.ledger.too_large(limit.kind, f"{why}. Shorten it, or {limit.ledger.way_out}")
     if wanted is None:
-        why = f"it sets no max_tokens, and {left:,} tokens are left"
+        only = "max_completion_tokens alone, which some servers ignore"
+        said = only if facts.max_completion_tokens else "no max_tokens"
+        why = f"it sets {said}, and {left:,} tokens are left"
     else:
         why = f"it may write {wanted:,} tokens, and {left:,} are left"
     most = left // facts.answers  # each answer may have max_tokens
     less = f"Set max_tokens to {most:,} or less" if most else "Ask for fewer answers"
     why += f". {less}, or {limit.ledger.way_out}"
-    if facts.stream and not shows_all:
-        why += f". Its stream can't be cut off there instead: {facts.hides}"
+    if facts.stream and hidden is not None:
+        why += f". Its stream can't be cut off there instead: {hidden}"
     return limit.ledger.too_large(limit.kind, why)

@@ -59,10 +59,14 @@ class RequestFacts:
     model: str | None = None
     stream: bool = False
     max_tokens: int | None = None
-    """Tokens that the answer may have; None: the request doesn't say."""
+    """Tokens that the answer may have; None: the request doesn't say so to every server."""
+    max_completion_tokens: int | None = None
+    """The same by OpenAI's newer name, which many servers ignore; so it limits nothing."""
     answers: int = 1
     hides: str | None = None
-    """Why the model may write what its stream does not show, or shows late; None: it can't."""
+    """Why any server's stream may not show all that is written, or shows it late; None: it does."""
+    thinks: str | None = None
+    """Why a provider's stream may hide thinking; None: it can't. A server of one's own shows it."""
     standard_price: bool = True
     unbounded: str | None = None
     unreadable: str | None = None
@@ -159,7 +163,8 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     facts.model = _text(asked.get("model"))
     facts.stream = asked.get("stream") is True
     limits = [_count(asked.get(name)) for name in ("max_tokens", "max_completion_tokens")]
-    facts.max_tokens = max(limits) or None
+    facts.max_tokens = (limits[0] and max(limits)) or None
+    facts.max_completion_tokens = limits[1] or None
     facts.answers = _count(asked.get("n")) or 1
     tier = (asked.get(name) for name in ("speed", "inference_geo", "service_tier"))
     facts.standard_price = facts.standard_price and is_standard(*tier)
@@ -167,7 +172,7 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     said = _text(thinking.get("type")) if isinstance(thinking, dict) else None
     facts.hides = next((why for name, why in _SHOWN_LATE.items() if asked.get(name)), None)
     if may_think_unseen(provider, facts.model or "", said):
-        facts.hides = "the model may think without showing it"
+        facts.thinks = "the model may think without showing it"
     if isinstance(thinking, dict) and _count(thinking.get("budget_tokens")) >= max(limits) > 0:
         # Between tools, Anthropic lets the budget of thinking go beyond max_tokens.
         facts.note_not_understood("thinking.budget_tokens is not below max_tokens")

@@ -166,6 +166,30 @@ def test_refusal_of_a_call_says_how_it_would_fit(
     reserve(purse, asked_for(max_tokens=fits))
 
 
+def chat(**more: Any) -> RequestFacts:
+    body = {"model": PLAIN_HF, "messages": [{"role": "user", "content": "hi"}], **more}
+    return facts_of(json.dumps(body).encode(), HF)
+
+
+def test_limit_that_some_servers_ignore_limits_nothing() -> None:
+    with pytest.raises(BudgetError) as refused:
+        budget(usd=0.01).reserve(HF, chat(max_completion_tokens=16), DAY, free=False)
+    said = str(refused.value)
+    assert "it sets max_completion_tokens alone, which some servers ignore" in said
+    assert re.search(r"Set max_tokens to [\d,]+ or less", said)
+    streamed = chat(max_completion_tokens=16, stream=True)
+    assert budget(usd=0.01).reserve(HF, streamed, DAY, free=False).cut_at is not None
+    with pytest.raises(BudgetError, match="max_completion_tokens alone"):
+        budget(tokens=20_000).reserve(HF, chat(max_completion_tokens=16), DAY, free=True)
+
+
+@pytest.mark.parametrize("limits", [(16, 2000), (2000, 16)])
+def test_larger_of_two_limits_counts(limits: tuple[int, int]) -> None:
+    asked = chat(max_tokens=limits[0], max_completion_tokens=limits[1])
+    assert asked.most_output_tokens == 2000
+    assert chat(max_tokens=16).most_output_tokens == 16
+
+
 def test_refusal_of_more_answers_than_tokens_that_are_left_says_to_ask_for_fewer() -> None:
     asked = facts_of(json.dumps({**asking(), "n": 128}).encode(), HF)
     with pytest.raises(BudgetError, match=r"100 are left\. Ask for fewer answers, or raise"):
@@ -211,6 +235,19 @@ def test_stream_of_a_model_that_shows_all_it_writes_may_begin() -> None:
         assert held.cut_at is not None
     own = facts(model="llama3.2", stream=True, max_tokens=60_000)
     assert reserve(RunBudget(Ledger("run", Caps(tokens=5_000))), own, free=True).cut_at is not None
+
+
+@pytest.mark.parametrize(
+    "late", [{"tools": [{"type": "function", "function": {"name": "f"}}]}, {"logit_bias": {"1": 5}}]
+)
+@pytest.mark.parametrize("free", [True, False])
+def test_stream_that_shows_late_what_is_written_has_to_fit_on_any_server(
+    late: dict[str, Any], free: bool
+) -> None:
+    with pytest.raises(BudgetError, match=r"can't be cut off there instead: it .*shown"):
+        budget(tokens=5_000).reserve(HF, chat(stream=True, **late), DAY, free=free)
+    fits = chat(stream=True, max_tokens=1_000, **late)
+    assert budget(tokens=5_000).reserve(HF, fits, DAY, free=free).cut_at is None
 
 
 def test_what_is_free_is_not_understood_only_where_tokens_are_counted() -> None:
