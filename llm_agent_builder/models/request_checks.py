@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_agent_builder.bounded_json import CUT, LONGEST, Doubled
+from llm_agent_builder.bounded_json import CUT, LONGEST, Cut, Doubled, written_length
 
 Where = tuple["Where", str | int] | None
 """A value's place: that of what it is in, and its key there. The request itself: None."""
@@ -31,6 +31,10 @@ _PROVIDER_TOOL = re.compile(
     re.IGNORECASE,
 )
 """Types that mean an address, a file at the provider or one of its tools, in what isn't known."""
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_IMAGE_DATA = re.compile(rf"data:image/(?:png|jpeg|jpg|gif|webp);base64,{_BASE64.pattern}")
+"""What is counted as an image. Anything else, such as SVG, is counted by its bytes as well."""
 
 
 def path_of(where: Where) -> str:
@@ -52,6 +56,8 @@ class Walk:
     reaches: str | None = None
     """What has the provider reach an address, or use a file or a tool of its own."""
     images: int = 0
+    image_bytes: int = 0
+    """Bytes of the body that are images, which are counted by the image and not by the byte."""
     instructions: int = 0
     """Things for which the provider adds instructions of its own."""
     _todo: deque[tuple[Check, Any, Where]] = field(default_factory=deque)
@@ -81,6 +87,11 @@ class Walk:
     def note_unbounded(self, where: Where, what: str) -> None:
         """Note what can be of any size."""
         self.unbounded = self.unbounded or f"{path_of(where)} ({what})"
+
+    def note_image(self, value: str, shape: re.Pattern[str]) -> None:
+        """Take an image's content off what counts as text, if it has this shape."""
+        if shape.fullmatch(value[:LONGEST] if isinstance(value, Cut) else value):
+            self.image_bytes += written_length(value)
 
 
 def _search(walk: Walk, value: Any, where: Where) -> None:
@@ -130,7 +141,7 @@ def anything(walk: Walk, value: Any, where: Where) -> None:
 
 def text(walk: Walk, value: Any, where: Where) -> None:
     """Take a text."""
-    if type(value) is not str:
+    if not isinstance(value, str):
         walk.unknown(value, where, "is not a text")
 
 
@@ -160,7 +171,7 @@ def one_of(*known: str) -> Check:
     """Return the check of one of a few words."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
-        if type(value) is not str or value not in known:
+        if not isinstance(value, str) or value not in known:
             walk.unknown(value, where, f"is none of {', '.join(known)}")
 
     return check
@@ -168,12 +179,14 @@ def one_of(*known: str) -> Check:
 
 def image_address(walk: Walk, value: Any, where: Where) -> None:
     """Take a `data:` address of an image, which contains it; any other would be fetched."""
-    if type(value) is not str:
+    if not isinstance(value, str):
         walk.unknown(value, where, "is not a text")
     elif not is_data(value):
         walk.note_reach(where, "an address that the provider fetches")
     elif not value[5:].lower().startswith("image/"):
         walk.unknown(value, where, "is not an image")
+    else:
+        walk.note_image(value, _IMAGE_DATA)
 
 
 # ---------------------------------------------------------------- objects and arrays
@@ -255,7 +268,12 @@ def items(look: Check) -> Check:
 
 def text_or(look: Check) -> Check:
     """Return the check of what may be a text instead."""
-    return lambda walk, value, where: None if type(value) is str else look(walk, value, where)
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        if not isinstance(value, str):
+            look(walk, value, where)
+
+    return check
 
 
 # ---------------------------------------------------------------- what is noted besides
@@ -281,6 +299,18 @@ def image(look: Check) -> Check:
     def check(walk: Walk, value: Any, where: Where) -> None:
         walk.images += 1
         look(walk, value, where)
+
+    return check
+
+
+def base64_image(types: tuple[str, ...], look: Check) -> Check:
+    """Return the check of an image in base64, in `data`; what isn't of these types isn't one."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        look(walk, value, where)
+        data = value.get("data") if isinstance(value, dict) else None
+        if isinstance(data, str) and value.get("media_type") in types:
+            walk.note_image(data, _BASE64)
 
     return check
 

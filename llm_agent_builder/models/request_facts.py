@@ -80,11 +80,18 @@ class RequestFacts:
     extra_tokens: int = 0
     """Input beside the body's text: images, the provider's own instructions, a template."""
     body_bytes: int = 0
+    image_bytes: int = 0
+    """Those of them that are images, whose tokens are in `extra_tokens`."""
 
     @property
     def most_input_tokens(self) -> int:
-        """The most it can be: a token is at least a byte of the body."""
-        return self.body_bytes + FRAME_TOKENS[ProviderEnum.ANTHROPIC] + self.extra_tokens
+        """The most it can be: a token is at least a byte of the body's text."""
+        return (
+            self.body_bytes
+            - self.image_bytes
+            + FRAME_TOKENS[ProviderEnum.ANTHROPIC]
+            + self.extra_tokens
+        )
 
     @property
     def most_output_tokens(self) -> int | None:
@@ -119,6 +126,7 @@ def read_request(provider: ProviderEnum, body: bytes, encoding: str = "identity"
     walk = Walk()
     yield from walk.run(REQUESTS[provider], asked)
     _take_fields(facts, provider, asked)
+    facts.image_bytes = min(walk.image_bytes, len(body))
     facts.extra_tokens += walk.images * _IMAGE_TOKENS[provider]
     facts.extra_tokens += walk.instructions * INSTRUCTIONS_TOKENS
     facts.reaches = walk.reaches

@@ -18,6 +18,7 @@ from llm_agent_builder.models.request_checks import (
     Walk,
     Where,
     anything,
+    base64_image,
     fields,
     flag,
     image,
@@ -57,12 +58,16 @@ def _fetched_image(walk: Walk, value: Any, where: Where) -> None:
     walk.note_reach(where, "an image that the provider fetches")
 
 
-_IMAGE_TYPE = one_of("image/jpeg", "image/png", "image/gif", "image/webp")
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
+_BASE64_IMAGE = base64_image(
+    _IMAGE_TYPES,
+    fields({"type": text, "media_type": one_of(*_IMAGE_TYPES), "data": text}, "data"),
+)
 _IMAGE = _part(
     {
         "source": kinds(
             {
-                "base64": fields({"type": text, "media_type": _IMAGE_TYPE, "data": text}, "data"),
+                "base64": _BASE64_IMAGE,
                 "url": _fetched_image,  # of any size, it counts as an image
                 "file": _STORED_FILE,
             }

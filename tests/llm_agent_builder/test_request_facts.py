@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any, get_type_hints
 
 import pytest
@@ -112,6 +116,83 @@ def test_parts_that_hold_their_content_are_understood(provider: ProviderEnum, pa
     assert (found.unbounded, found.reaches) == (None, None)
     expected = {A: 5_000, HF: 20_000 + 192}[provider] if "image" in json.dumps(part) else 0
     assert found.extra_tokens in {expected, 192}
+
+
+# ---------------------------------------------------------------- the size of images
+
+
+def base64_of(size: int) -> str:
+    return base64.b64encode(random.Random(size).randbytes(size)).decode()
+
+
+def anthropic_image(data: str, media_type: str = "image/png") -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+
+
+def chat_image(data: str, head: str = "data:image/png;base64,") -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": head + data}}
+
+
+def in_result(part: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": "t", "content": [part]}
+
+
+def in_document(part: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "document", "source": {"type": "content", "content": [part]}}
+
+
+IMAGES: list[tuple[ProviderEnum, Callable[[str], dict[str, Any]]]] = [
+    (A, anthropic_image),
+    *((A, partial(anthropic_image, media_type=f"image/{kind}")) for kind in ("gif", "webp")),
+    (A, lambda data: in_result(anthropic_image(data))),
+    (A, lambda data: in_document(anthropic_image(data))),
+    (HF, chat_image),
+    (HF, partial(chat_image, head="data:image/jpeg;base64,")),
+]
+
+
+@pytest.mark.parametrize(("provider", "shaped"), IMAGES)
+@pytest.mark.parametrize("size", [0, 1, 100, 10_000, 300_000])
+@pytest.mark.parametrize("images", [1, 3])
+def test_image_counts_by_the_image_however_large_it_is(
+    provider: ProviderEnum, shaped: Callable[[str], dict[str, Any]], size: int, images: int
+) -> None:
+    found = said_by(provider, *[shaped(base64_of(size))] * images)
+    around = said_by(provider, *[shaped("")] * images)
+    assert found.unbounded is None
+    assert found.most_input_tokens == around.most_input_tokens
+    assert found.body_bytes - found.image_bytes >= around.body_bytes - around.image_bytes > 0
+
+
+ODD_IMAGES: list[tuple[ProviderEnum, Callable[[str], dict[str, Any]]]] = [
+    (A, partial(anthropic_image, media_type="application/pdf")),
+    (A, partial(anthropic_image, media_type="text/plain")),
+    (A, lambda data: {"type": "image", "data": data}),
+    (A, lambda data: {"type": "image", "source": {"type": "text", "data": data}}),
+    (A, lambda data: anthropic_image("data:image/png;base64," + data)),
+    (A, lambda data: anthropic_image("(" + data)),
+    (A, lambda data: anthropic_image("\u2026" + data)),
+    (A, lambda data: anthropic_image("A" * 100 + "\u2026" + data)),
+    (A, lambda data: anthropic_image("A" * 200 + f"\u2026{10**9}" + data[:900])),
+    (A, lambda data: anthropic_image("A" * 150 + f"\u2026{10**9}")),
+    (A, lambda data: {"type": "text", "text": "data:image/png;base64," + data}),
+    (A, lambda data: in_result({"type": "text", "text": data})),
+    (HF, partial(chat_image, head="data:image/png,")),
+    (HF, partial(chat_image, head="data:image/svg+xml;base64,")),
+    (HF, partial(chat_image, head="data:application/pdf;base64,")),
+    (HF, partial(chat_image, head="data:image/png;base64, ")),
+    (HF, lambda data: {"type": "image_url", "image_url": "data:image/png;base64," + data}),
+    (HF, lambda data: {"type": "text", "text": "data:image/png;base64," + data}),
+]
+
+
+@pytest.mark.parametrize(("provider", "shaped"), ODD_IMAGES)
+@pytest.mark.parametrize("size", [100, 10_000, 300_000])
+def test_what_is_shaped_oddly_counts_by_its_bytes(
+    provider: ProviderEnum, shaped: Callable[[str], dict[str, Any]], size: int
+) -> None:
+    found = said_by(provider, shaped(base64_of(size)))
+    assert found.most_input_tokens >= found.body_bytes
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import random
 import re
 from contextlib import suppress
 from datetime import date
@@ -255,6 +257,16 @@ def test_what_is_free_is_not_understood_only_where_tokens_are_counted() -> None:
     reserve(budget(usd=0.01), asked, free=True)
     with pytest.raises(BudgetError, match="keep_alive"):
         reserve(budget(tokens=5_000), asked, free=True)
+
+
+def test_large_picture_fits_where_its_tokens_do() -> None:
+    data = base64.b64encode(random.Random(1).randbytes(1_500_000)).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    parts = [{"type": "image", "source": source}, {"type": "text", "text": "what is it?"}]
+    asked = facts(messages=[{"role": "user", "content": parts}])
+    assert asked.body_bytes > 2_000_000
+    assert reserve(budget(tokens=6_000), asked).cut_at is None
+    assert reserve(budget(usd=0.1), asked).cut_at is None
 
 
 @pytest.mark.parametrize("ttl", ["5m", "1h"])
