@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from llm_agent_builder.models.capabilities import longest_answer
 from llm_agent_builder.models.price import highest_rates
 from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
@@ -20,6 +21,9 @@ _MARGIN = 64
 """Tokens that a stream may have written unseen: what closes it, what is still on the way."""
 _SHORTEST = 4 * _MARGIN
 """A stream is not begun for fewer tokens than this."""
+LEAST_SHARE = 131_072
+"""Tokens that a stream which doesn't say its length may take of a day's budget, or those of its
+model's longest answer if they are more. It is cut by its bytes, so at a quarter of its tokens."""
 _TRIES = 5
 """Times that a call asks for money of the day that another server is faster to take."""
 
@@ -31,6 +35,19 @@ class _Limit:
     tokens: float
     ledger: Ledger
     kind: str
+    is_share: bool = False
+    """Whether more is left, which is for other calls."""
+
+    @property
+    def cut_error(self) -> BudgetError:
+        """What is said where a stream is cut."""
+        why = f"the answer was cut off where it is used up. {_sentence(self.ledger.way_out)}"
+        if self.is_share:
+            why = (
+                f"a call that sets no max_tokens may take {self.tokens:,} tokens of it, and the "
+                "answer was cut off there. Set max_tokens"
+            )
+        return self.ledger.refusal(self.kind, why)
 
 
 @dataclass(slots=True)
@@ -90,10 +107,7 @@ class RunBudget:
             ledger.reserved += worst
         if limit is None:
             return Reservation(worst, ledgers)
-        cut_off = f"the answer was cut off where it is used up. {_sentence(limit.ledger.way_out)}"
-        error = limit.ledger.refusal(limit.kind, cut_off)
-        cut_at = int(limit.tokens) - _MARGIN
-        return Reservation(worst, ledgers, cut_at, error)
+        return Reservation(worst, ledgers, int(limit.tokens) - _MARGIN, limit.cut_error)
 
     def _worst_case(
         self,
@@ -122,6 +136,8 @@ class RunBudget:
         # A model of one's own shows its thinking; a provider's may not.
         hidden = facts.hides if free else facts.thinks or facts.hides
         if facts.stream and hidden is None and limit.tokens >= _SHORTEST:
+            longest = longest_answer(provider, facts.model or "", today) or 0
+            limit = _shared(limit, bounding, facts, longest)
             return price.amount(int(limit.tokens)), limit
         raise _too_large(facts, limit, hidden)
 
@@ -178,6 +194,16 @@ def _narrowest(ledgers: list[Ledger], price: _Price, facts: RequestFacts) -> _Li
         if "tokens" in room:
             limits.append(_Limit(room["tokens"] - price.input_tokens, ledger, "tokens"))
     return min(limits, key=lambda limit: limit.tokens)
+
+
+def _shared(limit: _Limit, bounding: list[Ledger], facts: RequestFacts, longest: int) -> _Limit:
+    """Leave the rest of a day's budget to others, where a stream doesn't say what it needs."""
+    most = max(longest, LEAST_SHARE) * facts.answers
+    days = [ledger for ledger in bounding if ledger.scope == "day"]
+    if not days or facts.max_tokens is not None or most >= limit.tokens:
+        return limit
+    kind = "usd" if days[0].caps.usd is not None else "tokens"
+    return _Limit(most, days[0], kind, is_share=True)
 
 
 def _unpriced(facts: RequestFacts) -> str:

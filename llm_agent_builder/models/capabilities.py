@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from llm_agent_builder.models.price import has_cache_price
+from llm_agent_builder.models.price import context_window, has_cache_price
 from llm_agent_builder.providers import ProviderEnum
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -159,6 +159,12 @@ def capabilities(provider: ProviderEnum, model: str, today: date) -> Capabilitie
     if family is not None:
         return family.capabilities
     return Capabilities(prompt_caching=has_cache_price(provider, model, today))
+
+
+def longest_answer(provider: ProviderEnum, model: str, today: date) -> int | None:
+    """Return how many tokens an answer can have at most, as far as that is known offline."""
+    said = capabilities(provider, model, today).max_output_tokens
+    return said or context_window(provider, model)
 
 
 _NEVER_THINK = re.compile(

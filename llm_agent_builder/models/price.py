@@ -213,6 +213,14 @@ def _steps_below(offer: _Offer, most: float) -> range:
     return range(bisect_left(offer.steps, most) + 1)
 
 
+@lru_cache(maxsize=512)
+def context_window(provider: ProviderEnum, model: str) -> int | None:
+    """Return the largest context window of those who serve a model, in tokens; None: not known."""
+    windows = [priced.context_window for _, priced in _priced(provider, model)]
+    known = [window for window in windows if window is not None]
+    return max(known) if known and len(known) == len(windows) else None
+
+
 def has_cache_price(provider: ProviderEnum, model: str, today: date) -> bool:
     """Say whether the table has a price for reading what a request's beginning left in a cache."""
     when = datetime.combine(today, time(12), UTC)

@@ -7,8 +7,9 @@ import base64
 import json
 import random
 import re
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -21,11 +22,13 @@ from hypothesis import strategies as st
 
 from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
-from server.budgets import RunBudget
+from server.budgets import LEAST_SHARE, RunBudget
 from server.daily_budget import DailyBudget
 from server.gateway import Grant
-from server.ledgers import Amount, BudgetError, Caps, Ledger, Reservation
-from tests.server.gateway_client import MODEL, ask, asking, bearer, facts_of, through
+from server.ledgers import NANO, Amount, BudgetError, Caps, Ledger, Reservation
+from server.metering import today
+from server.store import Store
+from tests.server.gateway_client import MODEL, ask, asking, bearer, eventually, facts_of, through
 from tests.upstream import Answer, Received, message, message_events, scripted
 
 A, HF = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
@@ -284,6 +287,97 @@ def test_input_is_never_estimated_below_a_token_a_byte(text: str, most: int, ima
     found = facts_of(encoded)
     assert found.most_input_tokens >= len(encoded) + images * 5000
     assert found.most_output_tokens == most
+
+
+# ---------------------------------------------------------------- a share of the day
+
+
+def of_day(caps: Caps, **run: Any) -> RunBudget:
+    return RunBudget(Ledger("run", Caps(**run)), DailyBudget(caps, lambda: DAY))
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        (f"{PLAIN_HF}:groq", 131_072),  # their context window
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", 262_144),
+        ("Qwen/Qwen2.5-7B-Instruct", LEAST_SHARE),  # of 32,768, but cut by bytes
+        ("meta-llama/Llama-3-unheard-of", LEAST_SHARE),
+    ],
+)
+@pytest.mark.parametrize("answers", [1, 3])
+def test_stream_that_does_not_say_its_length_leaves_the_rest_of_the_day_to_others(
+    model: str, most: int, answers: int
+) -> None:
+    purse, asked = of_day(Caps(tokens=10_000_000)), chat(model=model, stream=True, n=answers)
+    held = purse.reserve(HF, asked, DAY, free=False)
+    assert held.amount.tokens == asked.most_input_tokens + most * answers
+    assert held.cut_at is not None
+    assert held.amount.tokens - asked.most_input_tokens - 100 < held.cut_at < most * answers
+    assert "Set max_tokens" in str(held.cut_error)
+    assert f"may take {most * answers:,} tokens of it" in str(held.cut_error)
+    held.settle(None)
+    assert reserve(purse, facts(max_tokens=5_000_000)).cut_at is None
+
+
+def test_stream_that_does_not_say_its_length_takes_dollars_of_the_day_for_its_longest() -> None:
+    purse = of_day(Caps(usd=5))
+    held = purse.reserve(HF, chat(stream=True), DAY, free=False)
+    assert 0 < held.amount.nano < 300_000_000
+    assert held.cut_error is not None
+    assert held.cut_error.cap == "day_usd"
+
+
+@pytest.mark.parametrize(
+    ("day", "run", "more", "cap"),
+    [
+        ({"tokens": 5_000}, {}, {}, "day_tokens"),  # less is left than it would reserve
+        ({"usd": 5}, {"tokens": 5_000}, {}, "run_tokens"),
+        ({}, {"tokens": 1_000_000}, {}, "run_tokens"),  # the run's own, which is for itself
+        ({"tokens": 400_000}, {}, {"max_tokens": 500_000}, "day_tokens"),  # it says its length
+    ],
+)
+def test_stream_takes_all_that_is_left_where_that_is_less_or_its_own(
+    day: dict[str, Any], run: dict[str, Any], more: dict[str, Any], cap: str
+) -> None:
+    purse, asked = of_day(Caps(**day), **run), chat(stream=True, **more)
+    held = purse.reserve(HF, asked, DAY, free=False)
+    assert held.amount.tokens == {**day, **run}["tokens"]
+    assert held.cut_error is not None
+    assert held.cut_error.cap == cap
+    assert "where it is used up" in str(held.cut_error)
+
+
+def test_call_that_does_not_stream_and_does_not_say_its_length_is_refused() -> None:
+    with pytest.raises(BudgetError, match="sets no max_tokens"):
+        of_day(Caps(tokens=10_000_000)).reserve(HF, chat(), DAY, free=False)
+
+
+def test_client_that_leaves_a_stream_costs_the_day_no_more_than_the_longest_answer(
+    tmp_path: Path,
+) -> None:
+    piece = b'data: {"choices": [{"index": 0, "delta": {"content": " a"}}]}\n\n'
+    store = Store(tmp_path, f"sqlite:///{tmp_path / 'runs.sqlite3'}")
+    daily = DailyBudget(Caps(usd=5), today, store.spending.exchange)
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
+        body = {"model": PLAIN_HF, "stream": True, "messages": []}
+        async with session.post("/v1/chat/completions", json=body, headers=bearer(grant)) as first:
+            await first.content.readany()
+            during, _ = await ask(session, grant, json=asking())
+        await eventually(lambda: daily.ledger(today()).used.calls == 2)
+        after, _ = await ask(session, grant, json=asking())
+        return [during, after]
+
+    def answer(request: Received) -> Answer:
+        if request.path.endswith("completions"):
+            return Answer(headers=SSE, chunks=[piece] * 500, pause=0.02)
+        return Answer(body=message("hi"))
+
+    with closing(store), scripted(answer) as upstream:
+        seen = through(upstream.url, client, budget=RunBudget(Ledger("run", Caps()), daily))
+    assert seen.result == [200, 200]
+    assert daily.ledger(today()).used.nano < NANO
 
 
 # ---------------------------------------------------------------- side by side
