@@ -178,11 +178,11 @@ _NEVER_THINK = re.compile(
 def may_think_unseen(provider: ProviderEnum, model: str, said: str | None) -> bool:
     """Say whether a model may write what a stream does not show, such as its thinking.
 
-    `said` is the type of thinking that a request names. A model that isn't known not to think does:
-    many think unasked.
+    `said` is the type of thinking that a request names, or how it asks for any. A model that isn't
+    known not to think does: many think unasked.
     """
     if provider is not ProviderEnum.ANTHROPIC:
-        return _NEVER_THINK.match(model) is None
+        return said is not None or _NEVER_THINK.match(model) is None
     family = claude_family(model)
     choices = family.capabilities.thinking if family is not None else None
     if said == "disabled":

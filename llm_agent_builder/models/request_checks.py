@@ -157,6 +157,26 @@ def number(walk: Walk, value: Any, where: Where) -> None:
         walk.unknown(value, where, "is not a number")
 
 
+def number_from(least: float, most: float) -> Check:
+    """Return the check of a number, whole or not, within limits."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        if type(value) not in {int, float} or not least <= value <= most:
+            walk.unknown(value, where, f"is not a number from {least:,} to {most:,}")
+
+    return check
+
+
+def only(wanted: bool) -> Check:
+    """Return the check of a flag that changes nothing as long as it has this value."""
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        if value is not wanted:
+            walk.unknown(value, where, f"is not {str(wanted).lower()}")
+
+    return check
+
+
 def whole(least: int, most: int) -> Check:
     """Return the check of a whole number."""
 
@@ -193,7 +213,10 @@ def image_address(walk: Walk, value: Any, where: Where) -> None:
 
 
 def fields(known: Mapping[str, Check], *needed: str) -> Check:
-    """Return the check of an object with these fields; null is as if a field weren't there."""
+    """Return the check of an object with these fields; null is as if a field weren't there.
+
+    An unknown field that is null or [] passes: SDKs send answers back with all fields they have.
+    """
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         if not isinstance(value, dict):
@@ -204,9 +227,11 @@ def fields(known: Mapping[str, Check], *needed: str) -> Check:
             pairs = value.pairs  # whichever of them the provider takes
         for key, inner in pairs:
             look = known.get(key)
+            if inner is None or (look is None and inner == []):
+                continue
             if look is None:
                 walk.unknown(inner, (where, key))
-            elif inner is not None:
+            else:
                 look(walk, inner, (where, key))
         _require(walk, value, where, needed)
 

@@ -179,12 +179,23 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     thinking = asked.get("thinking")
     said = _text(thinking.get("type")) if isinstance(thinking, dict) else None
     facts.hides = next((why for name, why in _SHOWN_LATE.items() if asked.get(name)), None)
-    if may_think_unseen(provider, facts.model or "", said):
+    if may_think_unseen(provider, facts.model or "", said or _asks_to_think(asked)):
         facts.thinks = "the model may think without showing it"
     if isinstance(thinking, dict) and _count(thinking.get("budget_tokens")) >= max(limits) > 0:
         # Between tools, Anthropic lets the budget of thinking go beyond max_tokens.
         facts.note_not_understood("thinking.budget_tokens is not below max_tokens")
     facts.extra_tokens += FRAME_TOKENS[provider] - FRAME_TOKENS[ProviderEnum.ANTHROPIC]
+
+
+def _asks_to_think(asked: dict[str, Any]) -> str | None:
+    """Return the field by which a chat asks a model to think, or None."""
+    for name in ("reasoning", "chat_template_kwargs"):
+        inner = asked.get(name)
+        for key, value in inner.items() if isinstance(inner, dict) else ():
+            if value not in (None, False, "none"):
+                return f"{name}.{key}"
+    names = ("reasoning_effort", "enable_thinking")
+    return next((name for name in names if asked.get(name) not in (None, False, "none")), None)
 
 
 def _text(value: object) -> str | None:

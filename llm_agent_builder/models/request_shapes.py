@@ -27,7 +27,9 @@ from llm_agent_builder.models.request_checks import (
     items,
     kinds,
     number,
+    number_from,
     one_of,
+    only,
     text,
     text_or,
     unbounded,
@@ -248,6 +250,17 @@ _CHAT_PARTS: Mapping[str, Check] = {
     "input_audio": unbounded("audio"),
 }
 _FUNCTION_CALL = fields({"name": text, "arguments": anything, "description": text})
+_REASONING_DETAIL = fields(
+    {
+        "type": one_of("reasoning.text", "reasoning.summary"),
+        "text": text,
+        "summary": text,
+        "signature": text,
+        "id": text,
+        "format": text,
+        "index": number,
+    }
+)
 _CHAT_MESSAGE = fields(
     {
         "role": one_of("system", "developer", "user", "assistant", "tool", "function"),
@@ -267,6 +280,10 @@ _CHAT_MESSAGE = fields(
         "refusal": text,
         "reasoning": text,
         "reasoning_content": text,
+        "reasoning_details": items(_REASONING_DETAIL),
+        "function_call": _FUNCTION_CALL,
+        "channel": text,
+        "partial": flag,
     }
 )
 _FUNCTION = fields({"name": text, "description": text, "parameters": anything, "strict": flag})
@@ -282,11 +299,12 @@ _JSON_ANSWER = instructed(
         }
     )
 )
+_EFFORT = one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")
 CHAT: Mapping[str, Check] = {
     "model": text,
     "messages": items(_CHAT_MESSAGE),
     "stream": flag,
-    "stream_options": fields({"include_usage": flag}),
+    "stream_options": fields({"include_usage": flag, "include_obfuscation": flag}),
     "max_tokens": _TOKENS,
     "max_completion_tokens": _TOKENS,
     "n": whole(1, MOST_ANSWERS),
@@ -294,6 +312,11 @@ CHAT: Mapping[str, Check] = {
     "top_p": number,
     "frequency_penalty": number,
     "presence_penalty": number,
+    # Below 1, it would prefer what the prompt has, such as the marks between messages: tokens that
+    # no stream shows.
+    "repetition_penalty": number_from(1, 10),
+    "top_k": whole(-1, 2**31),
+    "min_p": number,
     "logit_bias": anything,
     "logprobs": flag,
     "top_logprobs": whole(0, 100),
@@ -301,12 +324,21 @@ CHAT: Mapping[str, Check] = {
     "stop": text_or(items(text)),
     "user": text,
     "metadata": anything,
-    "reasoning_effort": one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "reasoning_effort": _EFFORT,
+    "reasoning": fields({"effort": _EFFORT}),
+    "enable_thinking": flag,
+    "chat_template_kwargs": fields({"enable_thinking": flag, "thinking": flag}),
+    "verbosity": one_of("low", "medium", "high"),
+    "prompt_cache_key": text,
+    "safety_identifier": text,
+    "store": only(False),
     "response_format": kinds(
         {
             "text": fields({"type": text}),
             "json_object": _JSON_ANSWER,
             "json_schema": _JSON_ANSWER,
+            "json": _JSON_ANSWER,
+            "regex": instructed(fields({"type": text, "value": text})),
         }
     ),
     "tools": instructed(items(kinds({"function": _CHAT_TOOL}, _other_tool))),

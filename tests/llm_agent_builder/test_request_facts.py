@@ -86,7 +86,31 @@ UNDERSTOOD: list[tuple[ProviderEnum, dict[str, Any]]] = [
     (HF, {"tool_choice": {"type": "function", "function": {"name": "add"}}}),
     (HF, {"messages": [*HI, {"role": "assistant", "content": "", "tool_calls": [CHAT_CALL]}]}),
     (HF, {"messages": [{"role": "tool", "tool_call_id": "c", "content": "https://x"}]}),
+    (HF, {"top_k": 20, "min_p": 0.0, "repetition_penalty": 1.05}),
+    (HF, {"top_k": -1, "repetition_penalty": 1}),
+    (HF, {"chat_template_kwargs": {"enable_thinking": False}, "enable_thinking": False}),
+    (HF, {"reasoning": {"effort": "low"}, "reasoning_effort": "none"}),
+    (HF, {"store": False, "verbosity": "low", "prompt_cache_key": "p", "safety_identifier": "u"}),
+    (HF, {"stream": True, "stream_options": {"include_obfuscation": False}}),
+    (HF, {"response_format": {"type": "json", "value": {"type": "object"}}}),
+    (HF, {"response_format": {"type": "regex", "value": "[a-z]+"}}),
+    *((provider, {"unheard_of": empty}) for provider in (A, HF) for empty in (None, [])),
 ]
+ANSWERS: list[dict[str, Any]] = [
+    {"content": "hi", "refusal": None, "annotations": [], "audio": None, "function_call": None},
+    {"content": None, "reasoning_content": None, "tool_calls": [CHAT_CALL], "annotations": None},
+    {"content": "x", "reasoning": "because", "channel": "final"},
+    {"content": "x", "reasoning_content": "r", "partial": False, "tool_calls": None},
+    {"content": "x", "function_call": {"name": "f", "arguments": "{}"}},
+    {"content": "x", "reasoning_details": [{"type": "reasoning.text", "text": "r", "index": 0}]},
+    {"content": "x", "reasoning_details": []},
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_answer_can_be_sent_back_as_it_came(answer: dict[str, Any]) -> None:
+    found = read(HF, messages=[*HI, {"role": "assistant", **answer}])
+    assert (found.unbounded, found.reaches) == (None, None)
 
 
 @pytest.mark.parametrize(("provider", "more"), UNDERSTOOD)
@@ -266,7 +290,24 @@ ODD: list[tuple[ProviderEnum, dict[str, Any], str]] = [
     ),
     *((HF, {name: 5}, name) for name in ("best_of", "prediction", "modalities", "audio", "store")),
     *((HF, {name: ["x"]}, name) for name in ("models", "route", "provider", "transforms")),
-    *((HF, {name: {}}, name) for name in ("thinking", "reasoning", "chat_template_kwargs")),
+    (HF, {"thinking": {}}, "thinking"),
+    (HF, {"store": True}, "store"),
+    (HF, {"reasoning": {"max_tokens": 5}}, "reasoning.max_tokens"),
+    (HF, {"reasoning": {"effort": "endless"}}, "reasoning.effort"),
+    (HF, {"chat_template_kwargs": {"chat_template": "x"}}, "chat_template_kwargs.chat_template"),
+    (HF, {"enable_thinking": "yes"}, "enable_thinking"),
+    *((HF, {"repetition_penalty": wrong}, "repetition_penalty") for wrong in (0.9, -1, 1e9, "1")),
+    *((HF, {"top_k": wrong}, "top_k") for wrong in (5.5, "5", -2)),
+    (HF, {"verbosity": "endless"}, "verbosity"),
+    (HF, {"response_format": {"type": "regex", "value": {"deep": 1}}}, "response_format"),
+    *((provider, {"unheard_of": odd}, "unheard_of") for provider in (A, HF) for odd in ({}, 0, "")),
+    (HF, {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "audio"),
+    (HF, {"messages": [{"role": "assistant", "annotations": [{"type": "x"}]}]}, "annotations"),
+    (
+        HF,
+        {"messages": [{"role": "assistant", "reasoning_details": [{"type": "reasoning.more"}]}]},
+        "reasoning_details[0].type",
+    ),
     (A, {"thinking": {"type": "enabled", "budget_tokens": 100}}, "budget_tokens"),
     (A, {"thinking": {"type": "enabled", "budget_tokens": 1e5}}, "budget_tokens"),
     (A, {"thinking": {"type": "maximal"}}, "thinking"),
@@ -490,6 +531,28 @@ def test_model_that_is_not_known_not_to_think_counts_as_thinking(row: Any) -> No
 )
 def test_who_thinks_unseen(provider: ProviderEnum, model: str, thinks: bool) -> None:
     assert may_think_unseen(provider, model, None) is thinks
+
+
+@pytest.mark.parametrize(
+    ("more", "thinks"),
+    [
+        ({}, False),
+        ({"reasoning_effort": "low"}, True),
+        ({"reasoning_effort": "none"}, False),
+        ({"reasoning": {"effort": "high"}}, True),
+        ({"reasoning": {"effort": "none"}}, False),
+        ({"enable_thinking": True}, True),
+        ({"enable_thinking": False}, False),
+        ({"chat_template_kwargs": {"enable_thinking": True}}, True),
+        ({"chat_template_kwargs": {"thinking": True, "enable_thinking": False}}, True),
+        ({"chat_template_kwargs": {"thinking": False}}, False),
+    ],
+)
+def test_model_that_is_asked_to_think_counts_as_thinking(
+    more: dict[str, Any], thinks: bool
+) -> None:
+    assert bool(read(HF, **more).thinks) is thinks
+    assert read(HF, model="Qwen/Qwen3-32B", **more).thinks
 
 
 @pytest.mark.parametrize(
