@@ -19,19 +19,35 @@ Where = tuple["Where", str | int] | None
 Check = Callable[["Walk", Any, Where], None]
 
 _ADDRESS_KEY = re.compile(
-    r"(^|[_-])(ur[il]|href|link|webhook|callback|endpoint|host|hostname|domain|server)s?$",
+    r"(^|[_-])(ur[il]|href|link|webhook|callback|endpoint|host|hostname|domain|server|proxy|src)s?$"
+    r"|(^|[_-])api_base$",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"\s*(?!data:)([a-z][a-z0-9+.\-]*:)?[/\\]{2}", re.IGNORECASE)
+_FILE_KEY = re.compile(r"(^|[_-])files?_?ids?$", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?!data:)(ur[il]:)*(([a-z][a-z0-9+.\-]*:)*[/\\]{2}"
+    r"|(https?|wss?|ftps?|sftp|gs|s3):\S|file:[/\\])",
+    re.IGNORECASE,
+)
+_BEFORE_ADDRESS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u206f\ufeff<>\"'`(\[{]+")
+_IN_ADDRESS = re.compile(r"[\x00\t\r\n]+")
+"""What URL parsers drop anywhere: https://url.spec.whatwg.org/#concept-basic-url-parser."""
 _SWITCH_KEY = re.compile(
-    r"search|browse|crawl|fetch|mcp|plugin|connector|(^|_)(web|online)", re.IGNORECASE
+    r"(?<!beam_)search|browse|crawl|fetch|mcp|plugin|connector|(^|_)(web|online|internet|grounding)"
+    r"|internet$|retrieval|knowledge_?base|url_?context|code_?(exec|interp)"
+    r"|(built_?in|enabled|server|hosted)_?tools?$|tool_?ids?$",
+    re.IGNORECASE,
 )
 _PROVIDER_TOOL = re.compile(
     r"(url|file|container_upload|tool_definition)$|web_|mcp|fetch|code_exec|search_preview|browser_s",
     re.IGNORECASE,
 )
 """Types that mean an address, a file at the provider or one of its tools, in what isn't known."""
+_OF_USERS = {"messages", "system", "tools", "functions"}
+"""Fields in which names of users are, such as a function's parameters."""
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
+_SVG = re.compile(r"data:\s*image/svg", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _IMAGE_DATA = re.compile(rf"data:image/(?:png|jpeg|jpg|gif|webp);base64,{_BASE64.pattern}")
 """What is counted as an image. Anything else, such as SVG, is counted by its bytes as well."""
@@ -44,6 +60,27 @@ def path_of(where: Where) -> str:
         where, key = where
         keys.append(f"[{key}]" if isinstance(key, int) else f".{key[:40]}")
     return "".join(reversed(keys)).removeprefix(".") or "the request"
+
+
+def root_of(where: Where) -> str:
+    """Return the field of the request that a place is in, in lower case."""
+    name: str | int = ""
+    while where is not None:
+        where, name = where
+    return str(name).casefold()
+
+
+def fold(key: str) -> str:
+    """Return a key as servers read it that ignore case (Go), or write camelCase (protobuf)."""
+    return key.casefold().replace("_", "").replace("-", "")
+
+
+def types_of(value: Any) -> list[Any]:
+    """Return what an object's `type` is, for servers that ignore case, too."""
+    if not isinstance(value, dict):
+        return []
+    pairs = value.pairs if isinstance(value, Doubled) else value.items()
+    return [inner for key, inner in pairs if len(key) == 4 and key.casefold() == "type"]
 
 
 @dataclass(slots=True)
@@ -98,7 +135,7 @@ def _search(walk: Walk, value: Any, where: Where) -> None:
     """Search what isn't understood for an address, or a tool of the provider's."""
     if walk.reaches is not None:
         return
-    if value not in (None, False, []) and _is_switch(where):
+    if value not in (None, False, []) and _is_switch(where, value):
         walk.note_reach(where, "a tool of the provider's, by its name")
     elif isinstance(value, dict):
         for key, inner in value.pairs if isinstance(value, Doubled) else value.items():
@@ -111,20 +148,38 @@ def _search(walk: Walk, value: Any, where: Where) -> None:
         _search_text(walk, value, where)
 
 
-def _is_switch(where: Where) -> bool:
-    """Say whether a field may switch a tool on. Further down there are only names of users."""
-    if where is None or not (where[0] is None or where[0][0] is None):
+def _is_switch(where: Where, value: object) -> bool:
+    """Say whether a field may switch a tool on, and isn't one that a user has named."""
+    if where is None or _SWITCH_KEY.search(_snake(where[1])) is None:
         return False
-    return _SWITCH_KEY.search(str(where[1])[:LONGEST]) is not None
+    if where[0] is None or where[0][0] is None:
+        return True
+    of_users = root_of(where) in _OF_USERS
+    return not of_users and (value is True or isinstance(value, dict | list))
+
+
+def _snake(key: str | int) -> str:
+    """Return a key with `_` where camelCase has a hump."""
+    return _HUMP.sub("_", str(key)[:LONGEST])
 
 
 def _search_text(walk: Walk, value: str, where: tuple[Where, str | int]) -> None:
-    key = str(where[1])
-    named = _ADDRESS_KEY.search(key) and not is_data(value)
-    if named or _ADDRESS.match(value):
+    key = _snake(where[1])
+    if (_ADDRESS_KEY.search(key) and not is_data(value)) or _is_address(value):
         walk.note_reach(where, "an address")
-    elif key == "type" and _PROVIDER_TOOL.match(value):
+    elif _SVG.match(value):
+        walk.note_reach(where, "an SVG image, which can name addresses")
+    elif _FILE_KEY.search(key):
+        walk.note_reach(where, "a file that is stored at the provider")
+    elif key.casefold() == "type" and _PROVIDER_TOOL.match(value):
         walk.note_reach(where, f"of type {value[:40]!r}")
+
+
+def _is_address(value: str) -> bool:
+    """Say whether a text begins as an address, for lenient readers, too."""
+    value = _IN_ADDRESS.sub("", value[:LONGEST])
+    before = _BEFORE_ADDRESS.match(value)
+    return _ADDRESS.match(value, before.end() if before else 0) is not None
 
 
 def is_data(value: str) -> bool:
@@ -203,6 +258,8 @@ def image_address(walk: Walk, value: Any, where: Where) -> None:
         walk.unknown(value, where, "is not a text")
     elif not is_data(value):
         walk.note_reach(where, "an address that the provider fetches")
+    elif _SVG.match(value):
+        walk.note_reach(where, "an SVG image, which can name addresses")
     elif not value[5:].lower().startswith("image/"):
         walk.unknown(value, where, "is not an image")
     else:
@@ -216,7 +273,9 @@ def fields(known: Mapping[str, Check], *needed: str) -> Check:
     """Return the check of an object with these fields; null is as if a field weren't there.
 
     An unknown field that is null or [] passes: SDKs send answers back with all fields they have.
+    One that some servers read as a known field is searched for what that may reach.
     """
+    folded = {fold(key): look for key, look in known.items()}
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         if not isinstance(value, dict):
@@ -229,10 +288,12 @@ def fields(known: Mapping[str, Check], *needed: str) -> Check:
             look = known.get(key)
             if inner is None or (look is None and inner == []):
                 continue
-            if look is None:
-                walk.unknown(inner, (where, key))
-            else:
+            if look is not None:
                 look(walk, inner, (where, key))
+                continue
+            walk.unknown(inner, (where, key))
+            if (other := folded.get(fold(key))) is not None:
+                walk.later(other, inner, (where, key))
         _require(walk, value, where, needed)
 
     return check
@@ -257,9 +318,10 @@ def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
     """Return the check of an object by its `type`."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
-        if isinstance(value, Doubled):
+        types = types_of(value)
+        if isinstance(value, Doubled) or len(types) > 1:
             return unclear(walk, value, where)
-        named = value.get("type") if isinstance(value, dict) else None
+        named = types[0] if types else None
         look = known.get(named) if isinstance(named, str) else None
         if look is not None:
             look(walk, value, where)
@@ -270,9 +332,10 @@ def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
         else:
             walk.unknown(value, where, f"is of the type {named!r:.60}, which is not known")
 
-    def unclear(walk: Walk, value: Doubled, where: Where) -> None:
+    def unclear(walk: Walk, value: dict[str, Any], where: Where) -> None:
         # Searched as a whole, not by each of its types: that would double at each level.
-        walk.unknown(value, where, f"has the key {_twice(value)!r} twice")
+        twice = _twice(value) if isinstance(value, Doubled) else "type"
+        walk.unknown(value, where, f"has the key {twice!r} twice")
         if otherwise is not None:
             otherwise(walk, value, where)
 
@@ -287,6 +350,41 @@ def items(look: Check) -> Check:
             return walk.unknown(value, where, "is not an array")
         for index, inner in enumerate(value):
             walk.later(look, inner, (where, index))
+
+    return check
+
+
+def agents_tool(look: Check, *names: str) -> Check:
+    """Return the check of a tool that the agent carries out, with objects of these names.
+
+    Any other object in it may be a tool of the provider's: Gemini takes `{"google_search": {}}`.
+    """
+    own = set(map(fold, names))
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        look(walk, value, where)
+        if isinstance(value, dict):
+            pairs = value.pairs if isinstance(value, Doubled) else value.items()
+            for key, inner in pairs:
+                if fold(key) not in own and (inner is True or isinstance(inner, dict | list)):
+                    _note_tool(walk, inner, (where, key))
+
+    return check
+
+
+def _note_tool(walk: Walk, value: object, where: Where) -> None:
+    if value != []:
+        walk.note_reach(where, "a tool of the provider's, by its name")
+
+
+def tools(look: Check) -> Check:
+    """Return the check of an array of tools; what isn't one may be a tool by its name."""
+    each = items(look)
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        each(walk, value, where)
+        if value and not isinstance(value, list):
+            walk.note_reach(where, "tools that aren't an array")
 
     return check
 

@@ -21,7 +21,7 @@ from llm_agent_builder.bounded_json import (
 )
 from llm_agent_builder.models.capabilities import may_think_unseen
 from llm_agent_builder.models.price import is_standard
-from llm_agent_builder.models.request_checks import Walk
+from llm_agent_builder.models.request_checks import Walk, fold
 from llm_agent_builder.models.request_shapes import REQUESTS
 from llm_agent_builder.providers import ProviderEnum
 
@@ -40,6 +40,7 @@ _PAYERS = (
     *("organization", "organization_id", "project", "api_key", "anthropic_api_key"),
 )
 """Fields by which another account could pay; the first is of Anthropic's beta."""
+_FOLDED_PAYERS = frozenset(map(fold, _PAYERS))
 _SHOWN_LATE = {
     "tools": "it has tools, whose input is shown late",
     "functions": "it has functions, whose input is shown late",
@@ -167,7 +168,8 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     if not isinstance(asked, dict):
         return
     pairs = asked.pairs if isinstance(asked, Doubled) else asked.items()
-    facts.payer = next((key for key, value in pairs if key in _PAYERS and value is not None), None)
+    payers = (key for key, value in pairs if value is not None and fold(key) in _FOLDED_PAYERS)
+    facts.payer = next(payers, None)
     facts.model = _text(asked.get("model"))
     facts.stream = asked.get("stream") is True
     limits = [_count(asked.get(name)) for name in ("max_tokens", "max_completion_tokens")]

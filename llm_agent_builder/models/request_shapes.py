@@ -17,10 +17,12 @@ from llm_agent_builder.models.request_checks import (
     Check,
     Walk,
     Where,
+    agents_tool,
     anything,
     base64_image,
     fields,
     flag,
+    fold,
     image,
     image_address,
     instructed,
@@ -32,6 +34,8 @@ from llm_agent_builder.models.request_checks import (
     only,
     text,
     text_or,
+    tools,
+    types_of,
     unbounded,
     whole,
 )
@@ -134,11 +138,13 @@ _TOOL_FIELDS: Mapping[str, Check] = {
     "input_examples": anything,
     "allowed_callers": items(one_of("direct")),
 }
-_CUSTOM_TOOL = fields(
-    {**_TOOL_FIELDS, "description": text, "input_schema": anything, "eager_input_streaming": flag},
-    "name",
-    "input_schema",
-)
+_CUSTOM_FIELDS: Mapping[str, Check] = {
+    **_TOOL_FIELDS,
+    "description": text,
+    "input_schema": anything,
+    "eager_input_streaming": flag,
+}
+_CUSTOM_TOOL = agents_tool(fields(_CUSTOM_FIELDS, "name", "input_schema"), *_CUSTOM_FIELDS)
 _BUILT_IN = instructed(
     fields(
         {
@@ -178,14 +184,25 @@ _TOOLS: Mapping[str, Check] = {
 }
 
 
-def _other_tool(walk: Walk, value: Any, where: Where) -> None:
-    """Take a tool by its type: what isn't the agent's to carry out, the provider does."""
-    named = value.get("type") if isinstance(value, dict) else None
-    if named is None and not isinstance(value, Doubled):
-        return _CUSTOM_TOOL(walk, value, where)
-    what = f"a tool of the provider's, of type {named!r:.60}"
-    walk.note_unbounded(where, what)
-    walk.note_reach(where, what)
+def _other_tool(own: str, look: Check) -> Check:
+    """Return the check of any other tool: the agent's has an object `own`, and no type.
+
+    What isn't the agent's to carry out, the provider does.
+    """
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        types = [each for each in types_of(value) if each is not None]
+        if types or isinstance(value, Doubled):
+            what = f"a tool of the provider's, of type {next(iter(types), None)!r:.60}"
+            walk.note_unbounded(where, what)
+            walk.note_reach(where, what)
+        elif isinstance(value, dict) and value.get(own) is not None:
+            look(walk, value, where)
+        else:
+            walk.unknown(value, where, f"has neither a type nor {own}")
+            walk.note_reach(where, f"a tool without {own}, which the agent can't carry out")
+
+    return check
 
 
 # ---------------------------------------------------------------- Anthropic's requests
@@ -202,6 +219,14 @@ def _enabled_thinking(walk: Walk, value: Any, where: Where) -> None:
     fields({"type": text, "budget_tokens": _TOKENS, "display": text})(walk, value, where)
 
 
+def _thread(walk: Walk, value: Any, where: Where) -> None:
+    what = "a conversation that the provider stores; thread=False sends it whole"
+    unbounded(what)(walk, value, where)
+    ids = {"id", "threadid"}  # the SDK names the message that it goes on from, and no thread
+    if isinstance(value, str) or (isinstance(value, dict) and ids & set(map(fold, value))):
+        walk.note_reach(where, "a conversation that is stored at the provider")
+
+
 _SCHEMA = instructed(fields({"type": one_of("json_schema"), "schema": anything}))
 _PROVIDERS_SERVERS = unbounded("servers that the provider calls", reaches=True)
 ANTHROPIC: Mapping[str, Check] = {
@@ -214,7 +239,7 @@ ANTHROPIC: Mapping[str, Check] = {
     "temperature": number,
     "top_p": number,
     "top_k": number,
-    "tools": instructed(items(kinds(_TOOLS, _other_tool))),
+    "tools": instructed(tools(kinds(_TOOLS, _other_tool("input_schema", _CUSTOM_TOOL)))),
     "tool_choice": kinds(dict.fromkeys(("auto", "any", "none", "tool"), _NAMED)),
     "thinking": kinds(
         {
@@ -234,7 +259,7 @@ ANTHROPIC: Mapping[str, Check] = {
     "service_tier": text,
     "inference_geo": text,
     "speed": text,
-    "thread": unbounded("a conversation that the provider stores; thread=False sends it whole"),
+    "thread": _thread,
     "container": unbounded("a machine at the provider", reaches=True),
     "mcp_servers": _PROVIDERS_SERVERS,
 }
@@ -287,7 +312,10 @@ _CHAT_MESSAGE = fields(
     }
 )
 _FUNCTION = fields({"name": text, "description": text, "parameters": anything, "strict": flag})
-_CHAT_TOOL = fields({"type": text, "function": _FUNCTION})
+_CHAT_TOOL = agents_tool(
+    fields({"type": text, "function": _FUNCTION}),
+    *("function", "parameters", "strict", "cache_control"),  # a function may be written flat
+)
 _JSON_ANSWER = instructed(
     fields(
         {
@@ -341,7 +369,9 @@ CHAT: Mapping[str, Check] = {
             "regex": instructed(fields({"type": text, "value": text})),
         }
     ),
-    "tools": instructed(items(kinds({"function": _CHAT_TOOL}, _other_tool))),
+    "tools": instructed(
+        tools(kinds({"function": _CHAT_TOOL}, _other_tool("function", _CHAT_TOOL)))
+    ),
     "tool_choice": text_or(
         fields({"type": one_of("function"), "function": fields({"name": text})})
     ),

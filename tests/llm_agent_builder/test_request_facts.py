@@ -62,6 +62,7 @@ CALL = {
     "name": "get",
     "input": {"url": "https://example.com", "n": 1.5},
 }
+CHAT_TOOL = {"type": "function", "function": {"name": "add", "parameters": {}}}
 FUNCTION = {"name": "add", "arguments": '{"url": "https://x"}', "description": None}
 CHAT_CALL = {"id": "c", "type": "function", "function": FUNCTION}
 
@@ -411,6 +412,56 @@ REACHING: list[tuple[ProviderEnum, dict[str, Any]]] = [
     (HF, {"plugins": [{"id": "web"}]}),
     (HF, {"tools": [{"type": "web_search_preview"}]}),
     (HF, {"tools": [{"type": "mcp", "server_url": URL}]}),
+    # Tools without a type.
+    *(
+        (provider, {"tools": [tool]})
+        for provider in (A, HF)
+        for tool in (
+            *({"google_search": {}}, {"googleSearch": {}}, {"url_context": {}}, {}, {"name": "x"}),
+            *({"retrieval": True}, {"function": None}, {"type": None}, "web_search", ["x"], None),
+        )
+    ),
+    (A, {"tools": [{"input_schema": None, "name": "x"}]}),
+    (A, {"tools": [{"function": {"name": "x"}}]}),
+    (HF, {"tools": [TOOL]}),
+    (A, {"tools": [TOOL, {**TOOL, "google_search": {}}]}),
+    (HF, {"tools": [{**CHAT_TOOL, "googleSearch": {}}]}),
+    (HF, {"tools": [{"function": {"name": "f"}, "code_execution": True}]}),
+    *((HF, {"tools": odd}) for odd in ({"google_search": {}}, "web_search", True)),
+    # Keys that Go and protobuf read all the same.
+    (A, {"Tools": [{"Type": "web_search_20250305", "Name": "web_search"}]}),
+    (A, {"tools": [{"Type": "web_search_20250305", "name": "web_search"}]}),
+    (A, {"TOOL\u017f": [{"type": "advisor_20260301"}]}),
+    (A, {"MCP_Servers": [{"name": "x"}]}),
+    (A, {"mcpServers": [{"name": "x"}]}),
+    (A, {"Container": "c"}),
+    (HF, {"Tools": [{"Type": "mcp", "server_label": "x"}]}),
+    (HF, {"webSearchOptions": {}}),
+    (HF, {"tools": [{"type": "function", "Type": "mcp", "function": {"name": "f"}}]}),
+    # Files and conversations by id, switches by other names.
+    *((HF, {name: ["x"]}) for name in ("file_ids", "fileIds", "builtin_tools", "server_tools")),
+    (HF, {"attachments": [{"file_id": "x"}]}),
+    (HF, {"compound_custom": {"tools": {"enabled_tools": ["web_search"]}}}),
+    (HF, {"more": {"google": {"options": {"webSearch": True}}}}),
+    *((HF, {name: True}) for name in ("enable_internet", "internet", "grounding", "retrieval")),
+    (A, {"thread": {"id": "thr_x"}}),
+    (A, {"thread": "thr_x"}),
+    # Addresses as lenient readers take them.
+    *((HF, {name: "attacker.example"}) for name in ("callbackURL", "baseURL", "proxy", "api_base")),
+    *(
+        (HF, {"notify": address})
+        for address in (
+            *("https:/attacker.example", "https:attacker.example", "ht\ttps://x", "\x00https://x"),
+            *(
+                "\ufeffhttps://x",
+                "\u200bhttps://x",
+                "<https://x>",
+                "URL:https://x",
+                "jar:https://x",
+            ),
+            *("wss:attacker.example", "s3:bucket/x", '"https://x"', "file:/etc/passwd"),
+        )
+    ),
 ]
 REACHING_PARTS: list[Any] = [
     {"type": "image", "source": {"type": "url", "url": URL}},
@@ -444,6 +495,16 @@ REACHING_PARTS: list[Any] = [
     {"type": "text", "text": "x", "image_uri": "attacker.example"},
     {"type": "text", "text": "x", "image_urls": ["attacker.example"]},
     {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {"type": "x"}}},
+    {"type": "image", "Source": {"Type": "url", "Address": "attacker.example"}},
+    {"Type": "image_url", "image_url": {"url": "attacker.example"}},
+    {"Type": "document", "Source": {"Type": "file", "File_Id": "file_1"}},
+    {"type": "text", "Type": "document", "Source": {"Type": "file", "File_Id": "file_1"}},
+    {"type": "image_url", "imageUrl": "attacker.example"},
+    {"type": "image_url", "Image_Url": {"Url": "attacker.example"}},
+    {"type": "image_url", "image_url": {"url": "data:image/svg+xml;utf8,<svg/>"}},
+    {"type": "input_file", "file_id": "file_1"},
+    {"type": "document", "fileId": "file_1"},
+    {"type": "video", "video": " \t\nhttps:/attacker.example"},
 ]
 
 
@@ -470,6 +531,35 @@ def test_field_by_which_the_provider_reaches_out_is_found_beside_one_that_is_the
     body: str,
 ) -> None:
     assert facts_of(body.encode(), HF if "search" in body else A).reaches
+
+
+@pytest.mark.parametrize(
+    ("provider", "more"),
+    [
+        (A, {"tools": [{**TOOL, "type": None}, {**TOOL, "type": "custom"}]}),
+        (A, {"tools": [{**TOOL, "input_examples": [{"url": URL}], "more": "x"}]}),
+        (HF, {"tools": [CHAT_TOOL, {"function": {"name": "f", "parameters": {"url": URL}}}]}),
+        (HF, {"tools": [{"type": "function", "name": "f", "parameters": {"web_search": {}}}]}),
+        (HF, {"tools": [{**CHAT_TOOL, "cache_control": {"type": "ephemeral"}}]}),
+        (HF, {"Messages": [{"Role": "user", "Content": "see https://x"}]}),
+        (HF, {"Tools": [{"Type": "function", "Function": {"Name": "web_search"}}]}),
+        (HF, {"use_beam_search": True, "profile_id": "x", "tools": None, "functions": []}),
+        (HF, {"scope": "files:read", "note": "see https://x"}),
+        (A, {"thread": {"type": "continue", "previous_message_id": "msg_1"}}),
+        (A, {"thread": {"type": "create"}}),
+    ],
+)
+def test_agents_own_tools_and_words_reach_nothing(
+    provider: ProviderEnum, more: dict[str, Any]
+) -> None:
+    assert read(provider, **more).reaches is None
+
+
+@pytest.mark.parametrize(
+    "name", ["bill_to", "Bill_To", "billTo", "workspaceId", "API_KEY", "api-key"]
+)
+def test_field_that_chooses_who_pays_is_found_in_every_spelling(name: str) -> None:
+    assert read(A, **{name: "x"}).payer == name
 
 
 @pytest.mark.parametrize("value", [None, [], False])
