@@ -229,6 +229,22 @@ def _thread(walk: Walk, value: Any, where: Where) -> None:
 
 _SCHEMA = instructed(fields({"type": one_of("json_schema"), "schema": anything}))
 _PROVIDERS_SERVERS = unbounded("servers that the provider calls", reaches=True)
+_AMOUNT = fields({"type": one_of("input_tokens", "tool_uses"), "value": whole(0, MOST_TOKENS)})
+_TURNS = fields({"type": one_of("thinking_turns", "all"), "value": whole(0, MOST_TOKENS)})
+_EDITS: Mapping[str, Check] = {
+    "clear_tool_uses_20250919": fields(
+        {
+            "type": text,
+            "trigger": _AMOUNT,
+            "keep": _AMOUNT,
+            "clear_at_least": _AMOUNT,
+            "clear_tool_inputs": anything,
+            "exclude_tools": items(text),
+        }
+    ),
+    "clear_thinking_20251015": fields({"type": text, "keep": text_or(_TURNS)}),
+}
+"""Edits that only shorten the input. Not here: `compact_20260112`, which is a further call."""
 ANTHROPIC: Mapping[str, Check] = {
     "model": text,
     "max_tokens": _TOKENS,
@@ -255,6 +271,7 @@ ANTHROPIC: Mapping[str, Check] = {
     "output_format": _SCHEMA,
     "metadata": fields({"user_id": text}),
     "cache_control": _CACHE,
+    "context_management": fields({"edits": items(kinds(_EDITS))}),
     "diagnostics": fields({"previous_message_id": text}),
     "service_tier": text,
     "inference_geo": text,
@@ -311,7 +328,15 @@ _CHAT_MESSAGE = fields(
         "partial": flag,
     }
 )
-_FUNCTION = fields({"name": text, "description": text, "parameters": anything, "strict": flag})
+_FUNCTION = fields(
+    {
+        "name": text,
+        "description": text,
+        "parameters": anything,
+        "strict": flag,
+        "return": anything,  # as transformers' get_json_schema writes it
+    }
+)
 _CHAT_TOOL = agents_tool(
     fields({"type": text, "function": _FUNCTION}),
     *("function", "parameters", "strict", "cache_control"),  # a function may be written flat
@@ -391,8 +416,7 @@ REQUESTS: Mapping[ProviderEnum, Check] = {
 }
 LEFT_OUT = frozenset(
     {
-        *("billing_policy", "compaction", "context_management", "fallback_credit_token"),
-        "fallbacks",
+        *("billing_policy", "compaction", "fallback_credit_token", "fallbacks"),
     }
 )
 """Fields of the SDKs that are left out on purpose: others pay, or the provider makes further calls

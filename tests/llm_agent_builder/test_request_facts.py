@@ -63,6 +63,12 @@ CALL = {
     "input": {"url": "https://example.com", "n": 1.5},
 }
 CHAT_TOOL = {"type": "function", "function": {"name": "add", "parameters": {}}}
+EDIT = {
+    "type": "clear_tool_uses_20250919",
+    "trigger": {"type": "input_tokens", "value": 30_000},
+    "keep": {"type": "tool_uses", "value": 3},
+    "exclude_tools": ["web_search"],
+}
 FUNCTION = {"name": "add", "arguments": '{"url": "https://x"}', "description": None}
 CHAT_CALL = {"id": "c", "type": "function", "function": FUNCTION}
 
@@ -78,6 +84,8 @@ UNDERSTOOD: list[tuple[ProviderEnum, dict[str, Any]]] = [
     (A, {"metadata": {"user_id": "u"}, "service_tier": "standard_only", "cache_control": CACHED}),
     (A, {"container": None, "mcp_servers": [], "speed": None, "thinking": None}),
     (A, {"messages": [*HI, {"role": "assistant", "content": [CALL]}]}),
+    (A, {"context_management": {"edits": [EDIT, {**EDIT, "clear_at_least": None}]}}),
+    (A, {"context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}}),
     (HF, {}),
     (HF, {"stream": True, "stream_options": {"include_usage": True}, "stop": ["."], "seed": 7}),
     (HF, {"n": 2, "max_completion_tokens": 5, "temperature": 0.5, "logprobs": True}),
@@ -95,7 +103,7 @@ UNDERSTOOD: list[tuple[ProviderEnum, dict[str, Any]]] = [
     (HF, {"stream": True, "stream_options": {"include_obfuscation": False}}),
     (HF, {"response_format": {"type": "json", "value": {"type": "object"}}}),
     (HF, {"response_format": {"type": "regex", "value": "[a-z]+"}}),
-    *((provider, {"unheard_of": empty}) for provider in (A, HF) for empty in (None, [])),
+    *((provider, {"unheard_of": None, "more": []}) for provider in (A, HF)),
 ]
 ANSWERS: list[dict[str, Any]] = [
     {"content": "hi", "refusal": None, "annotations": [], "audio": None, "function_call": None},
@@ -269,6 +277,7 @@ WRONG_COUNTS += [10_000_001]
 WRONG_FLAGS: list[Any] = ["true", 1, []]
 WRONG_MODELS: list[Any] = [1, ["a", "b"], {}]
 WRONG_MESSAGES: list[Any] = ["x", {}, [1]]
+EMPTY: list[Any] = [{}, 0, "", False, [None]]
 ODD: list[tuple[ProviderEnum, dict[str, Any], str]] = [
     *(
         (provider, {"max_tokens": wrong}, "max_tokens")
@@ -301,7 +310,7 @@ ODD: list[tuple[ProviderEnum, dict[str, Any], str]] = [
     *((HF, {"top_k": wrong}, "top_k") for wrong in (5.5, "5", -2)),
     (HF, {"verbosity": "endless"}, "verbosity"),
     (HF, {"response_format": {"type": "regex", "value": {"deep": 1}}}, "response_format"),
-    *((provider, {"unheard_of": odd}, "unheard_of") for provider in (A, HF) for odd in ({}, 0, "")),
+    *((HF, {"unheard_of": odd}, "unheard_of") for odd in EMPTY),
     (HF, {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "audio"),
     (HF, {"messages": [{"role": "assistant", "annotations": [{"type": "x"}]}]}, "annotations"),
     (
@@ -315,7 +324,12 @@ ODD: list[tuple[ProviderEnum, dict[str, Any], str]] = [
     (A, {"thinking": "adaptive"}, "thinking"),
     (A, {"cache_control": {"type": "ephemeral", "ttl": "24h"}}, "cache_control.ttl"),
     (A, {"output_config": {"task_budget": 5}}, "output_config.task_budget"),
-    (A, {"context_management": {"edits": []}}, "context_management"),
+    (A, {"context_management": {"edits": [{"type": "compact_20260112"}]}}, "context_management"),
+    (
+        A,
+        {"context_management": {"edits": [{**EDIT, "keep": 3}]}},
+        "context_management.edits[0].keep",
+    ),
     (A, {"tools": {}}, "tools"),
     (A, {"tools": [{"name": "x"}]}, "input_schema"),
     (A, {"tools": [{**TOOL, "allowed_callers": ["code_execution_20260120"]}]}, "allowed_callers"),
@@ -386,6 +400,10 @@ def test_key_that_is_there_twice_is_not_understood(body: str) -> None:
 # ---------------------------------------------------------------- the provider as a network
 
 URL = "https://attacker.example/?secret"
+UNTYPED_TOOLS: list[Any] = [
+    *({"google_search": {}}, {"googleSearch": {}}, {"url_context": {}}, {"retrieval": True}),
+    *({}, {"name": "x"}, {"function": None}, {"type": None}, "web_search", ["x"], None),
+]
 REACHING: list[tuple[ProviderEnum, dict[str, Any]]] = [
     (A, {"mcp_servers": [{"type": "url", "url": URL, "name": "m"}]}),
     (A, {"container": "c_1"}),
@@ -412,22 +430,16 @@ REACHING: list[tuple[ProviderEnum, dict[str, Any]]] = [
     (HF, {"plugins": [{"id": "web"}]}),
     (HF, {"tools": [{"type": "web_search_preview"}]}),
     (HF, {"tools": [{"type": "mcp", "server_url": URL}]}),
-    # Tools without a type.
-    *(
-        (provider, {"tools": [tool]})
-        for provider in (A, HF)
-        for tool in (
-            *({"google_search": {}}, {"googleSearch": {}}, {"url_context": {}}, {}, {"name": "x"}),
-            *({"retrieval": True}, {"function": None}, {"type": None}, "web_search", ["x"], None),
-        )
-    ),
+    *((provider, {"tools": [tool]}) for provider in (A, HF) for tool in UNTYPED_TOOLS),
     (A, {"tools": [{"input_schema": None, "name": "x"}]}),
     (A, {"tools": [{"function": {"name": "x"}}]}),
     (HF, {"tools": [TOOL]}),
     (A, {"tools": [TOOL, {**TOOL, "google_search": {}}]}),
     (HF, {"tools": [{**CHAT_TOOL, "googleSearch": {}}]}),
     (HF, {"tools": [{"function": {"name": "f"}, "code_execution": True}]}),
-    *((HF, {"tools": odd}) for odd in ({"google_search": {}}, "web_search", True)),
+    (HF, {"tools": {"google_search": {}}}),
+    (HF, {"tools": "web_search"}),
+    (HF, {"tools": True}),
     # Keys that Go and protobuf read all the same.
     (A, {"Tools": [{"Type": "web_search_20250305", "Name": "web_search"}]}),
     (A, {"tools": [{"Type": "web_search_20250305", "name": "web_search"}]}),
