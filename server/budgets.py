@@ -127,19 +127,22 @@ class RunBudget:
         # Money is worked out only where it decides: it takes longer than all the rest.
         counts_money = any(ledger.caps.usd is not None for ledger in bounding)
         price = _Price(provider, facts, today, free=free or not (counts_money and facts.is_paid))
-        wanted = facts.most_output_tokens
         if not bounding:
-            return price.amount(wanted or 0), None
+            return price.amount(facts.most_output_tokens or 0), None
         limit = _narrowest(bounding, price, facts)
-        if limit.tokens == math.inf or (wanted is not None and wanted <= limit.tokens):
-            return price.amount(wanted or 0), None
+        longest = None if free else longest_answer(provider, facts.model or "", today)
         # A model of one's own shows its thinking; a provider's may not.
         hidden = facts.hides if free else facts.thinks or facts.hides
-        if facts.stream and hidden is None and limit.tokens >= _SHORTEST:
-            longest = longest_answer(provider, facts.model or "", today) or 0
-            limit = _shared(limit, bounding, facts, longest)
-            return price.amount(int(limit.tokens)), limit
-        raise _too_large(facts, limit, hidden)
+        can_cut = facts.stream and hidden is None and limit.tokens >= _SHORTEST
+        wanted = facts.most_output_tokens
+        if wanted is None and longest is not None and not can_cut:
+            wanted = max(longest, facts.max_completion_tokens or 0) * facts.answers
+        if limit.tokens == math.inf or (wanted is not None and wanted <= limit.tokens):
+            return price.amount(wanted or 0), None
+        if not can_cut:
+            raise _too_large(facts, limit, hidden)
+        limit = _shared(limit, bounding, facts, longest or 0)
+        return price.amount(int(limit.tokens)), limit
 
 
 def _is_of_day(error: BudgetError | None) -> bool:

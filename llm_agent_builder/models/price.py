@@ -215,8 +215,12 @@ def _steps_below(offer: _Offer, most: float) -> range:
 
 @lru_cache(maxsize=512)
 def context_window(provider: ProviderEnum, model: str) -> int | None:
-    """Return the largest context window of those who serve a model, in tokens; None: not known."""
-    windows = [priced.context_window for _, priced in _priced(provider, model)]
+    """Return the largest context window in which anybody serves a model, in tokens.
+
+    None: it isn't known of all who do.
+    """
+    name = model.partition(":")[0]  # a partner may raise its own to what others have
+    windows = [priced.context_window for _, priced in _priced(provider, name)]
     known = [window for window in windows if window is not None]
     return max(known) if known and len(known) == len(windows) else None
 

@@ -34,7 +34,7 @@ _IN_ADDRESS = re.compile(r"[\x00\t\r\n]+")
 """What URL parsers drop anywhere: https://url.spec.whatwg.org/#concept-basic-url-parser."""
 _SWITCH_KEY = re.compile(
     r"(?<!beam_)search|browse|crawl|fetch|mcp|plugin|connector|(^|_)(web|online|internet|grounding)"
-    r"|internet$|retrieval|knowledge_?base|url_?context|code_?(exec|interp)"
+    r"|internet$|retrieval|knowledge_?base|url_?context|google_?maps|computer_?use|code_?(exec|interp)"
     r"|(built_?in|enabled|server|hosted)_?tools?$|tool_?ids?$",
     re.IGNORECASE,
 )

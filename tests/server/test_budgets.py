@@ -348,9 +348,35 @@ def test_stream_takes_all_that_is_left_where_that_is_less_or_its_own(
     assert "where it is used up" in str(held.cut_error)
 
 
-def test_call_that_does_not_stream_and_does_not_say_its_length_is_refused() -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"max_completion_tokens": 16},
+        {"stream": True, "tools": [{"type": "function", "function": {"name": "f"}}]},
+    ],
+)
+@pytest.mark.parametrize("answers", [1, 3])
+def test_call_that_can_not_be_cut_and_does_not_say_its_length_needs_its_models_longest_answer(
+    more: dict[str, Any], answers: int
+) -> None:
+    asked = chat(n=answers, **more)
+    needed = asked.most_input_tokens + 131_072 * answers
+    held = budget(tokens=needed).reserve(HF, asked, DAY, free=False)
+    assert (held.amount.tokens, held.cut_at) == (needed, None)
+    with pytest.raises(BudgetError, match="Set max_tokens"):
+        budget(tokens=needed - 1).reserve(HF, asked, DAY, free=False)
+
+
+def test_limit_above_the_models_longest_answer_counts_though_some_servers_ignore_it() -> None:
+    held = budget(tokens=10**6).reserve(HF, chat(max_completion_tokens=500_000), DAY, free=False)
+    assert held.amount.tokens > 500_000
+
+
+@pytest.mark.parametrize(("model", "free"), [("Qwen/unheard-of", False), (PLAIN_HF, True)])
+def test_call_whose_length_nobody_knows_is_refused(model: str, free: bool) -> None:
     with pytest.raises(BudgetError, match="sets no max_tokens"):
-        of_day(Caps(tokens=10_000_000)).reserve(HF, chat(), DAY, free=False)
+        budget(tokens=10_000_000).reserve(HF, chat(model=model), DAY, free=free)
 
 
 def test_client_that_leaves_a_stream_costs_the_day_no_more_than_the_longest_answer(
