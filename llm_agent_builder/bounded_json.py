@@ -21,6 +21,7 @@ LONGEST = 200
 """Characters of a string, as it is written, that are read. A longer one is read as its beginning
 and `CUT`."""
 CUT = "\u2026"
+"""Behind it, in an array, is the length of what was cut."""
 SLICE = 32 * 1024
 """Bytes that are read between two pauses: at most about 5 ms."""
 _SMALL = 64 * 1024
@@ -54,9 +55,35 @@ class Doubled(dict[str, Any]):
         self.pairs = pairs
 
 
+class Cut(str):
+    """A long string's beginning and `CUT`; `written` is how many characters it had as written."""
+
+    written: int
+
+    @classmethod
+    def read(cls, outlined: str) -> Cut:
+        """Return a string of an outline that is longer than `LONGEST`."""
+        found = cls(outlined[: LONGEST + 1])
+        found.written = int(outlined[LONGEST + 1 :])
+        return found
+
+
+def written_length(text: str) -> int:
+    """Return how many bytes of its JSON text a string certainly takes up."""
+    return text.written if isinstance(text, Cut) else len(text)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else Doubled(pairs)
+
+
+def _outlined_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for place, (key, value) in enumerate(pairs):
+        # No string that was not cut is that long, so no request can make one up.
+        if type(value) is str and len(value) > LONGEST:
+            pairs[place] = key, Cut.read(value)
+    return _object(pairs)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -64,6 +91,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+_OUTLINE_DECODER = json.JSONDecoder(
+    object_pairs_hook=_outlined_object, parse_constant=_refuse_constant
+)
 
 
 def read_json(body: bytes) -> Generator[None, None, Any]:
@@ -107,7 +137,7 @@ def read_json_pieces(pieces: Iterable[bytes]) -> Generator[None, None, Any]:
         outline.feed(decode(piece))
         yield
     outline.feed(decode(b"", final=True))
-    return _DECODER.decode(outline.text())
+    return _OUTLINE_DECODER.decode(outline.text())
 
 
 class _Outline:
@@ -168,6 +198,8 @@ class _Outline:
         if self._length > LONGEST:
             match = _WHOLE_CHARACTERS.match(written[:LONGEST])
             written = (match.group() if match else "") + CUT
+            if len(written) > LONGEST and "\\" not in written:
+                written += str(self._length)
         self._keep(f'"{written}"')
 
     def _keep(self, part: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from llm_agent_builder.models.capabilities import longest_answer
 from llm_agent_builder.models.price import highest_rates
 from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
@@ -20,6 +21,9 @@ _MARGIN = 64
 """Tokens that a stream may have written unseen: what closes it, what is still on the way."""
 _SHORTEST = 4 * _MARGIN
 """A stream is not begun for fewer tokens than this."""
+LEAST_SHARE = 131_072
+"""Tokens that a stream which doesn't say its length may take of a day's budget, or those of its
+model's longest answer if they are more. It is cut by its bytes, so at a quarter of its tokens."""
 _TRIES = 5
 """Times that a call asks for money of the day that another server is faster to take."""
 
@@ -31,6 +35,19 @@ class _Limit:
     tokens: float
     ledger: Ledger
     kind: str
+    is_share: bool = False
+    """Whether more is left, which is for other calls."""
+
+    @property
+    def cut_error(self) -> BudgetError:
+        """What is said where a stream is cut."""
+        why = f"the answer was cut off where it is used up. {_sentence(self.ledger.way_out)}"
+        if self.is_share:
+            why = (
+                f"a call that sets no max_tokens may take {self.tokens:,} tokens of it, and the "
+                "answer was cut off there. Set max_tokens"
+            )
+        return self.ledger.refusal(self.kind, why)
 
 
 @dataclass(slots=True)
@@ -90,10 +107,7 @@ class RunBudget:
             ledger.reserved += worst
         if limit is None:
             return Reservation(worst, ledgers)
-        cut_off = f"the answer was cut off where it is used up. {_sentence(limit.ledger.way_out)}"
-        error = limit.ledger.refusal(limit.kind, cut_off)
-        cut_at = int(limit.tokens) - _MARGIN
-        return Reservation(worst, ledgers, cut_at, error)
+        return Reservation(worst, ledgers, int(limit.tokens) - _MARGIN, limit.cut_error)
 
     def _worst_case(
         self,
@@ -113,17 +127,22 @@ class RunBudget:
         # Money is worked out only where it decides: it takes longer than all the rest.
         counts_money = any(ledger.caps.usd is not None for ledger in bounding)
         price = _Price(provider, facts, today, free=free or not (counts_money and facts.is_paid))
-        wanted = facts.most_output_tokens
         if not bounding:
-            return price.amount(wanted or 0), None
+            return price.amount(facts.most_output_tokens or 0), None
         limit = _narrowest(bounding, price, facts)
+        longest = None if free else longest_answer(provider, facts.model or "", today)
+        # A model of one's own shows its thinking; a provider's may not.
+        hidden = facts.hides if free else facts.thinks or facts.hides
+        can_cut = facts.stream and hidden is None and limit.tokens >= _SHORTEST
+        wanted = facts.most_output_tokens
+        if wanted is None and longest is not None and not can_cut:
+            wanted = max(longest, facts.max_completion_tokens or 0) * facts.answers
         if limit.tokens == math.inf or (wanted is not None and wanted <= limit.tokens):
             return price.amount(wanted or 0), None
-        # A model of one's own shows all that it writes; a provider's may not.
-        shows_all = free or facts.hides is None
-        if facts.stream and shows_all and limit.tokens >= _SHORTEST:
-            return price.amount(int(limit.tokens)), limit
-        raise _too_large(facts, limit, shows_all=shows_all)
+        if not can_cut:
+            raise _too_large(facts, limit, hidden)
+        limit = _shared(limit, bounding, facts, longest or 0)
+        return price.amount(int(limit.tokens)), limit
 
 
 def _is_of_day(error: BudgetError | None) -> bool:
@@ -180,24 +199,36 @@ def _narrowest(ledgers: list[Ledger], price: _Price, facts: RequestFacts) -> _Li
     return min(limits, key=lambda limit: limit.tokens)
 
 
+def _shared(limit: _Limit, bounding: list[Ledger], facts: RequestFacts, longest: int) -> _Limit:
+    """Leave the rest of a day's budget to others, where a stream doesn't say what it needs."""
+    most = max(longest, LEAST_SHARE) * facts.answers
+    days = [ledger for ledger in bounding if ledger.scope == "day"]
+    if not days or facts.max_tokens is not None or most >= limit.tokens:
+        return limit
+    kind = "usd" if days[0].caps.usd is not None else "tokens"
+    return _Limit(most, days[0], kind, is_share=True)
+
+
 def _unpriced(facts: RequestFacts) -> str:
     what = facts.model if facts.model and facts.standard_price else "this kind of call"
     return f"no price is known for {what}; a budget of tokens would work"
 
 
-def _too_large(facts: RequestFacts, limit: _Limit, *, shows_all: bool) -> BudgetError:
+def _too_large(facts: RequestFacts, limit: _Limit, hidden: str | None) -> BudgetError:
     """Return the error for a call that may write more than is left; it says what to do."""
     left, wanted = int(limit.tokens), facts.most_output_tokens
     if left < 1:
         why = f"its input of up to {facts.most_input_tokens:,} tokens may need all of that"
         return limit.ledger.too_large(limit.kind, f"{why}. Shorten it, or {limit.ledger.way_out}")
     if wanted is None:
-        why = f"it sets no max_tokens, and {left:,} tokens are left"
+        only = "max_completion_tokens alone, which some servers ignore"
+        said = only if facts.max_completion_tokens else "no max_tokens"
+        why = f"it sets {said}, and {left:,} tokens are left"
     else:
         why = f"it may write {wanted:,} tokens, and {left:,} are left"
     most = left // facts.answers  # each answer may have max_tokens
     less = f"Set max_tokens to {most:,} or less" if most else "Ask for fewer answers"
     why += f". {less}, or {limit.ledger.way_out}"
-    if facts.stream and not shows_all:
-        why += f". Its stream can't be cut off there instead: {facts.hides}"
+    if facts.stream and hidden is not None:
+        why += f". Its stream can't be cut off there instead: {hidden}"
     return limit.ledger.too_large(limit.kind, why)

@@ -37,6 +37,7 @@ KNOWN_BETAS = frozenset(
         "computer-use-2025-01-24",
         "computer-use-2025-11-24",
         "context-1m-2025-08-07",
+        "context-management-2025-06-27",
         "extended-cache-ttl-2025-04-11",
         "fine-grained-tool-streaming-2025-05-14",
         "interleaved-thinking-2025-05-14",

@@ -112,7 +112,8 @@ class RequestReader:
                 message = f"this request is not passed on: {error}"
                 raise RefusedError(400, "invalid_request_error", message) from error
         _look_at_headers(facts, request)
-        call.request_model, call.max_tokens = facts.model, facts.max_tokens
+        call.request_model = facts.model
+        call.max_tokens = facts.max_tokens or facts.max_completion_tokens
         return facts
 
     async def _in_turns(self, intake: Intake, steps: Generator[None, None, T]) -> T:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from llm_agent_builder.models.price import has_cache_price
+from llm_agent_builder.models.price import context_window, has_cache_price
 from llm_agent_builder.providers import ProviderEnum
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -161,6 +161,12 @@ def capabilities(provider: ProviderEnum, model: str, today: date) -> Capabilitie
     return Capabilities(prompt_caching=has_cache_price(provider, model, today))
 
 
+def longest_answer(provider: ProviderEnum, model: str, today: date) -> int | None:
+    """Return how many tokens an answer can have at most, as far as that is known offline."""
+    said = capabilities(provider, model, today).max_output_tokens
+    return said or context_window(provider, model)
+
+
 _NEVER_THINK = re.compile(
     r"meta-llama/(meta-)?llama-3|mistralai/(mistral-7b|mixtral-8x)|google/gemma-[23]-"
     r"|qwen/qwen2\.5-(?!.*qwq)|qwen/qwen3-[^:]*-instruct-2507|deepseek-ai/deepseek-v3-0324",
@@ -172,11 +178,11 @@ _NEVER_THINK = re.compile(
 def may_think_unseen(provider: ProviderEnum, model: str, said: str | None) -> bool:
     """Say whether a model may write what a stream does not show, such as its thinking.
 
-    `said` is the type of thinking that a request names. A model that isn't known not to think does:
-    many think unasked.
+    `said` is the type of thinking that a request names, or how it asks for any. A model that isn't
+    known not to think does: many think unasked.
     """
     if provider is not ProviderEnum.ANTHROPIC:
-        return _NEVER_THINK.match(model) is None
+        return said is not None or _NEVER_THINK.match(model) is None
     family = claude_family(model)
     choices = family.capabilities.thinking if family is not None else None
     if said == "disabled":

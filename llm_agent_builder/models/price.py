@@ -213,6 +213,18 @@ def _steps_below(offer: _Offer, most: float) -> range:
     return range(bisect_left(offer.steps, most) + 1)
 
 
+@lru_cache(maxsize=512)
+def context_window(provider: ProviderEnum, model: str) -> int | None:
+    """Return the largest context window in which anybody serves a model, in tokens.
+
+    None: it isn't known of all who do.
+    """
+    name = model.partition(":")[0]  # a partner may raise its own to what others have
+    windows = [priced.context_window for _, priced in _priced(provider, name)]
+    known = [window for window in windows if window is not None]
+    return max(known) if known and len(known) == len(windows) else None
+
+
 def has_cache_price(provider: ProviderEnum, model: str, today: date) -> bool:
     """Say whether the table has a price for reading what a request's beginning left in a cache."""
     when = datetime.combine(today, time(12), UTC)

@@ -21,7 +21,7 @@ from llm_agent_builder.bounded_json import (
 )
 from llm_agent_builder.models.capabilities import may_think_unseen
 from llm_agent_builder.models.price import is_standard
-from llm_agent_builder.models.request_checks import Walk
+from llm_agent_builder.models.request_checks import Walk, fold
 from llm_agent_builder.models.request_shapes import REQUESTS
 from llm_agent_builder.providers import ProviderEnum
 
@@ -40,6 +40,7 @@ _PAYERS = (
     *("organization", "organization_id", "project", "api_key", "anthropic_api_key"),
 )
 """Fields by which another account could pay; the first is of Anthropic's beta."""
+_FOLDED_PAYERS = frozenset(map(fold, _PAYERS))
 _SHOWN_LATE = {
     "tools": "it has tools, whose input is shown late",
     "functions": "it has functions, whose input is shown late",
@@ -59,10 +60,14 @@ class RequestFacts:
     model: str | None = None
     stream: bool = False
     max_tokens: int | None = None
-    """Tokens that the answer may have; None: the request doesn't say."""
+    """Tokens that the answer may have; None: the request doesn't say so to every server."""
+    max_completion_tokens: int | None = None
+    """The same by OpenAI's newer name, which many servers ignore; so it limits nothing."""
     answers: int = 1
     hides: str | None = None
-    """Why the model may write what its stream does not show, or shows late; None: it can't."""
+    """Why any server's stream may not show all that is written, or shows it late; None: it does."""
+    thinks: str | None = None
+    """Why a provider's stream may hide thinking; None: it can't. A server of one's own shows it."""
     standard_price: bool = True
     unbounded: str | None = None
     unreadable: str | None = None
@@ -76,11 +81,18 @@ class RequestFacts:
     extra_tokens: int = 0
     """Input beside the body's text: images, the provider's own instructions, a template."""
     body_bytes: int = 0
+    image_bytes: int = 0
+    """Those of them that are images, whose tokens are in `extra_tokens`."""
 
     @property
     def most_input_tokens(self) -> int:
-        """The most it can be: a token is at least a byte of the body."""
-        return self.body_bytes + FRAME_TOKENS[ProviderEnum.ANTHROPIC] + self.extra_tokens
+        """The most it can be: a token is at least a byte of the body's text."""
+        return (
+            self.body_bytes
+            - self.image_bytes
+            + FRAME_TOKENS[ProviderEnum.ANTHROPIC]
+            + self.extra_tokens
+        )
 
     @property
     def most_output_tokens(self) -> int | None:
@@ -115,6 +127,7 @@ def read_request(provider: ProviderEnum, body: bytes, encoding: str = "identity"
     walk = Walk()
     yield from walk.run(REQUESTS[provider], asked)
     _take_fields(facts, provider, asked)
+    facts.image_bytes = min(walk.image_bytes, len(body))
     facts.extra_tokens += walk.images * _IMAGE_TOKENS[provider]
     facts.extra_tokens += walk.instructions * INSTRUCTIONS_TOKENS
     facts.reaches = walk.reaches
@@ -155,23 +168,36 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     if not isinstance(asked, dict):
         return
     pairs = asked.pairs if isinstance(asked, Doubled) else asked.items()
-    facts.payer = next((key for key, value in pairs if key in _PAYERS and value is not None), None)
+    payers = (key for key, value in pairs if value is not None and fold(key) in _FOLDED_PAYERS)
+    facts.payer = next(payers, None)
     facts.model = _text(asked.get("model"))
     facts.stream = asked.get("stream") is True
     limits = [_count(asked.get(name)) for name in ("max_tokens", "max_completion_tokens")]
-    facts.max_tokens = max(limits) or None
+    facts.max_tokens = (limits[0] and max(limits)) or None
+    facts.max_completion_tokens = limits[1] or None
     facts.answers = _count(asked.get("n")) or 1
     tier = (asked.get(name) for name in ("speed", "inference_geo", "service_tier"))
     facts.standard_price = facts.standard_price and is_standard(*tier)
     thinking = asked.get("thinking")
     said = _text(thinking.get("type")) if isinstance(thinking, dict) else None
     facts.hides = next((why for name, why in _SHOWN_LATE.items() if asked.get(name)), None)
-    if may_think_unseen(provider, facts.model or "", said):
-        facts.hides = "the model may think without showing it"
+    if may_think_unseen(provider, facts.model or "", said or _asks_to_think(asked)):
+        facts.thinks = "the model may think without showing it"
     if isinstance(thinking, dict) and _count(thinking.get("budget_tokens")) >= max(limits) > 0:
         # Between tools, Anthropic lets the budget of thinking go beyond max_tokens.
         facts.note_not_understood("thinking.budget_tokens is not below max_tokens")
     facts.extra_tokens += FRAME_TOKENS[provider] - FRAME_TOKENS[ProviderEnum.ANTHROPIC]
+
+
+def _asks_to_think(asked: dict[str, Any]) -> str | None:
+    """Return the field by which a chat asks a model to think, or None."""
+    for name in ("reasoning", "chat_template_kwargs"):
+        inner = asked.get(name)
+        for key, value in inner.items() if isinstance(inner, dict) else ():
+            if value not in (None, False, "none"):
+                return f"{name}.{key}"
+    names = ("reasoning_effort", "enable_thinking")
+    return next((name for name in names if asked.get(name) not in (None, False, "none")), None)
 
 
 def _text(value: object) -> str | None:

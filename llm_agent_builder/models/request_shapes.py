@@ -17,18 +17,25 @@ from llm_agent_builder.models.request_checks import (
     Check,
     Walk,
     Where,
+    agents_tool,
     anything,
+    base64_image,
     fields,
     flag,
+    fold,
     image,
     image_address,
     instructed,
     items,
     kinds,
     number,
+    number_from,
     one_of,
+    only,
     text,
     text_or,
+    tools,
+    types_of,
     unbounded,
     whole,
 )
@@ -57,12 +64,16 @@ def _fetched_image(walk: Walk, value: Any, where: Where) -> None:
     walk.note_reach(where, "an image that the provider fetches")
 
 
-_IMAGE_TYPE = one_of("image/jpeg", "image/png", "image/gif", "image/webp")
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
+_BASE64_IMAGE = base64_image(
+    _IMAGE_TYPES,
+    fields({"type": text, "media_type": one_of(*_IMAGE_TYPES), "data": text}, "data"),
+)
 _IMAGE = _part(
     {
         "source": kinds(
             {
-                "base64": fields({"type": text, "media_type": _IMAGE_TYPE, "data": text}, "data"),
+                "base64": _BASE64_IMAGE,
                 "url": _fetched_image,  # of any size, it counts as an image
                 "file": _STORED_FILE,
             }
@@ -127,11 +138,13 @@ _TOOL_FIELDS: Mapping[str, Check] = {
     "input_examples": anything,
     "allowed_callers": items(one_of("direct")),
 }
-_CUSTOM_TOOL = fields(
-    {**_TOOL_FIELDS, "description": text, "input_schema": anything, "eager_input_streaming": flag},
-    "name",
-    "input_schema",
-)
+_CUSTOM_FIELDS: Mapping[str, Check] = {
+    **_TOOL_FIELDS,
+    "description": text,
+    "input_schema": anything,
+    "eager_input_streaming": flag,
+}
+_CUSTOM_TOOL = agents_tool(fields(_CUSTOM_FIELDS, "name", "input_schema"), *_CUSTOM_FIELDS)
 _BUILT_IN = instructed(
     fields(
         {
@@ -171,14 +184,25 @@ _TOOLS: Mapping[str, Check] = {
 }
 
 
-def _other_tool(walk: Walk, value: Any, where: Where) -> None:
-    """Take a tool by its type: what isn't the agent's to carry out, the provider does."""
-    named = value.get("type") if isinstance(value, dict) else None
-    if named is None and not isinstance(value, Doubled):
-        return _CUSTOM_TOOL(walk, value, where)
-    what = f"a tool of the provider's, of type {named!r:.60}"
-    walk.note_unbounded(where, what)
-    walk.note_reach(where, what)
+def _other_tool(own: str, look: Check) -> Check:
+    """Return the check of any other tool: the agent's has an object `own`, and no type.
+
+    What isn't the agent's to carry out, the provider does.
+    """
+
+    def check(walk: Walk, value: Any, where: Where) -> None:
+        types = [each for each in types_of(value) if each is not None]
+        if types or isinstance(value, Doubled):
+            what = f"a tool of the provider's, of type {next(iter(types), None)!r:.60}"
+            walk.note_unbounded(where, what)
+            walk.note_reach(where, what)
+        elif isinstance(value, dict) and value.get(own) is not None:
+            look(walk, value, where)
+        else:
+            walk.unknown(value, where, f"has neither a type nor {own}")
+            walk.note_reach(where, f"a tool without {own}, which the agent can't carry out")
+
+    return check
 
 
 # ---------------------------------------------------------------- Anthropic's requests
@@ -195,8 +219,32 @@ def _enabled_thinking(walk: Walk, value: Any, where: Where) -> None:
     fields({"type": text, "budget_tokens": _TOKENS, "display": text})(walk, value, where)
 
 
+def _thread(walk: Walk, value: Any, where: Where) -> None:
+    what = "a conversation that the provider stores; thread=False sends it whole"
+    unbounded(what)(walk, value, where)
+    ids = {"id", "threadid"}  # the SDK names the message that it goes on from, and no thread
+    if isinstance(value, str) or (isinstance(value, dict) and ids & set(map(fold, value))):
+        walk.note_reach(where, "a conversation that is stored at the provider")
+
+
 _SCHEMA = instructed(fields({"type": one_of("json_schema"), "schema": anything}))
 _PROVIDERS_SERVERS = unbounded("servers that the provider calls", reaches=True)
+_AMOUNT = fields({"type": one_of("input_tokens", "tool_uses"), "value": whole(0, MOST_TOKENS)})
+_TURNS = fields({"type": one_of("thinking_turns", "all"), "value": whole(0, MOST_TOKENS)})
+_EDITS: Mapping[str, Check] = {
+    "clear_tool_uses_20250919": fields(
+        {
+            "type": text,
+            "trigger": _AMOUNT,
+            "keep": _AMOUNT,
+            "clear_at_least": _AMOUNT,
+            "clear_tool_inputs": anything,
+            "exclude_tools": items(text),
+        }
+    ),
+    "clear_thinking_20251015": fields({"type": text, "keep": text_or(_TURNS)}),
+}
+"""Edits that only shorten the input. Not here: `compact_20260112`, which is a further call."""
 ANTHROPIC: Mapping[str, Check] = {
     "model": text,
     "max_tokens": _TOKENS,
@@ -207,7 +255,7 @@ ANTHROPIC: Mapping[str, Check] = {
     "temperature": number,
     "top_p": number,
     "top_k": number,
-    "tools": instructed(items(kinds(_TOOLS, _other_tool))),
+    "tools": instructed(tools(kinds(_TOOLS, _other_tool("input_schema", _CUSTOM_TOOL)))),
     "tool_choice": kinds(dict.fromkeys(("auto", "any", "none", "tool"), _NAMED)),
     "thinking": kinds(
         {
@@ -223,11 +271,12 @@ ANTHROPIC: Mapping[str, Check] = {
     "output_format": _SCHEMA,
     "metadata": fields({"user_id": text}),
     "cache_control": _CACHE,
+    "context_management": fields({"edits": items(kinds(_EDITS))}),
     "diagnostics": fields({"previous_message_id": text}),
     "service_tier": text,
     "inference_geo": text,
     "speed": text,
-    "thread": unbounded("a conversation that the provider stores; thread=False sends it whole"),
+    "thread": _thread,
     "container": unbounded("a machine at the provider", reaches=True),
     "mcp_servers": _PROVIDERS_SERVERS,
 }
@@ -243,6 +292,17 @@ _CHAT_PARTS: Mapping[str, Check] = {
     "input_audio": unbounded("audio"),
 }
 _FUNCTION_CALL = fields({"name": text, "arguments": anything, "description": text})
+_REASONING_DETAIL = fields(
+    {
+        "type": one_of("reasoning.text", "reasoning.summary"),
+        "text": text,
+        "summary": text,
+        "signature": text,
+        "id": text,
+        "format": text,
+        "index": number,
+    }
+)
 _CHAT_MESSAGE = fields(
     {
         "role": one_of("system", "developer", "user", "assistant", "tool", "function"),
@@ -262,10 +322,25 @@ _CHAT_MESSAGE = fields(
         "refusal": text,
         "reasoning": text,
         "reasoning_content": text,
+        "reasoning_details": items(_REASONING_DETAIL),
+        "function_call": _FUNCTION_CALL,
+        "channel": text,
+        "partial": flag,
     }
 )
-_FUNCTION = fields({"name": text, "description": text, "parameters": anything, "strict": flag})
-_CHAT_TOOL = fields({"type": text, "function": _FUNCTION})
+_FUNCTION = fields(
+    {
+        "name": text,
+        "description": text,
+        "parameters": anything,
+        "strict": flag,
+        "return": anything,  # as transformers' get_json_schema writes it
+    }
+)
+_CHAT_TOOL = agents_tool(
+    fields({"type": text, "function": _FUNCTION}),
+    *("function", "parameters", "strict", "cache_control"),  # a function may be written flat
+)
 _JSON_ANSWER = instructed(
     fields(
         {
@@ -277,11 +352,12 @@ _JSON_ANSWER = instructed(
         }
     )
 )
+_EFFORT = one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")
 CHAT: Mapping[str, Check] = {
     "model": text,
     "messages": items(_CHAT_MESSAGE),
     "stream": flag,
-    "stream_options": fields({"include_usage": flag}),
+    "stream_options": fields({"include_usage": flag, "include_obfuscation": flag}),
     "max_tokens": _TOKENS,
     "max_completion_tokens": _TOKENS,
     "n": whole(1, MOST_ANSWERS),
@@ -289,6 +365,11 @@ CHAT: Mapping[str, Check] = {
     "top_p": number,
     "frequency_penalty": number,
     "presence_penalty": number,
+    # Below 1, it would prefer what the prompt has, such as the marks between messages: tokens that
+    # no stream shows.
+    "repetition_penalty": number_from(1, 10),
+    "top_k": whole(-1, 2**31),
+    "min_p": number,
     "logit_bias": anything,
     "logprobs": flag,
     "top_logprobs": whole(0, 100),
@@ -296,15 +377,26 @@ CHAT: Mapping[str, Check] = {
     "stop": text_or(items(text)),
     "user": text,
     "metadata": anything,
-    "reasoning_effort": one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "reasoning_effort": _EFFORT,
+    "reasoning": fields({"effort": _EFFORT}),
+    "enable_thinking": flag,
+    "chat_template_kwargs": fields({"enable_thinking": flag, "thinking": flag}),
+    "verbosity": one_of("low", "medium", "high"),
+    "prompt_cache_key": text,
+    "safety_identifier": text,
+    "store": only(False),
     "response_format": kinds(
         {
             "text": fields({"type": text}),
             "json_object": _JSON_ANSWER,
             "json_schema": _JSON_ANSWER,
+            "json": _JSON_ANSWER,
+            "regex": instructed(fields({"type": text, "value": text})),
         }
     ),
-    "tools": instructed(items(kinds({"function": _CHAT_TOOL}, _other_tool))),
+    "tools": instructed(
+        tools(kinds({"function": _CHAT_TOOL}, _other_tool("function", _CHAT_TOOL)))
+    ),
     "tool_choice": text_or(
         fields({"type": one_of("function"), "function": fields({"name": text})})
     ),
@@ -324,8 +416,7 @@ REQUESTS: Mapping[ProviderEnum, Check] = {
 }
 LEFT_OUT = frozenset(
     {
-        *("billing_policy", "compaction", "context_management", "fallback_credit_token"),
-        "fallbacks",
+        *("billing_policy", "compaction", "fallback_credit_token", "fallbacks"),
     }
 )
 """Fields of the SDKs that are left out on purpose: others pay, or the provider makes further calls

@@ -17,11 +17,13 @@ from llm_agent_builder.bounded_json import (
     MAX_DEPTH,
     MAX_VALUES,
     SLICE,
+    Cut,
     Doubled,
     TooComplexError,
     UnreadableError,
     read_json,
     read_json_pieces,
+    written_length,
 )
 
 MIB = 1024 * 1024
@@ -67,9 +69,28 @@ def test_long_text_is_read_by_its_beginning_and_never_ends_within_an_escape() ->
     body = ('["' + '", "'.join(long) + '"]').encode()
     found = finish(read_json(body))
     for text, written in zip(found, long, strict=True):
-        assert text.endswith(CUT)
-        assert json.loads(f'"{written}"').startswith(text.removesuffix(CUT))
+        begins = text.partition(CUT)[0]
+        assert len(begins) < len(text)
+        assert json.loads(f'"{written}"').startswith(begins)
         assert len(text) > 30
+
+
+@given(st.integers(0, 3 * LONGEST), st.sampled_from(["x", "é", "\U0001f600"]), st.integers(1, 500))
+def test_length_of_what_is_cut_is_known_exactly(length: int, letter: str, size: int) -> None:
+    body = json.dumps({"a": letter * length}, ensure_ascii=False).encode()
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    found = finish(read_json_pieces(pieces))["a"]
+    assert (len(found) > LONGEST, isinstance(found, Cut)) == (length > LONGEST,) * 2
+    assert written_length(found) == length
+    assert found.removesuffix(CUT) == letter * min(length, LONGEST)
+
+
+@given(st.text(min_size=LONGEST - 40, max_size=LONGEST + 40), st.booleans(), st.booleans())
+def test_length_is_never_more_than_what_is_written(text: str, escapes: bool, forged: bool) -> None:
+    text += f"{CUT}{10**9}" * forged
+    written = json.dumps({"a": text}, ensure_ascii=escapes).encode("utf-8", "replace")
+    for found in (finish(read_json_pieces([written])), finish(read_json(written))):
+        assert written_length(found["a"]) <= len(written)
 
 
 def test_key_that_is_there_twice_is_found_however_it_is_written_and_cut() -> None:

@@ -11,7 +11,13 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_agent_builder.models.price import cost, highest_rates, is_standard, price_table
+from llm_agent_builder.models.price import (
+    context_window,
+    cost,
+    highest_rates,
+    is_standard,
+    price_table,
+)
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.usage import Usage
 
@@ -119,3 +125,19 @@ def test_table_names_its_version_and_its_newest_price() -> None:
 )
 def test_other_tiers_are_not_priced(value: object, standard: bool) -> None:
     assert is_standard(value) is standard
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "window"),
+    [
+        (A, "claude-haiku-4-5", 200_000),
+        (HF, "meta-llama/Llama-3.3-70B-Instruct:groq", 131_072),
+        (HF, "meta-llama/Llama-3.3-70B-Instruct", 131_072),
+        (HF, "unheard/of", None),
+        (A, "", None),
+    ],
+)
+def test_context_window_is_that_of_the_largest_partner(
+    provider: ProviderEnum, model: str, window: int | None
+) -> None:
+    assert context_window(provider, model) == window

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import random
 import re
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,11 +22,13 @@ from hypothesis import strategies as st
 
 from llm_agent_builder.models.request_facts import RequestFacts
 from llm_agent_builder.providers import ProviderEnum
-from server.budgets import RunBudget
+from server.budgets import LEAST_SHARE, RunBudget
 from server.daily_budget import DailyBudget
 from server.gateway import Grant
-from server.ledgers import Amount, BudgetError, Caps, Ledger, Reservation
-from tests.server.gateway_client import MODEL, ask, asking, bearer, facts_of, through
+from server.ledgers import NANO, Amount, BudgetError, Caps, Ledger, Reservation
+from server.metering import today
+from server.store import Store
+from tests.server.gateway_client import MODEL, ask, asking, bearer, eventually, facts_of, through
 from tests.upstream import Answer, Received, message, message_events, scripted
 
 A, HF = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
@@ -166,6 +171,30 @@ def test_refusal_of_a_call_says_how_it_would_fit(
     reserve(purse, asked_for(max_tokens=fits))
 
 
+def chat(**more: Any) -> RequestFacts:
+    body = {"model": PLAIN_HF, "messages": [{"role": "user", "content": "hi"}], **more}
+    return facts_of(json.dumps(body).encode(), HF)
+
+
+def test_limit_that_some_servers_ignore_limits_nothing() -> None:
+    with pytest.raises(BudgetError) as refused:
+        budget(usd=0.01).reserve(HF, chat(max_completion_tokens=16), DAY, free=False)
+    said = str(refused.value)
+    assert "it sets max_completion_tokens alone, which some servers ignore" in said
+    assert re.search(r"Set max_tokens to [\d,]+ or less", said)
+    streamed = chat(max_completion_tokens=16, stream=True)
+    assert budget(usd=0.01).reserve(HF, streamed, DAY, free=False).cut_at is not None
+    with pytest.raises(BudgetError, match="max_completion_tokens alone"):
+        budget(tokens=20_000).reserve(HF, chat(max_completion_tokens=16), DAY, free=True)
+
+
+@pytest.mark.parametrize("limits", [(16, 2000), (2000, 16)])
+def test_larger_of_two_limits_counts(limits: tuple[int, int]) -> None:
+    asked = chat(max_tokens=limits[0], max_completion_tokens=limits[1])
+    assert asked.most_output_tokens == 2000
+    assert chat(max_tokens=16).most_output_tokens == 16
+
+
 def test_refusal_of_more_answers_than_tokens_that_are_left_says_to_ask_for_fewer() -> None:
     asked = facts_of(json.dumps({**asking(), "n": 128}).encode(), HF)
     with pytest.raises(BudgetError, match=r"100 are left\. Ask for fewer answers, or raise"):
@@ -213,11 +242,34 @@ def test_stream_of_a_model_that_shows_all_it_writes_may_begin() -> None:
     assert reserve(RunBudget(Ledger("run", Caps(tokens=5_000))), own, free=True).cut_at is not None
 
 
+@pytest.mark.parametrize(
+    "late", [{"tools": [{"type": "function", "function": {"name": "f"}}]}, {"logit_bias": {"1": 5}}]
+)
+@pytest.mark.parametrize("free", [True, False])
+def test_stream_that_shows_late_what_is_written_has_to_fit_on_any_server(
+    late: dict[str, Any], free: bool
+) -> None:
+    with pytest.raises(BudgetError, match=r"can't be cut off there instead: it .*shown"):
+        budget(tokens=5_000).reserve(HF, chat(stream=True, **late), DAY, free=free)
+    fits = chat(stream=True, max_tokens=1_000, **late)
+    assert budget(tokens=5_000).reserve(HF, fits, DAY, free=free).cut_at is None
+
+
 def test_what_is_free_is_not_understood_only_where_tokens_are_counted() -> None:
     asked = facts(model="llama3.2", keep_alive="5m")
     reserve(budget(usd=0.01), asked, free=True)
     with pytest.raises(BudgetError, match="keep_alive"):
         reserve(budget(tokens=5_000), asked, free=True)
+
+
+def test_large_picture_fits_where_its_tokens_do() -> None:
+    data = base64.b64encode(random.Random(1).randbytes(1_500_000)).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    parts = [{"type": "image", "source": source}, {"type": "text", "text": "what is it?"}]
+    asked = facts(messages=[{"role": "user", "content": parts}])
+    assert asked.body_bytes > 2_000_000
+    assert reserve(budget(tokens=6_000), asked).cut_at is None
+    assert reserve(budget(usd=0.1), asked).cut_at is None
 
 
 @pytest.mark.parametrize("ttl", ["5m", "1h"])
@@ -235,6 +287,123 @@ def test_input_is_never_estimated_below_a_token_a_byte(text: str, most: int, ima
     found = facts_of(encoded)
     assert found.most_input_tokens >= len(encoded) + images * 5000
     assert found.most_output_tokens == most
+
+
+# ---------------------------------------------------------------- a share of the day
+
+
+def of_day(caps: Caps, **run: Any) -> RunBudget:
+    return RunBudget(Ledger("run", Caps(**run)), DailyBudget(caps, lambda: DAY))
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        (f"{PLAIN_HF}:groq", 131_072),  # their context window
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", 262_144),
+        ("Qwen/Qwen2.5-7B-Instruct", LEAST_SHARE),  # of 32,768, but cut by bytes
+        ("meta-llama/Llama-3-unheard-of", LEAST_SHARE),
+    ],
+)
+@pytest.mark.parametrize("answers", [1, 3])
+def test_stream_that_does_not_say_its_length_leaves_the_rest_of_the_day_to_others(
+    model: str, most: int, answers: int
+) -> None:
+    purse, asked = of_day(Caps(tokens=10_000_000)), chat(model=model, stream=True, n=answers)
+    held = purse.reserve(HF, asked, DAY, free=False)
+    assert held.amount.tokens == asked.most_input_tokens + most * answers
+    assert held.cut_at is not None
+    assert held.amount.tokens - asked.most_input_tokens - 100 < held.cut_at < most * answers
+    assert "Set max_tokens" in str(held.cut_error)
+    assert f"may take {most * answers:,} tokens of it" in str(held.cut_error)
+    held.settle(None)
+    assert reserve(purse, facts(max_tokens=5_000_000)).cut_at is None
+
+
+def test_stream_that_does_not_say_its_length_takes_dollars_of_the_day_for_its_longest() -> None:
+    purse = of_day(Caps(usd=5))
+    held = purse.reserve(HF, chat(stream=True), DAY, free=False)
+    assert 0 < held.amount.nano < 300_000_000
+    assert held.cut_error is not None
+    assert held.cut_error.cap == "day_usd"
+
+
+@pytest.mark.parametrize(
+    ("day", "run", "more", "cap"),
+    [
+        ({"tokens": 5_000}, {}, {}, "day_tokens"),  # less is left than it would reserve
+        ({"usd": 5}, {"tokens": 5_000}, {}, "run_tokens"),
+        ({}, {"tokens": 1_000_000}, {}, "run_tokens"),  # the run's own, which is for itself
+        ({"tokens": 400_000}, {}, {"max_tokens": 500_000}, "day_tokens"),  # it says its length
+    ],
+)
+def test_stream_takes_all_that_is_left_where_that_is_less_or_its_own(
+    day: dict[str, Any], run: dict[str, Any], more: dict[str, Any], cap: str
+) -> None:
+    purse, asked = of_day(Caps(**day), **run), chat(stream=True, **more)
+    held = purse.reserve(HF, asked, DAY, free=False)
+    assert held.amount.tokens == {**day, **run}["tokens"]
+    assert held.cut_error is not None
+    assert held.cut_error.cap == cap
+    assert "where it is used up" in str(held.cut_error)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"max_completion_tokens": 16},
+        {"stream": True, "tools": [{"type": "function", "function": {"name": "f"}}]},
+    ],
+)
+@pytest.mark.parametrize("answers", [1, 3])
+def test_call_that_can_not_be_cut_and_does_not_say_its_length_needs_its_models_longest_answer(
+    more: dict[str, Any], answers: int
+) -> None:
+    asked = chat(n=answers, **more)
+    needed = asked.most_input_tokens + 131_072 * answers
+    held = budget(tokens=needed).reserve(HF, asked, DAY, free=False)
+    assert (held.amount.tokens, held.cut_at) == (needed, None)
+    with pytest.raises(BudgetError, match="Set max_tokens"):
+        budget(tokens=needed - 1).reserve(HF, asked, DAY, free=False)
+
+
+def test_limit_above_the_models_longest_answer_counts_though_some_servers_ignore_it() -> None:
+    held = budget(tokens=10**6).reserve(HF, chat(max_completion_tokens=500_000), DAY, free=False)
+    assert held.amount.tokens > 500_000
+
+
+@pytest.mark.parametrize(("model", "free"), [("Qwen/unheard-of", False), (PLAIN_HF, True)])
+def test_call_whose_length_nobody_knows_is_refused(model: str, free: bool) -> None:
+    with pytest.raises(BudgetError, match="sets no max_tokens"):
+        budget(tokens=10_000_000).reserve(HF, chat(model=model), DAY, free=free)
+
+
+def test_client_that_leaves_a_stream_costs_the_day_no_more_than_the_longest_answer(
+    tmp_path: Path,
+) -> None:
+    piece = b'data: {"choices": [{"index": 0, "delta": {"content": " a"}}]}\n\n'
+    store = Store(tmp_path, f"sqlite:///{tmp_path / 'runs.sqlite3'}")
+    daily = DailyBudget(Caps(usd=5), today, store.spending.exchange)
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
+        body = {"model": PLAIN_HF, "stream": True, "messages": []}
+        async with session.post("/v1/chat/completions", json=body, headers=bearer(grant)) as first:
+            await first.content.readany()
+            during, _ = await ask(session, grant, json=asking())
+        await eventually(lambda: daily.ledger(today()).used.calls == 2)
+        after, _ = await ask(session, grant, json=asking())
+        return [during, after]
+
+    def answer(request: Received) -> Answer:
+        if request.path.endswith("completions"):
+            return Answer(headers=SSE, chunks=[piece] * 500, pause=0.02)
+        return Answer(body=message("hi"))
+
+    with closing(store), scripted(answer) as upstream:
+        seen = through(upstream.url, client, budget=RunBudget(Ledger("run", Caps()), daily))
+    assert seen.result == [200, 200]
+    assert daily.ledger(today()).used.nano < NANO
 
 
 # ---------------------------------------------------------------- side by side

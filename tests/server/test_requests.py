@@ -176,6 +176,9 @@ def test_what_sdks_send_passes_under_every_budget(budget: str) -> None:
             await sdk.messages.count_tokens(model=PLAIN, messages=asked["messages"])
             await sdk.beta.messages.tool_runner(**asked, tools=[add], thread=False).until_done()
             await sdk.beta.messages.create(**asked, betas=["structured-outputs-2025-11-13"])
+            edits: Any = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+            betas: Any = ["context-management-2025-06-27"]
+            await sdk.beta.messages.create(**asked, betas=betas, context_management=edits)
             schema = anthropic.transform_schema({"type": "object", "properties": {}})
             kept: Any = {"format": {"type": "json_schema", "schema": schema}}
             await sdk.messages.create(**asked, output_config=kept)
@@ -208,7 +211,7 @@ def test_what_sdks_send_passes_under_every_budget(budget: str) -> None:
     with scripted(answer) as upstream:
         seen = through(upstream.url, client, budget=BUDGETS[budget]())
     assert {call["http.response.status_code"] for call in seen.calls} == {200}
-    assert len(seen.calls) == 8
+    assert len(seen.calls) == 9
 
 
 # ---------------------------------------------------------------- headers
