@@ -13,6 +13,7 @@ from typing import Any
 
 from llm_agent_builder.json_picker import JsonPicker, Path
 from llm_agent_builder.sse_events import SseEvents
+from llm_agent_builder.stream_text import RepeatedKeyError, StreamText, unique
 from llm_agent_builder.usage import AnthropicCount, ChatCount, Usage, UsageCount
 
 _MOST_REASONS = 200
@@ -34,7 +35,8 @@ class Seen:
     text_started: bool = False
     """Whether a stream has begun to write, after its opening events."""
     text_bytes: int = 0
-    """Of what a stream has written: at least as many as the tokens that are to be seen in it."""
+    """Of what a stream has written, where that is counted: at least as many as the tokens that are
+    to be seen in it."""
 
     @property
     def usage(self) -> Usage | None:
@@ -61,20 +63,6 @@ class Seen:
 
 def _take_text(value: object) -> str | None:
     return value[:200] if isinstance(value, str) else None
-
-
-def _text_size(value: object) -> int:
-    """Return the bytes of all text inside `value`, which may be as deep as a parser allows."""
-    size, left = 0, [value]
-    while left:
-        value = left.pop()
-        if isinstance(value, str):
-            size += len(value.encode("utf-8", "replace"))
-        elif isinstance(value, dict):
-            left += value.values()
-        elif isinstance(value, list):
-            left += value
-    return size
 
 
 # ---------------------------------------------------------------- whole answers
@@ -125,57 +113,67 @@ _TEXT_ONLY = re.compile(rb'\s*{\s*"type"\s*:\s*"(?:content_block_(delta|stop)|pi
 """How Anthropic's events without usage begin."""
 
 
-class _RepeatedKeyError(ValueError):
-    """An object names something twice: parsers differ in which they take."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _RepeatedKeyError
-    return found
-
-
 class _StreamReader:
     """Reads an answer that is a stream of server-sent events, each a JSON object."""
 
     def __init__(self, count: UsageCount, *, count_text: bool) -> None:
         self.seen = Seen(count)
-        self._count_text = count_text
-        self._events = SseEvents(mark=b"usage")
+        self._text = StreamText() if count_text else None
+        self._is_doubled = False
+        """Whether the present event names something twice."""
+        on_line = None if self._text is None else self._text.take_line
+        self._events = SseEvents(b"usage", on_line)
 
     def feed(self, piece: bytes) -> None:
         for data in self._events.feed(piece):
             self._parse(data)
         if self._events.skipped:
             self._take_skipped()
+        if (text := self._text) is not None:
+            self.seen.text_bytes = text.size + text.beyond(self._events.open_bytes)
 
     def finish(self) -> None:
         for data in self._events.finish():
             self._parse(data)
+        if self._text is not None:
+            self.seen.text_bytes = self._text.size
 
     def _take_skipped(self) -> None:
         """Take an event that was too long to be read: all of it may be text."""
-        self.seen.text_bytes += self._events.skipped
+        if self._text is not None:
+            self._text.size += self._events.skipped
         self._events.skipped = 0
         self.seen.count.is_odd |= self._events.skipped_mark
 
     def _parse(self, data: bytes) -> None:
         may_say_usage = b"usage" in data or b"\\u00" in data
-        if not self._count_text and not may_say_usage and (match := _TEXT_ONLY.match(data)):
+        if self._text is None and not may_say_usage and (match := _TEXT_ONLY.match(data)):
             self.seen.text_started = self.seen.text_started or match[1] == b"delta"
             return
-        try:
-            event = json.loads(data)
-            if may_say_usage:
-                json.loads(data, object_pairs_hook=_unique)
-        except _RepeatedKeyError:
-            self.seen.count.is_odd = True
-        except (ValueError, RecursionError):
-            self.seen.count.is_odd |= b"usage" in data
-            return
+        event = self._event_of(data, strictly=may_say_usage or self._text is not None)
         if isinstance(event, dict):
             self._take(event)
+        if self._text is None:
+            return
+        if isinstance(event, dict) and not self._is_doubled:
+            self._text.take_event(event, data)
+        else:
+            self._text.take_data(data)
+
+    def _event_of(self, data: bytes, *, strictly: bool) -> object:
+        """Return what an event's data says; None: it isn't JSON."""
+        may_say_usage = b"usage" in data or b"\\u00" in data
+        self._is_doubled = False
+        try:
+            try:
+                return json.loads(data, object_pairs_hook=unique if strictly else None)
+            except RepeatedKeyError:
+                self._is_doubled = True
+                self.seen.count.is_odd |= may_say_usage
+                return json.loads(data)
+        except (ValueError, RecursionError):
+            self.seen.count.is_odd |= b"usage" in data
+            return None
 
     def _take(self, event: dict[str, Any]) -> None:
         raise NotImplementedError
@@ -204,7 +202,7 @@ class _AnthropicStream(_StreamReader):
         elif kind == "error":
             self._take_error(event.get("error"))
         else:
-            self._take_text(kind, event.get("delta") or event.get("content_block"))
+            self.seen.text_started = self.seen.text_started or kind == "content_block_delta"
 
     def _take_end(self, usage: object, delta: object) -> None:
         self.seen.count.take_object(usage)
@@ -212,11 +210,6 @@ class _AnthropicStream(_StreamReader):
             self.seen.is_whole = True
         if isinstance(delta, dict):
             self.seen.take_reason(delta.get("stop_reason"))
-
-    def _take_text(self, kind: object, shown: object) -> None:
-        self.seen.text_started = self.seen.text_started or kind == "content_block_delta"
-        if self._count_text and shown:
-            self.seen.text_bytes += max(1, _text_size(shown))
 
 
 class _ChatCompletionStream(_StreamReader):
@@ -253,10 +246,8 @@ class _ChatCompletionStream(_StreamReader):
         self.seen.is_whole |= reason is not None
         self.seen.count.take_object(choice.get("usage"))
         delta = choice.get("delta")
-        if isinstance(delta, dict):
-            size = _text_size({key: value for key, value in delta.items() if key != "role"})
-            self.seen.text_started = self.seen.text_started or size > 0
-            self.seen.text_bytes += max(1, size)
+        if isinstance(delta, dict) and any(delta[key] for key in delta if key != "role"):
+            self.seen.text_started = True
 
 
 Reader = _JsonReader | _StreamReader

@@ -328,7 +328,7 @@ def test_event_without_an_end_or_without_json_that_may_say_usage_makes_it_unknow
 
 
 def fed(pieces: list[bytes]) -> Seen:
-    reader = chat_completion_reader(stream=True)
+    reader = chat_completion_reader(stream=True, count_text=True)
     for piece in pieces:
         reader.feed(piece)
     reader.finish()

@@ -257,6 +257,22 @@ def test_stream_that_does_not_come_as_one_is_cut_by_its_bytes(kind: str) -> None
     assert streamed(answer, of)["error.type"] == "budget"
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'data: {"choices": [{"text": "word word"}]}\n\n',
+        b'data: {"choices": [{"delta": {"content": "word word"}}], "choices": []}\n\n',
+        b"data: word word\n\n",
+        b": word word\n\n",
+        b'data: {"choices": [{"delta": {"content": "word word"}}]}\n',
+    ],
+)
+def test_stream_in_an_unfamiliar_form_is_cut_by_its_bytes(event: bytes) -> None:
+    of = purse(tokens=3000)
+    answer = Answer(headers=SSE, chunks=[event * 50] * 400, pause=0.002)
+    assert streamed(answer, of)["error.type"] == "budget"
+
+
 def test_cost_of_a_run_is_unknown_where_a_call_was_given_up_that_may_be_paid_for() -> None:
     tally = Tally()
     known = used_by(said({"input_tokens": 3, "output_tokens": 5}), purse())
