@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 
 from server.calls import Call, error_event
 from server.ledgers import Amount, BudgetError, Reservation
-from server.metering import Meter
+from server.metering import Meter, encoding_of
 from server.recording import Recording
 from server.turns import Turns
 from server.waits import Wait, Waits
@@ -206,7 +206,7 @@ class Return:
         return wanted and is_stream(answer.headers)
 
     def _can_add(self, answer: Answer) -> bool:
-        plain = answer.headers.get("Content-Encoding", "identity").lower() == "identity"
+        plain = encoding_of(answer.headers) == "identity"
         is_between = self._events is None or self._events.between
         return plain and is_between and self._may_add(answer)
 
