@@ -181,11 +181,10 @@ class StreamText:
                 is_plain = counts or value is None
                 keys += self._changed("." + key, key) if is_plain else _bytes_of(key)
             sizes[key] = self._of(value, key, counts=counts)
-        if "top_logprobs" in sizes:
-            sizes["top_logprobs"] //= _ALTERNATIVES
+        top = sizes.pop("top_logprobs", 0) // _ALTERNATIVES
         reasoning = [sizes.pop(key) for key in _REASONING if key in sizes]
         odds = sizes.pop("logprobs", 0)  # the same text once more
-        return keys + max(odds, sum(sizes.values()) + max(reasoning, default=0))
+        return keys + max(odds, top, sum(sizes.values()) + max(reasoning, default=0))
 
     def _changed(self, place: str, text: str) -> int:
         """Return the bytes of a name, 0 where it is the same as before."""
