@@ -129,6 +129,23 @@ def test_answer_of_any_status_and_form_counts_as_it_should(answer: Answer, count
 
 
 @pytest.mark.parametrize(
+    ("statuses", "counts"),
+    [
+        ([307, 400, 401, 402, 403, 404, 405, 409, 413, 422, 424, 429, 451, 503, 529], "nothing"),
+        ([408, 460, 499, 500, 501, 502, 504, 520, 521, 522, 523, 524, 525, 530, 598], "reserved"),
+    ],
+)
+def test_error_costs_nothing_only_where_it_says_that_no_model_has_worked(
+    statuses: list[int], counts: str
+) -> None:
+    for status in statuses:
+        of = purse()
+        event = used_by(Answer(status, {"Content-Type": "text/html"}, b"<html>sorry"), of)
+        assert of.run.used == (worst(purse()) if counts == "reserved" else Amount(calls=1))
+        assert event["unpriced"] is (counts == "reserved")
+
+
+@pytest.mark.parametrize(
     "head",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{}",
