@@ -42,8 +42,7 @@ class Seen:
     def usage(self) -> Usage | None:
         """What the answer used; None: not known."""
         usage = self.count.usage if self.count.said and self.is_whole else None
-        wrote_nothing = usage is not None and self.text_started and not usage.output_tokens
-        return None if wrote_nothing else usage  # a zero that the text disproves
+        return usage if usage is not None and usage.output_tokens else None  # no answer has none
 
     @property
     def at_least(self) -> Usage:

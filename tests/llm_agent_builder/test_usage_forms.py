@@ -309,11 +309,19 @@ def test_usage_behind_the_end_of_a_stream_counts() -> None:
     assert seen_by(chat_completion_reader(stream=True), data).usage == Usage(3, 500)
 
 
-def test_zero_output_that_the_text_disproves_is_unknown() -> None:
-    data = chat_stream([{"prompt_tokens": 3, "completion_tokens": 0}])
-    assert seen_by(chat_completion_reader(stream=True), data).usage is None
-    data = chat_stream([{"prompt_tokens": 3, "completion_tokens": 0}], text="")
-    assert seen_by(chat_completion_reader(stream=True), data).usage == Usage(3, 0)
+def test_zero_output_is_unknown_with_text_and_without() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3}
+    for text in ("hi", ""):
+        data = chat_stream([usage], text=text)
+        assert seen_by(chat_completion_reader(stream=True), data).usage is None
+    data = json.dumps({"choices": [{"message": {"content": "hi"}}], "usage": usage}).encode()
+    assert seen_by(chat_completion_reader(stream=False), data).usage is None
+    nothing = {"input_tokens": 3, "output_tokens": 0}
+    seen = seen_by(anthropic_reader(stream=True), message_stream([nothing, nothing]))
+    assert seen.usage is None
+    assert seen.at_least == Usage(3)
+    data = json.dumps({"content": [], "usage": nothing}).encode()
+    assert seen_by(anthropic_reader(stream=False), data).usage is None
 
 
 def test_event_without_an_end_or_without_json_that_may_say_usage_makes_it_unknown() -> None:

@@ -182,7 +182,7 @@ def test_chat_completion_streamed_to_hugging_faces_sdk_is_metered(
 
 
 def test_route_that_the_answer_names_decides_the_price() -> None:
-    body = {"choices": [], "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}}
+    body = {"choices": [], "usage": {"prompt_tokens": 999_999, "completion_tokens": 1}}
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
         headers = {"Authorization": f"Bearer {grant.token.reveal()}"}
