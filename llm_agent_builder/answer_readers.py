@@ -96,13 +96,15 @@ class _JsonReader:
         seen, name = self.seen, path[-1]
         if path[0] == "usage":
             seen.count.take(path[1:], value)
+        elif path == ("error",):
+            seen.error = "error" if value else seen.error
         elif name == "model":
             seen.model = _take_text(value)
         elif name == "id":
             seen.id = _take_text(value)
         elif name == "type":
             seen.error = _take_text(value)
-        else:
+        elif path in self.WANTED:
             seen.take_reason(value)
 
 
@@ -110,6 +112,7 @@ class _JsonReader:
 
 _TEXT_ONLY = re.compile(rb'\s*{\s*"type"\s*:\s*"(?:content_block_(delta|stop)|ping)"')
 """How Anthropic's events without usage begin."""
+_WORDLESS = {"ping", "message_start", "content_block_stop", "message_stop"}
 
 
 class _StreamReader:
@@ -147,7 +150,8 @@ class _StreamReader:
     def _parse(self, data: bytes) -> None:
         may_say_usage = b"usage" in data or b"\\u00" in data
         if self._text is None and not may_say_usage and (match := _TEXT_ONLY.match(data)):
-            self.seen.text_started = self.seen.text_started or match[1] == b"delta"
+            if match[1] == b"delta":
+                self._take_words()
             return
         event = self._event_of(data, strictly=may_say_usage or self._text is not None)
         if isinstance(event, dict):
@@ -177,6 +181,10 @@ class _StreamReader:
     def _take(self, event: dict[str, Any]) -> None:
         raise NotImplementedError
 
+    def _take_words(self) -> None:
+        """Take that something was written: what was said of usage before it is not all."""
+        self.seen.text_started = True
+
     def _take_error(self, error: object) -> None:
         if isinstance(error, dict):
             error = error.get("type")
@@ -184,69 +192,105 @@ class _StreamReader:
 
 
 class _AnthropicStream(_StreamReader):
-    """Usage at the start (input), then cumulative at the end (output): both are needed."""
+    """Usage at the start (input), then cumulative at the end (output), with the stop reason.
 
-    def __init__(self, count: UsageCount, *, count_text: bool) -> None:
-        super().__init__(count, count_text=count_text)
-        self.seen.is_whole = False
-
-    def _take(self, event: dict[str, Any]) -> None:
-        kind = event.get("type")
-        if kind == "message_start" and isinstance(message := event.get("message"), dict):
-            self.seen.model = _take_text(message.get("model"))
-            self.seen.id = _take_text(message.get("id"))
-            self.seen.count.take_object(message.get("usage"))
-        elif kind == "message_delta":
-            self._take_end(event.get("usage"), event.get("delta"))
-        elif kind == "error":
-            self._take_error(event.get("error"))
-        else:
-            self.seen.text_started = self.seen.text_started or kind == "content_block_delta"
-
-    def _take_end(self, usage: object, delta: object) -> None:
-        self.seen.count.take_object(usage)
-        if isinstance(usage, dict) and usage.get("output_tokens") is not None:
-            self.seen.is_whole = True
-        if isinstance(delta, dict):
-            self.seen.take_reason(delta.get("stop_reason"))
-
-
-class _ChatCompletionStream(_StreamReader):
-    """Usage in the last chunk, whose choices are empty; some send it with each chunk, growing.
-
-    Moonshot puts it into a choice, Groq beside it as `x_groq`.
+    Both are needed, and nothing may be written behind them.
     """
 
     def __init__(self, count: UsageCount, *, count_text: bool) -> None:
         super().__init__(count, count_text=count_text)
         self.seen.is_whole = False
+        self._needed = {"output", "reason"}
+        """What has not come yet since something was written."""
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind = event.get("type")
+        self.seen.count.take_object(event.get("usage"))
+        if isinstance(message := event.get("message"), dict):
+            self._take_start(message)
+        if kind == "message_delta":
+            self._take_end(event.get("usage"), event.get("delta"))
+        elif kind == "error":
+            self._take_error(event.get("error"))
+        elif kind == "content_block_start":  # a block may begin with some of its text
+            self._want_all()
+        elif kind not in _WORDLESS:
+            self._take_words()
+
+    def _take_start(self, message: dict[str, Any]) -> None:
+        self.seen.model = _take_text(message.get("model")) or self.seen.model
+        self.seen.id = _take_text(message.get("id")) or self.seen.id
+        self.seen.count.take_object(message.get("usage"))
+
+    def _take_words(self) -> None:
+        super()._take_words()
+        self._want_all()
+
+    def _want_all(self) -> None:
+        self._needed = {"output", "reason"}
+        self.seen.is_whole = False
+
+    def _take_end(self, usage: object, delta: object) -> None:
+        if isinstance(usage, dict) and usage.get("output_tokens") is not None:
+            self._needed.discard("output")
+        if isinstance(delta, dict) and delta.get("stop_reason") is not None:
+            self.seen.take_reason(delta["stop_reason"])
+            self._needed.discard("reason")
+        self.seen.is_whole = not self._needed
+
+
+class _ChatCompletionStream(_StreamReader):
+    """Usage in the last chunk, whose choices are empty; some send it with each chunk, growing.
+
+    Moonshot puts it into a choice, Groq beside it as `x_groq`. It is all only if nothing is written
+    behind it, and the stream comes to an end.
+    """
+
+    def __init__(self, count: UsageCount, *, count_text: bool) -> None:
+        super().__init__(count, count_text=count_text)
+        self.seen.is_whole = False
+        self._said = self._ended = False
+        """Whether usage, and an end, have come since something was written."""
 
     def _parse(self, data: bytes) -> None:
-        self.seen.is_whole |= data.strip() == b"[DONE]"
+        self._ended |= data.strip() == b"[DONE]"
         super()._parse(data)
+        self.seen.is_whole = self._said and self._ended
 
     def _take(self, event: dict[str, Any]) -> None:
         seen = self.seen
         seen.model = seen.model or _take_text(event.get("model"))
         seen.id = seen.id or _take_text(event.get("id"))
-        seen.count.take_object(event.get("usage"))
-        if isinstance(own := event.get("x_groq"), dict):
-            seen.count.take_object(own.get("usage"))
         if event.get("error") is not None:
             self._take_error(event["error"])
         choices = event.get("choices")
-        self.seen.is_whole |= not choices and event.get("usage") is not None
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                self._take_choice(choice)
+        found = choices if isinstance(choices, list) else [choices]
+        chosen = [choice for choice in found if isinstance(choice, dict)]
+        if any(map(_has_words, chosen)):
+            self._take_words()
+        self._take_usage(event, chosen)
+        self._ended |= not choices and event.get("usage") is not None
+        for choice in chosen:
+            seen.take_reason(reason := choice.get("finish_reason"))
+            self._ended |= reason is not None
 
-    def _take_choice(self, choice: dict[str, Any]) -> None:
-        self.seen.take_reason(reason := choice.get("finish_reason"))
-        self.seen.is_whole |= reason is not None
-        self.seen.count.take_object(choice.get("usage"))
-        delta = choice.get("delta")
-        if isinstance(delta, dict) and any(delta[key] for key in delta if key != "role"):
-            self.seen.text_started = True
+    def _take_words(self) -> None:
+        super()._take_words()
+        self._said = self._ended = False
+
+    def _take_usage(self, event: dict[str, Any], choices: list[dict[str, Any]]) -> None:
+        own = event.get("x_groq")
+        places = [event, *choices, *([own] if isinstance(own, dict) else [])]
+        for usage in [place.get("usage") for place in places]:
+            self.seen.count.take_object(usage)
+            self._said |= bool(usage)
+
+
+def _has_words(choice: dict[str, Any]) -> bool:
+    delta = choice.get("delta") or choice.get("message")
+    if isinstance(delta, dict):
+        delta = any(delta[key] for key in delta if key not in {"role", "channel"})
+    return bool(delta or choice.get("text"))
 
 
 Reader = _JsonReader | _StreamReader
