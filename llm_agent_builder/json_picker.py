@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +28,8 @@ _LONGEST_KEY = 64
 
 Tree = dict[str, "Tree"]
 """The wanted paths, key by key; a leaf is wanted."""
+UNREADABLE = object()
+"""The value of a wanted path that is too long, or no JSON."""
 
 
 @lru_cache
@@ -52,20 +55,22 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 def _pick(value: Any, tree: Tree, path: Path, found: list[tuple[Path, Any]]) -> None:
     """Add what is wanted of a parsed value, in the order of the text."""
-    if not tree:
-        found.append((path, value))
-    elif isinstance(value, dict):
+    if isinstance(value, list) and "*" in tree:
+        for inner in value:
+            _pick(inner, tree["*"], (*path, "*"), found)
+    elif isinstance(value, dict) and tree and "*" not in tree:
         for key, inner in value.items():
             if key in tree:
                 _pick(inner, tree[key], (*path, key), found)
-    elif isinstance(value, list) and "*" in tree:
-        for inner in value:
-            _pick(inner, tree["*"], (*path, "*"), found)
+    elif path and path[-1] != "*":
+        found.append((path, value))
 
 
 class JsonPicker:
     """Feed it the pieces; `found` holds (path, value) in the order of the text.
 
+    Where a wanted path leads through something that has no such place (a number, a list in place of
+    an object), that is found, with its own path.
     Text that isn't JSON yields nothing sensible, and never an exception.
     """
 
@@ -84,6 +89,8 @@ class JsonPicker:
         self._expect_key = False
         self._value: bytearray | None = None
         self._value_depth = 0
+        self._opens = b""
+        """By what the open value would be the container of wanted ones, and not be picked."""
         self._kept = 0
         """Where in the present piece the open value goes on."""
 
@@ -139,6 +146,10 @@ class JsonPicker:
             self._keep(data[self._kept : place])
             self._finish_value()
             was_open = False
+        if was_open:
+            if token in self._opens:
+                self._value = None
+            self._opens = b""
         self._token(token)
         if self._value is not None and not was_open:
             self._kept = place + 1
@@ -192,9 +203,23 @@ class JsonPicker:
             self._expect_key = bool(self._is_object) and self._is_object[-1]
         else:  # :
             self._expect_key = False
-            if self._value is None and tuple(self._path) in self._wanted:
-                self._value = bytearray()
-                self._value_depth = len(self._path)
+            self._begin_value()
+
+    def _begin_value(self) -> None:
+        """Keep what follows a key, if it is wanted or in the place of what holds wanted ones."""
+        opens = None if self._value is not None or self._deeper else self._inner(self._path)
+        if opens is not None:
+            self._value, self._opens = bytearray(), opens
+            self._value_depth = len(self._path)
+
+    def _inner(self, path: list[str]) -> bytes | None:
+        """Return how containers of wanted values begin here; None: nothing here is wanted."""
+        tree = self._tree
+        for key in path:
+            if key not in tree:
+                return None
+            tree = tree[key]
+        return b"" if not tree else b"[" if "*" in tree else b"{"
 
     def _open(self, *, is_object: bool) -> None:
         if self._deeper or len(self._path) >= self._deepest:
@@ -222,9 +247,8 @@ class JsonPicker:
 
     def _finish_value(self) -> None:
         raw, self._value = bytes(self._value or b""), None
-        if len(raw) > _LONGEST:
-            return
-        try:
-            self.found.append((tuple(self._path), json.loads(raw)))
-        except (ValueError, RecursionError):
-            return
+        value = UNREADABLE
+        if len(raw) <= _LONGEST:
+            with suppress(ValueError, RecursionError):
+                value = json.loads(raw)
+        self.found.append((tuple(self._path), value))

@@ -8,11 +8,11 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _LINE_END = rb"(?>\r\n|\r|\n)"
 _OTHER_LINE = rb"(?:[^d\r\n][^\r\n]*+)?" + _LINE_END
-_EVENT_END = re.compile(_LINE_END + _LINE_END + b"(?>" + _OTHER_LINE + b")*+")
+_EVENT_END = re.compile(_LINE_END + _LINE_END + b"((?:" + _OTHER_LINE + b")*+)")
 """Two line ends of any kind, and the lines that follow up to one that may be data."""
 _REACH = 3
 """Bytes of an end, at most, that an earlier piece had."""
@@ -24,15 +24,22 @@ LONGEST = 256 * 1024
 class SseEvents:
     """Feed it the pieces of a stream; it yields the data of each event that is whole."""
 
-    def __init__(self, mark: bytes = b"") -> None:
+    def __init__(self, mark: bytes = b"", on_line: Callable[[bytes], None] | None = None) -> None:
         self.skipped = 0
         """Bytes of events that were too long; whoever takes notice sets it to 0."""
         self.skipped_mark = False
         """Whether one of those had the mark in it."""
         self._mark = mark
+        self._on_line = on_line
+        """Gets each line that is no data, without its end: names, comments, blank ones."""
         self._held = bytearray()
         self._skips = False
         self._first = True
+
+    @property
+    def open_bytes(self) -> int:
+        """How much of an event there is whose end hasn't come."""
+        return len(self._held)
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Yield the data of the events that `piece` completes."""
@@ -47,6 +54,8 @@ class SseEvents:
             start = match.end()
             if data is not None:
                 yield data
+            if self._on_line is not None and match[1]:
+                self._hand_on(match[1].splitlines())
         self._hold(text, start)
 
     def finish(self) -> Iterator[bytes]:
@@ -78,6 +87,17 @@ class SseEvents:
             return None
         if self._first:
             event, self._first = event.removeprefix(_BOM), False
-        lines = [line for line in event.splitlines() if line.startswith(b"data")]
-        values = [line[5:].removeprefix(b" ") for line in lines if line[4:5] in (b":", b"")]
+        lines = event.splitlines()
+        values = [line[5:].removeprefix(b" ") for line in lines if _is_data(line)]
+        if self._on_line is not None and len(values) < (len(lines) or 1):
+            self._hand_on([line for line in lines if not _is_data(line)] or [b""])
         return b"\n".join(values) if values else None
+
+    def _hand_on(self, lines: list[bytes]) -> None:
+        for line in lines:
+            if self._on_line is not None:
+                self._on_line(line)
+
+
+def _is_data(line: bytes) -> bool:
+    return line.startswith(b"data") and line[4:5] in (b":", b"")

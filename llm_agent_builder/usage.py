@@ -83,11 +83,23 @@ class UsageCount:
             self.is_odd = True
             return
         for place in self.places():
-            self.take(place, _at(usage, place))
+            self._take_inner(usage, place)
+
+    def _take_inner(self, usage: Mapping[str, object], place: Path) -> None:
+        value: object = usage
+        for depth, key in enumerate(place):
+            if not isinstance(value, Mapping):
+                self.take(place[:depth], value)
+                return
+            value = value.get(key)
+        self.take(place, value)
 
     def take(self, place: Path, value: object) -> None:
-        """Take what one place of a usage object has."""
-        if value is None:
+        """Take what one place of a usage object has, or what is there in place of an object."""
+        if value is None or (value == [] and place not in self.places()):
+            return  # some languages write an empty object so
+        if place not in self.places():
+            self.is_odd = True
             return
         if place in self.SETTINGS:
             self.settings.add(value[:40] if isinstance(value, str) else "no text")
@@ -116,15 +128,8 @@ class UsageCount:
         return self.said.get(place, 0)
 
 
-def _at(usage: Mapping[str, object], place: Path) -> object:
-    value: object = usage
-    for key in place:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
 _WRITTEN = "cache_creation"
-_LONG = (_WRITTEN, "ephemeral_1h_input_tokens")
+_SHORT, _LONG = "ephemeral_5m_input_tokens", (_WRITTEN, "ephemeral_1h_input_tokens")
 _SEARCHES = "server_tool_use"
 _ITERATIONS = ("iterations",)
 
@@ -136,7 +141,7 @@ class AnthropicCount(UsageCount):
         {
             *(("input_tokens",), ("output_tokens",)),
             *(("cache_read_input_tokens",), ("cache_creation_input_tokens",)),
-            *((_WRITTEN, "ephemeral_5m_input_tokens"), _LONG, _ITERATIONS),
+            *((_WRITTEN, _SHORT), _LONG, _ITERATIONS),
             *(("output_tokens_details", "thinking_tokens"), (_SEARCHES, "web_search_requests")),
         }
     )
@@ -155,15 +160,14 @@ class AnthropicCount(UsageCount):
     @property
     def at_least(self) -> Usage:
         """What the answer used for certain, also where the rest isn't known."""
-        cached, long = self._get("cache_read_input_tokens"), self._get(*_LONG)
-        written = self._get("cache_creation_input_tokens")
-        written = max(written, long + self._get(_WRITTEN, "ephemeral_5m_input_tokens"))
+        cached, short = self._get("cache_read_input_tokens"), self._get(_WRITTEN, _SHORT)
+        written = max(self._get("cache_creation_input_tokens"), self._get(*_LONG) + short)
         return Usage(
             input_tokens=self._get("input_tokens") + cached + written,
             output_tokens=self._get("output_tokens"),
             cached_tokens=cached,
             cache_write_tokens=written,
-            cache_write_1h_tokens=min(written, long),
+            cache_write_1h_tokens=written - short,  # the dearest, where it isn't said
             reasoning_tokens=self._get("output_tokens_details", "thinking_tokens"),
             web_searches=self._get(_SEARCHES, "web_search_requests"),
         )

@@ -304,7 +304,8 @@ def fuzzed_stream(rng: random.Random) -> tuple[bytes, tuple[int, int] | None, bo
         events: list[Any] = [{"type": "message_start", "message": {"usage": started}}]
         events += [delta] * rng.randint(0, 8)
         usages: list[Any] = [{"output_tokens": written}, odd_usage(odd, "output_tokens")]
-        events += [{"type": "message_delta", "usage": usage} for usage in usages]
+        end_of = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+        events += [{**end_of, "usage": usage} for usage in usages]
         read += cached
     else:
         usage = {"prompt_tokens": read, "completion_tokens": written}

@@ -23,6 +23,22 @@ ROUTES: Mapping[tuple[str, str], tuple[ProviderEnum | None, str]] = {
 }
 """What goes on to a provider, and what OpenTelemetry would call it; None: either provider's."""
 
+_GIVEN_UP = frozenset({408, 460, 499})
+"""4xx by which a proxy gives a request up that a model may be working on."""
+_OVERLOADED = frozenset({503, 529})
+"""5xx by which providers refuse a request before they begin with it."""
+
+
+def _refuses(status: int) -> bool:
+    """Return whether a status says that no model has worked on a request, as redirects do, too.
+
+    500 doesn't, nor do 502, 504 and 52x, which proxies answer when what they wait for takes too
+    long or breaks off.
+    """
+    if status in _OVERLOADED:
+        return True
+    return 300 <= status < 500 and status not in _GIVEN_UP
+
 
 class RefusedError(Exception):
     """A call that the gateway answers itself, in the provider's own form."""
@@ -80,8 +96,8 @@ class Call:
     @property
     def used_nothing(self) -> bool:
         """Whether it is known to have used nothing, by what the upstream has answered so far."""
-        failed = self.status is not None and self.status >= 300
-        return not self.is_chat or not self.sent or (failed and not self.seen.says_usage)
+        refused = self.status is not None and _refuses(self.status)
+        return not self.is_chat or not self.sent or (refused and not self.seen.says_usage)
 
     def event(self) -> ModelCall:
         """Return the call under OpenTelemetry's GenAI attribute names; times in seconds.

@@ -197,7 +197,8 @@ async def _read(answer: aiohttp.ClientResponse, translation: Translation | None)
     """
     if translation is None:
         pieces = answer.content.iter_any()
-        return Answer(answer.status, answer.headers, pieces, _whole_body(answer))
+        whole = _whole_body(answer)
+        return Answer(answer.status, answer.headers, pieces, whole, answer.close)
     try:
         body = translation.back(await _whole_small_body(answer))
     except (aiohttp.ClientError, TimeoutError) as error:

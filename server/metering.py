@@ -38,6 +38,26 @@ _MARKS_IN_SLICE = 8 * 1024
 """Read at once: some 10 ms of work at most."""
 
 
+_PADDING = b"\0"
+"""What may fill a compressed file up behind its last member."""
+
+
+def _inflate() -> zlib._Decompress:
+    """Return a decoder of one member; zlib finds out by its header whether it is gzip."""
+    return zlib.decompressobj(47)
+
+
+def _all_of(headers: Mapping[str, str], name: str) -> str:
+    """Return what all headers of a name say together."""
+    values = [value for each, value in headers.items() if each.lower() == name]
+    return ", ".join(values).strip().lower()
+
+
+def encoding_of(headers: Mapping[str, str]) -> str:
+    """Return an answer's content encoding; several of them are none of `READABLE_ENCODINGS`."""
+    return _all_of(headers, "content-encoding") or "identity"
+
+
 def today() -> date:
     """Return the date by which prices and daily budgets go: UTC's, as providers bill."""
     return datetime.now(UTC).date()
@@ -57,15 +77,14 @@ class Meter:
         stream = headers.get("Content-Type", "").lower().startswith("text/event-stream")
         self._reader: Reader | None = _READERS[call.provider](stream=stream, count_text=count_text)
         call.seen = self._reader.seen
-        encoding = headers.get("Content-Encoding", "identity").strip().lower()
-        # Either of the two names may hold either format: zlib finds out by the header.
-        compressed = encoding in {"gzip", "x-gzip", "deflate"}
-        self._inflate = zlib.decompressobj(47) if compressed else None
+        encoding = encoding_of(headers)
+        self._inflate = _inflate() if encoding in {"gzip", "x-gzip", "deflate"} else None
         self._most = _MOST_READ["stream" if stream else "object"]
         self._most_marks = math.inf if stream else _MOST_MARKS
-        self._came = self._read = self._marks = 0
+        self._came = self._read = self._marks = self._members = 0
         self._counts_all = count_text and not stream
-        if encoding not in {*READABLE_ENCODINGS, "x-gzip", ""}:
+        coded = _all_of(headers, "transfer-encoding") not in {"", "chunked"}
+        if coded or encoding not in {*READABLE_ENCODINGS, "x-gzip"}:
             self._give_up()
 
     def feed(self, chunk: bytes) -> Iterator[None]:
@@ -78,8 +97,10 @@ class Meter:
         self._came += len(chunk)
         if self._counts_all:  # what doesn't come as the stream that was asked for may all be text
             call.seen.text_bytes += len(chunk)
-        for piece in self._decoded(chunk):
-            yield from self._feed_slices(piece)
+        if self._inflate is None:
+            yield from self._feed_slices(chunk)
+        else:
+            yield from self._feed_compressed(chunk)
         if call.first_token is None and call.seen.text_started:
             call.first_token = time.monotonic() - call.started
 
@@ -104,18 +125,30 @@ class Meter:
             if self._reader is not None:
                 self._reader.feed(piece[start : start + size])
 
+    def _feed_compressed(self, chunk: bytes) -> Iterator[None]:
+        for start in range(0, len(chunk), _SMALL_SLICE):
+            members = self._members
+            for piece in self._decoded(chunk[start : start + _SMALL_SLICE]):
+                yield from self._feed_slices(piece)
+            if self._members != members:
+                yield
+
     def _decoded(self, chunk: bytes) -> Iterator[bytes]:
-        if self._inflate is None:
-            yield chunk
-            return
+        """Yield what compressed bytes hold, in slices; they may be of several members."""
         piece = b"x" * _SLICE
         while self._reader is not None and (chunk or len(piece) == _SLICE):
+            if self._inflate is None or self._inflate.eof:
+                chunk = chunk.lstrip(_PADDING)
+                if not chunk:
+                    return
+                self._inflate = _inflate()
+                self._members += 1
             try:
                 piece = self._inflate.decompress(chunk, _SLICE)
             except zlib.error:
                 self._give_up()
                 return
-            chunk = self._inflate.unconsumed_tail
+            chunk = self._inflate.unconsumed_tail or self._inflate.unused_data
             yield piece
 
     def _give_up(self) -> None:

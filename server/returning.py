@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,10 +14,11 @@ from multidict import CIMultiDict
 
 from server.calls import Call, error_event
 from server.ledgers import Amount, BudgetError, Reservation
-from server.metering import Meter
+from server.metering import Meter, encoding_of
 from server.recording import Recording
 from server.turns import Turns
 from server.waits import Wait, Waits
+from server.writing_ahead import TooSlowError, WritingAhead
 
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
 HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
@@ -29,6 +30,8 @@ _REACH = 2
 _MOST_HELD = 64 * 1024
 """Bytes of an event that isn't whole; a longer one goes on in pieces."""
 
+Write = Callable[[bytes], Awaitable[None]]
+
 
 @dataclass(slots=True)
 class Answer:
@@ -39,6 +42,8 @@ class Answer:
     chunks: AsyncIterator[bytes]
     whole: bytes | None = None
     """The body, where all of it had come together with the headers."""
+    close: Callable[[], None] = lambda: None
+    """Ends the upstream's work."""
 
 
 def kept_headers(headers: Mapping[str, str], dropped: Set[str]) -> CIMultiDict[str]:
@@ -133,8 +138,10 @@ class Return:
         except (aiohttp.ClientError, TimeoutError) as error:
             why = self._call.error or f"cut: {type(error).__name__}"
             await self._end_early(answer, response, why)
+        except TooSlowError:
+            self._break_off("client_too_slow")
         except ConnectionError:
-            self._call.error = "client_disconnected"
+            self._call.error = self._call.error or "client_disconnected"
         finally:
             if self.recording is not None:
                 self.recording.end(cut=not done)
@@ -162,7 +169,7 @@ class Return:
         left = self._waits.timeouts.total - (time.monotonic() - self._call.started)
         async with self._waits.until(asyncio.get_running_loop().time() + left) as wait:
             if answer.whole is None:
-                await self._copy_pieces(answer, response, meter, wait)
+                await self._copy_stream(answer, response, meter, wait)
                 await response.write_eof()
                 return
             try:
@@ -177,9 +184,17 @@ class Return:
         for _ in meter.feed(piece):
             await self._turns.take()
 
-    async def _copy_pieces(
+    async def _copy_stream(
         self, answer: Answer, response: web.StreamResponse, meter: Meter, wait: Wait
     ) -> None:
+        """Copy the pieces as fast as the client takes them, or as they come, to cut them."""
+        if self._reservation.cut_at is None:
+            await self._copy_pieces(answer, response.write, meter, wait)
+            return
+        async with WritingAhead(response) as ahead:
+            await self._copy_pieces(answer, ahead.write, meter, wait)
+
+    async def _copy_pieces(self, answer: Answer, write: Write, meter: Meter, wait: Wait) -> None:
         events = self._events = _Events() if self._may_add(answer) else None
         now, idle, end = asyncio.get_running_loop().time, self._waits.timeouts.idle, wait.end
         wait.end = min(end, now() + idle)
@@ -188,13 +203,16 @@ class Return:
             await self._read(meter, chunk)
             piece = chunk if events is None else events.whole(chunk)
             if piece:
-                await response.write(piece)
-            if await self._is_used_up(response, answer):
+                await write(piece)
+            if self._is_used_up():
+                wait.end = min(end, now() + idle)
+                await self._cut(answer, write)
                 return
             wait.end = min(end, now() + idle)
+        wait.end = end
         meter.finish()
         if events is not None and events.rest():
-            await response.write(events.rest())
+            await write(events.rest())
 
     @property
     def _is_local(self) -> bool:
@@ -206,19 +224,22 @@ class Return:
         return wanted and is_stream(answer.headers)
 
     def _can_add(self, answer: Answer) -> bool:
-        plain = answer.headers.get("Content-Encoding", "identity").lower() == "identity"
+        plain = encoding_of(answer.headers) == "identity"
         is_between = self._events is None or self._events.between
         return plain and is_between and self._may_add(answer)
 
-    async def _is_used_up(self, response: web.StreamResponse, answer: Answer) -> bool:
-        """Cut a stream that has written all that its budget allows."""
-        limit, error = self._reservation.cut_at, self._reservation.cut_error
-        if limit is None or error is None or self._call.seen.text_bytes < limit:
-            return False
-        self._on_limit(error)
+    def _is_used_up(self) -> bool:
+        """Say whether a stream has written all that its budget allows."""
+        limit = self._reservation.cut_at
+        return limit is not None and self._call.seen.text_bytes >= limit
+
+    async def _cut(self, answer: Answer, write: Write) -> None:
+        """End the upstream's work first, then the answer: its client may be slow."""
+        answer.close()
         self._call.error = "budget"
+        if (error := self._reservation.cut_error) is not None:
+            self._on_limit(error)
         if not self._can_add(answer):
             self._break_off("budget")
         else:
-            await response.write(error_event(self._call.provider, "billing_error", str(error)))
-        return True
+            await write(error_event(self._call.provider, "billing_error", str(error)))

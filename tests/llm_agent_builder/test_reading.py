@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_agent_builder.answer_readers import Reader, anthropic_reader, chat_completion_reader
-from llm_agent_builder.json_picker import JsonPicker
+from llm_agent_builder.json_picker import UNREADABLE, JsonPicker
 from llm_agent_builder.sse_events import LONGEST, SseEvents
 from llm_agent_builder.usage import Usage, from_anthropic
 
@@ -108,11 +108,11 @@ def test_finish_reason_of_each_choice_is_found() -> None:
     assert seen.finish_reasons == ["stop", "length"]
 
 
-def test_value_that_is_too_long_and_nesting_without_end_are_passed_over() -> None:
+def test_value_that_is_too_long_is_not_kept_and_nesting_without_end_is_passed_over() -> None:
     picker = JsonPicker([("usage",)])
     picker.feed(b'{"usage": "' + b"x" * 100_000 + b'", "deep": ' + b"[" * 1_000_000)
     picker.feed(b"]" * 1_000_000 + b', "usage": 7}')
-    assert picker.found == [(("usage",), 7)]
+    assert picker.found == [(("usage",), UNREADABLE), (("usage",), 7)]
 
 
 # ---------------------------------------------------------------- streams

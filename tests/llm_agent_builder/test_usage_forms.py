@@ -97,7 +97,7 @@ CHAT: dict[str, tuple[Usages, tuple[int, int] | None, int]] = {
         (3, 5),
         8,
     ),
-    "null after a number": ([{"prompt_tokens": 3, "completion_tokens": 5}, None], (3, 5), 8),
+    "text behind a number": ([{"prompt_tokens": 3, "completion_tokens": 5}, None], None, 8),
     "falls": (
         [
             {"prompt_tokens": 30, "completion_tokens": 50},
@@ -118,7 +118,7 @@ CHAT: dict[str, tuple[Usages, tuple[int, int] | None, int]] = {
     "objects": ([{"prompt_tokens": {"n": 3}, "completion_tokens": [5]}], None, 0),
     "odd details": (
         [{"prompt_tokens": 3, "completion_tokens": 5, "prompt_tokens_details": [1]}],
-        (3, 5),
+        None,
         8,
     ),
     "odd, then right": (
@@ -209,7 +209,8 @@ def message_stream(usages: Usages) -> bytes:
     first, *more = usages or [None]
     text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}}
     events: list[Any] = [{"type": "message_start", "message": {"usage": first}}, text]
-    events += [{"type": "message_delta", "usage": usage} for usage in more or usages]
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+    events += [{**end, "usage": usage} for usage in more or usages]
     return "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events).encode()
 
 
@@ -309,11 +310,165 @@ def test_usage_behind_the_end_of_a_stream_counts() -> None:
     assert seen_by(chat_completion_reader(stream=True), data).usage == Usage(3, 500)
 
 
-def test_zero_output_that_the_text_disproves_is_unknown() -> None:
-    data = chat_stream([{"prompt_tokens": 3, "completion_tokens": 0}])
-    assert seen_by(chat_completion_reader(stream=True), data).usage is None
-    data = chat_stream([{"prompt_tokens": 3, "completion_tokens": 0}], text="")
-    assert seen_by(chat_completion_reader(stream=True), data).usage == Usage(3, 0)
+# ---------------------------------------------------------------- what is said too early
+
+STARTED = {"type": "message_start", "message": {"usage": {"input_tokens": 3, "output_tokens": 1}}}
+WORDS = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}}
+BLOCK = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "x"}}
+COUNTED = {"type": "message_delta", "delta": {"stop_reason": None}, "usage": {"output_tokens": 5}}
+STOPPED = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+ENDED = {**STOPPED, "usage": {"output_tokens": 5}}
+MORE = {"output_tokens": 500}
+
+
+@pytest.mark.parametrize(
+    ("events", "output"),
+    [
+        ([WORDS, ENDED], 5),
+        ([WORDS, COUNTED, STOPPED], 5),
+        ([WORDS, STOPPED, COUNTED], 5),
+        ([WORDS, ENDED, {"type": "ping"}, {"type": "message_stop"}], 5),
+        ([COUNTED, WORDS, ENDED], 5),
+        ([COUNTED, WORDS, WORDS], None),
+        ([WORDS, COUNTED], None),
+        ([WORDS, STOPPED], None),
+        ([ENDED, WORDS], None),
+        ([ENDED, BLOCK], None),
+        ([ENDED, {"type": "completion", "completion": "x"}], None),
+        ([ENDED, WORDS, STOPPED], None),
+        ([WORDS, ENDED, {"type": "message_stop", "usage": MORE}], 500),
+        ([WORDS, ENDED, {"type": "message_stop", "message": {"usage": MORE}}], 500),
+        ([WORDS, {"type": "ping", "usage": MORE}, ENDED], 500),
+    ],
+)
+@pytest.mark.parametrize("count_text", [False, True])
+def test_count_of_a_message_is_all_only_with_its_end_and_nothing_behind_it(
+    events: list[dict[str, Any]], output: int | None, count_text: bool
+) -> None:
+    data = "".join(f"data: {json.dumps(event)}\n\n" for event in [STARTED, *events]).encode()
+    usage = seen_by(anthropic_reader(stream=True, count_text=count_text), data).usage
+    assert (usage and usage.output_tokens) == output
+
+
+CHUNK = {"choices": [{"delta": {"content": "x"}}]}
+LAST = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+SAID = {"usage": {"prompt_tokens": 3, "completion_tokens": 5}}
+
+
+@pytest.mark.parametrize(
+    ("events", "output"),
+    [
+        ([CHUNK, LAST, {"choices": [], **SAID}, "[DONE]"], 5),
+        ([CHUNK, LAST, {"choices": [], **SAID}], 5),
+        ([CHUNK, {**LAST, **SAID}], 5),
+        ([{**CHUNK, **SAID}, {**CHUNK, **SAID}, LAST, "[DONE]"], 5),
+        ([{"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}], **SAID}], 5),
+        ([{"choices": [], **SAID}, CHUNK], None),
+        ([{"choices": [], **SAID}, CHUNK, "[DONE]"], None),
+        ([{"choices": [], **SAID}, {"choices": [{"text": "x"}]}, "[DONE]"], None),
+        ([{"choices": [], **SAID}, {"choices": [{"message": {"content": "x"}}]}, LAST], None),
+        ([{**CHUNK, **SAID}, CHUNK, LAST, "[DONE]"], None),
+        ([{**CHUNK, **SAID}, {**CHUNK, **SAID}], None),
+        (["[DONE]", {**CHUNK, **SAID}], None),
+    ],
+)
+def test_count_of_a_chat_completion_is_all_only_with_nothing_behind_it(
+    events: list[Any], output: int | None
+) -> None:
+    texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    data = "".join(f"data: {text}\n\n" for text in texts).encode()
+    usage = seen_by(chat_completion_reader(stream=True), data).usage
+    assert (usage and usage.output_tokens) == output
+
+
+# ---------------------------------------------------------------- objects that are none
+
+
+@pytest.mark.parametrize("value", [5000, [5000], "5000", True, 0, ""])
+@pytest.mark.parametrize(
+    "name", ["cache_creation", "server_tool_use", "output_tokens_details", "iterations"]
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_value_in_place_of_an_object_of_a_message_makes_its_usage_unknown(
+    name: str, value: object, stream: bool
+) -> None:
+    usage = {"input_tokens": 3, "output_tokens": 5, name: value}
+    data = message_stream([usage]) if stream else json.dumps({"usage": usage}).encode()
+    for seed in range(4):
+        assert seen_by(anthropic_reader(stream=stream), data, seed).usage is None
+
+
+@pytest.mark.parametrize("value", [5000, [5000], "5000", False])
+@pytest.mark.parametrize("name", ["prompt_tokens_details", "completion_tokens_details"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_value_in_place_of_an_object_of_a_chat_makes_its_usage_unknown(
+    name: str, value: object, stream: bool
+) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 5, name: value}
+    data = chat_stream([usage]) if stream else json.dumps({"usage": usage}).encode()
+    for seed in range(4):
+        assert seen_by(chat_completion_reader(stream=stream), data, seed).usage is None
+
+
+@pytest.mark.parametrize("nothing", [None, {}, []])
+def test_details_that_are_empty_say_nothing(nothing: object) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 5, "prompt_tokens_details": nothing}
+    for stream in (False, True):
+        data = chat_stream([usage]) if stream else json.dumps({"usage": usage}).encode()
+        for seed in range(4):
+            seen = seen_by(chat_completion_reader(stream=stream), data, seed)
+            assert seen.usage == Usage(3, 5)
+
+
+@pytest.mark.parametrize("more", ["[{}]", "7", '"x"', '[{"output_tokens": 4000}]'])
+def test_second_usage_that_is_no_object_makes_the_first_unknown(more: str) -> None:
+    data = ('{"usage": {"input_tokens": 3, "output_tokens": 5}, "usage": ' + more + "}").encode()
+    for seed in range(4):
+        assert seen_by(anthropic_reader(stream=False), data, seed).usage is None
+
+
+def test_iterations_that_are_too_long_to_be_read_make_the_usage_unknown() -> None:
+    for each in ({"type": "compaction", "x": "y" * 70_000}, {"type": "message", "x": "y" * 70_000}):
+        usage = {"input_tokens": 3, "output_tokens": 5, "iterations": [each]}
+        data = json.dumps({"usage": usage}).encode()
+        for seed in range(4):
+            assert seen_by(anthropic_reader(stream=False), data, seed).usage is None
+
+
+@pytest.mark.parametrize(
+    ("breakdown", "long"),
+    [({}, 50), ({"ephemeral_5m_input_tokens": 20}, 30), ({"ephemeral_5m_input_tokens": 50}, 0)],
+)
+def test_cache_writes_whose_time_is_not_said_count_as_those_of_an_hour(
+    breakdown: dict[str, int], long: int
+) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": 50}
+    data = json.dumps({"usage": {**usage, "cache_creation": breakdown}}).encode()
+    seen = seen_by(anthropic_reader(stream=False), data)
+    assert seen.usage == Usage(51, 1, cache_write_tokens=50, cache_write_1h_tokens=long)
+
+
+def test_error_beside_a_count_is_seen() -> None:
+    for error in ("boom", {"type": "boom"}, 5, ["boom"]):
+        seen = seen_by(chat_completion_reader(stream=False), json.dumps({"error": error}).encode())
+        assert seen.error in {"boom", "error"}
+    data = json.dumps({"error": None}).encode()
+    assert seen_by(chat_completion_reader(stream=False), data).error is None
+
+
+def test_zero_output_is_unknown_with_text_and_without() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3}
+    for text in ("hi", ""):
+        data = chat_stream([usage], text=text)
+        assert seen_by(chat_completion_reader(stream=True), data).usage is None
+    data = json.dumps({"choices": [{"message": {"content": "hi"}}], "usage": usage}).encode()
+    assert seen_by(chat_completion_reader(stream=False), data).usage is None
+    nothing = {"input_tokens": 3, "output_tokens": 0}
+    seen = seen_by(anthropic_reader(stream=True), message_stream([nothing, nothing]))
+    assert seen.usage is None
+    assert seen.at_least == Usage(3)
+    data = json.dumps({"content": [], "usage": nothing}).encode()
+    assert seen_by(anthropic_reader(stream=False), data).usage is None
 
 
 def test_event_without_an_end_or_without_json_that_may_say_usage_makes_it_unknown() -> None:
@@ -328,7 +483,7 @@ def test_event_without_an_end_or_without_json_that_may_say_usage_makes_it_unknow
 
 
 def fed(pieces: list[bytes]) -> Seen:
-    reader = chat_completion_reader(stream=True)
+    reader = chat_completion_reader(stream=True, count_text=True)
     for piece in pieces:
         reader.feed(piece)
     reader.finish()

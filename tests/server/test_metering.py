@@ -6,13 +6,20 @@ import gzip
 import json
 import re
 import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
 import huggingface_hub
 import pytest
+from multidict import CIMultiDict
 
+from llm_agent_builder.answer_readers import Seen
+from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.usage import Usage
+from server.calls import Call
 from server.gateway import Grant
+from server.metering import UNREADABLE, Meter
 from tests.server.gateway_client import ask, asking, bearer, through
 from tests.upstream import Answer, Received, message, message_events, scripted
 
@@ -72,6 +79,68 @@ def test_compressed_answer_is_read_from_a_copy_and_passed_on_untouched(encoding:
     assert seen.calls[0]["gen_ai.usage.output_tokens"] == 5
 
 
+def metered(
+    headers: Mapping[str, str], *pieces: bytes, count_text: bool = False
+) -> tuple[Seen, int]:
+    """Return what is seen of an answer, and in how many turns."""
+    call = Call(ProviderEnum.ANTHROPIC, "chat")
+    meter = Meter(call, headers, count_text=count_text)
+    turns = sum(1 for piece in pieces for _ in meter.feed(piece))
+    meter.finish()
+    return call.seen, turns
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+@pytest.mark.parametrize("size", [1, 30, 10_000])
+@pytest.mark.parametrize("padding", [b"", b"\0" * 50])
+def test_answer_in_several_compressed_members_is_read_to_its_end(
+    pack: Callable[[bytes], bytes], size: int, padding: bytes
+) -> None:
+    stream = message_events(*["word"] * 20)
+    body = [message("hi")[:50], message("hi")[50:]]
+    for headers, parts in ((SSE, stream), (JSON, body)):
+        packed = padding.join(map(pack, parts))
+        pieces = [packed[start : start + size] for start in range(0, len(packed), size)]
+        encoded = {**headers, "Content-Encoding": "gzip"}
+        seen, _ = metered(encoded, *pieces, count_text=headers is SSE)
+        assert seen.usage == Usage(3, 5)
+        assert seen.text_bytes >= 4 * 20 or headers is JSON
+
+
+def test_what_follows_a_compressed_answer_and_is_none_leaves_the_usage_unknown() -> None:
+    encoded = {**JSON, "Content-Encoding": "gzip"}
+    seen, _ = metered(encoded, gzip.compress(message("hi")) + b"more")
+    assert seen.usage is None
+
+
+def test_many_compressed_members_are_read_in_turns() -> None:
+    encoded = {**SSE, "Content-Encoding": "gzip"}
+    member = gzip.compress(b"data: a\n\n")
+    seen, turns = metered(encoded, member * 20_000, count_text=True)
+    assert seen.text_bytes == 20_000
+    assert turns > 50
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [("Content-Encoding", "identity"), ("Content-Encoding", "gzip")],
+        [("Content-Encoding", "gzip"), ("content-encoding", "identity")],
+        [("Content-Encoding", ""), ("Content-Encoding", "gzip")],
+        [("Content-Encoding", "identity, gzip")],
+        [("Transfer-Encoding", "gzip, chunked")],
+        [("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked")],
+    ],
+)
+def test_answer_in_several_encodings_is_not_read_and_cut_at_once(
+    more: list[tuple[str, str]],
+) -> None:
+    headers = CIMultiDict([*SSE.items(), *more])
+    seen, _ = metered(headers, gzip.compress(b"".join(message_events("hi"))), count_text=True)
+    assert seen.usage is None
+    assert seen.text_bytes >= UNREADABLE
+
+
 def test_encoding_that_is_not_known_leaves_the_usage_unknown() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
         async with session.post("/v1/messages", json=asking(), headers=bearer(grant)) as answer:
@@ -113,7 +182,7 @@ def test_chat_completion_streamed_to_hugging_faces_sdk_is_metered(
 
 
 def test_route_that_the_answer_names_decides_the_price() -> None:
-    body = {"choices": [], "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}}
+    body = {"choices": [], "usage": {"prompt_tokens": 999_999, "completion_tokens": 1}}
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
         headers = {"Authorization": f"Bearer {grant.token.reveal()}"}

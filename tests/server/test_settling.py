@@ -129,6 +129,23 @@ def test_answer_of_any_status_and_form_counts_as_it_should(answer: Answer, count
 
 
 @pytest.mark.parametrize(
+    ("statuses", "counts"),
+    [
+        ([307, 400, 401, 402, 403, 404, 405, 409, 413, 422, 424, 429, 451, 503, 529], "nothing"),
+        ([408, 460, 499, 500, 501, 502, 504, 520, 521, 522, 523, 524, 525, 530, 598], "reserved"),
+    ],
+)
+def test_error_costs_nothing_only_where_it_says_that_no_model_has_worked(
+    statuses: list[int], counts: str
+) -> None:
+    for status in statuses:
+        of = purse()
+        event = used_by(Answer(status, {"Content-Type": "text/html"}, b"<html>sorry"), of)
+        assert of.run.used == (worst(purse()) if counts == "reserved" else Amount(calls=1))
+        assert event["unpriced"] is (counts == "reserved")
+
+
+@pytest.mark.parametrize(
     "head",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{}",
@@ -254,6 +271,22 @@ def test_stream_that_does_not_come_as_one_is_cut_by_its_bytes(kind: str) -> None
     text = f"data: {json.dumps({'choices': [{'delta': {'content': 'x' * 1000}}]})}\n\n".encode()
     of = purse(tokens=3000)
     answer = Answer(headers={"Content-Type": kind}, chunks=[text] * 30, pause=0.01)
+    assert streamed(answer, of)["error.type"] == "budget"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'data: {"choices": [{"text": "word word"}]}\n\n',
+        b'data: {"choices": [{"delta": {"content": "word word"}}], "choices": []}\n\n',
+        b"data: word word\n\n",
+        b": word word\n\n",
+        b'data: {"choices": [{"delta": {"content": "word word"}}]}\n',
+    ],
+)
+def test_stream_in_an_unfamiliar_form_is_cut_by_its_bytes(event: bytes) -> None:
+    of = purse(tokens=3000)
+    answer = Answer(headers=SSE, chunks=[event * 50] * 400, pause=0.002)
     assert streamed(answer, of)["error.type"] == "budget"
 
 
