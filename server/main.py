@@ -47,7 +47,7 @@ from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
 from server.ending import Closing, Ending
 from server.generate_route import add_generate_route
 from server.health_route import add_health_route
-from server.installed import STATIC, package_version
+from server.installed import STATIC, package_version, page_paths
 from server.logs import configure_logs
 from server.models import SessionRequest
 from server.rooms import Rooms, backend_label, open_rooms
@@ -109,7 +109,7 @@ def create_app(
     app.router.route_class = BoundedRoute
     app.state.bodies = Bodies()
     app.state.readers = Readers()
-    app.add_middleware(SecurityMiddleware, settings=settings)
+    app.add_middleware(SecurityMiddleware, settings=settings, page=page_paths(static))
     for kind in (AgentBuilderError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_error)
     Instrumentator(registry=registry, excluded_handlers=["/metrics"]).instrument(app).expose(
