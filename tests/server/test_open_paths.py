@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp, Message, Scope
 
 from server.installed import page_paths
 from server.main import create_app
@@ -51,11 +51,14 @@ def asked(
 async def _status(app: ASGIApp, path: str, method: str, root: str, headers: dict[str, str]) -> int:
     sent = {"host": "localhost", "content-type": "application/json", **headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
-    scope = {"type": "http", "method": method, "path": path, "root_path": root, "headers": raw}
-    scope |= {"http_version": "1.1", "query_string": b"", "scheme": "http", "client": ("::1", 1)}
+    scope: Scope = {
+        **{"type": "http", "method": method, "path": path, "root_path": root, "headers": raw},
+        **{"http_version": "1.1", "query_string": b"", "scheme": "http", "client": ("::1", 1)},
+    }
     found: list[int] = []
 
-    messages = iter([{"type": "http.request", "body": b"{}", "more_body": False}])
+    body: Message = {"type": "http.request", "body": b"{}", "more_body": False}
+    messages = iter([body])
 
     async def receive() -> Message:
         return next(messages, {"type": "http.disconnect"})
@@ -73,7 +76,7 @@ def routes_of(app: FastAPI) -> set[tuple[str, str]]:
         (method, re.sub(r"\{[^}]*\}", "x", route.path))
         for route in app.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     } | {("GET", "/metrics"), ("GET", "/openapi.json")}
 
 
