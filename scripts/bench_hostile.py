@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from typing import Any
 
 from bench_client import Client, Served, serving
 from bench_tools import Seconds, forget_peak, median, p99_of, peak_kib, resident_kib, row
+
+from server.listening import allow_many_connections
 
 LONGEST_S = 20.0
 LOOK_EVERY_S = 0.02
@@ -43,6 +46,12 @@ CALL = {
     "request": {"method": "POST", "path": "/v1/messages", "body": {"model": "x"}},
     "response": {"status": 200, "headers": {}, "chunks": []},
 }
+HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "
+HALF_A_BODY = (
+    b"POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 65000\r\n\r\n"
+)
+_LOOKED_AT_S = 3.0
 EMOJI = b'{"code": "' + "\U0001f600".encode() * (2 * MIB - 8) + b'"}'
 
 # ---------------------------------------------------------------- hostile programs
@@ -102,12 +111,11 @@ class Ground:
         """Send a request on many connections, and read none of the answers."""
         with contextlib.ExitStack() as stack:
             address = ("127.0.0.1", self.port)
-            found = [
-                stack.enter_context(socket.create_connection(address, LONGEST_S))
-                for _ in range(count)
-            ]
-            for each in found:
-                each.sendall(request)
+            found = []
+            for _ in range(count):
+                found.append(stack.enter_context(socket.create_connection(address, LONGEST_S)))
+                with contextlib.suppress(OSError):  # ended meanwhile
+                    found[-1].sendall(request)
             yield found
 
 
@@ -147,6 +155,17 @@ def tiny_pieces(to: Ground) -> None:
     with contextlib.suppress(OSError), to.connected(head) as [client]:
         client.sendall(b"1\r\nx\r\n" * MIB)
         client.recv(1)
+
+
+def unfinished(head: bytes, size: int) -> Callable[[Ground], None]:
+    """Return what opens 3,000 connections with the same beginning of a request in each."""
+
+    def open_many(to: Ground) -> None:
+        allow_many_connections()
+        with to.connected(head + b"[" * size, 3000):
+            time.sleep(_LOOKED_AT_S)
+
+    return open_many
 
 
 def readers_of_an_ended_run(to: Ground) -> None:
@@ -211,6 +230,8 @@ def costs() -> list[Cost]:
         Cost("a body of 8 MiB of emoji", lambda to: to.post("/api/read", EMOJI)),
         Cost("bodies of 7 MiB, 24 at once", many_bodies),
         Cost("a body in pieces of one byte", tiny_pieces),
+        Cost("3,000 connections with half a head", unfinished(HALF_A_HEAD, 31_000)),
+        Cost("3,000 connections with half a body", unfinished(HALF_A_BODY, 64_900)),
         Cost("64 readers of an ended run's 8 MiB that don't read", readers_of_an_ended_run),
         runs("24 bodies of 512 KiB of [", BRACKETS),
         runs("a body of 12 MiB of [", ONE_LONG_BODY),

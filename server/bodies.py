@@ -33,8 +33,9 @@ __all__ = [
 BODIES_MAX_BYTES = 4 * MAX_BODY
 """Bytes of all bodies that are being read or wait to be parsed."""
 SMALL_BYTES = 64 * 1024
-"""A body up to this is parsed in less time than a thread takes, and is not counted: the HTTP server
-holds as much for each connection anyway."""
+"""A body up to this is parsed in less time than a thread takes, and is not counted here: `serve`
+counts as much of all connections (see `connections.py`)."""
+_FOR_ANYBODY_BYTES = 4 * 1024
 _RETRY_AFTER_S = 1.0
 
 
@@ -151,4 +152,4 @@ class BoundedRoute(APIRoute):
 class SmallBodyRoute(BoundedRoute):
     """A route that anybody may ask, and that needs few bytes."""
 
-    most_bytes: ClassVar[int] = SMALL_BYTES
+    most_bytes: ClassVar[int] = _FOR_ANYBODY_BYTES

@@ -12,18 +12,30 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from server.connections import Connections
+
 HEAD_MAX_BYTES = 32 * 1024
 """Of a request's head, about: it is parsed when it is whole, by the event loop, 10 us a line."""
 SEND_BUFFER_BYTES = 128 * 1024
 """What the kernel holds of an unread answer, about; by itself it lets that grow to 4 MiB."""
+HEAD_MAX_LINES = 256
+"""Each is some objects, which take up many times its bytes."""
+_BYTES_A_LINE = 300
+_UNCOUNTED_BODY_BYTES = 64 * 1024
+"""Of a body that `bodies.py` has read; it counts the rest itself."""
 _FREE_PIECES = 64
 _BYTES_A_PIECE = 64
 
 
 class _Connection(h11.Connection):
-    """h11's connection, which refuses a body in tiny pieces: each takes 10 us of the event loop."""
+    """h11's connection, which refuses a body in tiny pieces: each takes 10 us of the event loop.
+
+    It also refuses heads of many lines, and knows the bytes of its last request.
+    """
 
     pieces_left = _FREE_PIECES
+    head_bytes = 0
+    body_bytes = 0
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """Return what comes next.
@@ -33,11 +45,20 @@ class _Connection(h11.Connection):
 
         """
         event = super().next_event()
-        if isinstance(event, h11.Data):
+        if isinstance(event, h11.Request):
+            self._count_head(event)
+        elif isinstance(event, h11.Data):
+            self.body_bytes += len(event.data)
             self.pieces_left -= 1
             if self.pieces_left < 0:
                 raise h11.RemoteProtocolError("a body in too many pieces")
         return event
+
+    def _count_head(self, head: h11.Request) -> None:
+        if len(head.headers) > HEAD_MAX_LINES:
+            raise h11.RemoteProtocolError("a head of too many lines")
+        self.head_bytes = sum(len(name) + len(text) + _BYTES_A_LINE for name, text in head.headers)
+        self.body_bytes = 0
 
 
 class DeadlineProtocol(H11Protocol):
@@ -64,6 +85,7 @@ class DeadlineProtocol(H11Protocol):
     _unread: ClassVar[dict[DeadlineProtocol, asyncio.TimerHandle]] = {}
     """Connections whose other side has something to read, those that wait longest first."""
 
+    all_connections: ClassVar[Connections] = Connections()
     _awaited: tuple[object, object] | None = None
     """The part that is to come, and the request before which, or of which, it is."""
     conn: _Connection
@@ -77,6 +99,33 @@ class DeadlineProtocol(H11Protocol):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.conn = _Connection(h11.SERVER, HEAD_MAX_BYTES)
         self._follow()
+
+    def held_bytes(self) -> int:
+        """Return how much is held of what this connection sent, about."""
+        body = len(self.cycle.body) if self.cycle else 0
+        if self._is_answering() and self.conn.their_state is h11.SEND_BODY:
+            body = max(body, min(self.conn.body_bytes, _UNCOUNTED_BODY_BYTES))
+        return len(self.conn.trailing_data[0]) + self.conn.head_bytes + body
+
+    def end(self) -> None:
+        """Close the connection at once, and hold no more of what it sent.
+
+        Its end comes in a later turn of the event loop, behind all that others have sent by now.
+        """
+        self.transport.abort()
+        self.conn = _Connection(h11.SERVER, HEAD_MAX_BYTES)
+        if self._is_answering():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.cycle is not None:
+            self.cycle.conn, self.cycle.body = self.conn, bytearray()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _count(self) -> None:
+        is_sending = not self._is_answering() or self.conn.their_state is h11.SEND_BODY
+        self.all_connections.update(self, waits=is_sending or self in self._unread)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, then see what is to come."""
@@ -97,11 +146,13 @@ class DeadlineProtocol(H11Protocol):
                 break
             excess -= size
             each.transport.abort()
+        self._count()
 
     def resume_writing(self) -> None:
         """End that time: all is read, or on its way."""
         self._forget_unread()
         super().resume_writing()
+        self._count()
 
     def _forget_unread(self) -> None:
         if (timer := self._unread.pop(self, None)) is not None:
@@ -112,12 +163,15 @@ class DeadlineProtocol(H11Protocol):
         super().on_response_complete()
         if self.conn.their_state is not h11.IDLE:
             self._follow()
+        else:
+            self._count()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines."""
         self._await(None)
         self._forget_unread()
         super().connection_lost(exc)
+        self.all_connections.leave(self)
 
     def _follow(self) -> None:
         """Let each part that is to come have a time of its own, which more of it doesn't renew."""
@@ -125,6 +179,7 @@ class DeadlineProtocol(H11Protocol):
         awaited = None if seconds is None else (self.conn.their_state, self.cycle)
         if awaited != self._awaited:
             self._await(awaited, seconds)
+        self._count()
 
     def _await(self, awaited: tuple[object, object] | None, seconds: float | None = None) -> None:
         if self._deadline is not None:

@@ -15,3 +15,9 @@ def package_version() -> str:
         return version("llm-agent-builder")
     except PackageNotFoundError:
         return "dev"
+
+
+def page_paths(static: Path = STATIC) -> frozenset[str]:
+    """Return the paths of the page: of its files as they are now, and of what is shown at `/`."""
+    files = (each.relative_to(static).as_posix() for each in static.rglob("*") if each.is_file())
+    return frozenset({"/", *(f"/{name}" for name in files)})

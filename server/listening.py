@@ -25,12 +25,15 @@ def listen_without_delay(host: str, port: int) -> socket.socket:
     return listener
 
 
-def allow_many_connections() -> None:
+def allow_many_connections() -> int:
     """Raise this process's soft limit of open descriptors to its hard one, 65,536 at most.
 
-    Each connection has one, and shells and service managers often start with 1,024.
+    Each connection has one, and shells and service managers often start with 1,024. Returns how
+    many connections fit, with as many descriptors left for runs and the database.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    return (most if soft == resource.RLIM_INFINITY else soft) // 2

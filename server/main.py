@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Header, Query, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -47,7 +48,8 @@ from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
 from server.ending import Closing, Ending
 from server.generate_route import add_generate_route
 from server.health_route import add_health_route
-from server.installed import STATIC, package_version
+from server.installed import STATIC, package_version, page_paths
+from server.large_answers import LargeAnswers
 from server.last_answers import LastAnswers
 from server.logs import configure_logs
 from server.models import SessionRequest
@@ -110,7 +112,10 @@ def create_app(
     app.router.route_class = BoundedRoute
     app.state.bodies = Bodies()
     app.state.readers = Readers()
-    app.add_middleware(SecurityMiddleware, settings=settings)
+    app.state.described_runs = LargeAnswers(4)  # of 6 MiB each, where all of the code is escaped
+    app.state.run_files = LargeAnswers(4)  # of 4 MiB each
+    app.state.cassettes = LargeAnswers(2)  # of 16 MiB each, twice while they are encoded
+    app.add_middleware(SecurityMiddleware, settings=settings, page=page_paths(static))
     for kind in (AgentBuilderError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_error)
     Instrumentator(registry=registry, excluded_handlers=["/metrics"]).instrument(app).expose(
@@ -210,7 +215,7 @@ def _add_routes(app: FastAPI) -> None:
     add_upgrade_route(app)
     add_run_routes(app)
     app.get("/api/runs")(get_runs)
-    app.get("/api/runs/{run_id}")(get_run)
+    app.get("/api/runs/{run_id}", response_model=dict[str, Any])(get_run)
     app.get("/api/runs/{run_id}/events")(get_events)
     app.get("/api/runs/{run_id}/cassette", response_class=Response)(get_cassette)
     app.get("/api/runs/{run_id}/files/{name:path}", response_class=Response)(get_run_file)
@@ -297,8 +302,13 @@ def _servers_json(rooms: Rooms) -> list[dict[str, Any]]:
 
 async def get_cassette(request: Request, run_id: str) -> Response:
     """Return the recorded model calls of a run, to be replayed."""
-    text = await _rooms(request).runs.cassette(run_id)
-    return Response(text, media_type="application/json")
+
+    async def read() -> Response:
+        text = await _rooms(request).runs.cassette(run_id)
+        return Response(text, media_type="application/json")
+
+    cassettes: LargeAnswers = request.app.state.cassettes
+    return cassettes.answer(read)
 
 
 async def get_runs(
@@ -311,20 +321,31 @@ async def get_runs(
     return {"runs": runs, "next": runs[-1]["id"] if len(runs) == limit else None}
 
 
-async def get_run(request: Request, run_id: str) -> dict[str, Any]:
+async def get_run(request: Request, run_id: str) -> Response:
     """Return one run, with its code and task, and the files it left (names and sizes)."""
-    return await _rooms(request).runs.describe(run_id)
+
+    async def read() -> Response:
+        run = await _rooms(request).runs.describe(run_id)
+        return JSONResponse(jsonable_encoder(run))
+
+    described: LargeAnswers = request.app.state.described_runs
+    return described.answer(read)
 
 
 async def get_run_file(request: Request, run_id: str, name: str) -> Response:
     """Return a file that a run left, to be saved: no browser may show what a program made."""
-    content = await _rooms(request).runs.file(run_id, name)
     saved_as = quote(name.rpartition("/")[2], safe="")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{saved_as}",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
-    return Response(content, media_type="application/octet-stream", headers=headers)
+
+    async def read() -> Response:
+        content = await _rooms(request).runs.file(run_id, name)
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    files: LargeAnswers = request.app.state.run_files
+    return files.answer(read)
 
 
 async def delete_run(request: Request, run_id: str) -> None:

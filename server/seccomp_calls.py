@@ -40,7 +40,6 @@ CHANGES_OWN_ONLY: tuple[OwnOnly, ...] = (
     ((142, 118), ((0, 0),)),  # sched_setparam
     ((314, 274), ((0, 0),)),  # sched_setattr
     ((141, 140), ((0, 0), (1, 0))),  # setpriority: PRIO_PROCESS, 0
-    ((251, 30), ((0, 1), (1, 0))),  # ioprio_set: IOPRIO_WHO_PROCESS, 0
 )
 """Calls that change a process: refused unless their arguments name the caller itself, as
 (argument, value that does). PRIO_USER would reach all processes of the user."""
@@ -168,6 +167,7 @@ REFUSED: dict[str, Numbers] = {
     "kexec_load": (246, 104),
     "kexec_file_load": (320, 294),
     "reboot": (169, 142),
+    "ioprio_set": (251, 30),
     "swapon": (167, 224),
     "swapoff": (168, 225),
     "acct": (163, 89),
@@ -208,9 +208,10 @@ REFUSED: dict[str, Numbers] = {
     "process_mrelease": (448, 448),
 }
 """EPERM: ways to other processes, to the kernel's inside, out of the process group, round Landlock,
-to memory that no limit counts, or to what the whole machine has few of (io_setup: 65,536 by
-default, in /proc/sys/fs/aio-max-nr). io_uring would do file and socket work that the filter doesn't
-see; listen without bind takes a port that Landlock doesn't see; a filter of the program's own could
-answer the calls of its children (seccomp_unotify(2))."""
+to memory that no limit counts, to another I/O priority than the lowest, which a run is given, or to
+what the whole machine has few of (io_setup: 65,536 by default, in /proc/sys/fs/aio-max-nr).
+io_uring would do file and socket work that the filter doesn't see; listen without bind takes a port
+that Landlock doesn't see; a filter of the program's own could answer the calls of its children
+(seccomp_unotify(2))."""
 HARMLESS_IN_PRIVATE = frozenset({"setpgid", "setsid", "listen"})
 """What a run may do where its files, its network and its processes are its own."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+from starlette._utils import get_route_path  # the path that every route and mount is matched by
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,10 +70,16 @@ class MethodMiddleware:
 
 
 class SecurityMiddleware:
-    """Checks each request before any route sees it; refuses with a reason."""
+    """Checks each request before any route sees it; refuses with a reason.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    Access is decided by the path that routes are matched by, without what a proxy or an outer app
+    has put before it. What is not known to be open needs the token, whatever a route makes of it.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, page: Collection[str] = ()) -> None:
+        """Take the paths that the page's own files have; anybody may have these."""
         self._app = app
+        self._page = frozenset(page)
         self._token = settings.token
         self._hosts = LOOPBACK_HOSTS | set(settings.allowed_hosts)
         if settings.host not in EVERYWHERE:
@@ -92,7 +99,7 @@ class SecurityMiddleware:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["path"].startswith("/api/"):
+                if not self._is_page(scope):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -107,12 +114,16 @@ class SecurityMiddleware:
         return self._refuse_stranger(scope, headers, host) or _malformed(scope, headers)
 
     def _refuse_stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
-        """Refuse who has no token and needs one: for everything but the page itself."""
-        if scope["path"] == _HEALTH:
-            scope[_DETAILS] = self._stranger(scope, headers, host) is None
-        if scope["path"] in _OPEN_PATHS or _is_page(scope):
-            return None
-        return self._stranger(scope, headers, host)
+        """Refuse who has no token and needs one: for all but page, health and signing in."""
+        refusal = self._stranger(scope, headers, host)
+        path = get_route_path(scope)
+        if path == _HEALTH:
+            scope[_DETAILS] = refusal is None
+        return None if path in _OPEN_PATHS or self._is_page(scope) else refusal
+
+    def _is_page(self, scope: Scope) -> bool:
+        """Return whether a request is for one of the page's files, by the one name that it has."""
+        return scope["method"] in {"GET", "HEAD"} and get_route_path(scope) in self._page
 
     def _stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
         if self._token is not None:
@@ -126,9 +137,10 @@ class SecurityMiddleware:
     def _same_origin(self, scope: Scope, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is None:
-            return headers.get("sec-fetch-site") not in {"cross-site", "same-site"} or (
-                scope["method"] == "GET" and not scope["path"].startswith("/api/")
-            )
+            # A link of another site may lead to the page or the health, and to nothing else.
+            if headers.get("sec-fetch-site") not in {"cross-site", "same-site"}:
+                return True
+            return self._is_page(scope) or get_route_path(scope) == _HEALTH
         try:
             parts = urlsplit(origin)
         except ValueError:
@@ -149,13 +161,6 @@ class SecurityMiddleware:
 def may_see_details(scope: Scope) -> bool:
     """Return whether who asks for the health has the token, or is local and needs none."""
     return scope.get(_DETAILS) is True
-
-
-def _is_page(scope: Scope) -> bool:
-    """Return whether a request is for the page itself, which needs no token."""
-    return scope["method"] in {"GET", "HEAD"} and not scope["path"].startswith(
-        ("/api/", "/metrics", "/openapi.json", "/docs", "/redoc")
-    )
 
 
 def _refuse_without_token(scope: Scope, headers: Headers, host: str) -> Response | None:

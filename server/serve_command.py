@@ -23,6 +23,8 @@ from server.main import create_app
 from server.settings import EVERYWHERE, LOOPBACK_HOSTS, Settings, load_settings
 from server.store import Store
 
+_ACCEPTED_AT_ONCE = 1024
+"""Fewer than there may be: what comes in with many others is read before it could be the oldest."""
 _LOOPBACK_NAMES_ONLY = (
     "Reached as 127.0.0.1 and localhost only: name the others in AGENT_BUILDER_ALLOWED_HOSTS "
     "(names or addresses, without scheme or port)"
@@ -45,13 +47,15 @@ def serve(
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     settings = _with_token(settings, no_token=no_token, asked=token is not None)
     Store(settings.data_dir, settings.database_url).close()  # a clear error beats a failed start
-    allow_many_connections()
+    all_connections = DeadlineProtocol.all_connections
+    all_connections.most = min(all_connections.most, allow_many_connections())
     listener = _bind(settings)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     app = create_app(settings=settings)
     config = uvicorn.Config(
         app,
         http=DeadlineProtocol,
+        backlog=_ACCEPTED_AT_ONCE,
         ws="none",  # no route is a WebSocket, and one would be beyond the deadlines
         log_config=None,
         access_log=False,

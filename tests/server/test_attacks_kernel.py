@@ -107,6 +107,21 @@ def test_attributes_of_a_file_that_can_be_read_can_not_be_changed(tiered: Sandbo
     assert run_in_sandbox(code, "", sandbox=tiered) == "EPERM\n" * 4
 
 
+def test_place_at_the_disk_is_the_last_and_stays_so(tiered: Sandbox) -> None:
+    code = (
+        "import ctypes, errno, os\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "put, ask = {'x86_64': (251, 252), 'aarch64': (30, 31)}[os.uname().machine]\n"
+        "who = [(1, 0), (1, os.getpid()), (2, os.getpgid(0)), (3, os.getuid())]\n"
+        "for kind, number in who:\n"
+        "    for place in (0, 1 << 13, 2 << 13, 2 << 13 | 6, 2 << 13 | 7, 3 << 13):\n"
+        "        if libc.syscall(put, kind, number, place) != -1: print('put at', place)\n"
+        "        elif ctypes.get_errno() != errno.EPERM: print(ctypes.get_errno())\n"
+        "print(libc.syscall(ask, 1, 0) == 2 << 13 | 7)\n"
+    )
+    assert run_in_sandbox(code, "", sandbox=tiered) == "True\n"
+
+
 def test_calls_by_the_tables_of_other_architectures_are_refused(tiered: Sandbox) -> None:
     assert attack(tiered, "foreign_abi") == ""
 

@@ -1,0 +1,120 @@
+"""Large answers that nobody reads: few are in memory at once, and others have their turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.responses import Response
+from starlette.types import Message
+
+from llm_agent_builder.errors import ServerBusyError
+from server.large_answers import LargeAnswers
+from tests.server.api import execute
+from tests.server.test_slow_clients import asking_for, connected
+from tests.serving import Serving, start_server
+
+_MIB = 2**20
+_LARGE_RUN = "#" + "\1" * 900_000 + "\nopen('big.bin', 'wb').write(bytes((4 << 20) - 10))"
+_BEFORE = """
+from server import large_answers
+large_answers.LargeAnswers.__init__.__defaults__ = (0.5, 10.0)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    running = start_server(tmp_path_factory.mktemp("server"), before=_BEFORE)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def large_run(server: Serving) -> str:
+    with server.client() as client:
+        run: str = execute(client, _LARGE_RUN)["run_id"]
+        return run
+
+
+def most_resident(server: Serving) -> int:
+    """Return the most bytes that a server had in memory since that was last forgotten."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+@pytest.mark.parametrize("what", ["", "/files/big.bin"], ids=["run", "file"])
+def test_answers_that_nobody_reads_take_up_little(
+    server: Serving, large_run: str, what: str
+) -> None:
+    path = f"/api/runs/{large_run}{what}"
+    with server.client() as client, contextlib.ExitStack() as stack:
+        whole = client.get(path).raise_for_status()
+        assert len(whole.content) > 4_000_000
+        Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+        before = most_resident(server)
+        for _ in range(100):
+            stack.enter_context(connected(server, first=asking_for(path)))
+        refused = client.get(path)
+        assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+        assert refused.headers["Retry-After"] == "5"
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/api/runs").status_code == 200
+        assert most_resident(server) - before < 48 * _MIB
+    with server.client() as client:
+        assert client.get(path).content == whole.content
+
+
+def test_place_is_free_again_while_a_client_still_does_not_read(
+    server: Serving, large_run: str
+) -> None:
+    path = f"/api/runs/{large_run}/files/big.bin"
+    with contextlib.ExitStack() as stack, server.client() as client:
+        for _ in range(4):
+            stack.enter_context(connected(server, first=asking_for(path)))
+        answers = (client.get(path).status_code for _ in range(60))
+        assert 200 in answers
+
+
+def test_run_or_file_that_is_not_there_is_said_to_be(client: httpx.Client) -> None:
+    for path, code in (("/api/runs/none", "run_not_found"), ("/api/runs/none/files/x", "")):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert answer.json()["code"] in {code, "run_not_found", "file_not_found"}
+    run = execute(client, "print(1)")["run_id"]
+    assert client.get(f"/api/runs/{run}/files/x").json()["code"] == "file_not_found"
+
+
+def test_small_answers_hold_no_place_while_they_are_written() -> None:
+    async def places() -> None:
+        answers = LargeAnswers(1, wait_s=0.1)
+        stuck, written = asyncio.Event(), 0
+
+        async def send(_: Message) -> None:
+            nonlocal written
+            written += 1
+            await stuck.wait()
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def answer(size: int) -> None:
+            async def make() -> Response:
+                return Response(bytes(size))
+
+            await answers.answer(make)({"type": "http"}, receive, send)
+
+        tasks = [asyncio.create_task(answer(1000)) for _ in range(3)]
+        tasks.append(asyncio.create_task(answer(_MIB)))
+        while written < 4:
+            await asyncio.sleep(0)
+        with pytest.raises(ServerBusyError):
+            await answer(10)
+        stuck.set()
+        await asyncio.gather(*tasks)
+        await answer(_MIB)
+
+    asyncio.run(places())
