@@ -191,7 +191,7 @@ class Gateway:
             MachineryError: a bundle of certificates can't be read.
 
         """
-        self._pools = Pools(self.environ, self.timeouts.connect)
+        self._pools = Pools(self.environ, self.timeouts.connect, self.pace)
         self._pools.start()
         self._forwarder = Forwarder(self._pools, self.timeouts, self.reader)
 

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import ssl
+from collections.abc import Callable
 from contextlib import suppress
 
 import aiohttp
 import pytest
+import trustme
 from aiohttp import web
 
 from server.egress import Egress
 from server.gateway import MAX_REFUSED, Grant
-from server.paced import FEW_LINES, FREE_BYTES, LINES_A_ROUND, Pace, PacedServer
-from tests.server.gateway_client import ask, asking, bearer, through
+from server.paced import (
+    FEW_LINES,
+    FREE_BYTES,
+    LINES_A_ROUND,
+    MOST_HEADS,
+    Pace,
+    PacedConnector,
+    PacedServer,
+)
+from tests.raw_upstream import raw_upstream
+from tests.server.gateway_client import Seen, ask, asking, bearer, eventually, through
 from tests.server.test_egress import connect
 from tests.upstream import Answer, message, scripted
 
@@ -48,7 +61,7 @@ async def send(grant: Grant, *data: bytes) -> bytes:
 
 async def most_parsed_a_round(bodies: list[aiohttp.StreamReader], work: asyncio.Task[None]) -> int:
     """Return the most bytes of bodies that were parsed in one round of the loop."""
-    before = most = 0
+    before, most = sum(body.total_bytes for body in bodies), 0
     while not work.done():
         await asyncio.sleep(0)
         now = sum(body.total_bytes for body in bodies)
@@ -217,9 +230,143 @@ def test_body_of_many_lines_goes_on_whole() -> None:
 
 def test_many_small_requests_over_one_connection_are_all_answered() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> int:
-        requests = head_of(grant, "GET /v1/models") * 299
+        requests = head_of(grant, "GET /v1/models", Padding="x" * 2000) * 49
         last = head_of(grant, "GET /v1/models", Connection="close")
         return (await send(grant, requests + last)).count(b"HTTP/1.1 200")
 
     with scripted(lambda _: Answer(body=b"{}")) as upstream:
-        assert through(upstream.url, client).result == 300
+        assert through(upstream.url, client).result == 50
+
+
+# ---------------------------------------------------------------- what an upstream answers
+
+SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+LAST = b"0\r\n\r\n"
+
+
+def answering(*data: bytes) -> Callable[[socket.socket], None]:
+    """Return the script of an upstream that sends bytes and waits for the other side to end."""
+
+    def wire(connection: socket.socket) -> None:
+        for each in data:
+            connection.sendall(each)
+        while connection.recv(65536):
+            pass
+
+    return wire
+
+
+def asked_of(wire: Callable[[socket.socket], None]) -> Seen:
+    """Return what comes of one call to an upstream with such a script."""
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, bytes]:
+        status, found = 0, b""
+        async with session.post("/v1/messages", json=asking(), headers=bearer(grant)) as answer:
+            status = answer.status
+            with suppress(aiohttp.ClientError):
+                async for piece in answer.content.iter_any():
+                    found += piece
+        return status, found
+
+    with raw_upstream(wire) as upstream:
+        return through(upstream.url, client)
+
+
+def test_answers_in_small_chunks_are_parsed_a_little_each_round_however_many_there_are() -> None:
+    calls, size = 20, 12
+    wire = answering(SSE, cut(b"x" * 100_000, size), LAST)
+
+    async def inside(url: str) -> tuple[int, list[int]]:
+        async with aiohttp.ClientSession(connector=PacedConnector(Pace())) as session:
+            answers = await asyncio.gather(*(session.get(url) for _ in range(calls)))
+
+            async def read() -> None:
+                await asyncio.gather(*(each.read() for each in answers))
+
+            bodies = [each.content for each in answers]
+            most = await most_parsed_a_round(bodies, asyncio.create_task(read()))
+            return most, [body.total_bytes for body in bodies]
+
+    with raw_upstream(wire) as upstream:
+        most, sizes = asyncio.run(inside(upstream.url))
+    assert sizes == [100_000] * calls
+    assert most < (LINES_A_ROUND + calls * FEW_LINES) / 2 * size + calls * 2048
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        *(b"1\r\nx\r\n", b"4\r\n: \n\n\r\n", b"1;" + b"a" * 500 + b"\r\nx\r\n"),
+        b"0\r\n" + b"a: b\r\n" * 100_000,
+    ],
+)
+def test_stream_in_absurdly_small_chunks_is_cut(flood: bytes) -> None:
+    seen = asked_of(answering(SSE, flood * (MIB // len(flood)), LAST))
+    [call] = seen.calls
+    assert call["error.type"] in {"cut: TooManyPiecesError", "api_error"}
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"HTTP/1.1 103 E\r\n\r\n",
+        b"HTTP/1.1 103 E\r\nLink: " + b"x" * 4000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"x%d: y\r\n" % n for n in range(9000)),
+    ],
+)
+def test_upstream_that_sends_heads_without_end_did_not_answer(flood: bytes) -> None:
+    seen = asked_of(answering(flood * (MIB // len(flood)), WHOLE))
+    assert seen.result[0] == 502
+    assert seen.calls[0]["error.type"] == "api_error"
+
+
+def test_answer_may_have_early_hints_before_it() -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+    assert asked_of(answering(hint * (MOST_HEADS - 1), WHOLE)).result == (200, b"{}")
+
+
+@pytest.mark.parametrize("size", [40, 200])
+def test_long_stream_of_an_event_in_each_chunk_comes_whole(size: int) -> None:
+    events = (b"data: ".ljust(size - 2, b"x") + b"\n\n") * 20_000
+    seen = asked_of(answering(SSE, cut(events, size), LAST))
+    assert seen.result == (200, events)
+    assert seen.calls[0]["error.type"] is None
+
+
+def test_connection_on_which_more_comes_than_was_asked_for_is_ended() -> None:
+    flood = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 100_000
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, bytes]:
+        found = await ask(session, grant)
+        await eventually(lambda: upstream.gone)
+        return found
+
+    with raw_upstream(answering(WHOLE, *[flood] * 20)) as upstream:
+        assert through(upstream.url, client).result == (200, b"{}")
+
+
+def test_answer_over_tls_that_ends_with_its_connection_comes_whole() -> None:
+    body = b"a\n" * MIB
+    authority, theirs = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+    ours = ssl.create_default_context()
+    authority.configure_trust(ours)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
+        writer.close()
+
+    async def inside() -> bytes:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=theirs)
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        connector = PacedConnector(Pace(), ssl=ours)
+        async with (
+            server,
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get(url) as found,
+        ):
+            return await found.read()
+
+    assert asyncio.run(inside()) == body
