@@ -66,7 +66,7 @@ def ask(body, **more):
         headers |= {name.replace("_", "-"): value for name, value in more.items()}
         c.request("POST", "/v1/messages", body, {**headers, "content-type": "application/json"})
         c.getresponse().read()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         pass
 def at_once(n, body, **more):
     threads = [threading.Thread(target=ask, args=(body,), kwargs=more) for _ in range(n)]
@@ -81,6 +81,28 @@ LETTERS = _SEND + (
 )
 NO_END = _SEND + (
     'ask(b\'{"model": "claude-haiku-4-5", "max_tokens": 32000, "stream": true}\', x_endless=\'24\')'
+)
+ONE_BYTE_CHUNKS = (
+    _SEND
+    + """
+import socket
+HEAD = ("POST /v1/messages HTTP/1.1\\r\\nHost: x\\r\\nx-api-key: " + os.environ["ANTHROPIC_API_KEY"]
+        + "\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n").encode()
+def flood():
+    try:
+        with socket.create_connection(("127.0.0.1", PORT), 15) as connection:
+            connection.sendall(HEAD)
+            for n in range(40): connection.sendall(b"1\\r\\nx\\r\\n" * 40_000)
+    except OSError:
+        pass
+threads = [threading.Thread(target=flood) for _ in range(20)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+"""
+)
+ONE_BYTE_ANSWERS = _SEND + (
+    'body = b\'{"model": "claude-haiku-4-5", "max_tokens": 10, "stream": true}\'\n'
+    "at_once(20, body, x_tiny='4')"
 )
 REPLAYED = _SEND + 'for n in range(5): ask(b\'{"model": "x"}\')'
 MISMATCHES = _SEND + 'for n in range(100): ask(b\'{"model": "y"}\')'
@@ -236,6 +258,8 @@ def costs() -> list[Cost]:
         runs("24 bodies of 512 KiB of [", BRACKETS),
         runs("a body of 12 MiB of [", ONE_LONG_BODY),
         runs("a stream of 24 MiB without an event's end", NO_END, budget={"usd": 0.05}),
+        runs("chunks of one byte over 20 connections", ONE_BYTE_CHUNKS),
+        runs("20 answers in chunks of one byte", ONE_BYTE_ANSWERS),
         runs("12 bodies of 8 MiB, recorded", LETTERS, record=True),
         Cost("replay of 90,000 chunks", lambda to: replay(to, REPLAYED, tiny_chunks())),
         Cost("replay of a call of 7 MiB of emoji", lambda to: replay(to, MISMATCHES, emoji_call())),

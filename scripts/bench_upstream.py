@@ -2,8 +2,9 @@
 
 Answers POST by what the request's headers ask for: `x-chunks` and `x-pause` a stream of so many
 events, so many seconds apart; `x-endless` a stream of so many MiB of one event without its end;
-`x-trial` a stream that uses up to its `max_tokens`, counts what it used under that name and says so
-in many forms, odd ones too; else one small message. `GET /spent` returns the counts.
+`x-tiny` one of so many MiB in chunks of one byte; `x-trial` a stream that uses up to its
+`max_tokens`, counts what it used under that name and says so in many forms, odd ones too; else one
+small message. `GET /spent` returns the counts.
 """
 
 from __future__ import annotations
@@ -87,6 +88,14 @@ async def endless(writer: asyncio.StreamWriter, mebibytes: int) -> None:
     writer.write(b"0\r\n\r\n")
 
 
+async def tiny(writer: asyncio.StreamWriter, mebibytes: int) -> None:
+    writer.write(STREAM)
+    for _ in range(mebibytes * 4):
+        writer.write(chunked(b"x") * (2**18 // 6))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+
+
 async def trial(writer: asyncio.StreamWriter, name: str, body: bytes) -> None:
     """Write word by word, and count each: also those that nobody waited for."""
     most = json.loads(body)["max_tokens"]
@@ -118,6 +127,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 await trial(writer, fields["x-trial"], body)
             elif "x-endless" in fields:
                 await endless(writer, int(fields["x-endless"]))
+            elif "x-tiny" in fields:
+                await tiny(writer, int(fields["x-tiny"]))
             elif "x-chunks" in fields:
                 await stream(writer, int(fields["x-chunks"]), float(fields["x-pause"]))
             else:

@@ -264,7 +264,7 @@ class _HalfOpen(asyncio.Protocol):
         return True  # what is still to come the other way is passed on
 
     def data_received(self, data: bytes) -> None:
-        self._inner.data_received(data)
+        self._sent.feed_data(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._inner.connection_lost(exc)

@@ -37,6 +37,10 @@ Its reference doesn't say so; its own chat-ui reads it (src/lib/server/endpoints
 _LARGE = 512 * 1024
 _MOST_TRANSLATED = 4 * 1024 * 1024
 """Bytes of a local model's answer that are put in other words; it writes at most some 1,000."""
+_TINY_PIECES = (
+    "the request's body came in chunks of too few bytes each; send it with a Content-Length, or in "
+    "larger chunks"
+)
 _UNCHECKED = (
     "the daily budget can't be checked, because the server's database can't be written; try again "
     "later, or ask whoever runs the server: its log and /healthz say why"
@@ -110,6 +114,12 @@ class Forwarder:
 
     async def _take_body(self, passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
         """Return the whole body; a client that stops sending it is not waited for."""
+        try:
+            return await self._take_in_time(passage, request, call)
+        except web.RequestPayloadError as error:
+            raise RefusedError(400, "invalid_request_error", _TINY_PIECES) from error
+
+    async def _take_in_time(self, passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
         if request.content.is_eof():
             return await self._reader.take(passage.intake, request, call)
         most = self._waits.timeouts.body

@@ -30,6 +30,7 @@ from server.forwarding import Forwarder, Passage
 from server.ledgers import BudgetError, Caps, Ledger
 from server.listening import listen_without_delay
 from server.metering import today
+from server.paced import Pace, PacedServer
 from server.recording import Recorder
 from server.replaying import Replayer
 from server.request_reading import MAX_BODIES, MAX_BODY, RequestReader
@@ -56,6 +57,8 @@ __all__ = [
 # What one run may ask of the gateway at once; beyond it is 429, in the provider's own form.
 MAX_CONNECTIONS = 64
 MAX_CALLS = 2000
+MAX_REFUSED = 2000
+"""Requests that are answered without asking a model; then the listener answers no more."""
 MAX_EVENTS = 20
 _CLOSE_S = 3.0
 """For calls under way at the end of their run; they are cancelled after 0.1 s."""
@@ -102,6 +105,7 @@ class Grant:
     trace: RunTrace = field(default_factory=NoTrace)
     port: int = 0
     calls: int = 0
+    refused: int = 0
     _told: set[str] = field(default_factory=set)
     _server: asyncio.Server | None = None
     _handler: web.Server | None = None
@@ -122,7 +126,7 @@ class Grant:
     def connect(self) -> asyncio.BaseProtocol:
         """Return the protocol for one more connection; one too many is closed at once."""
         assert self._handler is not None
-        if len(self._handler.connections) >= MAX_CONNECTIONS:
+        if len(self._handler.connections) >= MAX_CONNECTIONS or self.refused >= MAX_REFUSED:
             return _Closed()
         return self._handler()
 
@@ -176,6 +180,7 @@ class Gateway:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     timeouts: Timeouts = field(default_factory=Timeouts)
     reader: RequestReader = field(default_factory=RequestReader)
+    pace: Pace = field(default_factory=Pace)
     _pools: Pools | None = None
     _forwarder: Forwarder | None = None
 
@@ -186,7 +191,7 @@ class Gateway:
             MachineryError: a bundle of certificates can't be read.
 
         """
-        self._pools = Pools(self.environ, self.timeouts.connect)
+        self._pools = Pools(self.environ, self.timeouts.connect, self.pace)
         self._pools.start()
         self._forwarder = Forwarder(self._pools, self.timeouts, self.reader)
 
@@ -250,9 +255,13 @@ class Gateway:
 
     async def _listen(self, grant: Grant, listener: socket.socket | None) -> None:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            if grant.refused >= MAX_REFUSED and request.transport is not None:
+                request.transport.abort()
+                return web.Response()
             return await self._handle(grant, request)
 
-        grant._handler = web.Server(
+        grant._handler = PacedServer(
+            self.pace,
             handle,
             handler_cancellation=True,
             access_log=None,
@@ -273,11 +282,14 @@ class Gateway:
 
     async def _handle(self, grant: Grant, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "CONNECT" or "Proxy-Authorization" in request.headers:
-            return await grant.egress.handle(request, grant.token, grant.tell_denied)
+            response = await grant.egress.handle(request, grant.token, grant.tell_denied)
+            grant.refused += response.status >= 400
+            return response
         provider = provider_of(request)
         try:
             _check(grant, request)
         except RefusedError as refusal:
+            grant.refused += 1
             return refuse(provider, refusal)
         _, operation = ROUTES[request.method, request.rel_url.raw_path]
         call = Call(provider, operation, trace_parent=request.headers.get("traceparent"))

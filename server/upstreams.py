@@ -14,6 +14,7 @@ from yarl import URL
 
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import ProviderEnum
+from server.paced import ANSWER_BUFFER, Pace, PacedConnector
 from server.settings import LOOPBACK_HOSTS, Secret
 
 
@@ -103,6 +104,7 @@ class Pools:
 
     environ: Mapping[str, str]
     connect_timeout: float
+    pace: Pace = field(default_factory=Pace)
     _context: ssl.SSLContext | None = None
     _pools: dict[tuple[str, str], Pool] = field(default_factory=dict)
 
@@ -137,14 +139,16 @@ class Pools:
         options: dict[str, Any] = {
             "timeout": aiohttp.ClientTimeout(total=None, sock_connect=self.connect_timeout),
             "auto_decompress": False,
+            "read_bufsize": ANSWER_BUFFER,
             "cookie_jar": aiohttp.DummyCookieJar(),
             "skip_auto_headers": ("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         }
         if upstream.backend == "local":
             # Never through a proxy.
-            return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=512), **options)
+            connector = PacedConnector(self.pace, limit=512)
+            return aiohttp.ClientSession(connector=connector, **options)
         assert self._context is not None
-        connector = aiohttp.TCPConnector(ssl=self._context, limit=512)
+        connector = PacedConnector(self.pace, ssl=self._context, limit=512)
         proxy, auth = _proxy_for(URL(upstream.base_url))
         return aiohttp.ClientSession(connector=connector, proxy=proxy, proxy_auth=auth, **options)
 

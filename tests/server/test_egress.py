@@ -31,13 +31,13 @@ def credentials(token: str) -> str:
 
 
 async def connect(
-    grant: Grant, place: str, *, token: str | None = None
+    grant: Grant, place: str, *, token: str | None = None, behind: bytes = b""
 ) -> tuple[str, asyncio.StreamReader, asyncio.StreamWriter]:
-    """Ask the proxy for a tunnel; return its status line and the connection."""
+    """Ask the proxy for a tunnel, with bytes behind; return its status line and the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", grant.port)
     proof = credentials(grant.token.reveal() if token is None else token)
     head = f"CONNECT {place} HTTP/1.1\r\nHost: granted:443\r\nProxy-Authorization: {proof}\r\n\r\n"
-    writer.write(head.encode())
+    writer.write(head.encode() + behind)
     answer = await reader.readuntil(b"\r\n\r\n")
     return answer.decode().partition("\r\n")[0], reader, writer
 
