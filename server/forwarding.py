@@ -28,6 +28,7 @@ from server.settling import settle
 from server.turns import Turns
 from server.upstreams import Policy, Pools, Translation, Upstream
 from server.waits import Timeouts, Waits
+from server.writing_ahead import Ahead
 
 _ROUTE_HEADER = "x-inference-provider"
 """By which Hugging Face's router names the partner that answered.
@@ -70,6 +71,7 @@ class Forwarder:
         self._pools = pools
         self._waits = Waits(timeouts)
         self._turns = Turns()
+        self._ahead = Ahead()
         self._reader = reader
 
     def give_back(self, passage: Passage, call: Call) -> None:
@@ -102,7 +104,9 @@ class Forwarder:
         except RefusedError:
             reservation.settle(NOTHING)
             raise
-        back = Return(request, call, self._waits, self._turns, reservation, passage.on_limit)
+        back = Return(
+            request, call, self._waits, self._turns, reservation, passage.on_limit, self._ahead
+        )
         if passage.recorder is not None:
             path = request.rel_url.raw_path_qs
             back.recording = passage.recorder.start(call.provider, request.method, path, asked)

@@ -18,7 +18,7 @@ from server.metering import Meter, encoding_of
 from server.recording import Recording
 from server.turns import Turns
 from server.waits import Wait, Waits
-from server.writing_ahead import TooSlowError, WritingAhead
+from server.writing_ahead import Ahead, TooSlowError, WritingAhead
 
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
 HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
@@ -110,6 +110,7 @@ class Return:
         turns: Turns,
         reservation: Reservation | None = None,
         on_limit: Callable[[BudgetError], None] = lambda error: None,
+        ahead: Ahead | None = None,
     ) -> None:
         self.recording: Recording | None = None
         self._request = request
@@ -119,6 +120,7 @@ class Return:
         self._events: _Events | None = None
         self._reservation = reservation or Reservation(Amount())
         self._on_limit = on_limit
+        self._ahead = ahead or Ahead()
 
     @property
     def wants_plain_text(self) -> bool:
@@ -191,7 +193,7 @@ class Return:
         if self._reservation.cut_at is None:
             await self._copy_pieces(answer, response.write, meter, wait)
             return
-        async with WritingAhead(response) as ahead:
+        async with WritingAhead(response, self._ahead) as ahead:
             await self._copy_pieces(answer, ahead.write, meter, wait)
 
     async def _copy_pieces(self, answer: Answer, write: Write, meter: Meter, wait: Wait) -> None:

@@ -15,7 +15,17 @@ from aiohttp import web
 
 MOST_AHEAD = 4 * 1024 * 1024
 """Bytes of one answer that its client has not taken: some 20,000 tokens of an ordinary stream."""
+MOST_AHEAD_TOGETHER = 16 * 1024 * 1024
+"""Bytes of all such answers of a gateway. Beyond it, those with more than `_AT_ONCE` end."""
 _AT_ONCE = 64 * 1024
+
+
+class Ahead:
+    """Counts what is held for the clients of one gateway together."""
+
+    def __init__(self, most: int = MOST_AHEAD_TOGETHER) -> None:
+        self.most = most
+        self.held = 0
 
 
 class TooSlowError(Exception):
@@ -25,9 +35,9 @@ class TooSlowError(Exception):
 class WritingAhead:
     """Holds what a client hasn't taken, and writes it on the side; use it as a context."""
 
-    def __init__(self, response: web.StreamResponse, most: int = MOST_AHEAD) -> None:
+    def __init__(self, response: web.StreamResponse, together: Ahead) -> None:
         self._response = response
-        self._most = most
+        self._together = together
         self._held = bytearray()
         self._news = asyncio.Event()
         self._ended = False
@@ -42,9 +52,12 @@ class WritingAhead:
         """
         if self._task.done():
             await self._task
-        if len(self._held) + len(piece) > self._most:
+        held = len(self._held) + len(piece)
+        is_full = self._together.held + len(piece) > self._together.most
+        if held > MOST_AHEAD or (is_full and held > _AT_ONCE):
             raise TooSlowError
         self._held += piece
+        self._together.held += len(piece)
         self._news.set()
 
     async def __aenter__(self) -> Self:
@@ -58,6 +71,13 @@ class WritingAhead:
         traceback: TracebackType | None,
     ) -> None:
         """Write the rest, also where the upstream broke off; drop it after any other error."""
+        try:
+            await self._finish(error)
+        finally:
+            self._together.held -= len(self._held)
+            self._held.clear()
+
+    async def _finish(self, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, aiohttp.ClientError):
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -80,4 +100,5 @@ class WritingAhead:
                 continue
             piece = bytes(self._held[:_AT_ONCE])
             del self._held[:_AT_ONCE]
+            self._together.held -= len(piece)
             await self._response.write(piece)

@@ -8,10 +8,13 @@ import socket
 from contextlib import suppress
 
 import aiohttp
+from aiohttp import web
 
 from server.budgets import RunBudget
+from server.confine import MIB
 from server.gateway import Grant
 from server.ledgers import Caps, Ledger
+from server.writing_ahead import Ahead, TooSlowError, WritingAhead
 from tests.server.gateway_client import eventually, through
 from tests.upstream import Answer, scripted
 
@@ -79,6 +82,34 @@ def test_client_that_leaves_too_much_unread_loses_a_call_that_may_be_cut() -> No
         seen = through(upstream.url, client, budget=purse)
     assert seen.calls[0]["error.type"] == "client_too_slow"
     assert purse.run.used.tokens == 40_000
+
+
+def test_clients_together_leave_little_unread_however_many_they_are() -> None:
+    class Unread(web.StreamResponse):
+        async def write(self, data: object) -> None:
+            await asyncio.Event().wait()
+
+    async def inside() -> tuple[int, int, int]:
+        together = Ahead(most=MIB)
+        most = ended = 0
+
+        async def one() -> None:
+            nonlocal most, ended
+            try:
+                async with WritingAhead(Unread(), together) as ahead:
+                    for _ in range(64):
+                        await ahead.write(bytes(16 * 1024))
+                        await asyncio.sleep(0)
+                        most = max(most, together.held)
+            except TooSlowError:
+                ended += 1
+
+        await asyncio.gather(*(one() for _ in range(40)))
+        return most, ended, together.held
+
+    most, ended, held = asyncio.run(inside())
+    assert MIB // 2 < most < 4 * MIB
+    assert (ended, held) == (40, 0)
 
 
 def test_client_that_reads_slowly_gets_all_of_a_stream_that_may_be_cut() -> None:
