@@ -136,7 +136,7 @@ class Ledger:
 
     @property
     def used_share(self) -> float:
-        """The part of the narrowest cap that is taken, from 0 to 1; 0 without a cap."""
+        """The taken part of the narrowest cap; 0 without one, above 1 where it was lowered."""
         taken = {"usd": self.taken.nano / NANO, **asdict(self.taken)}
         caps = {kind: value for kind, value in asdict(self.caps).items() if value is not None}
         return max((taken[kind] / cap if cap else 1.0 for kind, cap in caps.items()), default=0.0)

@@ -29,16 +29,15 @@ class JsonFormatter(logging.Formatter):
 
 
 def _shorten_cut_answers(record: logging.LogRecord) -> bool:
-    """Make one line of the traceback that uvicorn logs for each answer it cuts off at its end."""
+    """Shorten what uvicorn logs at its end: a line for each answer that it cuts off, if any."""
+    if record.name != "uvicorn.error":
+        return True
+    if str(record.msg).startswith("Cancel %s running task"):
+        return record.args != (0,)  # else an error that says that all is well
     error = record.exc_info[1] if record.exc_info else None
-    if record.msg.__class__ is str and record.msg.startswith("Cancel %s running task"):
-        return record.args != (0,)
-    if record.name == "uvicorn.error" and isinstance(error, asyncio.CancelledError):
-        record.msg, record.args, record.exc_info = (
-            "an answer was cut off: the server ends",
-            (),
-            None,
-        )
+    if isinstance(error, asyncio.CancelledError):
+        record.msg, record.args = "an answer was cut off: the server ends", ()
+        record.exc_info = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
     return True
 

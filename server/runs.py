@@ -378,6 +378,7 @@ class Runs:
             run.process = None  # it holds the run in turn, with its output
             del self._open[run.id]
             self._heartbeat.may_prune = True
+            run.ended.set()  # whatever failed before
             run.done.set()
             run.wake()
 
