@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from llm_agent_builder.agent_builder import AgentBuilder, class_name_for, filename_for
     from llm_agent_builder.errors import AgentBuilderError, SpecError
     from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-    from llm_agent_builder.spec import AgentSpec
+    from llm_agent_builder.spec.agent_spec import AgentSpec
 else:
     # Loaded when they are asked for: each module of this package would wait for all of them.
     _PLACES = {
         "PROVIDERS": "providers",
         "AgentBuilder": "agent_builder",
         "AgentBuilderError": "errors",
-        "AgentSpec": "spec",
+        "AgentSpec": "spec.agent_spec",
         "ProviderEnum": "providers",
         "SpecError": "errors",
         "class_name_for": "agent_builder",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.features import features_of
-from llm_agent_builder.naming import class_name_for, filename_for
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.rendering import FileCode, render
-from llm_agent_builder.shape import Made, check_shape
-from llm_agent_builder.spec import AgentSpec, make_spec
+from llm_agent_builder.python_source.names import class_name_for, filename_for
+from llm_agent_builder.rendering.features import features_of
+from llm_agent_builder.rendering.render import FileCode, render
+from llm_agent_builder.rendering.verify import Made, check_shape
+from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec
 from llm_agent_builder.user_code.answer_code import AnswerCode
 from llm_agent_builder.user_code.tool_code import ToolCode
 

@@ -20,17 +20,17 @@ cli.add_later(
 )
 cli.add_later(
     "read",
-    "llm_agent_builder.commands.spec:read",
+    "llm_agent_builder.commands.read:read",
     "Read an agent file, also one edited by hand, back into a spec; the file is not run.",
 )
 cli.add_later(
     "import",
-    "llm_agent_builder.commands.spec:import_",
+    "llm_agent_builder.commands.read:import_",
     "Make a spec of an agent of OpenAI's Agents SDK, or of code exported by its Agent Builder.",
 )
 cli.add_later(
     "schema",
-    "llm_agent_builder.commands.spec:schema",
+    "llm_agent_builder.commands.read:schema",
     "Print the JSON Schema of spec files, by which editors complete and check them.",
 )
 cli.add_later(

@@ -22,7 +22,7 @@ from random_specs import random_values
 from llm_agent_builder import AgentBuilder
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.gallery import gallery
-from llm_agent_builder.spec import make_spec
+from llm_agent_builder.spec.agent_spec import make_spec
 
 RANDOM_SPECS = 2_000
 BATCH = 1_000

@@ -28,18 +28,18 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from llm_agent_builder.answer_readers import anthropic_reader, chat_completion_reader
-from llm_agent_builder.models.request_facts import RequestFacts
+from llm_agent_builder.metering.answer_readers import anthropic_reader, chat_completion_reader
 from llm_agent_builder.providers import ProviderEnum
-from server.budgets import RunBudget
-from server.daily_budget import DailyBudget, keep_books
-from server.gateway import Gateway, Grant, ModelCall, Upstream, settle_in
-from server.ledgers import Caps, Ledger
-from server.metering import today
-from server.metrics import RunMetrics
+from llm_agent_builder.requests.facts import RequestFacts
+from server.budgets.daily_budget import DailyBudget, keep_books
+from server.budgets.ledger import Caps, Ledger
+from server.budgets.run_budget import RunBudget
+from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream, settle_in
+from server.gateway.metering import today
+from server.observability.metrics import RunMetrics
+from server.runs.usage_totals import Tally
 from server.settings import Secret
-from server.store import Store
-from server.tally import Tally
+from server.storage.store import Store
 
 CALLS_A_RUN = 1500
 HERE = Path(__file__).resolve().parent

@@ -24,7 +24,7 @@ from typing import Any
 from bench_client import Client, Served, serving
 from bench_tools import Seconds, forget_peak, median, p99_of, peak_kib, resident_kib, row
 
-from server.listening import allow_many_connections
+from server.net.listeners import allow_many_connections
 
 LONGEST_S = 20.0
 LOOK_EVERY_S = 0.02

@@ -25,11 +25,11 @@ from bench_tools import (
 
 from llm_agent_builder import AgentBuilder
 from llm_agent_builder.providers import ProviderEnum
-from server.gateway import Gateway, Grant, ModelCall, Upstream
-from server.run_events import OutputEvent, Program
+from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream
+from server.isolation.events import OutputEvent, Program
+from server.isolation.tiers.probe import ACCEPTED
 from server.sandbox import Sandbox, SandboxRun
 from server.settings import Secret
-from server.tiers import ACCEPTED
 
 SUSTAINED_S = 3.0
 AT_ONCE = 4

@@ -1,6 +1,6 @@
 """Count how many of Hugging Face's inference partners serve each model, most first.
 
-The source of the curated list in `llm_agent_builder/models/catalog_sources.py`: the routes that the
+The source of the curated list in `llm_agent_builder/catalog/offline.py`: the routes that the
 installed genai-prices knows.
 """
 

@@ -14,7 +14,7 @@ import click
 from pydantic_core import PydanticUndefined
 
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.spec_files import file_schema
+from llm_agent_builder.spec.files import file_schema
 from server.cli import cli
 from server.settings import PREFIX, Settings
 

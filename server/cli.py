@@ -13,24 +13,24 @@ except KeyboardInterrupt:  # Ctrl-C while it loads; later ones are the group's
     raise SystemExit(130) from None
 
 if TYPE_CHECKING:
-    from llm_agent_builder.catalog import Catalog
-    from server.kept_catalog import KeptCatalog
+    from llm_agent_builder.catalog.catalog import Catalog
+    from server.catalog.cached import KeptCatalog
 
 __all__ = ["cli", "main"]
 
 cli.add_later(
     "run",
-    "server.run_command:run",
+    "server.commands.run:run",
     "Run an agent file in the sandbox, showing its output as it comes.",
 )
 cli.add_later(
     "serve",
-    "server.serve_command:serve",
+    "server.commands.serve:serve",
     "Serve the page and the HTTP interface.",
 )
 cli.add_later(
     "doctor",
-    "server.doctor:doctor",
+    "server.commands.doctor:doctor",
     "Show what works on this machine, and how to mend what doesn't.",
 )
 
@@ -54,7 +54,7 @@ class _Known:
 
     @cached_property
     def _kept(self) -> KeptCatalog:
-        from server.kept_catalog import KeptCatalog  # noqa: PLC0415 - few commands ask for it
+        from server.catalog.cached import KeptCatalog  # noqa: PLC0415 - few commands ask for it
         from server.settings import KeySource, load_settings  # noqa: PLC0415
 
         kept = KeptCatalog(load_settings(), KeySource())

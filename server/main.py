@@ -41,31 +41,31 @@ from llm_agent_builder.errors import (
 )
 from llm_agent_builder.gallery import gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.value_problems import said_of
-from server.agent_files import add_agent_file_routes
-from server.backends import own_servers
-from server.bodies import Bodies, BoundedRoute, SmallBodyRoute
-from server.ending import Closing, Ending
-from server.generate_route import add_generate_route
-from server.health_route import add_health_route
-from server.installed import STATIC, package_version, page_paths
-from server.large_answers import LargeAnswers
-from server.last_answers import LastAnswers
-from server.logs import configure_logs
-from server.models import SessionRequest
-from server.rooms import Rooms, backend_label, open_rooms
-from server.run_files import MAX_BYTES, MAX_FILES
-from server.run_routes import add_run_routes
-from server.security import (
+from llm_agent_builder.validation.messages import said_of
+from server.api.agent_files import add_agent_file_routes
+from server.api.bodies import Bodies, BoundedRoute, SmallBodyRoute
+from server.api.generate import add_generate_route
+from server.api.health import add_health_route
+from server.api.large_answers import LargeAnswers
+from server.api.runs import add_run_routes
+from server.api.security import (
     COOKIE,
     MethodMiddleware,
     SecurityMiddleware,
     session_cookie,
     token_matches,
 )
+from server.api.sse import Readers, event_stream
+from server.api.upgrade import add_upgrade_route
+from server.installation import STATIC, package_version, page_paths
+from server.isolation.files import MAX_BYTES, MAX_FILES
+from server.isolation.shutdown import Closing, Ending
+from server.models import SessionRequest
+from server.net.last_answers import LastAnswers
+from server.observability.logs import configure_logs
+from server.runs.backends import own_servers
+from server.services import Rooms, backend_label, open_rooms
 from server.settings import KeySource, Settings, load_settings, server_key, unknown_variables
-from server.sse import Readers, event_stream
-from server.upgrade_route import add_upgrade_route
 
 _log = logging.getLogger(__name__)
 

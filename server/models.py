@@ -23,16 +23,14 @@ from pydantic_core import PydanticCustomError
 
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
-from llm_agent_builder.spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
-from llm_agent_builder.spec_text import fail, few_items, few_keys
-from llm_agent_builder.user_code.tool_needs import Need
-from server.backends import Backend, BackendChoice
-from server.cassette import Cassette, parse_cassette
-from server.confine import MIB, Limits
-from server.ledgers import Caps
-from server.run import RunOptions
-from server.run_events import LeftOut, WrittenFile
-from server.run_files import (
+from llm_agent_builder.spec.agent_spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
+from llm_agent_builder.user_code.gallery_needs import Need
+from llm_agent_builder.validation.text import fail, few_items, few_keys
+from server.budgets.ledger import Caps
+from server.gateway.cassette import Cassette, parse_cassette
+from server.isolation.child.confine import MIB, Limits
+from server.isolation.events import LeftOut, WrittenFile
+from server.isolation.files import (
     MAX_BYTES,
     MAX_FILES,
     MAX_NAME,
@@ -41,6 +39,8 @@ from server.run_files import (
     name_problem,
     scratch_problem,
 )
+from server.runs.backends import Backend, BackendChoice
+from server.runs.run import RunOptions
 from server.settings import Settings, grantable
 
 __all__ = [
@@ -149,7 +149,7 @@ _DEFAULTS = Limits()
 
 
 class LimitsBody(_Body):
-    """Limits of one run, within the ranges that the server sets; see `server/confine.py`."""
+    """Limits of one run, within the ranges that the server sets; see `server/limits.py`."""
 
     cpu_s: float = Field(default=_DEFAULTS.cpu_s, ge=0.1, le=300)
     wall_s: float = Field(default=_DEFAULTS.wall_s, ge=0.1, le=600)

@@ -17,12 +17,13 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
-from server.abandoned import AbandonedPlaces
-from server.carried_through import carried_through
-from server.cell_root import TEMPORARY_NAME
-from server.confine import Limits
-from server.denials import denied_message, from_mark
-from server.engine import (
+from server.isolation.abandoned import AbandonedPlaces
+from server.isolation.child.cell_root import TEMPORARY_NAME
+from server.isolation.child.confine import Limits
+from server.isolation.child.denials import denied_message, from_mark
+from server.isolation.child.libc import as_user
+from server.isolation.child.run_program import FILE_SIZE, FULL
+from server.isolation.engine import (
     Ended,
     Engine,
     Given,
@@ -32,13 +33,8 @@ from server.engine import (
     new_job_file,
     write_program,
 )
-from server.helper_process import in_thread
-from server.libc import as_user
-from server.outcomes import limit_of, outcome_of, returncode_of
-from server.output import OutputBuffer, Pump
-from server.program import FILE_SIZE, FULL
-from server.run_environment import BASE_ENVIRONMENT
-from server.run_events import (
+from server.isolation.environment import BASE_ENVIRONMENT
+from server.isolation.events import (
     DeniedEvent,
     ExitEvent,
     LimitEvent,
@@ -50,15 +46,19 @@ from server.run_events import (
     WayOut,
     limit_message,
 )
-from server.run_files import PROGRAM, Collected, collect_files, place_files
+from server.isolation.files import PROGRAM, Collected, collect_files, place_files
+from server.isolation.helper_process import in_thread
+from server.isolation.outcomes import limit_of, outcome_of, returncode_of
+from server.isolation.output import OutputBuffer, Pump
+from server.isolation.tiers.probe import PRELOADED, TierReport, make_engine, probe_tier, with_mend
+from server.isolation.uncancellable import carried_through
 from server.settings import load_settings
-from server.tiers import PRELOADED, TierReport, make_engine, probe_tier, with_mend
 
 _DRAIN_S = 1.0
 """How long the pipes may stay open after everything in the place has ended."""
 _MARK_BYTES = 4096
 _COLLECT_S = 10.0
-"""For reading what a run has left; `run_files.py` stops after a second where the disk answers."""
+"""For reading the files of a run; `isolation/files.py` stops after a second if the disk answers."""
 _WAY_OUT_S = 30.0
 _NOT_ENDED = "its processes could not be killed, and the sandbox goes on trying"
 

@@ -20,16 +20,16 @@ from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from llm_agent_builder.errors import SettingsError
-from llm_agent_builder.known_keys import nearest
-from llm_agent_builder.models.extra_models import (
+from llm_agent_builder.catalog.extra import (
     Endpoint,
     ExtraModel,
     parse_endpoints,
     parse_models,
 )
+from llm_agent_builder.errors import SettingsError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.value_problems import said_of
+from llm_agent_builder.validation.messages import said_of
+from llm_agent_builder.validation.suggestions import nearest
 
 PREFIX = "AGENT_BUILDER_"
 ENV_FILE = Path(".env")

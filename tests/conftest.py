@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.left_processes import kill, left_after, mark_this_process
-from tests.postgres import Postgres
-from tests.serving import ServerFactory, Serving, start_server
+from tests.support.left_processes import kill, left_after, mark_this_process
+from tests.support.postgres import Postgres
+from tests.support.serving import ServerFactory, Serving, start_server
 
 # A developer's keys, settings and proxies never change an outcome. Done when tests are collected,
 # before anything of the product is imported by them.

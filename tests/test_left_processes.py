@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import wait_until
+from tests.support.serving import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = """

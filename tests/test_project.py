@@ -9,12 +9,12 @@ from pathlib import Path
 
 from llm_agent_builder.errors import CONFLICTS_MAX
 from llm_agent_builder.providers import PROVIDERS
-from llm_agent_builder.reading.foreign_code import CODE_MAX_CHARS, FILE_MAX_BYTES, MAX_LINES
-from llm_agent_builder.spec_parts import TOOLS_MAX
-from llm_agent_builder.spec_text import KEYS_MAX
-from llm_agent_builder.user_code.answer_schema import SCHEMA_MAX_CHARS
-from llm_agent_builder.user_code.checks import CODE_MAX_BYTES, TOOL_MAX_BYTES
-from server.reading_room import ADMITTED_MAX, THREADS
+from llm_agent_builder.reading.source import CODE_MAX_CHARS, FILE_MAX_BYTES, MAX_LINES
+from llm_agent_builder.spec.parts import TOOLS_MAX
+from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
+from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_MAX_CHARS
+from llm_agent_builder.validation.text import KEYS_MAX
+from server.parser_pool import ADMITTED_MAX, THREADS
 
 ROOT = Path(__file__).resolve().parent.parent
 

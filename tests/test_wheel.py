@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import bare_environment
+from tests.support.serving import bare_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("llm_agent_builder", "server", "pyproject.toml", "requirements.txt", "README.md")

@@ -3,7 +3,7 @@ import { OWN_SERVER_PROVIDER } from './fields.js';
 /** The setting that lists the servers of the user's own: server/settings.py. */
 export const SERVERS_SETTING = 'AGENT_BUILDER_MODEL_SERVERS';
 
-/** An address as the server writes it, with /v1 at its end: llm_agent_builder/base_urls.py. */
+/** An address as the server writes it, with /v1 at its end: llm_agent_builder/validation/base_urls.py. */
 export function usualAddress(text) {
   const address = text.trim().replace(/\/+$/, '').replace(/\/chat\/completions$/, '');
   return address === '' || address.endsWith('/v1') ? address : `${address}/v1`;
@@ -23,7 +23,7 @@ function whyNotServer(address, server) {
 
 /**
  * Who is to answer the form's agent, the built-in model aside: `{own, name, reason}`, where a reason says
- * why it can't. The same rules as server/backends.py's. Null before the catalog is there.
+ * why it can't. The same rules as server/runs/backends.py's. Null before the catalog is there.
  */
 export function answererOf(values, provider) {
   if (!provider) return null;

@@ -56,7 +56,7 @@ export function explainBackend(choices, chosen, answerer) {
   return `The built-in local model will answer. ${remote.reason}`;
 }
 
-// What server/local_model.py allows.
+// What server/local_model/service.py allows.
 export const LOCAL_BOUND = "The built-in model's answers are bounded at 256 tokens.";
 
 export const LOCAL_ANSWER =

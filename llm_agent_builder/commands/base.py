@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from llm_agent_builder.errors import AgentBuilderError, SpecError
-from llm_agent_builder.visible_text import visible
+from llm_agent_builder.validation.visible_text import visible
 
 _FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
 

@@ -9,18 +9,18 @@ from typing import Any
 import click
 
 from llm_agent_builder.agent_builder import AgentBuilder, filename_for
-from llm_agent_builder.batch import run_batch, spec_files_in
-from llm_agent_builder.catalog import Catalog
+from llm_agent_builder.catalog.catalog import Catalog
 from llm_agent_builder.commands.base import Command, read_text, say, write_text
-from llm_agent_builder.commands.catalogs import current_catalog
+from llm_agent_builder.commands.batch import run_batch, spec_files_in
+from llm_agent_builder.commands.current_catalog import current_catalog
 from llm_agent_builder.commands.options import option_values, spec_options
+from llm_agent_builder.editing.regenerate import regenerate
 from llm_agent_builder.errors import MergeConflictError, NotOursError, SpecFileError
 from llm_agent_builder.providers import ProviderEnum
-from llm_agent_builder.reading.merging import regenerate
-from llm_agent_builder.reading.read_back import read_agent
-from llm_agent_builder.spec import AgentSpec, make_spec
-from llm_agent_builder.spec_check import checked_spec
-from llm_agent_builder.spec_files import load_spec_file, plain_values, with_defaults
+from llm_agent_builder.reading.read_agent import read_agent
+from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec
+from llm_agent_builder.spec.files import load_spec_file, plain_values, with_defaults
+from llm_agent_builder.spec.model_check import checked_spec
 
 _PROVIDER = click.Choice([provider.value for provider in ProviderEnum])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import click
 
-from llm_agent_builder.agent_file import own_base_url
-from llm_agent_builder.catalog import Catalog, Lifecycle
+from llm_agent_builder.catalog.catalog import Catalog, Lifecycle
+from llm_agent_builder.catalog.model import Model, Origin, Price
 from llm_agent_builder.commands.base import Command, say
-from llm_agent_builder.commands.catalogs import current_catalog, server_notes
+from llm_agent_builder.commands.current_catalog import current_catalog, server_notes
+from llm_agent_builder.editing.upgrade import Successor, Upgrade, find_upgrade
 from llm_agent_builder.errors import NotOursError, SpecError
-from llm_agent_builder.models.model_facts import Model, Origin, Price
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.reading.foreign_code import read_source
-from llm_agent_builder.upgrade import Successor, Upgrade, find_upgrade
+from llm_agent_builder.reading.constants import own_base_url
+from llm_agent_builder.reading.source import read_source
 
 _FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
 _PROVIDER = click.Choice([provider.value for provider in ProviderEnum])

@@ -11,8 +11,8 @@ import click
 
 from llm_agent_builder.commands.base import GIVEN_FILES
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.spec import AgentSpec, Effort, Thinking
-from llm_agent_builder.user_code.checks import CODE_MAX_BYTES
+from llm_agent_builder.spec.agent_spec import AgentSpec, Effort, Thinking
+from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
 
 _Command = Callable[..., Any]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

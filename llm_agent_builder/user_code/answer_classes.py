@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from llm_agent_builder.errors import CodeProblem
 from llm_agent_builder.user_code.tool_functions import constant_value
-from llm_agent_builder.user_code.tool_schema import Schema, Types, fits
+from llm_agent_builder.user_code.type_schema import Schema, Types, fits
 
 PATHS = frozenset(
     {

@@ -19,10 +19,10 @@ from llm_agent_builder.user_code.answer_classes import (
     check_enum,
     check_model,
 )
-from llm_agent_builder.user_code.answer_schema import source_of_schema
-from llm_agent_builder.user_code.checks import parse_code, refuse_surrogates
 from llm_agent_builder.user_code.layout import Layout, Name, check_names, split_code
-from llm_agent_builder.user_code.tool_schema import OLD_NAMES, is_none
+from llm_agent_builder.user_code.parse import parse_code, refuse_surrogates
+from llm_agent_builder.user_code.schema_to_pydantic import source_of_schema
+from llm_agent_builder.user_code.type_schema import OLD_NAMES, is_none
 
 _ENUMS: Mapping[tuple[str, ...], tuple[type, ...]] = {
     (): (str, int),

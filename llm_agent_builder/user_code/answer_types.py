@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from llm_agent_builder.literals import doc_literal, line_literal
-from llm_agent_builder.user_code.tool_schema import Schema, any_of
+from llm_agent_builder.python_source.literals import doc_literal, line_literal
+from llm_agent_builder.user_code.type_schema import Schema, any_of
 
 LINE_MAX = 88
 _PART_MAX = 80

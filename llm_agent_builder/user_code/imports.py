@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from llm_agent_builder.errors import CodeProblem
-from llm_agent_builder.syntax_trees import syntax_tree
+from llm_agent_builder.python_source.syntax_trees import syntax_tree
 
 _LINE_MAX = 88
 _FUTURE = "__future__"

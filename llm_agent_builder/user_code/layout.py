@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from llm_agent_builder.errors import CodeProblem
-from llm_agent_builder.file_names import FILE_IMPORTS, FILE_NAMES
-from llm_agent_builder.user_code.checks import Parsed
+from llm_agent_builder.python_source.reserved_names import FILE_IMPORTS, FILE_NAMES
 from llm_agent_builder.user_code.imports import (
     Import,
     import_block,
@@ -20,6 +19,7 @@ from llm_agent_builder.user_code.imports import (
     read_imports,
     render_imports,
 )
+from llm_agent_builder.user_code.parse import Parsed
 
 # Newer than the oldest Python that generated files run on.
 _NOT_EVERYWHERE = frozenset({"ExceptionGroup", "BaseExceptionGroup", "PythonFinalizationError"})

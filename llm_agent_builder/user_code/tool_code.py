@@ -13,16 +13,16 @@ from functools import lru_cache
 from typing import Any
 
 from llm_agent_builder.errors import CodeProblem
-from llm_agent_builder.user_code.checks import TOOL_MAX_BYTES, parse_code
 from llm_agent_builder.user_code.imports import require_standard
 from llm_agent_builder.user_code.layout import Name, check_names, split_code
+from llm_agent_builder.user_code.parse import TOOL_MAX_BYTES, parse_code
 from llm_agent_builder.user_code.tool_functions import (
     check_annotated,
     check_constant,
     check_top_level,
     read_tool,
 )
-from llm_agent_builder.user_code.tool_schema import Types
+from llm_agent_builder.user_code.type_schema import Types
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from llm_agent_builder.errors import CodeProblem
-from llm_agent_builder.user_code.checks import is_constant_name, refuse_surrogates
-from llm_agent_builder.user_code.tool_schema import Schema, Types, fits, read_docstring
+from llm_agent_builder.user_code.parse import is_constant_name, refuse_surrogates
+from llm_agent_builder.user_code.type_schema import Schema, Types, fits, read_docstring
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

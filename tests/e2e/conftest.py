@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.serving import Serving, start_server
-from tests.upstream import Answer, Upstream, scripted
+from tests.support.serving import Serving, start_server
+from tests.support.upstream import Answer, Upstream, scripted
 
 # Without the parts of the browser around its pages, a page costs a quarter of the processor time.
 BROWSERS = ("chromium-headless-shell", "chromium")

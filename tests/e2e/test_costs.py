@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Provider
 from tests.e2e.test_page import SHOTS, choose, expect_status, fill, open_page, spoil
-from tests.upstream import Answer, message, message_events
+from tests.support.upstream import Answer, message, message_events
 
 STREAM = Answer(
     headers={"Content-Type": "text/event-stream"},

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_page import SHOTS, axe, expect_status, fill, open_page, spoil, text_of
-from tests.serving import Serving
+from tests.support.serving import Serving
 
 READ_AND_WRITE = (
     "import os\n"

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.e2e.test_open_file import FOREIGN, code_of, open_file, with_helper, written
 from tests.e2e.test_page import choose, expect_status, fill, open_page, spoil
 from tests.e2e.test_sections import generate
-from tests.serving import Serving
+from tests.support.serving import Serving
 
 RETIRED = "claude-3-5-haiku-20241022"
 LINES = "import time\nfor n in range(900):\n    print(n, flush=True)\ntime.sleep(20)\n"

@@ -21,7 +21,7 @@ from tests.e2e.test_page import (
     text_of,
 )
 from tests.e2e.test_sections import generate, section
-from tests.serving import Serving
+from tests.support.serving import Serving
 
 SPEC = {
     "name": "Weather",

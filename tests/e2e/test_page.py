@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.e2e.conftest import Provider
-from tests.serving import ServerFactory, Serving, wait_until
-from tests.upstream import Answer, message, message_events
+from tests.support.serving import ServerFactory, Serving, wait_until
+from tests.support.upstream import Answer, message, message_events
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(os.environ.get("SCREENSHOTS") or ROOT / "build" / "screenshots")

@@ -9,8 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Provider
 from tests.e2e.test_page import SHOTS, axe, choose, fill, open_page
-from tests.serving import Serving
-from tests.upstream import Answer, message
+from tests.support.serving import Serving
+from tests.support.upstream import Answer, message
 
 SECTIONS = ("Tools", "Typed answer", "Model options", "Conversation and limits", "MCP servers")
 

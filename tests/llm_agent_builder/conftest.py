@@ -11,8 +11,8 @@ from datetime import date, datetime
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.llm_agent_builder.processes import run_python
-from tests.llm_agent_builder.scripted_upstream import ScriptedUpstream
+from tests.llm_agent_builder.support.processes import run_python
+from tests.llm_agent_builder.support.scripted_upstream import ScriptedUpstream
 
 # No deadline: the machine is shared, and how long one example takes says nothing. In CI the same
 # examples every time; elsewhere new ones, so that days of work search further.

@@ -27,12 +27,12 @@ from llm_agent_builder import (
 )
 from llm_agent_builder.agent_builder import file_code
 from llm_agent_builder.errors import TemplateError
-from llm_agent_builder.features import features_of
-from llm_agent_builder.shape import Made, check_shape
-from llm_agent_builder.spec import NAME_MAX_CHARS, TEXT_MAX_BYTES, make_spec
+from llm_agent_builder.rendering.features import features_of
+from llm_agent_builder.rendering.verify import Made, check_shape
+from llm_agent_builder.spec.agent_spec import NAME_MAX_CHARS, TEXT_MAX_BYTES, make_spec
 from tests.llm_agent_builder.conftest import InstalledSdks
-from tests.llm_agent_builder.processes import run_python
-from tests.llm_agent_builder.strategies import able_specs, any_text, lines
+from tests.llm_agent_builder.support.processes import run_python
+from tests.llm_agent_builder.support.strategies import able_specs, any_text, lines
 
 CONSTANTS = {"NAME": "name", "MODEL": "model", "SYSTEM_PROMPT": "prompt", "EXAMPLE_TASK": "task"}
 KINDS = [(provider, stream) for provider in ProviderEnum for stream in (False, True)]

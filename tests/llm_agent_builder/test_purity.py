@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.llm_agent_builder.processes import run_python
+from tests.llm_agent_builder.support.processes import run_python
 
 _WATCH = """
 import json, sys, threading
@@ -37,7 +37,7 @@ def events_of(program: str, home: Path) -> list[str]:
 def test_importing_building_and_listing_touch_nothing_outside(tmp_path: Path) -> None:
     program = """
 import datetime
-import llm_agent_builder, llm_agent_builder.cli, llm_agent_builder.usage
+import llm_agent_builder, llm_agent_builder.cli, llm_agent_builder.metering.usage
 from llm_agent_builder import PROVIDERS, AgentBuilder, catalog
 for provider in PROVIDERS:
     for stream in (False, True):

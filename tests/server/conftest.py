@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from server.sandbox import Sandbox
-from tests.attacking import offered_tiers, open_sandbox
-from tests.serving import Serving
+from tests.support.attacking import offered_tiers, open_sandbox
+from tests.support.serving import Serving
 
 
 @pytest.fixture

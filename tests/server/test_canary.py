@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.server.api import SPEC, execute
-from tests.server.test_spending import CANARY, JSON, ROTATED, SSE, asking
-from tests.serving import ServerFactory, Serving, command
-from tests.upstream import Answer, Received, Upstream, message, message_events, scripted
+from tests.server.budgets.test_spending import CANARY, JSON, ROTATED, SSE, asking
+from tests.support.api_client import SPEC, execute
+from tests.support.serving import ServerFactory, Serving, command
+from tests.support.upstream import Answer, Received, Upstream, message, message_events, scripted
 
 KEYS = [key.encode() for key in (CANARY, ROTATED)]
 PIECE = 2**24

@@ -11,11 +11,11 @@ import pytest
 
 from llm_agent_builder.commands.base import Group
 from server.cli import cli
-from tests.serving import bare_environment, command
+from tests.support.serving import bare_environment, command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WEB = {"fastapi", "starlette", "uvicorn"}
-ROOMS = {"aiohttp", "prometheus_client", "sqlalchemy", "server.rooms", *WEB}
+ROOMS = {"aiohttp", "prometheus_client", "sqlalchemy", "server.services", *WEB}
 BUILDER = {"genai_prices", "jinja2", "pydantic", "yaml"}
 SDKS = {"anthropic", "huggingface_hub"}
 ALL = ROOMS | BUILDER | SDKS | {"asyncio"}

@@ -1,0 +1,49 @@
+"""The catalog that the commands work with."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Protocol, runtime_checkable
+
+import click
+
+from llm_agent_builder.catalog.catalog import Catalog
+from llm_agent_builder.catalog.extra import parse_models
+from llm_agent_builder.catalog.model import EXTRA_MODELS
+from llm_agent_builder.errors import SettingsError
+
+
+def current_catalog() -> Catalog:
+    """Return today's catalog: the one that whoever started the command line gave it, else our own.
+
+    Raises:
+        SettingsError: the setting that adds models can't be used.
+
+    """
+    given = click.get_current_context().find_root().obj
+    return given() if callable(given) else _own_catalog()
+
+
+@runtime_checkable
+class KnowsServers(Protocol):
+    """A source of catalogs that knows the servers of the user's own."""
+
+    def server_notes(self) -> list[str]:
+        """Return what is known of each server's list."""
+        ...
+
+
+def server_notes() -> list[str]:
+    """Return what is known of the lists of the user's own servers, a line for each."""
+    given = click.get_current_context().find_root().obj
+    return given.server_notes() if isinstance(given, KnowsServers) else []
+
+
+def _own_catalog() -> Catalog:
+    """Return what is known offline, with the models of the environment's setting."""
+    try:
+        extra = parse_models(os.environ.get(EXTRA_MODELS, ""))
+    except ValueError as error:
+        raise SettingsError(f"{EXTRA_MODELS}: {error}") from None
+    return Catalog(datetime.now(UTC).date(), extra=extra)

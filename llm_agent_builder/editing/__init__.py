@@ -1,0 +1,1 @@
+"""Changes agent files and keeps manual edits."""

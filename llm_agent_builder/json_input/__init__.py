@@ -1,0 +1,1 @@
+"""Reads JSON from untrusted sources within limits."""

@@ -1,0 +1,232 @@
+"""What model calls cost, in US dollars, by the price table that `genai-prices` carries.
+
+What isn't known is None, never 0. Dates are passed in: prices change.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import cache, lru_cache
+from importlib.metadata import version
+
+from genai_prices import Usage as PricedUsage
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import (
+    ConditionalPrice,
+    ModelInfo,
+    Provider,
+    StartDateConstraint,
+    TieredPrices,
+)
+
+from llm_agent_builder.metering.usage import Usage
+from llm_agent_builder.providers import ProviderEnum
+
+_ROUTES = "huggingface_"
+"""How the table's ids of Hugging Face's inference partners begin."""
+_ANY_ROUTE = {"", "auto", "fastest", "cheapest", "preferred"}
+"""What may stand in a partner's place: how Hugging Face is to choose one.
+Source: https://huggingface.co/docs/inference-providers/index (provider selection)."""
+_STANDARD = {None, "standard", "auto", "standard_only", "default", "global", "not_available"}
+"""Values of a request or a usage that leave the price as the table has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """Which table of prices is used: its package's version, and its newest price's date."""
+
+    version: str
+    newest: date | None
+
+
+@cache
+def price_table(today: date) -> PriceTable:
+    """Return which prices are used on `today`."""
+    starts = [
+        entry.constraint.start_date
+        for provider in get_snapshot().providers
+        for model in provider.models
+        for entry in (model.prices if isinstance(model.prices, list) else ())
+        if isinstance(entry, ConditionalPrice) and isinstance(entry.constraint, StartDateConstraint)
+    ]
+    newest = max((start for start in starts if start <= today), default=None)
+    return PriceTable(version("genai-prices"), newest)
+
+
+@lru_cache(maxsize=512)
+def _priced(provider: ProviderEnum, model: str) -> tuple[tuple[Provider, ModelInfo], ...]:
+    """Return who serves `model` at which price: one for Anthropic, any number for Hugging Face.
+
+    Hugging Face's models name their partner after a colon, as in `meta-llama/X:together`.
+    """
+    name, _, route = model.partition(":")
+    wanted = [provider.value]
+    if provider is ProviderEnum.HUGGINGFACE:
+        every = [entry.id for entry in get_snapshot().providers if entry.id.startswith(_ROUTES)]
+        wanted = every if route in _ANY_ROUTE else [_ROUTES + route]
+    found = [
+        (entry, priced)
+        for entry in get_snapshot().providers
+        if entry.id in wanted and (priced := entry.find_model(name)) is not None
+    ]
+    return tuple(found)
+
+
+def is_standard(*settings: object) -> bool:
+    """Say whether a call's tier, speed and place are those that the table's prices are for."""
+    return all(isinstance(value, str | None) and value in _STANDARD for value in settings)
+
+
+_SAMPLE = 1000
+_COUNTS: Mapping[str, Mapping[str, int]] = {
+    "input": {"input_tokens": 1},
+    "cache_read": {"input_tokens": 1, "cache_read_tokens": 1},
+    "cache_write": {"input_tokens": 1, "cache_write_tokens": 1},
+    "cache_write_1h": {"input_tokens": 1, "cache_write_tokens": 1, "cache_write_1h_tokens": 1},
+    "output": {"output_tokens": 1},
+    "web_search": {"web_searches": 1},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """One model at one seller on one day; prices may rise where the input is long."""
+
+    seller: Provider
+    model: ModelInfo
+    today: date
+    steps: tuple[int, ...]
+    """Lengths of input beyond which other prices hold."""
+    rates: dict[tuple[int, str], Decimal] = field(default_factory=dict, compare=False)
+    """What one more of a kind costs, by the step and the kind; filled as it is asked for."""
+
+    def cost(self, usage: Usage) -> Decimal:
+        """Return what a call costs, count by count."""
+        step = bisect_left(self.steps, usage.input_tokens)
+        plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
+        counts = (
+            ("input", max(0, plain)),
+            ("cache_read", usage.cached_tokens),
+            ("cache_write", usage.cache_write_tokens - usage.cache_write_1h_tokens),
+            ("cache_write_1h", usage.cache_write_1h_tokens),
+            ("output", usage.output_tokens),
+            ("web_search", usage.web_searches),
+        )
+        return sum((self.rate(step, kind) * count for kind, count in counts if count), Decimal(0))
+
+    def rate(self, step: int, kind: str) -> Decimal:
+        """Return what one more of a kind costs, where the input is as long as that step says."""
+        found = self.rates.get((step, kind))
+        if found is None:
+            found = self.rates[step, kind] = self._ask_rate(step, kind)
+        return found
+
+    def _ask_rate(self, step: int, kind: str) -> Decimal:
+        start = {"input_tokens": self.steps[step - 1] + 1 if step else 0, "output_tokens": 0}
+        more = {key: start.get(key, 0) + _SAMPLE * count for key, count in _COUNTS[kind].items()}
+        difference = self.by_table(**(start | more)) - self.by_table(**start)
+        return difference / _SAMPLE
+
+    def by_table(self, **counts: int) -> Decimal:
+        """Return what the table itself works out; slow, so it is asked once for each rate."""
+        when = datetime.combine(self.today, time(12), UTC)
+        usage = PricedUsage(**counts)
+        price = self.model.calc_price(usage, self.seller, genai_request_timestamp=when)
+        return price.total_price
+
+
+@lru_cache(maxsize=512)
+def _offers(provider: ProviderEnum, model: str, today: date) -> tuple[_Offer, ...]:
+    return tuple(
+        _Offer(seller, priced, today, _steps(priced, today))
+        for seller, priced in _priced(provider, model)
+    )
+
+
+def _steps(model: ModelInfo, today: date) -> tuple[int, ...]:
+    prices = model.get_prices(datetime.combine(today, time(12), UTC))
+    found: set[int] = set()
+    for value in vars(prices).values():
+        if isinstance(value, TieredPrices):
+            found.update(tier.start for tier in value.tiers)
+    return tuple(sorted(found))
+
+
+def cost(
+    provider: ProviderEnum, model: str, usage: Usage, today: date, *, route: str | None = None
+) -> Decimal | None:
+    """Return what a call cost, or None where that isn't known.
+
+    `route` names Hugging Face's partner that served it; without one the price is known only where
+    all partners ask the same.
+    """
+    if route:
+        model = f"{model.partition(':')[0]}:{route}"
+    costs = [offer.cost(usage) for offer in _offers(provider, model, today)]
+    return costs[0] if costs and all(other == costs[0] for other in costs[1:]) else None
+
+
+@dataclass(frozen=True, slots=True)
+class HighestRates:
+    """The most that one token can cost, in US dollars: read or put into a cache, and written."""
+
+    input: Decimal
+    output: Decimal
+
+
+def highest_rates(
+    provider: ProviderEnum, model: str, input_tokens: int, today: date
+) -> HighestRates | None:
+    """Return what a call with at most that much input can cost a token; None: not known.
+
+    Where partners differ, the dearest counts, for each of the two by itself.
+    """
+    steps, rates = _highest(provider, model, today)
+    return rates[bisect_left(steps, input_tokens)] if rates else None
+
+
+@lru_cache(maxsize=512)
+def _highest(
+    provider: ProviderEnum, model: str, today: date
+) -> tuple[tuple[int, ...], tuple[HighestRates, ...]]:
+    """Return the lengths of input beyond which the rates rise, and the rates up to each."""
+    offers = _offers(provider, model, today)
+    steps = tuple(sorted({step for offer in offers for step in offer.steps}))
+    kinds = ["input"]
+    if provider is ProviderEnum.ANTHROPIC:
+        kinds += ["cache_write", "cache_write_1h"]
+    rates = []
+    for most in (*steps, math.inf) if offers else ():
+        # A call may turn out to be shorter: so each step below counts, too.
+        reached = [(offer, step) for offer in offers for step in _steps_below(offer, most)]
+        read = max(offer.rate(step, kind) for offer, step in reached for kind in kinds)
+        rates.append(HighestRates(read, max(offer.rate(step, "output") for offer, step in reached)))
+    return steps, tuple(rates)
+
+
+def _steps_below(offer: _Offer, most: float) -> range:
+    return range(bisect_left(offer.steps, most) + 1)
+
+
+@lru_cache(maxsize=512)
+def context_window(provider: ProviderEnum, model: str) -> int | None:
+    """Return the largest context window in which anybody serves a model, in tokens.
+
+    None: it isn't known of all who do.
+    """
+    name = model.partition(":")[0]  # a partner may raise its own to what others have
+    windows = [priced.context_window for _, priced in _priced(provider, name)]
+    known = [window for window in windows if window is not None]
+    return max(known) if known and len(known) == len(windows) else None
+
+
+def has_cache_price(provider: ProviderEnum, model: str, today: date) -> bool:
+    """Say whether the table has a price for reading what a request's beginning left in a cache."""
+    when = datetime.combine(today, time(12), UTC)
+    offers = (priced for _, priced in _priced(provider, model))
+    return any(priced.get_prices(when).cache_read_mtok is not None for priced in offers)

@@ -1,0 +1,235 @@
+"""Import of agents that were made with OpenAI's Agent Builder or Agents SDK.
+
+One agent of the program becomes the fields of a spec; a report says line by line what was carried
+over, and for what was not, what to do. Nothing is run, and nothing is passed over in silence.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_agent_builder.errors import NotOursError
+from llm_agent_builder.openai_import.functions import Function, carry_answer
+from llm_agent_builder.openai_import.instructions import UnknownTextError, read_text
+from llm_agent_builder.openai_import.model_settings import carry_run, carry_settings
+from llm_agent_builder.openai_import.program import AgentCall, Program, read_program
+from llm_agent_builder.openai_import.report import Line, Report
+from llm_agent_builder.openai_import.tools import carry_servers, carry_tools
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.reading.parts import names_of
+from llm_agent_builder.validation.text import NAME_MAX_CHARS
+
+_SHOWN_CHARS = 60
+_NOT_HERE: Mapping[str, str] = {
+    "handoffs": "agents here work alone: one prompt for all, or several files run from your code",
+    "handoff_description": "tells other agents of this one; agents here work alone",
+    "input_guardrails": "no guardrails here: check the task in your code, before run(task)",
+    "output_guardrails": "no guardrails here: give the answer a type, or check it behind run(task)",
+    "hooks": "no hooks here: the file is yours, add to its methods what you need",
+    "tool_use_behavior": "the model always sees what tools return, and then answers",
+    "reset_tool_choice": "the model itself decides when to call tools",
+    "mcp_config": "schemas of MCP servers are taken as they are",
+    "prompt": "it is kept at OpenAI: copy its text into the prompt",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was made of a program: the fields found, and the report, by line."""
+
+    spec: dict[str, Any]
+    report: tuple[Line, ...]
+    agents: tuple[str, ...]
+    """The names of all agents in the program; one of them was imported."""
+
+
+@dataclass(slots=True)
+class _Import:
+    program: Program
+    agent: AgentCall
+    spec: dict[str, Any]
+    report: Report
+    used: set[str] = field(default_factory=set)
+
+
+def import_agent(
+    text: str, provider: ProviderEnum = ProviderEnum.ANTHROPIC, agent: str | None = None
+) -> Imported:
+    """Return the fields of one agent of a program, and the report.
+
+    `agent` is the name of the one to take, by default the one that the program starts.
+
+    Raises:
+        NotOursError: it is no program of that SDK, or has no such agent.
+
+    """
+    program = read_program(text)
+    chosen = _chosen(program, agent)
+    row = PROVIDERS[provider]
+    spec = {"provider": row.id.value, "model": row.default_model}
+    work = _Import(program, chosen, spec, Report())
+    for name, value in chosen.arguments.items():
+        _carry(work, name, value)
+    _note_missing(work)
+    runs = [run for run in program.runs if run.agent == chosen.variable] or program.runs[:1]
+    for run in runs:
+        carry_run(run, work.spec, work.report)
+    _report_rest(work)
+    titles = tuple(each.title for each in program.agents)
+    return Imported(work.spec, tuple(work.report.sorted()), titles)
+
+
+def _chosen(program: Program, name: str | None) -> AgentCall:
+    if name is not None:
+        for each in program.agents:
+            if name in {each.title, each.variable}:
+                return each
+        titles = ", ".join(each.title for each in program.agents)
+        raise NotOursError(f"has no agent {name!r}; it has: {titles}")
+    started = [run.agent for run in program.runs]
+    by_variable = {each.variable: each for each in program.agents if each.variable}
+    for variable in started:
+        if variable in by_variable:
+            return by_variable[variable]
+    handing = [each for each in program.agents if "handoffs" in each.arguments]
+    return (handing or program.agents)[-1]
+
+
+def _carry(work: _Import, name: str, value: ast.expr) -> None:
+    carry = _CARRIED.get(name)
+    if carry is not None:
+        carry(work, value)
+    else:
+        note = _NOT_HERE.get(name, "has no counterpart here; see whether the prompt can say it")
+        work.report.add(value, name, carried=False, note=note)
+
+
+def _carry_name(work: _Import, value: ast.expr) -> None:
+    try:
+        name = " ".join(read_text(work.program, value).text.split())
+    except UnknownTextError:
+        name = ""
+    short = name[:NAME_MAX_CHARS].strip()
+    if not short:
+        work.report.add(value, "name", carried=False, note="only a run tells it; give a name")
+        return
+    work.spec["name"] = short
+    note = "" if short == name else f"cut to {NAME_MAX_CHARS} characters"
+    work.report.add(value, "name", carried=True, note=note)
+
+
+def _carry_instructions(work: _Import, value: ast.expr) -> None:
+    if isinstance(value, ast.Name):
+        work.used.add(value.id)
+    try:
+        text = read_text(work.program, value)
+    except UnknownTextError as error:
+        work.report.add(value, "instructions", carried=False, note=str(error))
+        return
+    if not text.text.strip():
+        work.report.add(value, "instructions", carried=False, note="are empty; write the prompt")
+        return
+    work.spec["prompt"] = text.text
+    work.report.add(value, "instructions", carried=True, note=text.notes)
+    for name in text.named & work.program.definitions.keys() - work.used:
+        node = work.program.definitions[name]
+        work.report.add(node, name, carried=True, note="its value stands in the prompt")
+    work.used |= text.named
+
+
+def _carry_model(work: _Import, value: ast.expr) -> None:
+    chosen = work.spec["model"]
+    label = PROVIDERS[ProviderEnum(work.spec["provider"])].label
+    named = str(value.value) if isinstance(value, ast.Constant) else "the program's own"
+    note = f"{named} is another provider's; {chosen}, the default of {label}, takes its place"
+    work.report.add(value, "model", carried=False, note=note)
+
+
+def _carry_output(work: _Import, value: ast.expr) -> None:
+    if isinstance(value, ast.Call) and work.program.called(value) == "AgentOutputSchema":
+        value = value.args[0] if value.args else value
+    if isinstance(value, ast.Constant) and value.value is None:
+        return
+    if not isinstance(value, ast.Name):
+        note = "only a class of the program can be carried: put the value into a Pydantic model"
+        work.report.add(value, "output_type", carried=False, note=note)
+        return
+    if value.id == "str":
+        return
+    carried = carry_answer(work.program, value.id)
+    work.used |= {value.id, *carried.uses}
+    node = work.program.definitions.get(value.id, value)
+    what = f"output_type {value.id}"
+    if carried.code is not None:
+        work.spec["answer"] = carried.code
+    work.report.add(node, what, carried=carried.code is not None, note=carried.note)
+
+
+def _carry_tools(work: _Import, value: ast.expr) -> None:
+    work.used |= carry_tools(work.program, value, work.spec, work.report)
+
+
+def _carry_servers(work: _Import, value: ast.expr) -> None:
+    carry_servers(work.program, value, work.spec, work.report)
+
+
+def _carry_settings(work: _Import, value: ast.expr) -> None:
+    carry_settings(work.program, value, work.spec, work.report)
+
+
+_CARRIED: Mapping[str, Callable[[_Import, ast.expr], None]] = {
+    "name": _carry_name,
+    "instructions": _carry_instructions,
+    "model": _carry_model,
+    "output_type": _carry_output,
+    "tools": _carry_tools,
+    "mcp_servers": _carry_servers,
+    "model_settings": _carry_settings,
+}
+
+
+def _note_missing(work: _Import) -> None:
+    call = work.agent.call
+    if "model" not in work.agent.arguments:
+        _carry_model(work, ast.copy_location(ast.Constant("that SDK's default model"), call))
+    if "instructions" not in work.agent.arguments:
+        work.report.add(
+            call, "instructions", carried=False, note="there are none: write the prompt"
+        )
+
+
+def _report_rest(work: _Import) -> None:
+    """Say of all else in the program that it was not carried over."""
+    work.used |= {work.agent.variable}
+    others = {each.variable: each for each in work.program.agents if each is not work.agent}
+    for each in others.values():
+        note = f"another agent: import it by its name, {each.title!r}, into a file of its own"
+        work.report.add(each.call, f"agent {each.title}", carried=False, note=note)
+    for node in work.program.source.tree.body:
+        names = names_of(node)
+        if isinstance(node, (ast.Import, ast.ImportFrom)) or names & (work.used | set(others)):
+            continue
+        if _is_docstring(node) or work.report.has(node):
+            continue
+        what = " ".join(sorted(names)) or _first_line(work, node)
+        work.report.add(node, what, carried=False, note=_why_not(node))
+
+
+def _first_line(work: _Import, node: ast.stmt) -> str:
+    line = work.program.source.lines[node.lineno - 1].strip().rstrip(":")
+    return line if len(line) <= _SHOWN_CHARS else f"{line[: _SHOWN_CHARS - 3]}..."
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _why_not(node: ast.stmt) -> str:
+    if isinstance(node, Function):
+        return "workflow code: an agent file answers one task; call run(task) from code like this"
+    if isinstance(node, ast.ClassDef):
+        return "no part of the agent; keep it beside the code that calls run(task)"
+    return "no part of the agent; agent files have their own way to start and to find the key"

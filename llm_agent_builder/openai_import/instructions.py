@@ -1,0 +1,224 @@
+"""Instructions of an agent of the Agents SDK as one text, with what could not be told of them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from llm_agent_builder.openai_import.program import Program
+from llm_agent_builder.reading.literal_values import NotLiteralError, literal_value
+from llm_agent_builder.validation.text import TEXT_MAX_BYTES, utf8_length
+
+_DEPTH_MAX = 100
+_WORK_MAX = 10 * TEXT_MAX_BYTES
+"""Characters that may be put together on the way to one text, a part counted as one more."""
+_CHANGES = {
+    "dedent": textwrap.dedent,
+    "cleandoc": inspect.cleandoc,
+    "strip": str.strip,
+    "lstrip": str.lstrip,
+    "rstrip": str.rstrip,
+}
+_FUNCTIONS = {"dedent", "cleandoc"}
+_HANDOFF_PREFIX = "RECOMMENDED_PROMPT_PREFIX"
+_HANDOFFS = "prompt_with_handoff_instructions"
+
+
+@dataclass(slots=True)
+class Text:
+    """A text, and what was done to get it."""
+
+    text: str
+    fields: list[str] = field(default_factory=list)
+    """Expressions whose values only a run would tell; each stands in the text in braces."""
+    dropped: list[str] = field(default_factory=list)
+    """Parts of the SDK that have no meaning here."""
+    named: set[str] = field(default_factory=set)
+    """The program's constants whose values stand in it."""
+
+    @property
+    def notes(self) -> str:
+        """Return what a user must know of it; nothing if it is all there."""
+        found = []
+        if self.fields:
+            named = ", ".join("{" + name + "}" for name in dict.fromkeys(self.fields))
+            found.append(
+                f"the program fills in {named} when it runs; here it stands as text: write the "
+                "value, or say it in the task"
+            )
+        if self.dropped:
+            found.append(f"without {', '.join(dict.fromkeys(self.dropped))}, made for handoffs")
+        return "; ".join(found)
+
+
+class UnknownTextError(Exception):
+    """No text can be told; `str()` says why."""
+
+
+class _TooMuchError(UnknownTextError):
+    """The text, or the way to it, is longer than any prompt; no part of it is worth keeping."""
+
+
+@dataclass(slots=True)
+class _Folding:
+    """One text in the making. A name is told once, however often it is used: doubling is cheap."""
+
+    program: Program
+    told: dict[str, Text | UnknownTextError] = field(default_factory=dict)
+    work: int = 0
+
+    def spend(self, text: Text) -> Text:
+        """Count a text that was put together.
+
+        Raises:
+            _TooMuchError: it is too long, or all of them are.
+
+        """
+        if len(text.text) > TEXT_MAX_BYTES or utf8_length(text.text) > TEXT_MAX_BYTES:
+            raise _TooMuchError(
+                f"they have more than {TEXT_MAX_BYTES:,} bytes, the limit; write the prompt"
+            )
+        self.work += 1 + len(text.text) + len(text.fields) + len(text.dropped)
+        if self.work > _WORK_MAX:
+            raise _TooMuchError("they are put together from too many parts; write the prompt")
+        return text
+
+
+def read_text(program: Program, node: ast.expr) -> Text:
+    """Return the text that an expression gives, or a function that is named.
+
+    Raises:
+        UnknownTextError: only running the program would tell, or it is longer than a prompt.
+
+    """
+    work = _Folding(program)
+    if isinstance(node, ast.Name):
+        defined = program.definitions.get(node.id) or _nested(program, node.id)
+        if isinstance(defined, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return _returned(work, defined)
+    if isinstance(node, ast.Lambda):
+        return _folded(work, node.body, {}, 0)
+    return _folded(work, node, {}, 0)
+
+
+def _nested(program: Program, name: str) -> ast.stmt | None:
+    for node in ast.walk(program.source.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
+            return node
+    return None
+
+
+def _returned(work: _Folding, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Text:
+    """Return what a function returns, where it has one `return`."""
+    returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
+    if len(returns) != 1 or returns[0].value is None or returns[0] not in function.body:
+        raise UnknownTextError(
+            f"the function {function.name} decides what they are when it runs; write the prompt"
+        )
+    local: dict[str, ast.expr] = {}
+    for node in function.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                local[name] = value
+    return _folded(work, returns[0].value, local, 0)
+
+
+def _folded(work: _Folding, node: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
+    if depth > _DEPTH_MAX:
+        raise _TooMuchError("they are put together from too many parts; write the prompt")
+    if isinstance(node, (ast.Name, ast.JoinedStr, ast.BinOp, ast.Call)):
+        return work.spend(_composed(work, node, local, depth + 1))
+    try:
+        value = literal_value(node)
+    except NotLiteralError:
+        raise _only_run(node) from None
+    if not isinstance(value, str):
+        raise UnknownTextError("they are no text; write the prompt")
+    return work.spend(Text(value))
+
+
+def _only_run(node: ast.expr) -> UnknownTextError:
+    return UnknownTextError(f"they come from {shown(node)}, which only a run tells")
+
+
+def _composed(work: _Folding, node: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
+    match node:
+        case ast.Name(id=name):
+            return _named(work, name, local, depth)
+        case ast.JoinedStr(values=parts):
+            return _joined([_part(work, part, local, depth) for part in parts])
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _joined([_folded(work, side, local, depth) for side in (left, right)])
+        case ast.Call(func=function, args=[inner]) if work.program.sdk_name(function) == _HANDOFFS:
+            text = _folded(work, inner, local, depth)
+            dropped = [*text.dropped, f"what {_HANDOFFS} adds"]
+            return Text(text.text, text.fields, dropped, text.named)
+        case ast.Call() if change := _change(node):
+            name, inner = change
+            text = _folded(work, inner, local, depth)
+            return Text(_CHANGES[name](text.text), text.fields, text.dropped, text.named)
+    raise _only_run(node)
+
+
+def shown(node: ast.expr) -> str:
+    """Return an expression in a few words."""
+    try:
+        code = ast.unparse(node)
+    except RecursionError:
+        return "..."
+    return code if len(code) < 60 else code[:57] + "..."
+
+
+def _named(work: _Folding, name: str, local: Mapping[str, ast.expr], depth: int) -> Text:
+    if work.program.sdk_names.get(name) == _HANDOFF_PREFIX:
+        return Text("", dropped=[name])
+    if name in local:
+        key, value = f"local {name}", local[name]
+    elif name in work.program.definitions and name in work.program.opened:
+        key, value = name, work.program.opened[name]
+    else:
+        raise UnknownTextError(f"they come from {name}, which only a run tells; write the prompt")
+    if key not in work.told:
+        try:
+            work.told[key] = _folded(work, value, {}, depth)
+        except UnknownTextError as error:
+            work.told[key] = error
+    told = work.told[key]
+    if isinstance(told, UnknownTextError):
+        raise told.with_traceback(None)  # it would grow each time
+    return Text(told.text, told.fields, told.dropped, told.named | {name})
+
+
+def _part(work: _Folding, part: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
+    """Return a part of an f-string; what can't be told stays in braces."""
+    if not isinstance(part, ast.FormattedValue):
+        return _folded(work, part, local, depth)
+    try:
+        return _folded(work, part.value, local, depth)
+    except _TooMuchError:
+        raise
+    except UnknownTextError:
+        code = shown(part.value)
+        return work.spend(Text("{" + code + "}", [code]))
+
+
+def _joined(parts: list[Text]) -> Text:
+    return Text(
+        "".join(part.text for part in parts),
+        [name for part in parts for name in part.fields],
+        [name for part in parts for name in part.dropped],
+        set[str]().union(*(part.named for part in parts)),
+    )
+
+
+def _change(node: ast.Call) -> tuple[str, ast.expr] | None:
+    """Return what is done to which text by `dedent(text)`, `m.dedent(text)` or `text.strip()`."""
+    match node:
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[inner]):
+            return (name, inner) if name in _FUNCTIONS else None
+        case ast.Call(func=ast.Attribute(value=inner, attr=name), args=[]):
+            return (name, inner) if name in _CHANGES.keys() - _FUNCTIONS else None
+    return None

@@ -1,0 +1,1 @@
+"""Python source: literals, syntax trees, names."""

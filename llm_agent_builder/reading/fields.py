@@ -1,0 +1,178 @@
+"""The places in an agent file where its fields stand, and what is there."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from llm_agent_builder.errors import NotOursError
+from llm_agent_builder.providers import PROVIDERS, Provider
+from llm_agent_builder.reading.constants import own_base_url
+from llm_agent_builder.reading.literal_values import NotLiteralError, literal_value
+from llm_agent_builder.reading.parts import PartedFile, method, names_of
+from llm_agent_builder.reading.source import Source
+from llm_agent_builder.reading.user_code import read_code
+
+CONSTANTS: Mapping[str, str] = MappingProxyType(
+    {
+        "NAME": "name",
+        "MODEL": "model",
+        "SYSTEM_PROMPT": "prompt",
+        "EXAMPLE_TASK": "task",
+        "MAX_TOKENS": "max_tokens",
+        "THINKING": "thinking",
+        "EFFORT": "effort",
+        "STOP_SEQUENCES": "stop_sequences",
+        "MAX_TURNS": "max_turns",
+        "TOKEN_BUDGET": "token_budget",
+        "TIMEOUT_S": "timeout_s",
+        "RETRIES": "retries",
+        "MCP_SERVERS": "mcp_servers",
+    }
+)
+"""The constants of an agent file, and the field that each of them holds."""
+_REQUIRED = ("NAME", "MODEL", "SYSTEM_PROMPT", "EXAMPLE_TASK")
+_SHOWN_MAX = 200
+
+
+@dataclass(slots=True)
+class FileFields:
+    """What stands in the places of the fields."""
+
+    agent: ast.ClassDef
+    values: dict[str, Any]
+    stand_ins: dict[str, Any]
+    """What a required field says where its place can't be read."""
+    warnings: list[str] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+    """Constants that are there and can't be read."""
+
+
+def read_fields(file: PartedFile) -> FileFields:
+    """Return what a file says in the places of the fields.
+
+    Raises:
+        NotOursError: it has not the places that an agent file has.
+
+    """
+    source, agent = file.source, file.agent
+    provider = _provider(source.tree)
+    constants = _constants(source.tree)
+    missing = [name for name in _REQUIRED if name not in constants]
+    if missing:
+        raise NotOursError(f"has no {missing[0]} = ..., which agent files of this builder have")
+    if agent is None:
+        raise NotOursError("has no class with a run(task) method, which agent files have")
+    found = FileFields(agent, {"provider": provider.id.value}, {})
+    found.stand_ins = _stand_ins(source, constants, agent, provider)
+    stored = _stores(source.tree)
+    for name, node in constants.items():
+        if name in CONSTANTS:
+            _read_constant(found, name, node, stored[name])
+    if "RETRIES" not in constants and not provider.retries_by_itself:
+        found.values["retries"] = 0
+    code = read_code(file)
+    found.values |= {"tools": code.tools, "answer": code.answer}
+    found.warnings += code.warnings
+    found.values |= _signs(source.tree, agent)
+    if (base_url := own_base_url(source.tree)) is not None:
+        found.values["base_url"] = base_url
+    return found
+
+
+def _provider(tree: ast.Module) -> Provider:
+    imported = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module or "")
+    for provider in PROVIDERS.values():
+        if provider.sdk_module in imported:
+            return provider
+    names = " nor ".join(provider.sdk_module for provider in PROVIDERS.values())
+    raise NotOursError(f"is not an agent of this builder: it imports neither {names}")
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return the values that names at the level of the module are given, the last of each."""
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                found[name] = value
+    return found
+
+
+def _stores(tree: ast.Module) -> Counter[str]:
+    """Return how often each name is given a value, anywhere."""
+    return Counter(
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    )
+
+
+def _stand_ins(
+    source: Source, constants: Mapping[str, ast.expr], agent: ast.ClassDef, provider: Provider
+) -> dict[str, Any]:
+    """Return values for required fields that can't be read: the same for the same code."""
+    found: dict[str, Any] = {"name": agent.name, "model": provider.default_model}
+    for name in ("SYSTEM_PROMPT", "EXAMPLE_TASK"):
+        code = " ".join(source.segment(constants[name]).split())
+        shown = code if len(code) <= _SHOWN_MAX else code[:_SHOWN_MAX] + " ..."
+        found[CONSTANTS[name]] = f"(the file computes this: {shown})"
+    return found
+
+
+def _read_constant(found: FileFields, name: str, node: ast.expr, stores: int) -> None:
+    field_name = CONSTANTS[name]
+    try:
+        value = literal_value(node)
+    except NotLiteralError:
+        problem = "is computed by the file"
+    else:
+        problem = "is given a value in several places" if stores > 1 else ""
+    if not problem:
+        found.values[field_name] = value
+        return
+    found.unread.add(name)
+    found.warnings.append(
+        f"{field_name}: {name} (line {node.lineno}) {problem}, so it can't be a field; it stays as "
+        "it is while the field is not changed"
+    )
+    if field_name in found.stand_ins:
+        found.values[field_name] = found.stand_ins[field_name]
+
+
+def _signs(tree: ast.Module, agent: ast.ClassDef) -> dict[str, Any]:
+    """Return the fields that show in what the code does."""
+    run = method(agent, "run")
+    assert run is not None
+    arguments = {each.arg for each in (*run.args.args, *run.args.kwonlyargs)}
+    defined = {name for node in tree.body for name in names_of(node)}
+    return {
+        "stream": "on_text" in arguments,
+        "chat": "chat" in defined,
+        "cache_prompt": any(
+            isinstance(node, ast.keyword) and node.arg == "cache_control"
+            for node in ast.walk(agent)
+        ),
+        "usage": any(_is_option(node, "--json") for node in ast.walk(tree)),
+    }
+
+
+def _is_option(node: ast.AST, name: str) -> bool:
+    """Say whether a node adds an option to the command line."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="add_argument"), args=[ast.Constant(value=given), *_]
+        ):
+            return given == name
+    return False

@@ -1,0 +1,1 @@
+"""Renders a spec as Python source and verifies the result."""

@@ -1,0 +1,1 @@
+"""AgentSpec: the description of an agent."""

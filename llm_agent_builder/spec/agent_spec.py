@@ -1,0 +1,309 @@
+"""AgentSpec: everything that decides what a generated file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
+
+from llm_agent_builder.errors import SpecError
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec.parts import (
+    TOOLS_MAX,
+    McpServer,
+    ToolSpec,
+    check_answer,
+    check_tools_size,
+    code_clash,
+)
+from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
+from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
+from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
+from llm_agent_builder.validation.base_urls import URL_MAX_CHARS, check_base_url
+from llm_agent_builder.validation.messages import said_of
+from llm_agent_builder.validation.text import (
+    MODEL_MAX_CHARS,
+    NAME_MAX_CHARS,
+    TEXT_MAX_BYTES,
+    LongText,
+    ModelText,
+    NameText,
+    check_text,
+    fail,
+    few_items,
+    few_keys,
+    text_schema,
+    utf8_length,
+)
+
+__all__ = [
+    "CODE_MAX_BYTES",
+    "DEFAULT_MAX_TOKENS",
+    "DEFAULT_MAX_TURNS",
+    "DEFAULT_RETRIES",
+    "MODEL_MAX_CHARS",
+    "NAME_MAX_CHARS",
+    "TEXT_MAX_BYTES",
+    "AgentSpec",
+    "Effort",
+    "LongText",
+    "McpServer",
+    "ModelText",
+    "NameText",
+    "Thinking",
+    "ToolSpec",
+    "make_spec",
+    "spec_json_schema",
+    "utf8_length",
+]
+
+Thinking = Literal["adaptive", "disabled", "between_tools"]
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+
+DEFAULT_MAX_TOKENS = 4096
+DEFAULT_MAX_TURNS = 10
+DEFAULT_RETRIES = 2
+"""As many as Anthropic's SDK makes by itself."""
+_STOP_MAX_BYTES = 200
+_STOP_MAX_COUNT = 4  # as many as OpenAI-shaped servers take
+_SERVERS_MAX_COUNT = 8
+
+
+def _check_stop(value: object) -> str:
+    return check_text(value, _STOP_MAX_BYTES)
+
+
+def _check_url(value: object) -> str:
+    try:
+        return check_base_url(check_text(value))
+    except ValueError as error:
+        raise fail("base_url", str(error)) from None
+
+
+_Stop = Annotated[str, PlainValidator(_check_stop), text_schema("Stop", _STOP_MAX_BYTES)]
+
+
+class AgentSpec(BaseModel):
+    """One agent, as the form, the API, the command line and spec files give it.
+
+    Same spec, same bytes: nothing else enters a generated file. What may be left out gives, when
+    left out, the plain agent.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Greeter",
+                    "prompt": "You greet people in one short sentence.",
+                    "task": "Say hello to a new user.",
+                    "provider": "anthropic",
+                    "model": "claude-sonnet-5-5",
+                    "stream": False,
+                }
+            ]
+        },
+    )
+
+    name: NameText = Field(description="What the agent is called; the class is named after it.")
+    prompt: LongText = Field(description="The system prompt.")
+    task: LongText = Field(description="The example task: what the file does when given none.")
+    provider: ProviderEnum = Field(description="Whose API the agent calls.")
+    model: ModelText = Field(description="The model's id, as the provider writes it.")
+    base_url: Annotated[str, PlainValidator(_check_url), text_schema("Base URL", URL_MAX_CHARS)] | (
+        None
+    ) = Field(
+        default=None,
+        description="Where the model is served: a server of your own (Ollama, vLLM, llama.cpp, "
+        "Inference Endpoints); the provider's own API if null.",
+    )
+    stream: bool = Field(default=False, description="Show the answer as it is written.")
+    tools: Annotated[tuple[ToolSpec, ...], BeforeValidator(check_tools_size)] = Field(
+        default=(), max_length=TOOLS_MAX, description="Python functions that the model may call."
+    )
+    answer: (
+        Annotated[str, PlainValidator(check_answer), text_schema("Answer", CODE_MAX_BYTES)] | None
+    ) = Field(
+        default=None,
+        description="The answer's type, as Pydantic models (the last class) or as a JSON Schema.",
+    )
+    chat: bool = Field(default=False, description="Whether --chat holds a conversation.")
+    max_tokens: int = Field(
+        default=DEFAULT_MAX_TOKENS,
+        strict=True,
+        ge=1,
+        le=1_000_000,
+        description="Tokens of one answer, at most.",
+    )
+    thinking: Thinking | None = Field(
+        default=None, description="Whether the model thinks first; the model's own default if null."
+    )
+    effort: Effort | None = Field(
+        default=None, description="How thoroughly it works; the model's own default if null."
+    )
+    stop_sequences: Annotated[tuple[_Stop, ...], few_items(_STOP_MAX_COUNT)] = Field(
+        default=(), max_length=_STOP_MAX_COUNT, description="Texts at which an answer ends."
+    )
+    cache_prompt: bool = Field(
+        default=False, description="Whether the provider keeps the beginning of requests at hand."
+    )
+    mcp_servers: Annotated[tuple[McpServer, ...], few_items(_SERVERS_MAX_COUNT)] = Field(
+        default=(),
+        max_length=_SERVERS_MAX_COUNT,
+        description="MCP servers whose tools the model may call.",
+    )
+    max_turns: int = Field(
+        default=DEFAULT_MAX_TURNS,
+        strict=True,
+        ge=1,
+        le=1000,
+        description="Model calls of one task, at most; for agents with tools.",
+    )
+    token_budget: int | None = Field(
+        default=None,
+        strict=True,
+        ge=1,
+        le=1_000_000_000,
+        description="Tokens of one task, in and out, at most; for agents with tools.",
+    )
+    timeout_s: float | None = Field(
+        default=None,
+        strict=True,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds that one model call may take; the SDK's own default if null.",
+    )
+    retries: int = Field(
+        default=DEFAULT_RETRIES,
+        strict=True,
+        ge=0,
+        le=10,
+        description="How often a failed call is made again.",
+    )
+    usage: bool = Field(
+        default=False, description="Tell the tokens used on standard error; --json for machines."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, value: Any) -> Any:
+        return few_keys(value)
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_server(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("provider") is ProviderEnum.ANTHROPIC:
+            raise fail("base_url", "is for huggingface agents, whose SDK speaks OpenAI's protocol")
+        return value
+
+    @field_validator("thinking", "effort", "cache_prompt")
+    @classmethod
+    def _check_offered(cls, value: Any, info: ValidationInfo) -> Any:
+        provider = info.data.get("provider")
+        if value and provider and info.field_name not in PROVIDERS[provider].choices:
+            label = PROVIDERS[provider].label
+            raise fail("not_offered", f"{label}'s API has no such choice; leave it out")
+        return value
+
+    @field_validator("answer")
+    @classmethod
+    def _check_whole(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("stream"):
+            raise fail(
+                "answer_stream",
+                "is printed when it is whole and valid; turn stream off, or leave the answer's "
+                "type out",
+            )
+        return value
+
+    @field_validator("stop_sequences")
+    @classmethod
+    def _check_stops(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise fail("stop_twice", "names a text twice")
+        if value and info.data.get("answer") is not None:
+            raise fail("stop_answer", "would cut a typed answer off; leave one of the two out")
+        return value
+
+    @field_validator("mcp_servers")
+    @classmethod
+    def _check_servers(cls, value: tuple[McpServer, ...]) -> tuple[McpServer, ...]:
+        if len({server.name for server in value}) < len(value):
+            raise fail("mcp_twice", "has two servers of one name")
+        return value
+
+    @field_validator("max_turns", "token_budget")
+    @classmethod
+    def _check_turns(cls, value: Any, info: ValidationInfo) -> Any:
+        default = cls.model_fields[str(info.field_name)].default
+        has_tools = info.data.get("tools", True) or info.data.get("mcp_servers", True)
+        if value != default and not has_tools:
+            raise fail(
+                "no_turns",
+                "is for agents with tools or MCP servers; without, a task is one call, which "
+                "max_tokens bounds: leave it out",
+            )
+        return value
+
+    @property
+    def tool_codes(self) -> tuple[ToolCode, ...]:
+        """The tools' code, read."""
+        return tuple(parse_tool(tool.code) for tool in self.tools)
+
+    @property
+    def answer_code(self) -> AnswerCode | None:
+        """The code of the answer's type, read."""
+        return None if self.answer is None else parse_answer(self.answer)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        clash = code_clash(self.tool_codes, self.answer_code)
+        if clash is None:
+            return self
+        position, problem = clash
+        place = ("tools", position, "code") if position < len(self.tools) else ("answer",)
+        error = InitErrorDetails(type=fail("clash", problem), loc=place, input=None)
+        raise ValidationError.from_exception_data("AgentSpec", [error])
+
+    @property
+    def uses_tools(self) -> bool:
+        """Whether a task may take several model calls."""
+        return bool(self.tools or self.mcp_servers)
+
+
+def make_spec(values: Mapping[str, Any]) -> AgentSpec:
+    """Return the spec that `values` describe.
+
+    Raises:
+        SpecError: some can't be used. Names the first field; its message says all that is wrong.
+
+    """
+    try:
+        return AgentSpec.model_validate(values)
+    except ValidationError as error:
+        problems = [
+            (".".join(map(str, problem["loc"])), said_of(problem, AgentSpec))
+            for problem in error.errors(include_url=False)
+        ]
+    (field, first), *rest = problems
+    raise SpecError(field, first, rest)
+
+
+def spec_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a spec, for editors and other programs."""
+    return AgentSpec.model_json_schema()

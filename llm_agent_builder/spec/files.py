@@ -1,0 +1,166 @@
+"""Spec files: YAML or JSON, read and written, and the JSON Schema that editors complete them by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm_agent_builder.errors import SpecFileError
+from llm_agent_builder.gallery import gallery
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec, spec_json_schema
+
+SUFFIXES = (".yaml", ".yml", ".json")
+_MAX_BYTES = 4 * 1024 * 1024
+_SCHEMA_KEY = "$schema"
+_NEEDED = ("name", "prompt", "task")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, which people can read and edit."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # YAML takes these for ends of lines as well, and a read of them gives back another one.
+    style = '"' if set(text) & set("\x85\u2028\u2029") else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _once_only(loader: Any) -> Any:
+    """Return a loader that refuses a key that is given twice: YAML's own keep the last of them."""
+
+    class Loader(loader):  # type: ignore[misc] # which of the two it is, is known only now
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                    problem = f'"{key.value}" is given twice'
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(str(key.value))
+            return super().construct_mapping(node, deep)
+
+    return Loader
+
+
+# libyaml's parser is ten times as fast, where PyYAML was built with it.
+_FAST_LOADER = _once_only(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+_EXACT_LOADER = _once_only(yaml.SafeLoader)
+
+
+def load_spec_file(path: Path) -> dict[str, Any]:
+    """Return the fields of a spec file, as they stand there.
+
+    Raises:
+        SpecFileError: it isn't YAML or JSON, or no mapping of fields.
+        OSError: it can't be read.
+
+    """
+    with path.open("rb") as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise SpecFileError(f"can't read {path}: it has more than {_MAX_BYTES:,} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+        # YAML is said to contain JSON, but PyYAML knows neither tabs nor pairs of \\u escapes.
+        is_json = path.suffix == ".json"
+        values = json.loads(text, object_pairs_hook=_pairs) if is_json else _load_yaml(text)
+    except UnicodeDecodeError:
+        raise SpecFileError(f"can't read {path}: it is not UTF-8 text; save it as such") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = str(error).replace('in "<unicode string>", ', "")
+        raise SpecFileError(f"can't read {path}: {reason}") from None
+    if not isinstance(values, dict):
+        raise SpecFileError(f"{path} is not a spec: it should be a mapping of fields")
+    values.pop(_SCHEMA_KEY, None)  # for editors: where JSON has no comment to say it in
+    return {str(key): value for key, value in values.items()}
+
+
+def _load_yaml(text: str) -> Any:
+    try:
+        return yaml.load(text, _FAST_LOADER)  # noqa: S506 - both loaders are safe ones
+    except yaml.YAMLError:
+        # libyaml refuses lone surrogates, which a prompt may hold; and its messages say less.
+        return yaml.load(text, _EXACT_LOADER)  # noqa: S506
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; ValueError where a key is given twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f'"{key}" is given twice')
+        found[key] = value
+    return found
+
+
+def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with the provider and the model that a spec file may leave out."""
+    found: dict[str, Any] = {"provider": ProviderEnum.ANTHROPIC.value, **values}
+    provider = found["provider"]
+    if "model" not in found and isinstance(provider, str) and provider in PROVIDERS:
+        found["model"] = PROVIDERS[ProviderEnum(provider)].default_model
+    return found
+
+
+def plain_values(spec: AgentSpec) -> dict[str, Any]:
+    """Return the fields of a spec that are not at their defaults, as a file holds them."""
+    values = spec.model_dump(mode="python", exclude_defaults=True)
+    values["provider"] = spec.provider.value
+    for server in values.get("mcp_servers", ()):
+        server |= {key: list(server[key]) for key in ("command", "env") if key in server}
+    for name in ("tools", "mcp_servers", "stop_sequences"):
+        if name in values:
+            values[name] = list(values[name])
+    return values
+
+
+def dump_spec(values: Mapping[str, Any], suffix: str = ".yaml") -> str:
+    """Return the text of a spec file; `suffix` decides whether it is YAML or JSON."""
+    if suffix == ".json":
+        return json.dumps(values, indent=2) + "\n"
+    dumped: str = yaml.dump(
+        dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
+    return dumped
+
+
+def spec_of_file(path: Path) -> AgentSpec:
+    """Return the spec that a file holds.
+
+    Raises:
+        SpecFileError, OSError: it can't be read.
+        SpecError: its fields can't be used.
+
+    """
+    return make_spec(with_defaults(load_spec_file(path)))
+
+
+def file_schema() -> dict[str, Any]:
+    """Return the JSON Schema of spec files: what a spec takes, in all forms, defaults left out."""
+    schema = spec_json_schema()
+    properties = schema["properties"]
+    properties["tools"]["items"] = {
+        "anyOf": [
+            {"$ref": "#/$defs/ToolSpec"},
+            {"type": "string", "description": "The source alone."},
+            {
+                "type": "object",
+                "description": "A ready tool.",
+                "properties": {"gallery": {"enum": [tool.id for tool in gallery()]}},
+                "required": ["gallery"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+    properties["answer"]["anyOf"].insert(1, {"type": "object", "description": "A JSON Schema."})
+    properties["provider"]["default"] = ProviderEnum.ANTHROPIC.value
+    properties[_SCHEMA_KEY] = {"type": "string", "description": "Where editors find this schema."}
+    schema["required"] = list(_NEEDED)
+    return {_SCHEMA_KEY: "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,155 @@
+"""The bodies of requests: read within limits, and their JSON parsed before any model sees it.
+
+How much is held at once is this module's decision and not the senders': all bodies that are being
+read share one amount, and large ones are parsed one at a time, beside the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, NoReturn
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from llm_agent_builder.errors import ServerBusyError, TooLargeError
+from llm_agent_builder.json_input.limits import JsonProblem, read_json
+from server.api.security import MAX_BODY, too_large
+
+__all__ = [
+    "BODIES_MAX_BYTES",
+    "SMALL_BYTES",
+    "Bodies",
+    "BoundedRoute",
+    "SmallBodyRoute",
+    "forget_body",
+]
+
+BODIES_MAX_BYTES = 4 * MAX_BODY
+"""Bytes of all bodies that are being read or wait to be parsed."""
+SMALL_BYTES = 64 * 1024
+"""A body up to this is parsed in less time than a thread takes, and is not counted here: `serve`
+counts as much of all connections (see `net/connections.py`)."""
+_FOR_ANYBODY_BYTES = 4 * 1024
+_RETRY_AFTER_S = 1.0
+
+
+class Bodies:
+    """Reads the bodies of one server's requests."""
+
+    def __init__(self, most_bytes: int = BODIES_MAX_BYTES) -> None:
+        self._free = most_bytes
+        self._parser = asyncio.Semaphore(1)
+
+    async def read(self, request: Request, most_bytes: int) -> Request:
+        """Return the request with its JSON read.
+
+        Raises:
+            TooLargeError: it has more than `most_bytes`.
+            ServerBusyError: other bodies take up what may be held at once.
+            RequestValidationError: it is no JSON, or has too much in it.
+
+        """
+        async with self._received(request, most_bytes) as body:
+            if not body:
+                return _ReadRequest(request, b"", None)
+            return _ReadRequest(request, b"read", await self._parsed(body))
+
+    async def _parsed(self, body: bytearray) -> Any:
+        try:
+            if len(body) <= SMALL_BYTES:
+                return read_json(body)
+            async with self._parser:
+                return await asyncio.to_thread(read_json, body)
+        except JsonProblem as problem:
+            _refuse(problem)
+
+    @asynccontextmanager
+    async def _received(self, request: Request, most_bytes: int) -> AsyncIterator[bytearray]:
+        """Yield the whole body; what it takes up is counted until it is no longer needed."""
+        body, counted = bytearray(), 0
+        try:
+            async for piece in _pieces(request):
+                body += piece
+                if len(body) > most_bytes:
+                    raise TooLargeError(too_large(most_bytes))
+                more = max(0, len(body) - SMALL_BYTES) - counted
+                if more > self._free:
+                    raise ServerBusyError("too many large requests at once", _RETRY_AFTER_S)
+                counted, self._free = counted + more, self._free - more
+            yield body
+        finally:
+            self._free += counted
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect:  # hardly anybody is left to read this
+        raise HTTPException(400, "the body did not come to its end") from None
+
+
+def _refuse(problem: JsonProblem) -> NoReturn:
+    place = ("body",) if problem.position is None else ("body", problem.position)
+    said = {"problem": str(problem)}
+    error = {"type": "json_invalid", "loc": place, "msg": str(problem), "ctx": said}
+    raise RequestValidationError([error]) from None
+
+
+class _ReadRequest(Request):
+    """A request whose body was read, and is no longer held."""
+
+    def __init__(self, request: Request, body: bytes, value: Any) -> None:
+        super().__init__(request.scope, request.receive, request._send)
+        self._body = body
+        self.value = value
+
+    async def json(self) -> Any:
+        """Return what the body says."""
+        return self.value
+
+
+def forget_body(request: Request) -> None:
+    """Let the memory of a body go whose request goes on for long; its model has what is needed."""
+    if isinstance(request, _ReadRequest) and isinstance(request.value, dict):
+        request.value.clear()  # whoever called the route still refers to it
+
+
+class BoundedRoute(APIRoute):
+    """A route whose body, where it takes one, is read within limits."""
+
+    most_bytes: ClassVar[int] = MAX_BODY
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def read_first(request: Request) -> Response:
+            bodies: Bodies = request.app.state.bodies
+            read = await bodies.read(request, self.most_bytes)
+            await self.check(await read.json())
+            return await handle(read)
+
+        return read_first
+
+    async def check(self, value: Any) -> None:
+        """Look at a body's value before its model does.
+
+        Raises:
+            RequestValidationError: it is no request.
+
+        """
+
+
+class SmallBodyRoute(BoundedRoute):
+    """A route that anybody may ask, and that needs few bytes."""
+
+    most_bytes: ClassVar[int] = _FOR_ANYBODY_BYTES

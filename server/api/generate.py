@@ -1,0 +1,93 @@
+"""The route that writes agent files; what takes long of that is done beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from llm_agent_builder import AgentBuilder, filename_for
+from llm_agent_builder.spec.agent_spec import AgentSpec
+from llm_agent_builder.spec.model_check import checked_spec
+from llm_agent_builder.user_code.gallery_needs import needs_of
+from server.api.agent_files import regenerated
+from server.api.bodies import BoundedRoute
+from server.models import GenerateRequest, GenerateResponse, HandWritten
+from server.services import Rooms
+
+__all__ = ["add_generate_route"]
+
+_SHORT_BYTES = 8 * 1024
+"""Texts up to this, without code, are checked and written in less time than a thread takes."""
+
+
+def add_generate_route(app: FastAPI) -> None:
+    """Add the route."""
+    app.router.add_api_route(
+        "/api/generate",
+        post_generate,
+        methods=["POST"],
+        response_model=GenerateResponse,
+        route_class_override=_CheckedBeside,
+    )
+
+
+class _CheckedBeside(BoundedRoute):
+    """Checks long bodies in a thread first: parsed code is kept, so checking again is quick."""
+
+    async def check(self, value: Any) -> None:
+        """Refuse a body as the route itself would."""
+        if _is_long(value):
+            await asyncio.to_thread(_check, value)
+
+
+def _is_long(value: object) -> bool:
+    if not isinstance(value, dict) or value.get("tools") or value.get("answer"):
+        return True
+    return sum(len(each) for each in value.values() if isinstance(each, str)) > _SHORT_BYTES
+
+
+def _check(value: object) -> None:
+    try:
+        GenerateRequest.model_validate(value)
+    except ValidationError as error:
+        problems = [
+            {**problem, "loc": ("body", *problem["loc"])}
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise RequestValidationError(problems) from None
+
+
+async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
+    """Write an agent file; with `base`, change the fields of a hand-edited one.
+
+    409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
+    """
+    rooms: Rooms = request.app.state.rooms
+    catalog = rooms.catalog.current()
+    spec = checked_spec(body.spec(), catalog)
+    kept: list[HandWritten] = []
+    if body.base is not None:
+        code, kept = await regenerated(rooms.reading, body.base, spec)
+    elif _is_quick(spec):
+        code = AgentBuilder().build(spec)
+    else:
+        code = await asyncio.to_thread(AgentBuilder().build, spec)
+    filename = filename_for(body.name)
+    warning = None if spec.base_url else catalog.warning(spec.provider, spec.model)
+    return GenerateResponse(
+        message=f"{filename} is written: {len(code.splitlines())} lines",
+        code=code,
+        filename=filename,
+        warnings=[warning] if warning else [],
+        kept=kept,
+        needs=list(needs_of(code)),
+    )
+
+
+def _is_quick(spec: AgentSpec) -> bool:
+    long = len(spec.prompt) + len(spec.task) > _SHORT_BYTES
+    return not (long or spec.tools or spec.answer)

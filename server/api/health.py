@@ -1,0 +1,69 @@
+"""The route /healthz: whether the server works, and its components one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from llm_agent_builder.providers import PROVIDERS
+from server.api.security import may_see_details
+from server.runs.backends import own_servers
+from server.sandbox import Sandbox
+from server.services import Rooms
+
+__all__ = ["add_health_route"]
+
+_LOG = "the server's log says why"
+_PLAIN = {
+    "store": f"the database can't be written; {_LOG}",
+    "sandbox": f"runs can't be started, or can't be ended; {_LOG}",
+    "local_model": "the built-in model can't be used; `llm-agent-builder doctor` says why",
+    "budget": f"the day's spending can't be written; {_LOG}",
+}
+"""What is said to everybody; the details name hosts, users, paths and databases."""
+
+
+def add_health_route(app: FastAPI) -> None:
+    """Add the route."""
+    app.get("/healthz")(get_health)
+
+
+async def get_health(request: Request) -> JSONResponse:
+    """Return whether the server works, and for each component: ok, or why not.
+
+    `status` is `ok` or `degraded` (200), or `failing` (503): no run can be started or kept.
+    """
+    rooms: Rooms = request.app.state.rooms
+    problems = {
+        "store": await rooms.runs.store_problem(),
+        "sandbox": _sandbox_problem(rooms.sandbox),
+        "local_model": rooms.local_model.why_unavailable(),
+        "budget": rooms.daily.problem,
+    }
+    status = _status(rooms, problems)
+    said = problems if may_see_details(request.scope) else _PLAIN
+    components = {name: said[name] if problem else "ok" for name, problem in problems.items()}
+    body = {"status": status, "components": components}
+    body["sandbox_tier"] = rooms.sandbox.report.tier
+    return JSONResponse(body, 503 if status == "failing" else 200)
+
+
+def _status(rooms: Rooms, problems: Mapping[str, str | None]) -> str:
+    sandbox = rooms.sandbox
+    if problems["store"] or not sandbox.report.available or sandbox.abandoned.full:
+        return "failing"
+    no_model = problems["local_model"] and not _has_provider(rooms)
+    return "degraded" if problems["sandbox"] or problems["budget"] or no_model else "ok"
+
+
+def _has_provider(rooms: Rooms) -> bool:
+    """Return whether something else than the built-in model can answer runs."""
+    return any(rooms.keys.key(id_) for id_ in PROVIDERS) or bool(own_servers(rooms.settings))
+
+
+def _sandbox_problem(sandbox: Sandbox) -> str | None:
+    if sandbox.report.available:
+        return sandbox.abandoned.problem
+    return sandbox.report.reason or "there is no sandbox here"

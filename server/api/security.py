@@ -1,0 +1,239 @@
+"""Who may talk to the server: Host, Origin, content type and token; and the answer's headers.
+
+The server runs code, so a page of another site must not reach it through the user's browser, not
+even by renaming itself to a loopback address (DNS rebinding): hence Host and Origin both. Without a
+token it serves only what comes over loopback (see `locality.py`) to a loopback name.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Collection, Iterator
+from itertools import islice
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from starlette._utils import get_route_path  # the path that every route and mount is matched by
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.api.locality import why_not_local
+from server.settings import EVERYWHERE, LOOPBACK_HOSTS, Settings
+
+COOKIE = "agent_builder_token"
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of a request. Larger than 1 MiB of code all of it escaped as JSON, and than 1 MiB of code
+with 4 MiB of files as base64. What is announced is refused here; `bodies.py` counts what comes."""
+_MOST_COOKIES = 1000
+"""Cookies of our name that are compared in one request."""
+_HEALTH = "/healthz"
+_OPEN_PATHS = {_HEALTH, "/api/session"}
+_DETAILS = "agent_builder.details"
+"""Where a request for the health notes that its sender may use everything else, too."""
+_HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::\d{1,5})?")
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def host_of(value: str) -> str | None:
+    """Return the host of a Host header, lower case and without port; None if it makes no sense."""
+    match = _HOST.fullmatch(value)
+    return (match["name"] or match["v6"]).lower() if match else None
+
+
+class MethodMiddleware:
+    """Gives all unknown methods one name: each would be a series of its own in the metrics.
+
+    The next one refuses it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request pass."""
+        if scope["type"] == "http" and scope["method"] not in _SAFE | _UNSAFE:
+            scope = {**scope, "method": "UNKNOWN"}
+        await self._app(scope, receive, send)
+
+
+class SecurityMiddleware:
+    """Checks each request before any route sees it; refuses with a reason.
+
+    Access is decided by the path that routes are matched by, without what a proxy or an outer app
+    has put before it. What is not known to be open needs the token, whatever a route makes of it.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, page: Collection[str] = ()) -> None:
+        """Take the paths that the page's own files have; anybody may have these."""
+        self._app = app
+        self._page = frozenset(page)
+        self._token = settings.token
+        self._hosts = LOOPBACK_HOSTS | set(settings.allowed_hosts)
+        if settings.host not in EVERYWHERE:
+            self._hosts |= {settings.host.lower()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a refusal, or let the request pass."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope, Headers(scope=scope))
+        app = refusal if refusal is not None else self._app
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if not self._is_page(scope):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await app(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        host = host_of(headers.get("host", ""))
+        if host is None or host not in self._hosts:
+            return _refuse(403, "host_not_allowed", self._unknown_host())
+        if not self._same_origin(scope, headers):
+            return _refuse(403, "origin_not_allowed", "requests from other sites are refused")
+        return self._refuse_stranger(scope, headers, host) or _malformed(scope, headers)
+
+    def _refuse_stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
+        """Refuse who has no token and needs one: for all but page, health and signing in."""
+        refusal = self._stranger(scope, headers, host)
+        path = get_route_path(scope)
+        if path == _HEALTH:
+            scope[_DETAILS] = refusal is None
+        return None if path in _OPEN_PATHS or self._is_page(scope) else refusal
+
+    def _is_page(self, scope: Scope) -> bool:
+        """Return whether a request is for one of the page's files, by the one name that it has."""
+        return scope["method"] in {"GET", "HEAD"} and get_route_path(scope) in self._page
+
+    def _stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
+        if self._token is not None:
+            return self._check_token(headers, self._token)
+        return _refuse_without_token(scope, headers, host)
+
+    def _unknown_host(self) -> str:
+        detail = "this server is not known by that name; add it to AGENT_BUILDER_ALLOWED_HOSTS"
+        return detail if self._token else f"{detail}, and set AGENT_BUILDER_TOKEN"
+
+    def _same_origin(self, scope: Scope, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin is None:
+            # A link of another site may lead to the page or the health, and to nothing else.
+            if headers.get("sec-fetch-site") not in {"cross-site", "same-site"}:
+                return True
+            return self._is_page(scope) or get_route_path(scope) == _HEALTH
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        return parts.scheme in {"http", "https"} and parts.netloc == headers.get("host")
+
+    def _check_token(self, headers: Headers, token: str) -> Response | None:
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        presented = [_raw(bearer.strip())] if scheme.lower() == "bearer" else _cookies(headers)
+        if any(token_matches(each, token) for each in presented):
+            return None
+        # Cookies may be another server's, sent along unasked; a header is meant for this one.
+        is_wrong = scheme.lower() == "bearer" and bearer.strip()
+        what = "that is not this server's" if is_wrong else "this server needs its"
+        return _refuse(401, "token_required", f"{what} access token (it printed it at start)")
+
+
+def may_see_details(scope: Scope) -> bool:
+    """Return whether who asks for the health has the token, or is local and needs none."""
+    return scope.get(_DETAILS) is True
+
+
+def _refuse_without_token(scope: Scope, headers: Headers, host: str) -> Response | None:
+    """Refuse what may come from elsewhere, where there is no token by which to let it in."""
+    reason = why_not_local(scope, headers)
+    if reason is None and host not in LOOPBACK_HOSTS:
+        reason = "this request names the server by another name than a loopback one"
+    if reason is None:
+        return None
+    return _refuse(403, "token_missing", f"set AGENT_BUILDER_TOKEN: {reason}")
+
+
+def _malformed(scope: Scope, headers: Headers) -> Response | None:
+    """Refuse what no route of this server takes, whoever asks."""
+    if scope["method"] not in _SAFE | _UNSAFE:
+        return _refuse(405, "method_not_allowed", "that is not a method of this server")
+    if length_over(headers):
+        return _refuse(413, "too_large", too_large(MAX_BODY))
+    if scope["method"] in _UNSAFE - {"DELETE"} and not _is_json(headers):
+        return _refuse(415, "json_only", "send JSON, with content type application/json")
+    if {each.lower() for each in headers.getlist("content-encoding")} - {"identity"}:
+        return _refuse(415, "not_compressed", "send the body as it is, without Content-Encoding")
+    return None
+
+
+def too_large(most_bytes: int) -> str:
+    """Return what is said to who sends more bytes than that."""
+    said = f"a request may have {most_bytes:,} bytes at most"
+    return f"{said}; larger recordings can be replayed with: llm-agent-builder run --replay FILE"
+
+
+def token_matches(presented: bytes, token: str) -> bool:
+    """Compare in constant time; a blank token matches nothing, since everybody has it."""
+    return bool(token.strip()) and hmac.compare_digest(presented, token.encode())
+
+
+def session_cookie(token: str) -> str:
+    """Return the token as a cookie's value: in letters that every program passes on as they are."""
+    return quote(token, safe="")
+
+
+def length_over(headers: Headers) -> bool:
+    """Return whether a request announces more than is allowed."""
+    length = headers.get("content-length", "0")
+    return not length.isdecimal() or len(length) > 20 or int(length) > MAX_BODY
+
+
+def _is_json(headers: Headers) -> bool:
+    return headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
+
+
+def _cookies(headers: Headers) -> Iterator[bytes]:
+    """Yield what may be the token, from each cookie of our name.
+
+    Cookies know no ports, so those of other programs on this machine come along, however they are
+    written: each is looked at by itself, and none keeps another from being found.
+    """
+    pairs = (pair for line in headers.getlist("cookie") for pair in line.split(";"))
+    named = (value for name, _, value in (pair.partition("=") for pair in pairs) if _is_ours(name))
+    for value in islice(named, _MOST_COOKIES):
+        plain = value.strip().removeprefix('"').removesuffix('"')
+        yield _raw(plain)  # as a client that sets it by hand writes it
+        yield unquote_to_bytes(_raw(plain))
+
+
+def _is_ours(name: str) -> bool:
+    return name.strip() == COOKIE
+
+
+def _raw(value: str) -> bytes:
+    """Return a header's value as it came: Starlette reads each byte as a letter of Latin-1."""
+    return value.encode("latin-1", "replace")
+
+
+def _refuse(status: int, code: str, detail: str) -> JSONResponse:
+    return JSONResponse({"detail": detail, "code": code}, status)

@@ -1,0 +1,1 @@
+"""Caps on money, tokens and calls."""

@@ -1,0 +1,242 @@
+"""A run's budget: before a call its worst case is reserved, or the call doesn't go out.
+
+Afterwards what the call used replaces the reservation; what isn't known counts as reserved.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from llm_agent_builder.catalog.capabilities import longest_answer
+from llm_agent_builder.metering.prices import highest_rates
+from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.requests.facts import RequestFacts
+from server.budgets.daily_budget import DailyBudget
+from server.budgets.ledger import (
+    NANO,
+    NOTHING,
+    Amount,
+    BudgetError,
+    Ledger,
+    Reservation,
+    nano_dollars,
+)
+
+_MARGIN = 64
+"""Tokens that a stream may have written unseen: what closes it, what is still on the way."""
+_SHORTEST = 4 * _MARGIN
+"""A stream is not begun for fewer tokens than this."""
+LEAST_SHARE = 131_072
+"""Tokens that a stream which doesn't say its length may take of a day's budget, or those of its
+model's longest answer if they are more. It is cut by its bytes, so at a quarter of its tokens."""
+_TRIES = 5
+"""Times that a call asks for money of the day that another server is faster to take."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How much a call may write, and the cap that says so."""
+
+    tokens: float
+    ledger: Ledger
+    kind: str
+    is_share: bool = False
+    """Whether more is left, which is for other calls."""
+
+    @property
+    def cut_error(self) -> BudgetError:
+        """What is said where a stream is cut."""
+        why = f"the answer was cut off where it is used up. {_sentence(self.ledger.way_out)}"
+        if self.is_share:
+            why = (
+                f"a call that sets no max_tokens may take {self.tokens:,} tokens of it, and the "
+                "answer was cut off there. Set max_tokens"
+            )
+        return self.ledger.refusal(self.kind, why)
+
+
+@dataclass(slots=True)
+class RunBudget:
+    """The budgets that one run's calls count in."""
+
+    run: Ledger
+    day: DailyBudget | None = None
+    """Paid calls of every run count in it."""
+
+    async def hold(
+        self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
+    ) -> Reservation:
+        """Reserve the worst case of a call, under a daily cap for all servers of the database.
+
+        Raises:
+            BudgetError: it doesn't fit, or its worst case can't be known.
+            StoreError: there is a daily cap, and the database can't be written.
+
+        """
+        if free or self.day is None or not self.day.caps:
+            return self.reserve(provider, facts, today, free=free)
+        for attempt in range(_TRIES):
+            try:
+                held = self.reserve(provider, facts, today, free=free)
+            except BudgetError as error:
+                if attempt or not _is_of_day(error):
+                    raise
+                await self.day.refresh(today)  # other servers may have given something back
+                continue
+            if not attempt and _is_of_day(held.cut_error):
+                held.settle(NOTHING)
+                await self.day.refresh(today)
+            elif await self.day.hold(today, held):
+                return held
+        ledger = self.day.ledger(today)
+        raise ledger.refusal(next(iter(ledger.room)), "other servers use what is left; try again")
+
+    def reserve(
+        self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
+    ) -> Reservation:
+        """Hold the worst case of a call.
+
+        A stream whose worst case doesn't fit may begin all the same, to be cut at what is left.
+
+        Raises:
+            BudgetError: it doesn't fit, or its worst case can't be known.
+
+        """
+        ledgers = (self.run,) if free or self.day is None else (self.run, self.day.ledger(today))
+        for ledger in ledgers:
+            if ledger.caps.calls is not None and ledger.room["calls"] < 1:
+                raise ledger.refusal("calls", f"no call is left. {_sentence(ledger.way_out)}")
+        worst, limit = self._worst_case(provider, facts, today, ledgers, free=free)
+        worst = worst.for_one_call()
+        for ledger in ledgers:
+            ledger.reserved += worst
+        if limit is None:
+            return Reservation(worst, ledgers)
+        return Reservation(worst, ledgers, int(limit.tokens) - _MARGIN, limit.cut_error)
+
+    def _worst_case(
+        self,
+        provider: ProviderEnum,
+        facts: RequestFacts,
+        today: date,
+        ledgers: tuple[Ledger, ...],
+        *,
+        free: bool,
+    ) -> tuple[Amount, _Limit | None]:
+        # What is free can be of any size under a cap on dollars.
+        bounding = [
+            ledger
+            for ledger in ledgers
+            if ledger.caps.tokens is not None or (ledger.caps.usd is not None and not free)
+        ]
+        # Money is worked out only where it decides: it takes longer than all the rest.
+        counts_money = any(ledger.caps.usd is not None for ledger in bounding)
+        price = _Price(provider, facts, today, free=free or not (counts_money and facts.is_paid))
+        if not bounding:
+            return price.amount(facts.most_output_tokens or 0), None
+        limit = _narrowest(bounding, price, facts)
+        longest = None if free else longest_answer(provider, facts.model or "", today)
+        # A model of one's own shows its thinking; a provider's may not.
+        hidden = facts.hides if free else facts.thinks or facts.hides
+        can_cut = facts.stream and hidden is None and limit.tokens >= _SHORTEST
+        wanted = facts.most_output_tokens
+        if wanted is None and longest is not None and not can_cut:
+            wanted = max(longest, facts.max_completion_tokens or 0) * facts.answers
+        if limit.tokens == math.inf or (wanted is not None and wanted <= limit.tokens):
+            return price.amount(wanted or 0), None
+        if not can_cut:
+            raise _too_large(facts, limit, hidden)
+        limit = _shared(limit, bounding, facts, longest or 0)
+        return price.amount(int(limit.tokens)), limit
+
+
+def _is_of_day(error: BudgetError | None) -> bool:
+    return error is not None and error.cap.startswith("day_")
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+class _Price:
+    """The most that one call can cost, as a function of what it writes."""
+
+    def __init__(
+        self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
+    ) -> None:
+        self.input_tokens = facts.most_input_tokens
+        self.known = free
+        self._input = self._output = Decimal(0)
+        if free or facts.model is None or not facts.standard_price:
+            return
+        rates = highest_rates(provider, facts.model, self.input_tokens, today)
+        if rates is not None:
+            self.known = True
+            self._input, self._output = rates.input * self.input_tokens, rates.output
+
+    def amount(self, output_tokens: int) -> Amount:
+        """Return a call that writes that much."""
+        cost = self._input + self._output * output_tokens
+        return Amount(nano_dollars(cost), self.input_tokens + output_tokens, 1)
+
+    def most_output(self, nano: int) -> float:
+        """Return how many tokens that much money can buy, input paid; negative: not even that."""
+        left = Decimal(nano) / NANO - self._input
+        if self._output == 0:
+            return math.inf if left >= 0 else -1
+        return math.floor(left / self._output)
+
+
+def _narrowest(ledgers: list[Ledger], price: _Price, facts: RequestFacts) -> _Limit:
+    """Return the cap that leaves the least to write."""
+    limits: list[_Limit] = []
+    for ledger in ledgers:
+        room = ledger.room
+        if facts.unbounded:
+            why = f"how much a call uses can't be known beforehand: {facts.unbounded}"
+            raise ledger.refusal("usd" if "usd" in room else "tokens", why)
+        if "usd" in room:
+            if not price.known:
+                raise ledger.refusal("usd", _unpriced(facts))
+            limits.append(_Limit(price.most_output(room["usd"]), ledger, "usd"))
+        if "tokens" in room:
+            limits.append(_Limit(room["tokens"] - price.input_tokens, ledger, "tokens"))
+    return min(limits, key=lambda limit: limit.tokens)
+
+
+def _shared(limit: _Limit, bounding: list[Ledger], facts: RequestFacts, longest: int) -> _Limit:
+    """Leave the rest of a day's budget to others, where a stream doesn't say what it needs."""
+    most = max(longest, LEAST_SHARE) * facts.answers
+    days = [ledger for ledger in bounding if ledger.scope == "day"]
+    if not days or facts.max_tokens is not None or most >= limit.tokens:
+        return limit
+    kind = "usd" if days[0].caps.usd is not None else "tokens"
+    return _Limit(most, days[0], kind, is_share=True)
+
+
+def _unpriced(facts: RequestFacts) -> str:
+    what = facts.model if facts.model and facts.standard_price else "this kind of call"
+    return f"no price is known for {what}; a budget of tokens would work"
+
+
+def _too_large(facts: RequestFacts, limit: _Limit, hidden: str | None) -> BudgetError:
+    """Return the error for a call that may write more than is left; it says what to do."""
+    left, wanted = int(limit.tokens), facts.most_output_tokens
+    if left < 1:
+        why = f"its input of up to {facts.most_input_tokens:,} tokens may need all of that"
+        return limit.ledger.too_large(limit.kind, f"{why}. Shorten it, or {limit.ledger.way_out}")
+    if wanted is None:
+        only = "max_completion_tokens alone, which some servers ignore"
+        said = only if facts.max_completion_tokens else "no max_tokens"
+        why = f"it sets {said}, and {left:,} tokens are left"
+    else:
+        why = f"it may write {wanted:,} tokens, and {left:,} are left"
+    most = left // facts.answers  # each answer may have max_tokens
+    less = f"Set max_tokens to {most:,} or less" if most else "Ask for fewer answers"
+    why += f". {less}, or {limit.ledger.way_out}"
+    if facts.stream and hidden is not None:
+        why += f". Its stream can't be cut off there instead: {hidden}"
+    return limit.ledger.too_large(limit.kind, why)

@@ -1,0 +1,156 @@
+"""The table of what each day's calls used: one row a day, shared by every server of a database.
+
+Plain synchronous SQLAlchemy; callers in an event loop go through a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Date,
+    Engine,
+    MetaData,
+    Table,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateTable
+
+from llm_agent_builder.errors import StoreError
+from server.budgets.ledger import NOTHING, Amount, Caps
+from server.storage.database import Database, UnclearWriteError, plain_cause
+
+_SPEND = Table(
+    "spend",
+    MetaData(),
+    Column("day", Date, primary_key=True),
+    # Billionths of a dollar. Each count includes what is reserved for calls under way.
+    Column("nano", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+)
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What came of one visit to a day's row."""
+
+    total: Amount
+    """Of all servers, this visit included."""
+    granted: tuple[bool, ...] = ()
+    """For each amount that was asked for, whether it is counted now."""
+
+
+class SpendStore:
+    """Counts what the days used.
+
+    Raises StoreError from every method when the database can't be read or written.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        with _store_errors():
+            _make_table(database.engine)
+
+    def exchange(
+        self, day: date, difference: Amount, asked: Sequence[Amount] = (), caps: Caps | None = None
+    ) -> Exchange:
+        """Add `difference` to a day, then each amount asked for that still fits under the caps.
+
+        All of it is one transaction that owns the day's row, so no two servers get the same money.
+        Sums stay within 64 bits and are never negative.
+
+        Raises:
+            UnclearWriteError: nobody knows whether it was written.
+
+        """
+        with self._connected() as connection:
+            transaction = connection.begin()
+            before = _owned_row(connection, day)
+            after = _grant((before + difference).clamped(), asked, caps or Caps())
+            if after.total != before:
+                changed = update(_SPEND).where(_SPEND.c.day == day)
+                connection.execute(changed.values(**asdict(after.total)))
+            try:
+                transaction.commit()
+            except SQLAlchemyError as error:
+                raise UnclearWriteError(_words(error)) from error
+        return after
+
+    def total(self, day: date) -> Amount:
+        """Return what a day used, reservations included."""
+        with self._connected() as connection:
+            return _row(connection, day)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        self._database.require_file()  # a day counted in a removed file is counted nowhere
+        with _store_errors(), self._database.engine.connect() as connection:
+            yield connection
+
+
+def _make_table(engine: Engine) -> None:
+    """Create the table; another server may do the same at the same time."""
+    try:
+        with engine.begin() as connection:
+            connection.execute(CreateTable(_SPEND, if_not_exists=True))
+    except SQLAlchemyError:
+        if not inspect(engine).has_table(_SPEND.name):
+            raise
+
+
+def _owned_row(connection: Connection, day: date) -> Amount:
+    """Return a day's row, which nobody else can change until this transaction ends.
+
+    Writing comes first, because reading alone owns nothing: SQLite locks the file by it, others the
+    row.
+    """
+    own = update(_SPEND).where(_SPEND.c.day == day).values(calls=_SPEND.c.calls)
+    if connection.execute(own).rowcount == 0:
+        added: Any = _INSERT.get(connection.dialect.name, sqlite.insert)(_SPEND)
+        connection.execute(
+            added.values(day=day, **asdict(NOTHING)).on_conflict_do_nothing(index_elements=["day"])
+        )
+        connection.execute(own)
+    return _row(connection, day)
+
+
+def _row(connection: Connection, day: date) -> Amount:
+    counts = select(_SPEND.c.nano, _SPEND.c.tokens, _SPEND.c.calls).where(_SPEND.c.day == day)
+    row = connection.execute(counts).first()
+    # An earlier version could overflow a sum in SQLite, which then is a float.
+    return Amount(*map(int, row)).clamped() if row else NOTHING
+
+
+def _grant(total: Amount, asked: Sequence[Amount], caps: Caps) -> Exchange:
+    granted = []
+    for amount in asked:
+        fits = caps.allow(total + amount)
+        total = (total + amount).clamped() if fits else total
+        granted.append(fits)
+    return Exchange(total, tuple(granted))
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Raise faults of the database as our own."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    return f"the day's spending can't be read or written: {plain_cause(error)}"

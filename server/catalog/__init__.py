@@ -1,0 +1,1 @@
+"""The model lists of providers, fetched and cached."""

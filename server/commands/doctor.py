@@ -1,0 +1,135 @@
+"""The command doctor: what works on this machine, what its sandbox holds, a report of both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from llm_agent_builder.commands.base import Command
+from llm_agent_builder.errors import MachineryError
+from llm_agent_builder.providers import PROVIDERS
+from server.diagnostics.checks import (
+    can_be_written,
+    database_problem,
+    local_model_problem,
+    sdk_problem,
+    server_problems,
+)
+from server.diagnostics.probes.run_probes import OUTCOMES, attack, outcome
+from server.diagnostics.probes.table import PROBES
+from server.diagnostics.probes.targets import targets
+from server.diagnostics.report import make_report
+from server.installation import STATIC
+from server.isolation.tiers.probe import ACCEPTED
+from server.sandbox import Sandbox
+from server.settings import KeySource, Settings, load_settings, unknown_variables
+
+STANDARD_OUTPUT = "-"
+
+
+@click.command(cls=Command)
+@click.option("--attack", "attacked", is_flag=True, help="Attack the sandbox, safely.")
+@click.option(
+    "--report",
+    "report_file",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value=STANDARD_OUTPUT,
+    help="Write a report for a bug report to FILE, or to standard output: no keys, no names, no "
+    "folders. Never replaces a file.",
+)
+def doctor(attacked: bool, report_file: str | None) -> None:
+    """Show what works on this machine, and how to mend what doesn't.
+
+    With --attack, small harmless attacks are tried on the sandbox that a server would use. Exit
+    code 1 when an agent can't be run here, an attack got through, or no tier stands in its way.
+    """
+    settings, keys = load_settings(), KeySource()
+    if report_file is not None:
+        if attacked:
+            raise click.UsageError("--report holds what --attack shows: give one of them")
+        _write_report(settings, keys, report_file)
+    elif attacked:
+        sys.exit(_attack(settings))
+    else:
+        sys.exit(_examine(settings, keys))
+
+
+def _examine(settings: Settings, keys: KeySource) -> int:
+    """Say of each thing whether it works; return the exit code."""
+    sandbox = Sandbox.probe(
+        force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox, ready=1
+    )
+    report = sandbox.report
+    _line(report.available, f"sandbox tier: {report.tier}", report.reason)
+    for layer in report.layers:
+        _line(layer.active, f"  {layer.name}", layer.reason)
+    for provider in PROVIDERS.values():
+        there = keys.key(provider.id) is not None
+        mend = None if there else f"set {provider.key_env} in the environment or .env"
+        _line(there, f"key for {provider.label}", mend)
+    problem = sdk_problem(sandbox)
+    sandbox.close()
+    _line(problem is None, "SDKs load in the sandbox", problem)
+    problem = asyncio.run(local_model_problem(settings))
+    _line(problem is None, "local model answers", problem)
+    for server, problem in asyncio.run(server_problems(settings, keys)).items():
+        _line(problem is None, f"model server {server} answers", problem)
+    page = (STATIC / "index.html").is_file()
+    _line(page, "page is built", None if page else "run `make run`, or install the wheel")
+    writable = can_be_written(settings.data_dir)
+    _line(writable, f"data folder {settings.data_dir}", None if writable else "can't be written")
+    problem = database_problem(settings)
+    _line(problem is None, "run history can be written", problem)
+    for unknown in unknown_variables():
+        _line(False, "settings", unknown)
+    return 0 if report.available and writable and problem is None else 1
+
+
+def _attack(settings: Settings) -> int:
+    """Try the probes and say of each what came of it; return the exit code."""
+    sandbox = Sandbox.probe(
+        force=settings.sandbox_tier,
+        allow_weak=settings.allow_weak_sandbox,
+        ready=1,
+        preload=(),  # no probe imports an SDK
+    )
+    report = sandbox.report
+    _line(report.available, f"sandbox tier: {report.tier}", report.reason)
+    if not report.available:
+        return 1
+    counted = Counter[bool | None]()
+    with targets() as task:
+        for done in attack(sandbox, task):
+            counted[done.held] += 1
+            what = f"{outcome(done)}: {done.probe.what} [{done.probe.layer}]"
+            _line(bool(done.held), what, done.note)
+    sandbox.close()
+    sums = ", ".join(f"{counted[held]} {word.lower()}" for held, word in OUTCOMES.items())
+    click.echo(f"{len(PROBES)} attacks: {sums}")
+    return 1 if counted[False] or report.tier not in ACCEPTED else 0
+
+
+def _line(good: bool, what: str, note: str | None) -> None:
+    mark = click.style("ok", fg="green") if good else click.style("--", fg="yellow")
+    click.echo(f"{mark}  {what}" + (f": {note}" if note else ""))
+
+
+def _write_report(settings: Settings, keys: KeySource, name: str) -> None:
+    if name == STANDARD_OUTPUT:
+        click.echo(make_report(settings, keys), nl=False)
+        return
+    if os.path.lexists(name):  # said before the work, and seen to after it
+        raise click.UsageError(f"{name} is there, and is not replaced: name another file")
+    report = make_report(settings, keys)
+    try:
+        with Path(name).open("x", encoding="utf-8") as file:
+            file.write(report)
+    except OSError as error:
+        raise MachineryError(f"{name} was not written: {error.strerror}") from None
+    click.echo(f"The report is in {name}. Read it before you send it.")

@@ -1,0 +1,338 @@
+"""The command run: one program in the sandbox, with rooms of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
+
+from llm_agent_builder.commands.base import Command
+from llm_agent_builder.errors import MachineryError, NotOursError, SpecError
+from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, read_json
+from llm_agent_builder.reading.constants import example_task
+from llm_agent_builder.reading.source import read_source
+from llm_agent_builder.validation.messages import said_of
+from server.commands.run_files import read_files, save_files
+from server.commands.terminal import RunScreen
+from server.gateway.cassette import MOST_BYTES
+from server.isolation.child.confine import MIB
+from server.isolation.files import MAX_BYTES, MAX_FILES, Collected
+from server.isolation.shutdown import Closing, Ending, leave
+from server.models import CODE_MAX_BYTES, ExecuteRequest
+from server.runs.backends import base_url_in, own_servers, providers_in
+from server.runs.run import Run
+from server.services import Rooms, open_rooms
+from server.settings import PREFIX, KeySource, Settings, load_settings, unknown_variables
+from server.storage.store import Store
+
+_CASSETTE_FILE_MAX = 2 * MOST_BYTES
+"""Bytes: indented, a recording takes up more."""
+
+
+@click.command(cls=Command)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--task", help="What the agent is to do (default: the file's example task).")
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "provider", "local"]),
+    default="auto",
+    show_default=True,
+    help="Who answers: the provider (with your key), the built-in model, or what is there.",
+)
+@click.option(
+    "--file",
+    "given",
+    metavar="PATH",
+    multiple=True,
+    help="A file or folder that the agent may use, by the same relative name; NAME=PATH gives it "
+    f"another. Repeatable; at most {MAX_FILES} files with {MAX_BYTES // MIB} MiB.",
+)
+@click.option(
+    "--save",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the files that the agent wrote in this folder. Never replaces one that is there.",
+)
+@click.option("--budget", type=click.FloatRange(0), help="US dollars that the run may spend.")
+@click.option(
+    "--allow-host",
+    "egress",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="A place that the program may reach (https), or provider-tools: what the provider itself "
+    "fetches and runs. Repeatable.",
+)
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the model calls to this file.",
+)
+@click.option("--force", is_flag=True, help="Replace the --record file if it is there.")
+@click.option(
+    "--replay",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Answer the model calls from this file: no key, no network.",
+)
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Show the output as it is. Otherwise colours pass, and what drives the terminal (titles, "
+    "clipboard, cursor) is dropped.",
+)
+def run(
+    file: Path,
+    task: str | None,
+    backend: str,
+    budget: float | None,
+    egress: tuple[str, ...],
+    record: Path | None,
+    force: bool,
+    replay: Path | None,
+    given: tuple[str, ...],
+    save: Path | None,
+    raw: bool,
+) -> None:
+    """Run an agent file in the sandbox, showing its output as it comes.
+
+    Exit code 0 when the program succeeded, 1 when it failed or was ended, or a file could not be
+    saved; a line on standard error says which. 130 when it was interrupted, at
+    any time: by Ctrl-C, or at once by a second one.
+    """
+    source = _read_source(file)
+    task = example_task(source) if task is None else task
+    if task is None:
+        _refuse_foreign(source, file)
+        raise click.UsageError(f"{file} has no EXAMPLE_TASK: say what to do with --task")
+    settings = load_settings()
+    for problem in unknown_variables():
+        click.echo(problem, err=True)
+    asked = {
+        "code": source,
+        "task": task,
+        "backend": backend,
+        "budget": {"usd": budget},
+        # Who runs the command owns the server that it starts.
+        "egress": egress,
+        "record": record is not None,
+        "replay": _read_cassette(replay) if replay else None,
+    }
+    request = _parse_request(asked)
+    if record is not None:  # said before money is spent
+        _check_place(record, force=force)
+    settings = settings.model_copy(
+        update={"egress_allow": (*settings.egress_allow, *request.egress)}
+    )
+    screen, ending = RunScreen(raw=raw), Ending()
+    work = _run_once(request, settings, record, read_files(given), screen, ending)
+    try:
+        code, written = asyncio.run(work)
+    except KeyboardInterrupt:  # the run has ended with it
+        sys.stdout.flush()
+        screen.say("cancelled")
+        leave(130)  # at once: as it finalizes, Python lets a second Ctrl-C kill the process
+    ending.done()
+    saved = save_files(written, save)
+    sys.exit(code if saved else 1)
+
+
+def _read_source(file: Path) -> str:
+    code = file.read_bytes()
+    if len(code) > CODE_MAX_BYTES:
+        raise click.UsageError(f"{file} is larger than 1 MiB")
+    try:
+        return code.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{file} is not UTF-8 text") from None
+
+
+def _refuse_foreign(source: str, file: Path) -> None:
+    try:
+        read_source(source)
+    except NotOursError as error:
+        raise click.UsageError(f"{file} {error}") from None
+
+
+def _read_cassette(file: Path) -> object:
+    if file.stat().st_size > _CASSETTE_FILE_MAX:
+        raise click.UsageError(f"{file} is larger than {_CASSETTE_FILE_MAX // MIB} MiB")
+    try:
+        return read_json(file.read_bytes(), JsonLimits(values=1_000_000))
+    except JsonProblem as problem:
+        raise click.UsageError(f"{file} {problem}") from None
+
+
+_OPTIONS = {"egress": "--allow-host", "replay": "--replay", "budget": "--budget", "task": "--task"}
+"""The options, by the fields of a request that they stand for."""
+
+
+def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
+    try:
+        return ExecuteRequest.model_validate(asked)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        option = _OPTIONS.get(str(first["loc"][0]), str(first["loc"][0]))
+        raise click.UsageError(f"{option}: {said_of(first)}") from None
+
+
+async def _run_once(
+    request: ExecuteRequest,
+    settings: Settings,
+    record: Path | None,
+    files: Mapping[str, bytes],
+    screen: RunScreen,
+    ending: Ending,
+) -> tuple[int, Collected]:
+    """Run one program with rooms of its own, in a data folder that goes with it."""
+    try:
+        options = replace(request.options(settings), files=files)
+    except SpecError as error:
+        raise click.UsageError(str(error)) from None
+    with (
+        ending.watching(),
+        tempfile.TemporaryDirectory(prefix="agent-builder-") as folder,
+        _spending(settings) as kept,
+    ):
+        own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
+        admitted: Run | None = None
+        try:
+            async with open_rooms(
+                own,
+                KeySource(),
+                CollectorRegistry(),
+                spend_store=kept,
+                refresh=False,
+                only_for=request.code,
+                closing=Closing(ending.left),
+            ) as rooms:
+                limits = request.limits.limits()
+                admitted = await rooms.runs.admit(
+                    request.code, request.task, request.backend, limits, options
+                )
+                code = await _show(screen, rooms, admitted, request.backend)
+        except asyncio.CancelledError:  # Ctrl-C: what was recorded by then is paid for
+            if record is not None and admitted is not None:
+                _write_cut_cassette(record, admitted)
+            raise
+        if record is not None:
+            _write_cassette(record, admitted)
+        return code, Collected(admitted.files, admitted.files_left_out)
+
+
+@contextlib.contextmanager
+def _spending(settings: Settings) -> Iterator[Store | None]:
+    """Open the place where the day's spending is kept, where there is a daily budget."""
+    caps = ("daily_budget_usd", "daily_budget_tokens", "daily_budget_calls")
+    if all(getattr(settings, name) is None for name in caps):
+        yield None
+        return
+    with contextlib.closing(Store(settings.data_dir, settings.database_url)) as store:
+        yield store
+
+
+def _check_place(record: Path, *, force: bool) -> None:
+    if not record.parent.is_dir():
+        raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
+    if record.is_file() and not force:
+        raise click.UsageError(f"{record} is there already; --force replaces it")
+
+
+def _write_cassette(file: Path, admitted: Run) -> None:
+    if admitted.cassette is None:
+        why = admitted.recording_full or "the run made no recording"
+        raise MachineryError(f"{file} was not written: {why}")
+    text = json.dumps(json.loads(admitted.cassette), indent=1, ensure_ascii=False) + "\n"
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise MachineryError(f"{file} was not written: {error.strerror}") from None
+    click.echo(f"[recorded: {file}]", err=True)
+
+
+def _write_cut_cassette(file: Path, admitted: Run) -> None:
+    try:
+        _write_cassette(file, admitted)
+    except MachineryError as error:
+        click.echo(str(error), err=True)
+
+
+_NOTED = {"limit": "reached", "denied": "denied"}
+
+
+async def _show(screen: RunScreen, rooms: Rooms, admitted: Run, choice: str) -> int:
+    _show_who(screen, rooms, admitted, choice)
+    notes: list[str] = []
+    async for _, kind, data in rooms.runs.events(admitted.id):
+        if kind == "output":
+            screen.write(data["stream"], data["text"])
+        elif kind == "started":
+            for need in data["missing"]:
+                screen.say(need["message"])
+        elif kind in _NOTED:
+            notes.append(f"{_NOTED[kind]}: {data['message']}")
+    for note in notes:  # at the end: what a failing program writes is long
+        screen.say(note)
+    screen.end_line()
+    return _show_end(screen, admitted)
+
+
+def _show_who(screen: RunScreen, rooms: Rooms, admitted: Run, choice: str) -> None:
+    if not providers_in(admitted.code):
+        return
+    screen.say(f"{admitted.backend}: {_who(rooms, admitted)}")
+    if unlisted := _unlisted(rooms, admitted, choice):
+        screen.say(unlisted)
+
+
+def _show_end(screen: RunScreen, admitted: Run) -> int:
+    if admitted.failure is not None:
+        raise admitted.failure
+    if used := admitted.result["usage"]:
+        is_paid = admitted.backend == "provider" and base_url_in(admitted.code) is None
+        screen.say(_used(used, admitted.result["cost_usd"], is_paid=is_paid))
+    if admitted.status == "success":
+        return 0
+    screen.say(f"{admitted.status}: {admitted.result['reason']}")
+    return 1
+
+
+def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> str:
+    refused = usage["refused_calls"]
+    calls = usage["calls"] - refused
+    count = f"{calls} model call{'' if calls == 1 else 's'}"
+    words = [f"{count}, {refused} refused" if refused else count]
+    answered = usage["input_tokens"] or usage["unmetered_calls"]
+    if answered:
+        words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")
+    if usage["unmetered_calls"]:
+        words.append(f"{usage['unmetered_calls']} without a count")
+    if is_paid and answered:
+        words.append("cost unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
+    return "; ".join(words)
+
+
+def _who(rooms: Rooms, admitted: Run) -> str:
+    if admitted.backend == "replay":
+        return "a recording"
+    if admitted.backend == "local":
+        return f"built-in model {rooms.local_model.label}"
+    base_url = base_url_in(admitted.code)
+    return f"your server {base_url}" if base_url else "your key"
+
+
+def _unlisted(rooms: Rooms, admitted: Run, choice: str) -> str | None:
+    """Return why the built-in model answers in place of the file's own server, if it does."""
+    base_url = base_url_in(admitted.code)
+    if choice != "auto" or admitted.backend != "local" or base_url is None:
+        return None
+    if base_url not in own_servers(rooms.settings):
+        return f"its server {base_url} is not in {PREFIX}MODEL_SERVERS; the built-in model answers"
+    return f"the key of its server {base_url} is not set; the built-in model answers"

@@ -1,0 +1,105 @@
+"""A run's output on its way to a terminal: colours pass, what drives the terminal is dropped.
+
+A terminal acts on what it shows: it takes a title, fills the clipboard, moves the cursor back over
+lines of others, answers questions as if the user had typed the answer. The sequences are those of
+ECMA-48 and of xterm's "Control Sequences".
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+import click
+
+from llm_agent_builder.validation.visible_text import visible
+
+_RESET = "\x1b[0m"
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+_LONGEST = 4096
+"""Characters of a text sequence (a title, say); one without an end swallows no more than that."""
+_CSI_BODY = r"[ -?]{0,100}"
+_TEXT_BEGIN = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"  # OSC, DCS, SOS, PM, APC
+_DRIVING = re.compile(
+    r"(?P<colour>\x1b\[(?P<codes>[0-9;:]{0,100})m)"
+    rf"|(?:\x1b\[|\x9b){_CSI_BODY}[@-~]?"
+    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_LONGEST}}}(?:\x07|\x9c|\x1b\\)?"
+    r"|\x1b[ -/]{0,8}[0-~]?"
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"  # not: tab, line feed, carriage return
+)
+_UNFINISHED = re.compile(
+    rf"(?:(?:\x1b\[|\x9b){_CSI_BODY}"
+    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_LONGEST - 1}}}"
+    r"|\x1b[ -/]{0,8})\Z"
+)
+
+
+class TerminalFilter:
+    """Filters one stream, piece by piece: a sequence may be split between pieces."""
+
+    def __init__(self) -> None:
+        self.coloured = False
+        """Whether the last colour that passed is still on."""
+        self._held = ""
+
+    def clean(self, text: str) -> str:
+        """Return what may be shown of the next piece; an unfinished sequence waits for the rest."""
+        text = self._held + text
+        unfinished = _UNFINISHED.search(text)
+        self._held = unfinished[0] if unfinished else ""
+        return _DRIVING.sub(self._passed, text[: len(text) - len(self._held)])
+
+    def _passed(self, match: re.Match[str]) -> str:
+        if match["colour"] is None:
+            return ""
+        self.coloured = match["codes"].strip("0;") != ""
+        return match["colour"]
+
+
+class RunScreen:
+    """Writes a run's streams to this process's own, and the command's lines on standard error.
+
+    Each of those lines begins at the left margin, in the terminal's own colours, after what was
+    written so far; so the last one is always the command's.
+    """
+
+    def __init__(self, *, raw: bool) -> None:
+        """`raw` passes the streams on as they are."""
+        self._streams: Mapping[str, TextIO] = {"stdout": sys.stdout, "stderr": sys.stderr}
+        self._filters = {} if raw else {name: TerminalFilter() for name in self._streams}
+        self._mid_line: set[str] = set()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a piece of the run's stream of that name."""
+        if name in self._filters:
+            text = self._filters[name].clean(text)
+        if text:
+            self._put(name, text)
+
+    def say(self, line: str) -> None:
+        """Write a line of the command's own, in brackets."""
+        self.end_line()
+        click.echo(f"[{visible(line)}]", err=True)
+
+    def end_line(self) -> None:
+        """Have the next line begin at the left margin, in the terminal's own colours."""
+        for name, each in self._filters.items():
+            if each.coloured:
+                self._put(name, _RESET)
+                each.coloured = False
+        on_screen = {name for name in self._mid_line if self._streams[name].isatty()}
+        if "stderr" in self._mid_line or (on_screen and sys.stderr.isatty()):
+            self._put("stderr", "\n")
+            self._mid_line -= on_screen
+
+    def _put(self, name: str, text: str) -> None:
+        stream = self._streams[name]
+        stream.write(text)
+        stream.flush()
+        plain = text.removesuffix(_RESET)
+        if plain.endswith("\n"):
+            self._mid_line.discard(name)
+        elif plain:
+            self._mid_line.add(name)

@@ -1,0 +1,94 @@
+"""What `doctor` tries out beside the sandbox itself; each says what is wrong, or None."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from llm_agent_builder.catalog.extra import Endpoint
+from llm_agent_builder.errors import MachineryError, StoreError
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from server.catalog.fetch import ListFailedError, fetch_list
+from server.catalog.sources import Source
+from server.local_model.service import LocalModel
+from server.net.upstreams import Pools
+from server.runs.backends import own_servers
+from server.sandbox import Sandbox, run_in_sandbox
+from server.settings import HISTORY_FILE, PREFIX, KeySource, Settings, server_key
+
+_PATIENCE_S = 5.0
+
+
+def sdk_problem(sandbox: Sandbox) -> str | None:
+    """Load the providers' SDKs in a run. Blocks for as long as that takes."""
+    imports = "\n".join(f"import {provider.sdk_module}" for provider in PROVIDERS.values())
+    try:
+        shown = run_in_sandbox(imports, "", sandbox=sandbox)
+    except MachineryError as error:
+        return str(error)
+    return shown.strip().splitlines()[-1] if shown else None
+
+
+async def local_model_problem(settings: Settings) -> str | None:
+    """Start the built-in model, and end it."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = LocalModel(path=settings.local_model_path, log_file=Path(folder) / "log")
+        try:
+            await model.endpoint()
+        except MachineryError as error:
+            return str(error)
+        finally:
+            await model.close()
+    return None
+
+
+async def server_problems(settings: Settings, keys: KeySource) -> dict[str, str | None]:
+    """Ask each model server of the user's own for its list; one waits five seconds at most."""
+    pools = Pools(os.environ, _PATIENCE_S)
+    try:
+        await asyncio.to_thread(pools.start)
+        servers = own_servers(settings).values()
+        problems = await asyncio.gather(*(_server_problem(pools, each, keys) for each in servers))
+    finally:
+        await pools.close()
+    return {server.base_url: problem for server, problem in zip(servers, problems, strict=True)}
+
+
+async def _server_problem(pools: Pools, server: Endpoint, keys: KeySource) -> str | None:
+    key = server_key(server, keys)
+    if key is None:
+        return f"set {server.key_variable}, its key, in the environment or .env"
+    source = Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url)
+    try:
+        await fetch_list(pools, source, key, _PATIENCE_S)
+    except ListFailedError as error:
+        return f"{error}; start it, or mend its address in {PREFIX}MODEL_SERVERS"
+    return None
+
+
+def database_problem(settings: Settings) -> str | None:
+    """Open the run history as a server does, which makes its tables, and try a write.
+
+    One that is still to be made in the data folder is not made for that.
+    """
+    if settings.database_url is None and not os.path.exists(settings.data_dir / HISTORY_FILE):
+        return None
+    # Here: it loads SQLAlchemy, which takes half a second.
+    from server.storage.database import Database  # noqa: PLC0415
+    from server.storage.leases import Lease  # noqa: PLC0415
+
+    try:
+        with contextlib.closing(Database(settings.data_dir, settings.database_url)) as database:
+            return Lease(database).problem()
+    except StoreError as error:
+        return str(error)
+
+
+def can_be_written(folder: Path) -> bool:
+    """Return whether files can be put into a folder, or it can be made."""
+    while not os.path.exists(folder):  # Path.exists raises where it may not look
+        folder = folder.parent
+    return os.access(folder, os.W_OK)

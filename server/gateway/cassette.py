@@ -1,0 +1,162 @@
+"""Cassettes: a run's recorded model calls, read within limits and replayed without key or network.
+
+A cassette is JSON: requests and answers, streams with their chunks. Keys and run tokens are not in
+it: of the headers only those listed here are kept, and both are blotted out wherever they stand.
+Whoever wrote one may mean harm: all of it is checked before the run begins.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
+
+from llm_agent_builder.errors import SpecError
+from llm_agent_builder.json_input.limits import JsonLimits
+from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.validation.messages import said_of
+from llm_agent_builder.validation.text import fail, few_items, few_keys
+from server.gateway.call import ROUTES
+
+FORMAT = 1
+MOST_BYTES = 16 * 1024 * 1024
+"""Of a cassette, as JSON. A request has less; the command `run` replays any."""
+MOST_CALLS = 2000
+"""As many as a run may make."""
+REQUEST_LIMITS = JsonLimits(depth=64)
+"""Of a request that is read as JSON; less deep than the cassette that it is in."""
+KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
+BLOT = "[removed]"
+_HEADER = re.compile(r"[\t\x20-\x7e]{0,1000}")
+_WITHOUT_BODY = {204, 205, 304}
+_PATH_MAX_CHARS = 16 * 1024
+
+
+def readable(text: str) -> str:
+    """Return text from a request's or an answer's head without what UTF-8 doesn't know."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def canonical(value: object) -> bytes:
+    """Return a JSON value as bytes: the same for equal values, and a fraction of their memory."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, value: Any) -> Any:
+        return few_keys(value)
+
+
+def _check_headers(value: object) -> Mapping[str, str]:
+    if not isinstance(few_keys(value), Mapping):
+        raise fail("mapping_type", "should be a mapping of names and texts")
+    assert isinstance(value, Mapping)
+    for name, text in value.items():
+        if not all(isinstance(each, str) and _HEADER.fullmatch(each) for each in (name, text)):
+            raise fail("header", f"{str(name)[:40]} should be one line of printable ASCII text")
+    return {name.lower(): text for name, text in value.items() if name.lower() in KEPT_HEADERS}
+
+
+def _to_bytes(value: object) -> bytes:
+    if isinstance(value, str):
+        try:
+            return value.encode()
+        except UnicodeEncodeError:
+            raise fail("text", "has lone surrogates: write it as base64") from None
+    if not isinstance(value, Mapping) or value.keys() != {"base64"}:
+        raise fail("chunk", 'should be text, or {"base64": "..."}')
+    try:
+        return base64.b64decode(value["base64"], validate=True)
+    except (TypeError, ValueError):
+        raise fail("base64", "is not base64") from None
+
+
+def _check_body(value: object) -> bytes:
+    try:
+        return canonical(value)
+    except (TypeError, ValueError, RecursionError):
+        raise fail("json_invalid", "is not a JSON value") from None
+
+
+class RecordedRequest(_Part):
+    """What was asked. `body` is JSON, a JSON text where it was none."""
+
+    method: Annotated[str, Field(max_length=20)]
+    path: Annotated[str, Field(max_length=_PATH_MAX_CHARS)]
+    body: Annotated[bytes, PlainValidator(_check_body)] = b"null"
+
+    @model_validator(mode="after")
+    def _check_route(self) -> RecordedRequest:
+        if (self.method, self.path.partition("?")[0]) not in ROUTES:
+            raise fail("route", "its method and path are not a route of a model API")
+        return self
+
+
+class RecordedAnswer(_Part):
+    """What was answered, its chunks as bytes."""
+
+    status: int = Field(ge=200, le=599, strict=True)
+    headers: Annotated[Mapping[str, str], PlainValidator(_check_headers)]
+    chunks: tuple[Annotated[bytes, PlainValidator(_to_bytes)], ...] = Field(fail_fast=True)
+    cut: bool = Field(default=False, strict=True)
+    """Whether the answer broke off after its last chunk."""
+
+    @model_validator(mode="after")
+    def _check_empty(self) -> RecordedAnswer:
+        if self.status in _WITHOUT_BODY and any(self.chunks):
+            raise fail("body", f"an answer of status {self.status} has no body")
+        return self
+
+
+class RecordedCall(_Part):
+    """One call."""
+
+    provider: ProviderEnum
+    request: RecordedRequest
+    response: RecordedAnswer
+
+
+class Cassette(_Part):
+    """A run's calls, in the order in which they were begun."""
+
+    format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT, strict=True)
+    calls: Annotated[tuple[RecordedCall, ...], few_items(MOST_CALLS)] = Field(
+        default=(), fail_fast=True
+    )
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that it takes up, about."""
+        requests = sum(len(call.request.body) for call in self.calls)
+        return requests + sum(len(chunk) + 50 for c in self.calls for chunk in c.response.chunks)
+
+
+def parse_cassette(data: object) -> Cassette:
+    """Read a cassette out of parsed JSON.
+
+    Raises:
+        SpecError: it isn't one; the field is "replay", and the message names the place.
+
+    """
+    try:
+        return Cassette.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part)[:40] for part in first["loc"]) or "it"
+    raise SpecError("replay", f"not a cassette: {place}: {said_of(first)}")

@@ -1,0 +1,338 @@
+"""The gateway: a run's only way out, to a model and nowhere else.
+
+Each run gets a listener and a run token of its own. What comes in with that token, by one of a few
+exact routes, goes out to a fixed upstream with the real key put in; the answer streams back byte
+for byte and is metered on the way. The run never sees the key, and each call becomes an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hmac
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from llm_agent_builder.errors import MachineryError
+from llm_agent_builder.metering.prices import price_table
+from llm_agent_builder.providers import PROVIDERS
+from server.budgets.ledger import BudgetError, Caps, Ledger
+from server.budgets.run_budget import RunBudget
+from server.gateway.call import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse
+from server.gateway.cassette import MOST_BYTES, Cassette
+from server.gateway.egress_proxy import Egress, proxy_environment
+from server.gateway.forwarder import Forwarder, Passage
+from server.gateway.metering import today
+from server.gateway.recorder import Recorder
+from server.gateway.replayer import Replayer
+from server.gateway.request_reader import MAX_BODIES, MAX_BODY, RequestReader
+from server.gateway.timeouts import Timeouts
+from server.net.listeners import listen_without_delay
+from server.net.paced_parsing import Pace, PacedServer
+from server.net.upstreams import Policy, Pools, Upstream, tls_context
+from server.observability.tracing import NoTrace, RunTrace
+from server.settings import Secret
+
+__all__ = [
+    "MAX_BODIES",
+    "MAX_BODY",
+    "MAX_CALLS",
+    "MAX_CONNECTIONS",
+    "RECORDING_FULL",
+    "Gateway",
+    "Grant",
+    "ModelCall",
+    "Policy",
+    "Upstream",
+    "settle_in",
+    "tls_context",
+]
+
+# What one run may ask of the gateway at once; beyond it is 429, in the provider's own form.
+MAX_CONNECTIONS = 64
+MAX_CALLS = 2000
+MAX_REFUSED = 2000
+"""Requests that are answered without asking a model; then the listener answers no more."""
+MAX_EVENTS = 20
+_CLOSE_S = 3.0
+"""For calls under way at the end of their run; they are cancelled after 0.1 s."""
+
+_log = logging.getLogger(__name__)
+
+
+async def settle_in() -> None:
+    """Load what calls need before the first one asks, and let the collector pass it over.
+
+    Else each full collection walks through the table of prices, and holds all calls up for 40 ms.
+    """
+    await asyncio.to_thread(price_table, today())
+    gc.freeze()
+
+
+# aiohttp logs a malformed request with the line in question: it may hold the run token.
+_http_log = logging.getLogger(f"{__name__}.http")
+_http_log.setLevel(logging.CRITICAL + 1)
+
+RECORDING_FULL = (
+    f"recording ({MOST_BYTES // 2**20} MiB): the model calls are more than a recording may have, "
+    "so nothing of them is recorded; the run goes on"
+)
+
+OnEvent = Callable[[str, Mapping[str, str]], None]
+"""Hears of what isn't a call: "limit" (`kind`, `message`, and `cap` of a budget), "denied" (`kind`,
+`message`), "mismatch" (`message`): a call that the recording has no answer to."""
+
+
+def _ignore(kind: str, data: Mapping[str, str]) -> None:
+    """Hear nothing."""
+
+
+@dataclass(slots=True)
+class Grant:
+    """One run's way out: what its environment needs, and the end of it."""
+
+    token: Secret
+    passage: Passage
+    on_call: Callable[[ModelCall], None]
+    on_event: OnEvent = _ignore
+    egress: Egress = field(default_factory=Egress)
+    trace: RunTrace = field(default_factory=NoTrace)
+    port: int = 0
+    calls: int = 0
+    refused: int = 0
+    _told: set[str] = field(default_factory=set)
+    _server: asyncio.Server | None = None
+    _handler: web.Server | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point the SDKs here."""
+        variables: dict[str, str] = {}
+        for provider in PROVIDERS.values():
+            base = f"http://127.0.0.1:{self.port}{provider.base_url_suffix}"
+            variables[provider.base_url_variable] = base
+            for name in (*provider.key_variables, provider.own_key_variable):
+                if name is not None:
+                    variables[name] = self.token.reveal()
+        if self.egress.granted:
+            variables |= proxy_environment(self.port, self.token)
+        return variables | self.trace.environment()
+
+    def connect(self) -> asyncio.BaseProtocol:
+        """Return the protocol for one more connection; one too many is closed at once."""
+        assert self._handler is not None
+        if len(self._handler.connections) >= MAX_CONNECTIONS or self.refused >= MAX_REFUSED:
+            return _Closed()
+        return self._handler()
+
+    def tell(self, event: str, data: Mapping[str, str]) -> None:
+        """Pass an event on, each once and not without end: a run can cause them at will."""
+        data = {name: self.masked(text) for name, text in data.items()}
+        if data["message"] not in self._told and len(self._told) < MAX_EVENTS:
+            self._told.add(data["message"])
+            self.on_event(event, data)
+
+    def masked(self, text: str) -> str:
+        """Return text without the run's token: what is kept and shown has none."""
+        return text.replace(self.token.reveal(), "(the run's token)")
+
+    def tell_denied(self, message: str) -> None:
+        """Tell the run that the network was refused to it, and why."""
+        self.tell("denied", {"kind": "network", "message": message})
+
+    async def close(self) -> None:
+        """End the listener, the token and every call under way."""
+        if self._server is not None:
+            self._server.close()
+        if self._handler is not None:
+            closing = asyncio.ensure_future(self._handler.shutdown(0.1))
+            await asyncio.wait({closing}, timeout=_CLOSE_S)
+        # What is in circles with this is freed late: the run, with its output, needn't be.
+        self.on_call, self.on_event = (lambda call: None), _ignore
+
+    def recorded(self) -> str | None:
+        """Return the cassette of the calls so far as JSON, where they are recorded."""
+        recorder = self.passage.recorder
+        return recorder.cassette() if recorder is not None else None
+
+
+class _Closed(asyncio.Protocol):
+    """Ends a connection as soon as it is made."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _presented_token(request: web.BaseRequest) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+
+
+@dataclass(slots=True)
+class Gateway:
+    """Opens ways out for runs. Lives in the server's event loop, between `start` and `close`."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    reader: RequestReader = field(default_factory=RequestReader)
+    pace: Pace = field(default_factory=Pace)
+    _pools: Pools | None = None
+    _forwarder: Forwarder | None = None
+
+    async def start(self) -> None:
+        """Make ready for calls.
+
+        Raises:
+            MachineryError: a bundle of certificates can't be read.
+
+        """
+        self._pools = Pools(self.environ, self.timeouts.connect, self.pace)
+        self._pools.start()
+        self._forwarder = Forwarder(self._pools, self.timeouts, self.reader)
+
+    async def close(self) -> None:
+        """Close the connections to upstreams."""
+        if self._pools is not None:
+            await self._pools.close()
+
+    async def open(
+        self,
+        policy: Policy,
+        on_call: Callable[[ModelCall], None],
+        *,
+        listener: socket.socket | None = None,
+        on_event: OnEvent = _ignore,
+        budget: RunBudget | None = None,
+        record: Callable[[], list[str]] | None = None,
+        replay: Cassette | None = None,
+        egress: Egress | None = None,
+        trace: RunTrace | None = None,
+        provider_tools: bool = False,
+    ) -> Grant:
+        """Open a way out for one run; `on_call` hears of each finished call.
+
+        `listener` is where the run's connections arrive, which the grant then owns; without one, a
+        port on loopback. `record` has the calls recorded, and returns the keys that must not be in
+        the cassette; `replay` answers them from one. `provider_tools` lets calls have the provider
+        reach addresses and use its own tools.
+
+        Raises:
+            MachineryError: no port could be had.
+
+        """
+        # Hugging Face's SDK goes to its router only with a key that looks like one of its own.
+        token = Secret(f"hf_run_{secrets.token_urlsafe(24)}")
+
+        def on_limit(error: BudgetError) -> None:
+            grant.tell("limit", {"kind": "budget", "cap": error.cap, "message": str(error)})
+
+        def on_full() -> None:
+            grant.on_event("limit", {"kind": "recording", "message": RECORDING_FULL})
+
+        passage = Passage(policy, budget or RunBudget(Ledger("run", Caps())), on_limit)
+        if record is not None:
+            passage.recorder = Recorder(lambda: [token.reveal(), *record()], on_full)
+        if replay is not None:
+            passage.replayer = Replayer(replay, token.reveal)
+            passage.on_mismatch = lambda message: grant.tell("mismatch", {"message": message})
+        passage.intake.allows_provider_tools = provider_tools
+        grant = Grant(token, passage, on_call, on_event, egress or Egress(), trace or NoTrace())
+        passage.intake.on_denied = grant.tell_denied
+        try:
+            await self._listen(grant, listener)
+        except BaseException:
+            if grant._server is not None:
+                grant._server.close()
+            elif listener is not None:
+                listener.close()
+            raise
+        return grant
+
+    async def _listen(self, grant: Grant, listener: socket.socket | None) -> None:
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            if grant.refused >= MAX_REFUSED and request.transport is not None:
+                request.transport.abort()
+                return web.Response()
+            return await self._handle(grant, request)
+
+        grant._handler = PacedServer(
+            self.pace,
+            handle,
+            handler_cancellation=True,
+            access_log=None,
+            logger=_http_log,
+            keepalive_timeout=75,
+            auto_decompress=False,
+        )
+        try:
+            listener = listener or listen_without_delay("127.0.0.1", 0)
+            grant.port = listener.getsockname()[1]
+            loop = asyncio.get_running_loop()
+            grant._server = await loop.create_server(
+                grant.connect, sock=listener, start_serving=False
+            )
+            await grant._server.start_serving()
+        except OSError as error:
+            raise MachineryError(f"can't open a port for the gateway: {error.strerror}") from error
+
+    async def _handle(self, grant: Grant, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "CONNECT" or "Proxy-Authorization" in request.headers:
+            response = await grant.egress.handle(request, grant.token, grant.tell_denied)
+            grant.refused += response.status >= 400
+            return response
+        provider = provider_of(request)
+        try:
+            _check(grant, request)
+        except RefusedError as refusal:
+            grant.refused += 1
+            return refuse(provider, refusal)
+        _, operation = ROUTES[request.method, request.rel_url.raw_path]
+        call = Call(provider, operation, trace_parent=request.headers.get("traceparent"))
+        return await self._make_call(grant, request, call)
+
+    async def _make_call(
+        self, grant: Grant, request: web.BaseRequest, call: Call
+    ) -> web.StreamResponse:
+        assert self._forwarder is not None
+        try:
+            return await self._forwarder.forward(grant.passage, request, call)
+        except RefusedError as refusal:
+            call.error, call.status = refusal.kind, refusal.status
+            call.refused = refusal.status not in _NO_ANSWER
+            return refuse(call.provider, refusal)
+        except asyncio.CancelledError:
+            call.error = call.error or "client_disconnected"
+            raise
+        except Exception:
+            call.error = "gateway_failed"
+            _log.exception("a call failed in the gateway")
+            raise
+        finally:
+            self._forwarder.give_back(grant.passage, call)
+            event = call.event()
+            grant.on_call(event)
+            grant.trace.call(call, event)
+
+
+_NO_ANSWER = {502, 504}
+"""Statuses by which the gateway says that a model was asked in vain; by others it refuses."""
+
+
+def _check(grant: Grant, request: web.BaseRequest) -> None:
+    """Raise RefusedError unless this is a call of the run itself, by a route that goes on."""
+    presented = _presented_token(request).encode("utf-8", "replace")
+    if not hmac.compare_digest(presented, grant.token.reveal().encode()):
+        raise RefusedError(401, "authentication_error", "this is not the run's token")
+    if (request.method, request.rel_url.raw_path) not in ROUTES:
+        asked = f"{request.method} {request.rel_url.raw_path[:200]}"
+        message = f"the sandbox reaches the model API only: {asked} is not part of it"
+        grant.tell_denied(message)
+        raise RefusedError(403, "permission_error", message)
+    grant.calls += 1
+    if grant.calls > MAX_CALLS:
+        raise RefusedError(429, "rate_limit_error", f"a run may make {MAX_CALLS} calls")

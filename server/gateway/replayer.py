@@ -1,0 +1,210 @@
+"""Answers a run's model calls from a cassette. Run and cassette may both mean harm.
+
+A call is found by a digest of what it asks: a thousand recorded calls cost no more than one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import hashlib
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import aiohttp
+
+from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, read_json
+from server.gateway.cassette import (
+    BLOT,
+    Cassette,
+    RecordedAnswer,
+    RecordedCall,
+    canonical,
+    readable,
+)
+
+_JSON_MAX_BYTES = 8 * 1024 * 1024
+"""A longer request is compared as text only."""
+_LIMITS = JsonLimits(depth=100)
+_SMALL_BYTES = 64 * 1024
+"""A request up to this is read in less time than a thread takes."""
+_SLICE = 256 * 1024
+_DESCRIBED = 20
+"""Mismatches of one run whose difference is described; as many as a run's events show."""
+_SHOWN = 60
+_LONGEST = 400
+"""Characters of what is said of a difference: names in a body can have any length."""
+_CHUNKS_AT_ONCE = 16
+
+
+class MismatchError(Exception):
+    """A request that the cassette has no answer to; says how it differs."""
+
+
+class Replayer:
+    """Answers calls from a cassette, each recorded call once, in its order."""
+
+    def __init__(self, cassette: Cassette, token: Callable[[], str]) -> None:
+        self._calls = cassette.calls
+        self._token = token
+        self._answered: set[int] = set()
+        self._by_key: dict[bytes, deque[int]] | None = None
+        self._described = 0
+        self._one_at_a_time = asyncio.Lock()
+
+    async def answer(self, method: str, path: str, body: bytes) -> RecordedAnswer:
+        """Return the recorded answer to this request.
+
+        Raises:
+            MismatchError: no call that is left was asked just this.
+
+        """
+        async with self._one_at_a_time:
+            if len(body) <= _SMALL_BYTES and self._by_key is not None:
+                return self._find(method, path, body)
+            return await asyncio.to_thread(self._find, method, path, body)
+
+    def _find(self, method: str, path: str, body: bytes) -> RecordedAnswer:
+        path = readable(path).replace(self._token(), BLOT)
+        body = body.replace(self._token().encode(), BLOT.encode())
+        value = _value_of(body)
+        if self._by_key is None:
+            self._by_key = _by_key(self._calls)
+        for key in (_text_key(method, path, body), _key(method, path, canonical(value))):
+            if left := self._by_key.get(key):
+                self._answered.add(number := left.popleft())
+                return self._calls[number].response
+        raise MismatchError(self._difference(method, path, value))
+
+    def _difference(self, method: str, path: str, value: object) -> str:
+        if len(self._answered) == len(self._calls):
+            calls = f"{len(self._calls)} call{'' if len(self._calls) == 1 else 's'}"
+            return f"the recording has {calls}, and this is one more"
+        number = next(each for each in range(len(self._calls)) if each not in self._answered)
+        said = f"this call differs from recorded call {number + 1}"
+        self._described += 1
+        if self._described <= _DESCRIBED:
+            asked = {"method": method, "path": path, "body": value}
+            request = self._calls[number].request
+            recorded = {"method": request.method, "path": request.path}
+            recorded["body"] = json.loads(request.body.decode("utf-8", "surrogatepass"))
+            said = readable(f"{said}: {describe_difference(recorded, asked)}")
+        return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"
+
+
+def _by_key(calls: tuple[RecordedCall, ...]) -> dict[bytes, deque[int]]:
+    found: dict[bytes, deque[int]] = {}
+    for number, call in enumerate(calls):
+        asked = call.request
+        found.setdefault(_key(asked.method, asked.path, asked.body), deque()).append(number)
+    return found
+
+
+def _value_of(body: bytes) -> Any:
+    """Return a request's body as it is recorded: its value if it is JSON, else its text."""
+    if len(body) <= _JSON_MAX_BYTES:
+        try:
+            return read_json(body, _LIMITS) if body else None
+        except JsonProblem:
+            pass
+    return body[:_JSON_MAX_BYTES].decode("utf-8", "replace")
+
+
+def _key(method: str, path: str, body: bytes) -> bytes:
+    if not body.startswith(b'"'):
+        return _digest(method, path, [b"value", body])
+    text = json.loads(body.decode("utf-8", "surrogatepass"))
+    return _text_key(method, path, text.encode("utf-8", "surrogatepass"))
+
+
+def _text_key(method: str, path: str, body: bytes) -> bytes:
+    """Return the key of a body as text, of which any size takes little memory."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"text"
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for start in range(0, len(body), _SLICE):
+            yield decoder.decode(body[start : start + _SLICE]).encode()
+        yield decoder.decode(b"", final=True).encode()
+
+    return _digest(method, path, pieces())
+
+
+def _digest(method: str, path: str, pieces: Iterator[bytes] | list[bytes]) -> bytes:
+    found = hashlib.sha256(f"{method} {path}\n".encode())
+    for piece in pieces:
+        found.update(piece)
+    return found.digest()
+
+
+async def replayed_chunks(answer: RecordedAnswer) -> AsyncIterator[bytes]:
+    """Yield the chunks, and break off where the recorded answer did."""
+    for number, chunk in enumerate(answer.chunks):
+        if number % _CHUNKS_AT_ONCE == 0:
+            await asyncio.sleep(0)  # no network makes others wait here, so they need a turn
+        yield chunk
+    if answer.cut:
+        raise aiohttp.ClientPayloadError("the recorded answer broke off here")
+
+
+# ---------------------------------------------------------------- differences
+
+
+def describe_difference(recorded: object, asked: object, place: str = "") -> str:
+    """Return the first place where two values differ, and what stands there."""
+    if isinstance(recorded, dict) and isinstance(asked, dict):
+        return _in_objects(recorded, asked, place)
+    if isinstance(recorded, list) and isinstance(asked, list):
+        for index, (old, new) in enumerate(zip(recorded, asked, strict=False)):
+            if not _same(old, new):
+                return describe_difference(old, new, f"{place}[{index}]")
+        if len(asked) != len(recorded):
+            return f"{place} has {len(asked)} items, recorded were {len(recorded)}"
+        return f"{place} is written in another way"  # as 1 and 1.0 are
+    if isinstance(recorded, str) and isinstance(asked, str):
+        start = max(0, _common_start(recorded, asked) - 20)
+        recorded, asked = recorded[start : start + _SHOWN], asked[start : start + _SHOWN]
+    return f"{place} is {_show(asked)} (recorded: {_show(recorded)})"
+
+
+def _same(recorded: object, asked: object) -> bool:
+    return type(recorded) is type(asked) and recorded == asked
+
+
+def _common_start(one: str, other: str) -> int:
+    """Return how many characters two texts that differ have in common at their start."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _in_objects(recorded: dict[str, Any], asked: dict[str, Any], place: str) -> str:
+    keys = dict.fromkeys([*recorded, *asked])
+    key = next(
+        (key for key in keys if not _same(recorded.get(key, keys), asked.get(key, keys))), None
+    )
+    if key is None:
+        return f"{place} is written in another way"
+    here = f"{place}.{key[:_LONGEST]}" if place else key[:_LONGEST]
+    if key not in asked:
+        return f"{here} is missing (recorded: {_show(recorded[key])})"
+    if key not in recorded:
+        return f"{here} is new: {_show(asked[key])}"
+    return describe_difference(recorded[key], asked[key], here)
+
+
+def _show(value: object) -> str:
+    if isinstance(value, str):
+        value = value[: _SHOWN + 1]
+    pieces = json.JSONEncoder(ensure_ascii=False).iterencode(value)
+    text = "".join(islice(pieces, _SHOWN))
+    text = readable(text[: _SHOWN + 1])
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -1,0 +1,131 @@
+"""The headers of a model call: which go on, and which say something that isn't known.
+
+What the SDKs and traces send goes on, and so does what nobody knows, since no provider acts on it.
+Not passed on is what belongs to the connection or to the client's login. What would have another
+account pay, another key used or another route taken is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from server.gateway.metering import READABLE_ENCODINGS
+from server.gateway.response_relay import HOP_BY_HOP, kept_headers
+from server.settings import Secret
+
+_CLIENT_ONLY = HOP_BY_HOP | {"host", "authorization", "x-api-key", "cookie", "content-length"}
+_CLIENT_ONLY |= {"expect", "forwarded", "accept-encoding", "via", "x-real-ip", "true-client-ip"}
+
+_SWITCH = re.compile(
+    r"x-hf-|openai-(?!beta$)|anthropic-(?!version$|beta$|dangerous-direct-browser-access$)"
+    r"|(x-)?goog-|x-amz-|x-ms-|azure-|(x-)?(api|auth|access)-?(key|token)$|x-auth-"
+    r"|x-http-method|x-method-override|x-original-|x-rewrite-|x-service-|x-priority"
+    r"|x-(provider|model|org|organization|project|account|billing|bill|tenant|workspace)\b"
+)
+"""Headers by which accounts, payers, keys, tiers or routes are chosen, as they begin.
+
+`X-HF-Bill-To` is huggingface_hub's `bill_to`; `anthropic-workspace-id` and
+`anthropic-user-profile-id` are parameters of Anthropic's SDK.
+"""
+KNOWN_BETAS = frozenset(
+    {
+        "computer-use-2024-10-22",
+        "computer-use-2025-01-24",
+        "computer-use-2025-11-24",
+        "context-1m-2025-08-07",
+        "context-management-2025-06-27",
+        "extended-cache-ttl-2025-04-11",
+        "fine-grained-tool-streaming-2025-05-14",
+        "interleaved-thinking-2025-05-14",
+        "model-context-window-exceeded-2025-08-26",
+        "output-128k-2025-02-19",
+        "output-300k-2026-03-24",
+        "prompt-caching-2024-07-31",
+        "structured-outputs-2025-11-13",
+        "thinking-token-count-2026-05-13",
+        "token-counting-2024-11-01",
+        "token-efficient-tools-2025-02-19",
+        "cache-diagnosis-2026-04-07",
+    }
+)
+"""Values of `anthropic-beta` that make no call dearer than its fields and the price table say."""
+_READ = _CLIENT_ONLY | {"content-type", "content-encoding", "anthropic-beta", "anthropic-version"}
+"""Headers that are read here: in another spelling, a server may read what we don't."""
+_TEXT = re.compile(r"(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*", re.IGNORECASE)
+_PLAIN = {"", "identity"}
+_PACKED = {"gzip", "x-gzip", "deflate"}
+
+
+def forbidden(request: web.BaseRequest) -> str | None:
+    """Return the name of a header that chooses an account, a payer, a key or a route, or None."""
+    for name in request.headers:
+        # Some servers take an underscore for a hyphen.
+        plain = name.lower().replace("_", "-")
+        if "_" in name and plain in _READ:
+            return name
+        if _SWITCH.match(plain) and plain != "x-api-key":
+            return name
+    return None
+
+
+def encoding_of(request: web.BaseRequest) -> str | None:
+    """Return how the body is encoded: "identity", or a compression; None where that isn't clear."""
+    said = [value.strip().lower() for value in request.headers.getall("Content-Encoding", ())]
+    if not said or said in (["identity"], [""]):
+        return "identity"
+    return said[0] if len(said) == 1 and said[0] in _PACKED else None
+
+
+def text_problem(request: web.BaseRequest) -> str | None:
+    """Return why it can't be known which text the body is, or None."""
+    if encoding_of(request) is None:
+        said = ", ".join(request.headers.getall("Content-Encoding"))
+        return f"Content-Encoding: {said[:80]}"
+    types = request.headers.getall("Content-Type", ())
+    parameters = [value.partition(";")[1:] for value in types]
+    if len(types) > 1 or any(not _TEXT.fullmatch("".join(each)) for each in parameters):
+        return f"Content-Type: {', '.join(types)[:80]}"
+    return None
+
+
+def price_problem(request: web.BaseRequest) -> str | None:
+    """Return which header or query could make a call dearer than its body says, or None."""
+    for value in request.headers.getall("Content-Type", ()):
+        if value.partition(";")[0].strip().lower() != "application/json":
+            return f"Content-Type: {value[:80]}"
+    for values in request.headers.getall("anthropic-beta", ()):
+        for beta in values.split(","):
+            if beta.strip() and beta.strip() not in KNOWN_BETAS:
+                return f"anthropic-beta: {beta.strip()[:80]}"
+    if request.query_string not in {"", "beta=true"}:
+        return f"?{request.query_string[:80]}"
+    return None
+
+
+def upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMultiDict[str]:
+    """Drop the client's authentication and put the real key in, in the form the SDK used.
+
+    A server that needs no key gets none.
+    """
+    forwarded = {
+        name.lower() for name in request.headers if name.lower().startswith("x-forwarded-")
+    }
+    headers = kept_headers(request.headers, _CLIENT_ONLY | forwarded)
+    if "x-api-key" in request.headers:
+        headers["x-api-key"] = key.reveal()
+    elif key.reveal():
+        headers["Authorization"] = f"Bearer {key.reveal()}"
+    headers["Accept-Encoding"] = _readable(request.headers.get("Accept-Encoding", ""))
+    headers["Content-Length"] = str(size)
+    return headers
+
+
+@lru_cache(maxsize=64)
+def _readable(accepted: str) -> str:
+    """Return those of the accepted encodings that can be read here."""
+    offered = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    return ", ".join(name for name in READABLE_ENCODINGS if name in offered) or "identity"

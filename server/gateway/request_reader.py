@@ -1,0 +1,177 @@
+"""Takes the bodies of model calls in and reads them, within limits and in turns.
+
+Reading costs the event loop's time. So each run has one reader, readers of all runs take turns of a
+few milliseconds, and all that they have in memory together is limited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from aiohttp import web
+
+from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.requests.facts import RequestFacts, TooComplexError, read_request
+from server.gateway.call import Call, RefusedError
+from server.gateway.request_headers import encoding_of, forbidden, price_problem, text_problem
+
+MAX_BODY = 32 * 1024 * 1024
+"""Bytes of a request; Anthropic's own limit for a message."""
+MAX_BODIES = MAX_BODY + 8 * 1024 * 1024
+"""Bytes of all requests of one run that are under way."""
+MAX_ALL_BODIES = 256 * 1024 * 1024
+"""Bytes of large requests of all runs that are under way. A small one always finds a place."""
+LARGE = 64 * 1024
+_TURN_S = 0.004
+RETRY_AFTER_S = 5
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Intake:
+    """One run's requests under way, and its one reader."""
+
+    allows_provider_tools: bool = False
+    """Whether the provider may reach addresses and use tools of its own for this run."""
+    on_denied: Callable[[str], None] = lambda message: None
+    """Is called with what was refused for that."""
+    held: int = 0
+    """Bytes of its requests under way."""
+    reader: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class RequestReader:
+    """Reads the requests of all runs of a server."""
+
+    def __init__(self, most_bytes: int = MAX_ALL_BODIES) -> None:
+        self._most_bytes = most_bytes
+        self._held = 0
+        self._turn = asyncio.Lock()
+
+    async def take(self, intake: Intake, request: web.BaseRequest, call: Call) -> bytes:
+        """Return the whole body; `give_back` takes it out of the account.
+
+        Raises:
+            RefusedError: it is too large, or together with other requests it is.
+
+        """
+        content = request.content
+        if content.is_eof():  # as it is with most: it came with the headers
+            self._count(intake, call, body := content.read_nowait())
+            return body
+        whole = io.BytesIO()
+        async for piece in content.iter_any():
+            self._count(intake, call, piece)
+            whole.write(piece)
+        return whole.getvalue()
+
+    def give_back(self, intake: Intake, call: Call) -> None:
+        """Take a call's body out of the account."""
+        intake.held -= call.body_bytes
+        self._held -= max(0, call.body_bytes - LARGE)
+        call.body_bytes = 0
+
+    def _count(self, intake: Intake, call: Call, piece: bytes) -> None:
+        before = max(0, call.body_bytes - LARGE)
+        call.body_bytes += len(piece)
+        intake.held += len(piece)
+        self._held += max(0, call.body_bytes - LARGE) - before
+        if call.body_bytes > MAX_BODY:
+            raise RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
+        if intake.held > MAX_BODIES:
+            message = f"more than {MAX_BODIES:,} bytes in a run's requests at once"
+            raise RefusedError(429, "rate_limit_error", message, retry_after=RETRY_AFTER_S)
+        if self._held > self._most_bytes and call.body_bytes > LARGE:
+            message = f"more than {self._most_bytes:,} bytes in all runs' requests at once"
+            raise RefusedError(429, "rate_limit_error", message, retry_after=RETRY_AFTER_S)
+
+    async def read(
+        self, intake: Intake, request: web.BaseRequest, call: Call, body: bytes
+    ) -> RequestFacts:
+        """Return what the request asks for.
+
+        Raises:
+            RefusedError: it is more complex than any real request.
+
+        """
+        if request.method == "GET":
+            if body:
+                raise RefusedError(400, "invalid_request_error", "a GET has no body")
+            facts = RequestFacts()
+        else:
+            steps = _steps(call.provider, request, body)
+            try:
+                facts = await self._in_turns(intake, steps)
+            except TooComplexError as error:
+                message = f"this request is not passed on: {error}"
+                raise RefusedError(400, "invalid_request_error", message) from error
+        _look_at_headers(facts, request)
+        call.request_model = facts.model
+        call.max_tokens = facts.max_tokens or facts.max_completion_tokens
+        return facts
+
+    async def _in_turns(self, intake: Intake, steps: Generator[None, None, T]) -> T:
+        async with intake.reader:
+            while True:
+                async with self._turn:
+                    end = time.monotonic() + _TURN_S
+                    try:
+                        while time.monotonic() < end:
+                            next(steps)
+                    except StopIteration as finished:
+                        result: T = finished.value
+                        return result
+                    await asyncio.sleep(0)  # within the turn: one a round of the loop
+
+
+def _steps(
+    provider: ProviderEnum, request: web.BaseRequest, body: bytes
+) -> Generator[None, None, RequestFacts]:
+    return read_request(provider, body, encoding_of(request) or "identity")
+
+
+def _look_at_headers(facts: RequestFacts, request: web.BaseRequest) -> None:
+    """Add what the headers say to what the body says."""
+    if problem := text_problem(request):
+        facts.unreadable = f"it can't be known which text it is ({problem})"
+        facts.note_not_understood(facts.unreadable)
+    if name := forbidden(request):
+        facts.note_not_understood(f"the header {name}, which is not passed on")
+    if problem := price_problem(request):
+        facts.note_not_understood(f"{problem} is not known")
+
+
+def require_granted(intake: Intake, request: web.BaseRequest, facts: RequestFacts) -> None:
+    """Refuse what would have another account pay, or could carry the run's files out.
+
+    Raises:
+        RefusedError: the request is one of these; says how it can be granted.
+
+    """
+    if name := forbidden(request):
+        message = f"the header {name} is not passed on: whose account is used is not a run's choice"
+        intake.on_denied(message)
+        raise RefusedError(403, "permission_error", message)
+    if facts.payer:
+        message = f"{facts.payer} is not passed on: whose account pays is not a run's choice"
+        intake.on_denied(message)
+        raise RefusedError(403, "permission_error", message)
+    if intake.allows_provider_tools:
+        return
+    if facts.unreadable:
+        message = f"this request is not passed on: {facts.unreadable}"
+        raise RefusedError(400, "invalid_request_error", message)
+    if facts.reaches:
+        message = (
+            f"the provider would reach an address or use a tool of its own ({facts.reaches}), "
+            "which can carry a run's files out; grant it like a host: --allow-host provider-tools, "
+            "or on the page what AGENT_BUILDER_EGRESS_ALLOW lists"
+        )
+        intake.on_denied(message)
+        raise RefusedError(403, "permission_error", message)

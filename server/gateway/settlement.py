@@ -1,0 +1,45 @@
+"""What a call used replaces its reservation: known exactly, or never less than was reserved."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from llm_agent_builder.metering.prices import highest_rates
+from llm_agent_builder.metering.usage import Usage
+from server.budgets.ledger import Amount, Reservation, nano_dollars
+from server.gateway.call import Call
+
+
+def settle(reservation: Reservation, call: Call, day: date, *, free: bool) -> None:
+    """Count what a call used.
+
+    An answer that is known to have used nothing counts as a call only. One whose usage isn't known
+    counts as its reservation, or as what it has said where that is more.
+    """
+    seen, usage = call.seen, call.seen.usage
+    if call.used_nothing:
+        reservation.settle(Amount(calls=1))
+    elif usage is None or call.error is not None or seen.error is not None:
+        said = seen.at_least  # of a stream that broke off, this is not all
+        nano = 0 if free else _dearest(call, said, day)
+        reservation.settle(reservation.amount.at_least(Amount(nano, said.tokens, 1)))
+    else:
+        nano = 0 if free else _paid(reservation, call, usage, day)
+        reservation.settle(Amount(nano, usage.tokens, 1))
+
+
+def _paid(reservation: Reservation, call: Call, usage: Usage, day: date) -> int:
+    if call.cost_usd is not None:
+        return nano_dollars(call.cost_usd)
+    return max(reservation.amount.nano, _dearest(call, usage, day))
+
+
+def _dearest(call: Call, usage: Usage, day: date) -> int:
+    """Return the most that these tokens can have cost, in billionths; 0 where no price is known."""
+    rates = None
+    if call.request_model is not None and usage.tokens:
+        rates = highest_rates(call.provider, call.request_model, usage.input_tokens, day)
+    if rates is None:
+        return 0
+    cost = rates.input * usage.input_tokens + rates.output * usage.output_tokens
+    return nano_dollars(cost)

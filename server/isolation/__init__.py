@@ -1,0 +1,1 @@
+"""The sandbox's inside: the part that runs in the server process."""

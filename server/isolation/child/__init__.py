@@ -1,0 +1,1 @@
+"""What runs outside the server process. Standard library only; no secret."""

@@ -1,0 +1,112 @@
+"""Namespaces, mounts and id maps: the calls of which a cell is made. Standard library only.
+
+Sources: namespaces(7), user_namespaces(7), mount_namespaces(7), mount_setattr(2), pivot_root(2);
+include/uapi/linux/{sched,mount}.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+from pathlib import Path
+
+from server.isolation.child.libc import check, libc
+
+USER, MOUNT, PID, NET, IPC, UTS = (
+    0x10000000,
+    0x00020000,
+    0x20000000,
+    0x40000000,
+    0x08000000,
+    0x04000000,
+)
+KINDS = {"user": USER, "mnt": MOUNT, "pid": PID, "net": NET, "ipc": IPC, "uts": UTS}
+"""Names as in /proc/self/ns."""
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+_MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
+_MNT_DETACH = 2
+_MOUNT_SETATTR = 442
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV, ATTR_NOEXEC = 1, 2, 4, 8
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+
+
+def unshare(flags: int) -> None:
+    """Put this process into new namespaces. Raises OSError."""
+    check(libc.unshare(flags), "unshare")
+
+
+def enter(namespace: int, kind: int) -> None:
+    """Put this process into the namespace that descriptor `namespace` names. Raises OSError."""
+    check(libc.setns(namespace, kind), "setns")
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    """Mount a file system. Raises OSError."""
+    result = libc.mount(
+        source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
+    )
+    check(result, f"mount {target}")
+
+
+def make_mounts_private() -> None:
+    """Keep what is mounted from here on out of the host's sight, and the other way round."""
+    mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+
+
+def bind(source: str, target: str, attributes: int) -> None:
+    """Show `source`, with all that is mounted below it, at `target`, with `ATTR_` bits set."""
+    mount(source, target, "", _MS_BIND | _MS_REC)
+    structure = struct.pack("=QQQQ", attributes, 0, 0, 0)  # struct mount_attr
+    result = libc.syscall(
+        _MOUNT_SETATTR,
+        _AT_FDCWD,
+        target.encode(),
+        ctypes.c_uint(_AT_RECURSIVE),
+        structure,
+        ctypes.c_size_t(len(structure)),
+    )
+    check(int(result), f"mount_setattr {target}")
+
+
+def change_root(folder: str) -> None:
+    """Make the mounted `folder` the root, and let go of the old one. Raises OSError."""
+    os.chdir(folder)
+    result = libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b".")
+    check(int(result), "pivot_root")
+    check(libc.umount2(b".", _MNT_DETACH), "umount the old root")
+    os.chdir("/")
+
+
+def write_id_maps(process: int | str, uids: str, gids: str, *, may_set_groups: bool) -> None:
+    """Give the user namespace of `process` its ids: lines of "inside outside count".
+
+    Who has no privileges outside may map one id, its own, and must give up setgroups first.
+
+    Raises:
+        OSError: the kernel refuses.
+
+    """
+    folder = Path("/proc", str(process))
+    if not may_set_groups:
+        (folder / "setgroups").write_text("deny")
+    (folder / "gid_map").write_text(gids)
+    (folder / "uid_map").write_text(uids)
+
+
+def bring_loopback_up() -> None:
+    """Give a new network namespace its 127.0.0.1 and ::1; it has nothing else. Raises OSError."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("=16sH14x", b"lo", _IFF_UP)  # struct ifreq
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
+
+
+def open_namespaces() -> dict[str, int]:
+    """Return descriptors of this process's own namespaces, by their names in /proc."""
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    return {name: os.open(f"/proc/self/ns/{name}", flags) for name in KINDS}

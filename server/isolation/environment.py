@@ -1,0 +1,36 @@
+"""The variables that every run finds, whatever the tier."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import ssl
+import sys
+
+from server.isolation.child.cell_root import SCRATCH, TEMPORARY
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # as openssl-rehash(1) names certificates
+
+
+def certificates_folder() -> str | None:
+    """Return where OpenSSL finds a certificate by its hash; None where it can't on this machine."""
+    folder = ssl.get_default_verify_paths().openssl_capath
+    with contextlib.suppress(OSError):
+        if any(_HASHED.fullmatch(name) for name in os.listdir(folder)):
+            return os.path.realpath(folder)
+    return None
+
+
+def _base_environment() -> dict[str, str]:
+    """Return them; `python` is what runs the agent."""
+    found = {"LANG": "C.UTF-8", "PATH": f"{os.path.dirname(sys.executable)}:/usr/bin:/bin"}
+    if folder := certificates_folder():
+        # Else each client that is made reads a bundle of them all: some 30 ms.
+        found["SSL_CERT_DIR"] = folder
+    return found
+
+
+BASE_ENVIRONMENT = _base_environment()
+CELL_ENVIRONMENT = {**BASE_ENVIRONMENT, "HOME": SCRATCH, "TMPDIR": TEMPORARY}
+"""What a run in a cell finds before the gateway's variables are added."""

@@ -1,0 +1,68 @@
+"""Typed answers of Anthropic's protocol for the local model, which knows them in another's words.
+
+llama.cpp holds an answer to a JSON Schema in OpenAI-shaped chat completions, and not in Anthropic's
+messages. So such a call is asked in those words, and its answer put back into the first's.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from server.local_model.service import prepare_request
+from server.net.upstreams import Translation
+
+_STOP_REASONS = {"length": "max_tokens"}
+
+
+def ask_for_type(path: str, body: bytes) -> Translation | None:
+    """Return the call to make in place of one that wants a typed answer; None: of any other."""
+    if path != "/v1/messages" or b'"output_config"' not in body:
+        return None
+    try:
+        asked = json.loads(body)
+        schema = asked["output_config"]["format"]["schema"]
+        messages = [_message("system", asked.get("system") or "")]
+        messages += [_message(each["role"], each["content"]) for each in asked["messages"]]
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return None  # llama.cpp answers that better than we could
+    if asked.get("stream") or not isinstance(schema, dict):
+        return None
+    chat = {
+        "model": asked.get("model"),
+        "messages": [message for message in messages if message["content"]],
+        "max_tokens": asked.get("max_tokens"),
+        "stop": asked.get("stop_sequences") or [],
+        "response_format": {"type": "json_object", "schema": schema},
+    }
+    return Translation("/v1/chat/completions", prepare_request(json.dumps(chat).encode()), _back)
+
+
+def _message(role: str, content: Any) -> dict[str, str]:
+    if isinstance(content, str):
+        return {"role": role, "content": content}
+    texts = [block["text"] for block in content if block["type"] == "text"]
+    return {"role": role, "content": "\n".join(texts)}
+
+
+def _back(body: bytes) -> bytes:
+    """Return a chat completion as a message. What isn't one stays as it is."""
+    try:
+        completion = json.loads(body)
+        choice, used = completion["choices"][0], completion["usage"]
+        message = {
+            "id": f"msg_{completion['id']}",
+            "type": "message",
+            "role": "assistant",
+            "model": completion["model"],
+            "content": [{"type": "text", "text": choice["message"]["content"] or ""}],
+            "stop_reason": _STOP_REASONS.get(choice["finish_reason"], "end_turn"),
+            "stop_sequence": None,
+            "usage": {
+                "input_tokens": used["prompt_tokens"],
+                "output_tokens": used["completion_tokens"],
+            },
+        }
+    except (ValueError, LookupError, TypeError):
+        return body
+    return json.dumps(message).encode()

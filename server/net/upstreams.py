@@ -1,0 +1,167 @@
+"""Where calls go: upstreams, and the connections to them."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp.helpers import get_env_proxy_for_url
+from yarl import URL
+
+from llm_agent_builder.errors import MachineryError
+from llm_agent_builder.providers import ProviderEnum
+from server.net.paced_parsing import ANSWER_BUFFER, Pace, PacedConnector
+from server.settings import LOOPBACK_HOSTS, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A call in another protocol's words: what to ask where, and how to put the answer back."""
+
+    path: str
+    body: bytes
+    back: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where a call goes: `backend` is "provider", "own" (a server of the user's) or "local"."""
+
+    backend: str
+    base_url: str
+    key: Secret
+    prepare: Callable[[bytes], bytes] | None = None
+    """Changes the request's body; only the local model needs that."""
+    translate: Callable[[str, bytes], Translation | None] | None = None
+    """Puts a call, by its path and body, into other words; only the local model needs that."""
+    most_bytes: int | None = None
+    """Of a request. To change a longer one would hold up everything else."""
+    model: str | None = None
+    """What answers, where it isn't the model that is asked for."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody asks money for it."""
+        return self.backend != "provider"
+
+
+Policy = Callable[[ProviderEnum], Awaitable[Upstream]]
+"""Decides where a run's calls to a provider go; raises BackendUnavailableError to refuse."""
+
+
+def tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
+    """Return a context that trusts the system's certificates and a bundle of the user's.
+
+    OpenSSL itself reads SSL_CERT_FILE; REQUESTS_CA_BUNDLE is what other tools call it.
+
+    Raises:
+        MachineryError: the bundle can't be read.
+
+    """
+    context = ssl.create_default_context()
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        bundle = environ.get(name)
+        if bundle and os.path.isfile(bundle):
+            try:
+                context.load_verify_locations(bundle)
+            except (OSError, ssl.SSLError) as error:
+                raise MachineryError(f"{name}: can't read {bundle}") from error
+    return context
+
+
+@dataclass(slots=True)
+class Pool:
+    """The connections to one upstream with one key, lent to calls."""
+
+    session: aiohttp.ClientSession
+    key: Secret
+    used: int = 0
+    _retired: bool = False
+
+    async def give_back(self) -> None:
+        """Tell that a call needs it no longer."""
+        self.used -= 1
+        if self._retired and not self.used:
+            await self.session.close()
+
+    async def retire(self) -> None:
+        """Lend it no more: its connections end with the last call that uses them."""
+        self._retired = True
+        if not self.used:
+            await self.session.close()
+
+
+@dataclass(slots=True)
+class Pools:
+    """Connections kept open, one pool for each upstream and key: no two keys share a connection.
+
+    When a key changes, the old one's connections end with the last call that uses them.
+    """
+
+    environ: Mapping[str, str]
+    connect_timeout: float
+    pace: Pace = field(default_factory=Pace)
+    _context: ssl.SSLContext | None = None
+    _pools: dict[tuple[str, str], Pool] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Read the certificates.
+
+        Raises:
+            MachineryError: a bundle can't be read.
+
+        """
+        self._context = tls_context(self.environ)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for pool in self._pools.values():
+            await pool.session.close()
+        self._pools.clear()
+
+    async def take(self, upstream: Upstream) -> Pool:
+        """Lend the pool for calls to `upstream` with its key; it must be given back."""
+        place = (upstream.backend, upstream.base_url)
+        known = self._pools.get(place)
+        if known is not None and known.key == upstream.key:
+            known.used += 1
+            return known
+        pool = self._pools[place] = Pool(self._make_session(upstream), upstream.key, used=1)
+        if known is not None:
+            await known.retire()
+        return pool
+
+    def _make_session(self, upstream: Upstream) -> aiohttp.ClientSession:
+        options: dict[str, Any] = {
+            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=self.connect_timeout),
+            "auto_decompress": False,
+            "read_bufsize": ANSWER_BUFFER,
+            "cookie_jar": aiohttp.DummyCookieJar(),
+            "skip_auto_headers": ("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        }
+        if upstream.backend == "local":
+            # Never through a proxy.
+            connector = PacedConnector(self.pace, limit=512)
+            return aiohttp.ClientSession(connector=connector, **options)
+        assert self._context is not None
+        connector = PacedConnector(self.pace, ssl=self._context, limit=512)
+        proxy, auth = _proxy_for(URL(upstream.base_url))
+        return aiohttp.ClientSession(connector=connector, proxy=proxy, proxy_auth=auth, **options)
+
+
+def _proxy_for(url: URL) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+    """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for an address.
+
+    Once for a pool: with `trust_env`, aiohttp would ask a thread anew for each call. What is on
+    this machine is never asked for through a proxy.
+    """
+    if url.host in LOOPBACK_HOSTS:
+        return None, None
+    try:
+        return get_env_proxy_for_url(url)
+    except LookupError:
+        return None, None

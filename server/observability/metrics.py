@@ -1,0 +1,151 @@
+"""Prometheus metrics of our own: runs and model calls, by labels that are bounded in number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from llm_agent_builder.catalog.catalog import allowed_model_ids
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_TOKENS = {
+    "input": "gen_ai.usage.input_tokens",
+    "output": "gen_ai.usage.output_tokens",
+    "cache_read": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write": "gen_ai.usage.cache_creation.input_tokens",
+    "reasoning": "gen_ai.usage.reasoning.output_tokens",
+}
+AnyMetric = TypeVar("AnyMetric", Counter, Histogram)
+KnownModels = Callable[[ProviderEnum], Collection[str]]
+OUTCOMES = ("ok", "refused", "rejected", "failed", "cut", "disconnected")
+"""ok; refused by the gateway (budget, token, no answer that fits); rejected by the provider (4xx);
+failed (no answer, 5xx); cut off in mid-answer; the agent went away."""
+
+
+def outcome_of(call: Mapping[str, Any]) -> str:
+    """Return how a call ended, as one of OUTCOMES."""
+    error, status = call["error.type"], call["http.response.status_code"]
+    if error == "client_disconnected":
+        return "disconnected"
+    if error in {"billing_error", "permission_error", "replay_mismatch", "request_too_large"}:
+        return "refused"
+    if status is None or status >= 500:
+        return "failed"
+    if status >= 300:
+        return "rejected"
+    return "ok" if error is None else "cut"
+
+
+def model_label(provider: str, model: str | None, models: KnownModels = allowed_model_ids) -> str:
+    """Return a model that the catalog knows, or "other": an agent may name any."""
+    known = models(ProviderEnum(provider)) if provider in list(PROVIDERS) else ()
+    names = [model or "", (model or "").partition(":")[0]]  # without Hugging Face's partner
+    return next((name for name in names if name in known), "other")
+
+
+class RunMetrics:
+    """The metrics of runs, on a registry of their own: apps in one process don't share them."""
+
+    def __init__(
+        self, registry: CollectorRegistry, models: KnownModels = allowed_model_ids
+    ) -> None:
+        self._registry = registry
+        self._models = models
+        self._series: dict[tuple[object, ...], Any] = {}
+        self.finished = self._counter(
+            "runs", "Finished runs by outcome and backend.", "status", "backend"
+        )
+        self.duration = self._seconds("run_duration", "From a run's start to its end.", "backend")
+        self.first_output = self._seconds(
+            "run_time_to_first_output", "From a run's start to the first byte it wrote.", "backend"
+        )
+        self.in_flight = self._gauge("runs_in_flight", "Runs going on now.")
+        self.queued = self._gauge("runs_queued", "Runs waiting now.")
+        self.abandoned = self._gauge(
+            "runs_abandoned", "Ended runs whose processes can't be killed, now."
+        )
+        self.budget_used = self._gauge(
+            "daily_budget_used_ratio",
+            "Part of today's narrowest budget that is taken; above 1 where it was lowered.",
+        )
+        self.budget_limits = self._counter("budget_limits", "Budgets that runs reached.", "cap")
+        for kind in ("usd", "tokens", "calls"):
+            # From 0: Prometheus sees no increase in a series that begins with its first refusal.
+            self.budget_limits.labels(f"day_{kind}")
+        who = ("provider", "model", "backend")
+        self.model_calls = self._counter(
+            "model_calls", "Model calls through the gateway, by outcome.", *who, "outcome"
+        )
+        self.model_tokens = self._counter(
+            "model_tokens",
+            "Tokens; cache and reasoning are parts of input and output.",
+            *who,
+            "kind",
+        )
+        self.model_cost = self._counter(
+            "model_cost_usd", "US dollars that calls with a known price cost.", *who
+        )
+        self.unpriced = self._counter(
+            "model_calls_unpriced",
+            "Calls whose price is not known.",
+            *who,
+        )
+        self.call_duration = self._seconds(
+            "model_call_duration", "From a call's arrival to its end.", *who, "outcome"
+        )
+        self.first_token = self._seconds(
+            "model_time_to_first_token", "From a call's arrival to the first of its stream.", *who
+        )
+
+    def end(self, backend: str, result: Mapping[str, Any]) -> None:
+        """Count a run that has ended."""
+        self.finished.labels(result["status"], backend).inc()
+        if result["duration"] is not None:
+            self.duration.labels(backend).observe(result["duration"])
+        if result["time_to_first_output"] is not None:
+            self.first_output.labels(backend).observe(result["time_to_first_output"])
+
+    def call(self, call: Mapping[str, Any]) -> None:
+        """Count a model call that has ended."""
+        provider: str = call["gen_ai.provider.name"]
+        model = model_label(provider, call["gen_ai.request.model"], self._models)
+        who = (provider, model, call["backend"] or "none")
+        outcome = outcome_of(call)
+        at = self._at
+        at(self.model_calls, *who, outcome).inc()
+        at(self.call_duration, *who, outcome).observe(call["duration"])
+        if call["time_to_first_token"] is not None:
+            at(self.first_token, *who).observe(call["time_to_first_token"])
+        for kind, attribute in _TOKENS.items():
+            if count := call[attribute]:
+                at(self.model_tokens, *who, kind).inc(count)
+        if call["cost_usd"] is not None:
+            at(self.model_cost, *who).inc(call["cost_usd"])
+        elif call.get("unpriced"):
+            at(self.unpriced, *who).inc()
+
+    def _at(self, metric: AnyMetric, *labels: str) -> AnyMetric:
+        """Return one series of a metric: looked up here, as `labels()` takes five times as long."""
+        key = (metric, labels)
+        if key not in self._series:
+            self._series[key] = metric.labels(*labels)
+        found: AnyMetric = self._series[key]
+        return found
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"agent_builder_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"agent_builder_{name}", text, registry=self._registry)
+
+    def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(
+            f"agent_builder_{name}_seconds",
+            text,
+            labels,
+            buckets=_SECONDS,
+            registry=self._registry,
+        )

@@ -1,0 +1,187 @@
+"""Traces: runs and model calls as OpenTelemetry spans, where an endpoint for them is configured.
+
+Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set; the exporter reads the other OTEL_* variables itself.
+The OpenTelemetry SDK is an optional dependency (`pip install 'llm-agent-builder[otel]'`). Spans
+hold names, counts, times and outcomes; no prompt, no answer, no key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from server.gateway.call import Call
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span, Tracer
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_OURS = {
+    "backend",
+    "time_to_first_chunk",
+    "time_to_first_token",
+    "cost_usd",
+    "price_table",
+    "unpriced",
+    "refused",
+}
+"""What the conventions have no name for goes under our own."""
+_log = logging.getLogger(__name__)
+
+
+class RunTrace(Protocol):
+    """The trace of one run."""
+
+    def environment(self) -> dict[str, str]:
+        """Return variables by which an instrumented agent joins the trace."""
+        ...
+
+    def call(self, call: Call, event: Mapping[str, Any]) -> None:
+        """Tell of a finished call."""
+        ...
+
+    def end(self, result: Mapping[str, Any]) -> None:
+        """Tell of the run's end."""
+        ...
+
+
+class NoTrace:
+    """The trace of a run where traces are off."""
+
+    def environment(self) -> dict[str, str]:
+        """Return nothing."""
+        return {}
+
+    def call(self, call: Call, event: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def end(self, result: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+
+class Telemetry:
+    """Makes the traces of runs."""
+
+    def __init__(self, provider: TracerProvider | None = None) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("llm_agent_builder") if provider else None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Telemetry:
+        """Return what the environment asks for: traces to an endpoint, or none."""
+        if not any(environ.get(name) for name in _ENDPOINTS):
+            return cls()
+        try:
+            return cls(_make_provider())
+        except ImportError:
+            _log.warning(
+                "traces are asked for (OTEL_EXPORTER_OTLP_ENDPOINT) but the OpenTelemetry SDK is "
+                "not installed: pip install 'llm-agent-builder[otel]'"
+            )
+            return cls()
+
+    def run(self, run_id: str, backend: str) -> RunTrace:
+        """Begin the trace of a run."""
+        if self._tracer is None:
+            return NoTrace()
+        return _SpanTrace(self._tracer, run_id, backend)
+
+    def close(self) -> None:
+        """Send what has not been sent; may take seconds."""
+        if self._provider is not None:
+            self._provider.shutdown()
+
+
+def _make_provider() -> TracerProvider:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,
+    )
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    resource = Resource.create()  # as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name it
+    if str(resource.attributes.get("service.name")).startswith("unknown_service"):
+        resource = resource.merge(Resource({"service.name": "llm-agent-builder"}))
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
+
+
+class _SpanTrace:
+    """A run as a span `invoke_agent`, its calls as spans `chat` below it."""
+
+    def __init__(self, tracer: Tracer, run_id: str, backend: str) -> None:
+        from opentelemetry import trace  # noqa: PLC0415
+
+        self._trace = trace
+        self._tracer = tracer
+        self._span: Span = tracer.start_span(
+            "invoke_agent",
+            kind=trace.SpanKind.INTERNAL,
+            attributes={
+                "gen_ai.operation.name": "invoke_agent",
+                "agent_builder.run.id": run_id,
+                "agent_builder.backend": backend,
+            },
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return TRACEPARENT, as the W3C's trace context is handed to child processes."""
+        context = self._span.get_span_context()
+        parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+        return {"TRACEPARENT": parent}
+
+    def call(self, call: Call, event: Mapping[str, Any]) -> None:
+        """Add a finished call: below the span that its SDK sent, else below the run."""
+        parent, links = self._parent(call.trace_parent)
+        span = self._tracer.start_span(
+            f"{event['gen_ai.operation.name']} {event['gen_ai.request.model'] or ''}".strip(),
+            context=parent,
+            kind=self._trace.SpanKind.CLIENT,
+            attributes=_attributes(event),
+            links=links,
+            start_time=call.started_ns,
+        )
+        if event["error.type"] is not None:
+            span.set_status(self._trace.StatusCode.ERROR, str(event["error.type"]))
+        elif (event["http.response.status_code"] or 0) >= 400:
+            span.set_status(self._trace.StatusCode.ERROR)
+        span.end(call.started_ns + int(event["duration"] * 1e9))
+
+    def end(self, result: Mapping[str, Any]) -> None:
+        """End the run's span with its outcome and its sums."""
+        found = {
+            "agent_builder.run.status": result["status"],
+            "agent_builder.cost_usd": result["cost_usd"],
+            **{f"gen_ai.usage.{key}": value for key, value in (result["usage"] or {}).items()},
+        }
+        self._span.set_attributes({key: value for key, value in found.items() if value is not None})
+        if result["status"] not in {"success", "cancelled"}:
+            self._span.set_status(self._trace.StatusCode.ERROR, str(result["status"]))
+        self._span.end()
+
+    def _parent(self, sent: str | None) -> tuple[Context, list[Any]]:
+        from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415
+
+        own = self._trace.set_span_in_context(self._span)
+        if sent is None:
+            return own, []
+        propagator = tracecontext.TraceContextTextMapPropagator()
+        context = propagator.extract({"traceparent": sent})
+        joined = self._trace.get_current_span(context).get_span_context()
+        if not joined.is_valid:
+            return own, []
+        same = joined.trace_id == self._span.get_span_context().trace_id
+        return context, [] if same else [self._trace.Link(self._span.get_span_context())]
+
+
+def _attributes(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"agent_builder.{name}" if name in _OURS else name: value
+        for name, value in event.items()
+        if value is not None and name != "duration"
+    }

@@ -1,0 +1,180 @@
+"""Which model answers a run: the provider's, with the server's key, or the built-in local one.
+
+A file with an address of its own (BASE_URL) is answered by that server, if the settings list it:
+with that server's key, or none. Never with the provider's.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Literal
+
+from llm_agent_builder.catalog.extra import Endpoint
+from llm_agent_builder.errors import BackendUnavailableError, NotOursError
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.reading.constants import assigned, own_base_url
+from llm_agent_builder.reading.source import read_source
+from llm_agent_builder.validation.base_urls import check_base_url
+from server.local_model.service import MOST_BYTES, LocalModel, prepare_request
+from server.local_model.typed_answers import ask_for_type
+from server.net.upstreams import Policy, Upstream
+from server.runs.sdk_imports import imported
+from server.settings import PREFIX, KeySource, Settings, server_key
+
+_NAMES_ADDRESS = re.compile(r"\bBASE_URL\b")  # not HF_BASE_URL, which the gateway sets
+BackendChoice = Literal["auto", "provider", "local"]
+Backend = Literal["provider", "local", "replay"]
+_SDKS = frozenset(provider.sdk_module for provider in PROVIDERS.values())
+
+
+def providers_in(code: str) -> set[ProviderEnum]:
+    """Return the providers whose SDK a program imports, found without running it."""
+    modules = imported(code, _SDKS)
+    return {provider.id for provider in PROVIDERS.values() if provider.sdk_module in modules}
+
+
+def base_url_hint(code: str) -> str | None:
+    """Return what helps a program that can't reach its provider, or None where nothing is known."""
+    for provider in sorted(providers_in(code)):
+        hint = PROVIDERS[provider].without_base_url
+        if hint and PROVIDERS[provider].base_url_variable not in code:
+            return hint
+    return None
+
+
+UNREADABLE_ADDRESS = "an address that can't be read from its code"
+
+
+def base_url_in(code: str) -> str | None:
+    """Return the address that an agent calls, where it isn't its provider's; in its usual form.
+
+    UNREADABLE_ADDRESS where there is one that can't be made out: such an agent must not be taken
+    for one of the provider's.
+    """
+    if not _NAMES_ADDRESS.search(code):
+        return None
+    try:
+        tree = read_source(code).tree
+    except NotOursError:
+        return UNREADABLE_ADDRESS
+    base_url = own_base_url(tree)
+    if base_url is None:
+        return UNREADABLE_ADDRESS if _may_lead_elsewhere(assigned(tree, "BASE_URL")) else None
+    try:
+        return check_base_url(base_url)
+    except ValueError:
+        return base_url
+
+
+def _may_lead_elsewhere(values: list[ast.expr | None]) -> bool:
+    """Say whether BASE_URL may hold an address beside the router's: set twice, say, or computed."""
+    if len(values) != 1 or values[0] is None:
+        return bool(values)
+    nodes = list(ast.walk(values[0]))
+    router = PROVIDERS[ProviderEnum.HUGGINGFACE]
+    known = {None, router.upstream + router.base_url_suffix}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)} - known
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return bool(names - {"os"}) or any("//" in str(each) for each in texts)
+
+
+def own_servers(settings: Settings) -> dict[str, Endpoint]:
+    """Return the servers of the user's own that may be called, by their base URL."""
+    added = [Endpoint(model.base_url) for model in settings.extra_models if model.base_url]
+    return {server.base_url: server for server in (*added, *settings.model_servers)}
+
+
+class Backends:
+    """Resolves a choice of backend, and routes a run's calls by it."""
+
+    def __init__(self, settings: Settings, keys: KeySource, local_model: LocalModel) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._local = local_model
+        self._servers = own_servers(settings)
+
+    def resolve(self, choice: BackendChoice, code: str) -> Backend:
+        """Return the backend for a run of `code`.
+
+        `auto` is the provider where a key is there for each provider the code uses, else local.
+
+        Raises:
+            BackendUnavailableError: "provider" was asked for and a key is missing; names it.
+
+        """
+        if choice == "local":
+            return "local"
+        base_url = base_url_in(code)
+        used = sorted(providers_in(code))
+        problems = [problem for id_ in used if (problem := self._problem(id_, base_url))]
+        if choice == "provider" and problems:
+            raise BackendUnavailableError(problems[0])
+        return "provider" if choice == "provider" or (used and not problems) else "local"
+
+    def policy(self, backend: Backend, code: str = "") -> Policy:
+        """Return the routing of one run's calls. A key is looked up anew for each call."""
+        base_url = base_url_in(code)
+
+        async def route(provider: ProviderEnum) -> Upstream:
+            if backend == "local":
+                endpoint = await self._local.endpoint()
+                return Upstream(
+                    "local",
+                    endpoint.base_url,
+                    endpoint.key,
+                    prepare=prepare_request,
+                    translate=ask_for_type,
+                    most_bytes=MOST_BYTES,
+                    model=self._local.label,
+                )
+            return self._upstream(provider, base_url)
+
+        return route
+
+    def _upstream(self, provider: ProviderEnum, base_url: str | None) -> Upstream:
+        if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
+            key = self._keys.key(provider)
+            if key is not None:
+                return Upstream("provider", self._settings.upstream(provider), key)
+        elif server := self._servers.get(base_url):
+            key = server_key(server, self._keys)
+            if key is not None:
+                root = base_url.removesuffix(PROVIDERS[provider].base_url_suffix)
+                return Upstream("own", root, key)
+        raise BackendUnavailableError(self._problem(provider, base_url) or "")
+
+    def _problem(self, provider: ProviderEnum, base_url: str | None) -> str | None:
+        """Return why calls to a provider can't go out and how to fix that, or None."""
+        if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
+            return None if self._keys.key(provider) else self._no_key(provider)
+        server = self._servers.get(base_url)
+        if base_url == UNREADABLE_ADDRESS:
+            return (
+                "This agent's BASE_URL can't be read from its code, so it is not taken for one of "
+                'the provider\'s: write it as generated files do, BASE_URL = "https://..." and '
+                "once, or run with the local model."
+            )
+        if server is None:
+            return (
+                f"This agent calls {base_url}: list that address in {PREFIX}MODEL_SERVERS to have "
+                "it tested here, or run with the local model."
+            )
+        if server_key(server, self._keys) is None:
+            return (
+                f"{base_url} needs a key: set {server.key_variable}, as {PREFIX}MODEL_SERVERS says."
+            )
+        return None
+
+    def secrets(self) -> list[str]:
+        """Return every key there is: what must not be in a recording."""
+        keys = [self._keys.key(id_) for id_ in PROVIDERS]
+        keys += [server_key(server, self._keys) for server in self._servers.values()]
+        return [key.reveal() for key in keys if key is not None and key.reveal()]
+
+    def _no_key(self, provider: ProviderEnum) -> str:
+        name = PROVIDERS[provider].key_env
+        return (
+            f"{PROVIDERS[provider].label} needs a key: set {name} in the server's environment or "
+            "in .env (no restart needed), or run with the local model."
+        )

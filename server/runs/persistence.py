@@ -1,0 +1,186 @@
+"""Writes runs down: their events while they go, their end when it has come.
+
+An end that the database doesn't take stays in memory and is written again until it does: its row
+first, which is small, then what the run wrote. So a full disk or a locked database never turns an
+outcome into another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from llm_agent_builder.errors import MachineryError, StoreError
+from server.runs.run import Run
+from server.storage.database_threads import DatabaseThreads
+from server.storage.store import Store
+
+_log = logging.getLogger(__name__)
+_WRITE_EVERY_S = 0.25
+_AGAIN_FIRST_S, _AGAIN_AT_LAST_S = 0.5, 5.0
+"""Between two attempts: each failure doubles it."""
+_FLUSH_S = 1.5
+"""A server that stops tries for so long to write what still waits."""
+_MOST_BYTES = 64 * 1024 * 1024
+"""What waits may hold so much output and files; beyond it, those of the oldest are given up."""
+_MOST_WAITING = 100
+"""Ends that wait before new runs are refused."""
+
+
+class RunBook:
+    """Keeps runs in a store; writes of one run never overlap."""
+
+    def __init__(self, store: Store, threads: DatabaseThreads) -> None:
+        self._store = store
+        self._threads = threads
+        self._sizes: dict[str, int] = {}
+        self._anything = asyncio.Event()
+        self._last_problem = ""
+        self.unwritten: dict[str, Run] = {}
+        """Runs that have ended, whose end is not in the database yet, or not all of it."""
+
+    @property
+    def problem(self) -> str | None:
+        """Return why ends of runs wait to be written, in words for the owner; None: none does."""
+        if not self.unwritten:
+            return None
+        count = len(self.unwritten)
+        waiting = "1 ended run waits" if count == 1 else f"{count} ended runs wait"
+        return f"{waiting} to be written: {self._last_problem}"
+
+    def require_place(self) -> None:
+        """Raise StoreError where so many ends wait that no more may be added to them."""
+        if len(self.unwritten) >= _MOST_WAITING:
+            raise StoreError(f"no new run is taken in: {self.problem}")
+
+    async def write_behind(self, run: Run) -> None:
+        """Keep events while the run goes, so that a killed server loses little."""
+        pause = _WRITE_EVERY_S
+        while True:
+            await asyncio.sleep(pause)
+            # A write that was begun is finished even if this is cancelled: `close` waits for it.
+            is_kept = await asyncio.shield(asyncio.create_task(self._keep_events(run)))
+            pause = _WRITE_EVERY_S if is_kept else _AGAIN_AT_LAST_S
+
+    async def _keep_events(self, run: Run) -> bool:
+        async with run.writing:
+            start, end = run.kept, len(run.events)
+            if start == end:
+                return True
+            try:
+                events = run.events[start:end]
+                await self._threads.write(self._store.add_events, run.id, events)
+            except MachineryError as error:
+                _log.error("events of run %s can't be written yet: %s", run.id, error)
+                return False
+            run.kept = end
+            return True
+
+    async def close(self, run: Run) -> None:
+        """Write the end. Where that fails, it is kept in memory and written later."""
+        async with run.writing:
+            try:
+                await self._write_all(run)
+            except Exception as error:
+                _log.error("run %s can't be written yet: %s", run.id, error)
+                self._keep_for_later(run, error)
+
+    async def write_again(self) -> None:
+        """Write what waits, for as long as the server lives."""
+        pause = _AGAIN_FIRST_S
+        while True:
+            await self._anything.wait()
+            await asyncio.sleep(pause)
+            all_went_well = await self._write_waiting()
+            pause = _AGAIN_FIRST_S if all_went_well else min(2 * pause, _AGAIN_AT_LAST_S)
+
+    async def flush(self) -> None:
+        """Try once more to write what waits, for 1.5 s at most; log what is lost."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._write_waiting(), _FLUSH_S)
+        for run in self.unwritten.values():
+            lost = "what it wrote is" if run.end_written else "its end is"
+            _log.error("run %s ended as %s, but %s not in the history", run.id, run.status, lost)
+
+    # ------------------------------------------------------------ what waits
+
+    def _keep_for_later(self, run: Run, error: Exception) -> None:
+        self._last_problem = str(error)
+        self.unwritten[run.id] = run
+        self._sizes[run.id] = run.size()
+        for each in list(self.unwritten.values()):
+            if sum(self._sizes.values()) <= _MOST_BYTES:
+                break
+            if self._sizes[each.id]:
+                _log.error("output and files of run %s are given up: too much waits", each.id)
+                each.drop_outputs()
+                self._sizes[each.id] = 0
+        self._anything.set()
+
+    async def _write_waiting(self) -> bool:
+        """Write the ends that wait, then the rest of them, until one fails."""
+        for run in [run for run in self.unwritten.values() if not run.end_written]:
+            if not await self._attempt(run, self._write_row):
+                return False
+        for run in list(self.unwritten.values()):
+            if not await self._attempt(run, self._write_all):
+                self.unwritten[run.id] = self.unwritten.pop(run.id)  # others' may be smaller
+                return False
+            self._forget(run)
+        return True
+
+    async def _attempt(self, run: Run, write: Callable[[Run], Awaitable[None]]) -> bool:
+        try:
+            async with run.writing:
+                await write(run)
+        except Exception as error:
+            self._last_problem = str(error)
+            if isinstance(error, StoreError) and not error.lasting:
+                return False
+            return await self._write_parts(run)
+        return True
+
+    async def _write_parts(self, run: Run) -> bool:
+        """Write each part of a run by itself, because no database takes one of them.
+
+        Returns False where the others can't be written now.
+        """
+        parts: list[tuple[str, dict[str, Any]]] = [("its end", {})]
+        parts += [("an event", {"events": [event]}) for event in run.events[run.kept :]]
+        parts += [("a file", {"files": [file]}) for file in run.files]
+        parts += [("its recording", {"cassette": run.cassette})] if run.cassette else []
+        for name, part in parts:
+            try:
+                async with run.writing:
+                    await self._threads.write(self._store.end_run, run.id, run.result, **part)
+            except StoreError as error:
+                if not error.lasting:
+                    return False
+                _log.error("run %s is kept without %s: %s", run.id, name, error)
+            except Exception:
+                _log.exception("run %s is kept without %s", run.id, name)
+        return True
+
+    def _forget(self, run: Run) -> None:
+        del self.unwritten[run.id], self._sizes[run.id]
+        if not self.unwritten:
+            self._anything.clear()
+        _log.info("run %s, which waited, is written", run.id)
+
+    async def _write_row(self, run: Run) -> None:
+        await self._threads.write(self._store.end_run, run.id, run.result)
+        run.end_written = True
+
+    async def _write_all(self, run: Run) -> None:
+        await self._threads.write(
+            self._store.end_run,
+            run.id,
+            run.result,
+            files=run.files,
+            events=run.events[run.kept :],
+            cassette=run.cassette,
+        )
+        run.end_written, run.kept = True, len(run.events)

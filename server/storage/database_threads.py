@@ -1,0 +1,126 @@
+"""A database's blocking calls, made in a few threads of their own for an event loop.
+
+They share no thread with anything else: a database that is slow, locked or silent delays nobody who
+does not need it. No caller waits longer than WAIT_S, and no thread keeps the process from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from llm_agent_builder.errors import StoreError
+from server.storage.database import Database, UnclearWriteError
+
+Answer = TypeVar("Answer")
+WAIT_S = 10.0
+"""Longer than a wait for a lock, so that the database's own error comes first."""
+_PROBE_WAIT_S = 2.0
+_HURRIED_S = 1.0
+"""For a server that is about to stop."""
+_LOOK_S = 0.25
+_MOST_WAITING = 512
+"""Calls of one lane that may wait; more are refused, as the database is slower than they come."""
+
+
+class DatabaseThreads:
+    """Threads for reads, for writes, and for the proof that writes work: none waits for another.
+
+    Every method raises UnclearWriteError where the database gives no answer in time: a write may
+    then still take place.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reading = _Lane("read", 2)
+        self._writing = _Lane("write", 2)
+        self._probing = _Lane("probe", 1)
+        self._longest_s = WAIT_S
+
+    def hurry(self) -> None:
+        """Let nobody wait for long from now on, those that wait already included."""
+        self._longest_s = _HURRIED_S
+
+    async def read(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
+        """Return what a call that reads returns."""
+        return await self._run(self._reading, WAIT_S, lambda: call(*args, **kwargs))
+
+    async def write(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
+        """Return what a call that writes returns."""
+        return await self._run(self._writing, WAIT_S, lambda: call(*args, **kwargs))
+
+    async def probe(self, call: Callable[[], Answer]) -> Answer:
+        """Return what a short call returns, in 2 s at most."""
+        return await self._run(self._probing, _PROBE_WAIT_S, call)
+
+    async def _run(self, lane: _Lane, wait_s: float, call: Callable[[], Answer]) -> Answer:
+        future = lane.submit(call)
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(_looked_at)
+        since = time.monotonic()
+        while time.monotonic() - since < min(wait_s, self._longest_s):
+            done, _ = await asyncio.wait({waiting}, timeout=_LOOK_S)
+            if done:
+                return waiting.result()
+        future.cancel()  # if it hasn't begun
+        self._database.break_stuck()
+        raise UnclearWriteError(
+            "the run history can't be used: the database gave no answer in "
+            f"{time.monotonic() - since:.0f} s; "
+            "look whether it is overloaded, stopped or locked"
+        )
+
+    def close(self) -> None:
+        """End the threads, each when its call has ended; waits for none."""
+        for lane in (self._reading, self._writing, self._probing):
+            lane.close()
+
+
+class _Lane:
+    """Threads that make calls one after another; they are made with the first call."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._names = [f"database {name} {number}" for number in range(threads)]
+        self._threads: list[threading.Thread] = []
+        self._is_closed = False
+
+    def submit(self, call: Callable[[], Answer]) -> Future[Answer]:
+        if self._is_closed or self._calls.qsize() >= _MOST_WAITING:
+            raise StoreError("the run history can't be used: too many calls wait for the database")
+        if not self._threads:
+            self._threads = [
+                threading.Thread(target=self._work, name=name, daemon=True) for name in self._names
+            ]
+            for thread in self._threads:
+                thread.start()
+        future: Future[Answer] = Future()
+        self._calls.put((future, call))
+        return future
+
+    def _work(self) -> None:
+        while (item := self._calls.get()) is not None:
+            future, call = item
+            del item
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:
+                    future.set_exception(error)
+            del future, call  # they hold a run's output
+
+    def close(self) -> None:
+        self._is_closed = True
+        for _ in self._threads:
+            self._calls.put(None)
+
+
+def _looked_at(future: asyncio.Future[Any]) -> None:
+    """Nobody may wait for a late answer: an error in it is no bug then."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,344 @@
+"""Runs and their events, kept in a database that several servers may share.
+
+Synchronous; callers in an event loop go through `database_threads.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Text,
+    bindparam,
+    cast,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import (
+    Session,
+    defer,
+)
+
+from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError
+from server.budgets.spend_store import SpendStore
+from server.isolation.events import WrittenFile
+from server.storage.database import Database, WrittenJson, add_missing, storable
+from server.storage.tables import (
+    OPEN,
+    CassetteRow,
+    EventRow,
+    FileRow,
+    RunRow,
+    table_of,
+)
+
+EVENTS_AT_ONCE = 200
+EVENT_BYTES_AT_ONCE = 64 * 1024
+"""Of events that are read together, about: the last may exceed it."""
+Event = tuple[int, str, Mapping[str, Any]]
+"""Its number in the run, from 1; its kind; its data."""
+_ROWS_AT_ONCE = 8
+_EVENTS_ADDED_AT_ONCE = 16
+"""Of at most 128 KiB, each byte of which may be six in JSON."""
+INTERRUPTED = "the server stopped while this run was going"
+LOST = "this run was lost: the database failed when it was taken in, or when it had ended"
+
+
+# Each run needs these: without the unit of work they cost half, and are compiled only once.
+_ADD_RUN = insert(table_of(RunRow))
+_IS_KEPT = select(RunRow.id).where(RunRow.id == bindparam("run"))
+_START_RUN = update(table_of(RunRow)).where(
+    RunRow.id == bindparam("run"), RunRow.status == "queued"
+)
+_END_RUN = update(table_of(RunRow)).where(RunRow.id == bindparam("run"))
+
+
+class Store:
+    """The run history.
+
+    Writes may be made again: what is there already stays as it is. Raises StoreError from every
+    method when the database can't be read or written.
+    """
+
+    def __init__(self, data_dir: Path, url: str | None = None) -> None:
+        self.database = Database(data_dir, url)
+        self.spending = SpendStore(self.database)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def add_run(
+        self,
+        run_id: str,
+        *,
+        code: str,
+        task: str,
+        backend: str,
+        server_id: str | None = None,
+        created_at: datetime | None = None,
+    ) -> None:
+        """Keep a new run, as one of that server."""
+        row = {
+            "id": run_id,
+            "created_at": created_at or datetime.now(UTC),
+            "status": "queued",
+            "backend": backend,
+            "code": storable(code),
+            "task": storable(task),
+            "server_id": server_id,
+        }
+        with self.database.writing() as connection:
+            connection.execute(_ADD_RUN, row)
+
+    def add_events(self, run_id: str, events: Sequence[Event]) -> None:
+        """Keep events of a run, which is going: one that hasn't ended is shown as running."""
+        with self.database.writing() as connection:
+            if _is_kept(connection, run_id):
+                connection.execute(_START_RUN, {"run": run_id, "status": "running"})
+                _add_events(connection, run_id, events)
+
+    def end_run(
+        self,
+        run_id: str,
+        values: Mapping[str, Any],
+        files: Sequence[WrittenFile] = (),
+        events: Sequence[Event] = (),
+        cassette: str | None = None,
+    ) -> None:
+        """Keep how a run ended, as columns and values, its last events and the files it left.
+
+        This end takes the place of any other: who carried the run through knows best. A run that is
+        no longer in the history is left out. `cassette` is JSON.
+        """
+        columns = {name: _column(value) for name, value in values.items() if name != "files"}
+        with self.database.writing() as connection:
+            if not _is_kept(connection, run_id):
+                return
+            connection.execute(_END_RUN, {"run": run_id, **columns})
+            _add_events(connection, run_id, events)
+            if cassette is not None:
+                row = {"run_id": run_id, "data": WrittenJson(cassette)}
+                add_missing(connection, table_of(CassetteRow), [row])
+            if files:
+                add_missing(connection, table_of(FileRow), _file_rows(run_id, files))
+
+    def ask_to_cancel(self, run_id: str) -> None:
+        """Ask the server that has a run to cancel it."""
+        asked = update(RunRow).where(RunRow.id == storable(run_id), RunRow.status.in_(OPEN))
+        with self.database.writing() as connection:
+            connection.execute(asked.values(cancel_asked=True))
+
+    def asked_to_cancel(self, server_id: str) -> list[str]:
+        """Return the runs of a server that another one was asked to cancel."""
+        return self._open_ids(server_id, RunRow.cancel_asked.is_(True))
+
+    def open_runs(self, server_id: str) -> list[str]:
+        """Return the runs of a server that have not ended, as far as the database knows."""
+        return self._open_ids(server_id)
+
+    def _open_ids(self, server_id: str, *more: Any) -> list[str]:
+        ids = select(RunRow.id).where(RunRow.status.in_(OPEN), RunRow.server_id == server_id, *more)
+        with self.database.reading() as session:
+            return list(session.scalars(ids))
+
+    def end_lost(self, ids: Collection[str]) -> None:
+        """Give an end to runs that are written down and that their own server does not have."""
+        lost = update(RunRow).where(RunRow.id.in_(ids), RunRow.status.in_(OPEN))
+        with self.database.writing() as connection:
+            connection.execute(lost.values(status="failed", reason=LOST))
+
+    def file(self, run_id: str, name: str) -> bytes:
+        """Return the content of a file that a run left.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            RunFileNotFoundError: it left no such file, or it is no longer kept.
+
+        """
+        content = select(FileRow.content).where(
+            FileRow.run_id == storable(run_id), FileRow.name == storable(name)
+        )
+        with self.database.reading() as session:
+            _require(session, run_id)
+            found = session.execute(content).first()
+        if found is None:
+            raise RunFileNotFoundError(f"this run has left no file {name[:80]!r}")
+        if found[0] is None:
+            raise RunFileNotFoundError("this file is no longer kept: newer ones took its room")
+        kept: bytes = found[0]
+        return kept
+
+    def cassette(self, run_id: str) -> str | None:
+        """Return the recorded calls of a run as JSON, or None where there are none."""
+        text = select(cast(CassetteRow.data, Text)).where(CassetteRow.run_id == storable(run_id))
+        with self.database.reading() as session:
+            return session.scalar(text)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """Return one run with its code, task, server and files: name, size, whether kept.
+
+        Raises:
+            RunNotFoundError: there is none with that id.
+
+        """
+        listing = select(FileRow.name, FileRow.size, FileRow.content.is_not(None).label("kept"))
+        listing = listing.order_by(FileRow.position)
+        with self.database.reading() as session:
+            row = _require(session, run_id)
+            files = session.execute(listing.where(FileRow.run_id == row.id))
+            return {
+                **_summary(row),
+                "code": row.code,
+                "task": row.task,
+                "files": [dict(file) for file in files.mappings()],
+                "files_left_out": row.files_left_out or [],
+            }
+
+    def runs(self, *, limit: int, before: str | None = None) -> list[dict[str, Any]]:
+        """Return runs, newest first; with `before`, those older than that run."""
+        query = select(RunRow).options(defer(RunRow.code), defer(RunRow.task))
+        query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
+        with self.database.reading() as session:
+            if before is not None:
+                mark = _require(session, before)
+                query = query.where(
+                    (RunRow.created_at < mark.created_at)
+                    | ((RunRow.created_at == mark.created_at) & (RunRow.id < mark.id))
+                )
+            return [_summary(row) for row in session.scalars(query)]
+
+    def summary(self, run_id: str) -> dict[str, Any]:
+        """Return one run as `runs` does; an empty one where it is no longer in the history."""
+        with self.database.reading() as session:
+            row = session.get(RunRow, storable(run_id))
+            return _summary(row) if row else {}
+
+    def status(self, run_id: str) -> str:
+        """Return the status of a run.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+
+        """
+        with self.database.reading() as session:
+            found = session.scalar(select(RunRow.status).where(RunRow.id == storable(run_id)))
+        if found is None:
+            raise _no_run(run_id)
+        return found
+
+    def events(self, run_id: str, *, after: int = 0) -> list[tuple[int, str, dict[str, Any]]]:
+        """Return the next events of a run behind number `after`, in order: (seq, kind, data).
+
+        Some of them, so that whoever reads a run holds little of it: 64 KiB of events or so. None
+        are left where the answer is empty. A run that has ended has an `exit` event: where its
+        server could not write one, it is made of what the history says. So nobody but a run's own
+        server ever gives its events numbers.
+        """
+        with self.database.reading() as session:
+            # The row first: a run whose end is in sight has all its events.
+            row = session.get(RunRow, storable(run_id), options=[defer(RunRow.code)])
+            found, is_last = _next_events(session, run_id, after)
+            if is_last and row is not None and row.status not in OPEN:
+                seq, kind = found[-1][:2] if found else _last_event(session, run_id)
+                if kind != "exit" and seq >= after:
+                    found.append((seq + 1, "exit", _exit_data(row)))
+        return found
+
+
+def _is_kept(connection: Connection, run_id: str) -> bool:
+    return connection.execute(_IS_KEPT, {"run": run_id}).first() is not None
+
+
+def _add_events(connection: Connection, run_id: str, events: Sequence[Event]) -> None:
+    for start in range(0, len(events), _EVENTS_ADDED_AT_ONCE):  # as JSON they are larger
+        rows = [
+            {"run_id": run_id, "seq": seq, "kind": kind, "data": data}
+            for seq, kind, data in events[start : start + _EVENTS_ADDED_AT_ONCE]
+        ]
+        add_missing(connection, table_of(EventRow), rows)
+
+
+def _file_rows(run_id: str, files: Sequence[WrittenFile]) -> list[dict[str, Any]]:
+    return [
+        {
+            **asdict(file),
+            "run_id": run_id,
+            "position": number,
+            "name": storable(file.name),
+            "size": len(file.content),
+        }
+        for number, file in enumerate(files)
+    ]
+
+
+def _next_events(
+    session: Session, run_id: str, after: int
+) -> tuple[list[tuple[int, str, dict[str, Any]]], bool]:
+    """Return the events behind a number, as many as one answer has, and whether none follow."""
+    query = (
+        select(EventRow.seq, EventRow.kind, cast(EventRow.data, Text))
+        .where(EventRow.run_id == storable(run_id), EventRow.seq > after)
+        .order_by(EventRow.seq)
+        .limit(EVENTS_AT_ONCE)
+        .execution_options(yield_per=_ROWS_AT_ONCE)
+    )
+    found: list[tuple[int, str, dict[str, Any]]] = []
+    size = 0
+    with session.execute(query) as rows:
+        for seq, kind, text in rows:
+            found.append((seq, kind, json.loads(text)))
+            size += len(text)
+            if size >= EVENT_BYTES_AT_ONCE:
+                return found, False
+    return found, len(found) < EVENTS_AT_ONCE
+
+
+def _column(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value
+
+
+def _last_event(session: Session, run_id: str) -> tuple[int, str]:
+    last = select(EventRow.seq, EventRow.kind).where(EventRow.run_id == storable(run_id))
+    found = session.execute(last.order_by(EventRow.seq.desc()).limit(1)).first()
+    return (found.seq, found.kind) if found else (0, "")
+
+
+def _exit_data(row: RunRow) -> dict[str, Any]:
+    known = ("status", "reason", "returncode", "duration", "usage", "cost_usd")
+    return {name: value for name in known if (value := getattr(row, name)) is not None}
+
+
+def _require(session: Session, run_id: str) -> RunRow:
+    row = session.get(RunRow, storable(run_id))
+    if row is None:
+        raise _no_run(run_id)
+    return row
+
+
+def _no_run(run_id: str) -> RunNotFoundError:
+    return RunNotFoundError(f"there is no run {run_id[:40]!r}")
+
+
+def _summary(row: RunRow) -> dict[str, Any]:
+    created = row.created_at if row.created_at.tzinfo else row.created_at.replace(tzinfo=UTC)
+    return {
+        "id": row.id,
+        "status": row.status,
+        "backend": row.backend,
+        "created_at": created.isoformat(),
+        "reason": row.reason,
+        "returncode": row.returncode,
+        "duration": row.duration,
+        "time_to_first_output": row.time_to_first_output,
+        "usage": row.usage,
+        "cost_usd": row.cost_usd,
+        "server_id": row.server_id,
+    }

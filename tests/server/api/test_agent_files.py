@@ -1,0 +1,121 @@
+"""Agent files over HTTP: read back, given changed fields, refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.llm_agent_builder.support.openai_programs import EXPORTED
+from tests.support.api_client import SPEC, fields
+
+
+def written(client: httpx.Client, **values: Any) -> str:
+    code: str = client.post("/api/generate", json={**SPEC, **values}).json()["code"]
+    return code
+
+
+def read(client: httpx.Client, code: str) -> dict[str, Any]:
+    answer = client.post("/api/read", json={"code": code})
+    assert answer.status_code == 200, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def test_generated_file_is_read_back_into_its_fields(client: httpx.Client) -> None:
+    result = read(client, written(client, stream=True))
+    assert {key: result["spec"][key] for key in SPEC} == SPEC
+    assert result["spec"]["stream"] is True
+    assert (result["exact"], result["edits"], result["warnings"]) == (True, [], [])
+
+
+def test_text_that_utf_8_does_not_know_is_read_back(client: httpx.Client) -> None:
+    body = json.dumps({**SPEC, "prompt": "a\ud800b"})
+    headers = {"Content-Type": "application/json"}
+    code = client.post("/api/generate", content=body, headers=headers).json()["code"]
+    assert read(client, code)["spec"]["prompt"] == "a\ud800b"
+
+
+def test_hand_written_parts_are_told_with_their_lines(client: httpx.Client) -> None:
+    code = written(client).replace("\n\nclass Geo", "\n\nLIMIT = 3\n\n\nclass Geo")
+    result = read(client, code)
+    line = code.split("\n").index("LIMIT = 3") + 1
+    edit = {"kind": "added", "first_line": line, "last_line": line, "text": "LIMIT = 3\n"}
+    assert result["edits"] == [edit]
+    assert result["exact"] is False
+
+
+def test_changed_fields_leave_hand_written_parts_alone(client: httpx.Client) -> None:
+    base = written(client).replace("\n\nclass Geo", "\n\nLIMIT = 3  # mine\n\n\nclass Geo")
+    answer = client.post("/api/generate", json={**SPEC, "prompt": "Be brief.", "base": base})
+    body = answer.json()
+    assert body["code"] == base.replace(SPEC["prompt"], "Be brief.")
+    ((kind, first, last),) = [tuple(kept.values()) for kept in body["kept"]]
+    assert (kind, first, last) == ("added", first, first)
+    assert body["code"].split("\n")[first - 1] == "LIMIT = 3  # mine"
+
+
+def test_change_that_meets_a_hand_written_part_is_a_conflict(client: httpx.Client) -> None:
+    base = written(client).replace('"You are a helpful assistant."', "open('prompt.txt').read()")
+    answer = client.post("/api/generate", json={**SPEC, "base": base})
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (409, "conflict")
+    (conflict,) = body["conflicts"]
+    assert conflict["text"] == "SYSTEM_PROMPT = open('prompt.txt').read()\n"
+    assert base.split("\n")[conflict["first_line"] - 1] + "\n" == conflict["text"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("print(1)\n", "imports neither anthropic nor huggingface_hub"),
+        ("def f(:\n", "is not Python: "),
+        ("x = '\ud800'\n", "is not text"),
+        ("-" * 60_000 + "1", "nested too deeply"),
+        ("a+" * 40_000 + "a", "80,001 characters of code"),
+        ('f"' + "{a}" * 30_000 + '"', "90,003 characters of code"),
+    ],
+    ids=["another program", "not Python", "no text", "deep", "much code", "many fields"],
+)
+def test_file_that_is_not_ours_is_said_to_be_so(client: httpx.Client, code: str, said: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    for path, body in (("read", {"code": code}), ("generate", {**SPEC, "base": code})):
+        answer = client.post(f"/api/{path}", content=json.dumps(body), headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "not_ours")
+        assert said in answer.json()["detail"]
+
+
+def test_file_that_is_too_large_is_refused_by_its_field(client: httpx.Client) -> None:
+    code = "#" * 1_048_577
+    assert "1,048,576" in fields(client.post("/api/read", json={"code": code}))["code"]
+    answer = client.post("/api/generate", json={**SPEC, "base": code})
+    assert "1,048,576" in fields(answer)["base"]
+
+
+def test_schema_of_a_spec_is_published(client: httpx.Client) -> None:
+    schema = client.get("/api/spec-schema").json()
+    assert set(SPEC) <= set(schema["properties"])
+    assert "base" not in schema["properties"]
+
+
+def test_agent_of_another_sdk_is_imported_with_a_report(client: httpx.Client) -> None:
+    answer = client.post("/api/import", json={"code": EXPORTED, "provider": "huggingface"})
+    body = answer.json()
+    assert answer.status_code == 200
+    assert (body["spec"]["name"], body["spec"]["provider"]) == ("City guide", "huggingface")
+    assert set(body["report"][0]) == {"line", "what", "carried", "note"}
+    assert body["agents"] == ["Sorter", "City guide"]
+    other = client.post("/api/import", json={"code": EXPORTED, "agent": "Sorter"}).json()
+    assert other["spec"]["prompt"] == "Sort requests."
+    refused = client.post("/api/import", json={"code": "print(1)"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_ours")
+
+
+def test_unknown_key_names_the_nearest_known_one(client: httpx.Client) -> None:
+    tool = {"name": "a", "url": "https://example.com", "evn": []}
+    body = {**SPEC, "mcp_servers": [tool], "promt": "x"}
+    found = fields(client.post("/api/generate", json=body))
+    assert found["mcp_servers.0.evn"] == "not a field; did you mean env?"
+    assert found["promt"] == "not a field; did you mean prompt?"

@@ -1,0 +1,78 @@
+"""The probes of `doctor --attack`: each holds on every tier, and gets through without its layer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from server.diagnostics.probes.run_probes import attack, attempt
+from server.diagnostics.probes.table import PROBES, Probe
+from server.diagnostics.probes.targets import VARIABLE, targets
+from server.sandbox import Sandbox
+
+SWITCHED_OFF = sorted({probe.undone for probe in PROBES if probe.undone is not None})
+
+
+@pytest.fixture
+def task() -> Iterator[dict[str, object]]:
+    with targets() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def probed(tier: str) -> Iterator[Sandbox]:
+    """Return a sandbox as `doctor --attack` has it."""
+    sandbox = Sandbox.probe(force=tier, preload=())
+    yield sandbox
+    sandbox.close()
+
+
+def test_probes_are_twenty_at_least_and_one_a_reported_layer(probed: Sandbox) -> None:
+    assert len(PROBES) >= 20
+    assert {layer.name for layer in probed.report.layers} == {probe.layer for probe in PROBES}
+
+
+def test_every_probe_of_an_active_layer_holds(probed: Sandbox, task: dict[str, object]) -> None:
+    found = list(attack(probed, task))
+    assert [f"{one.probe.what}: {one.note}" for one in found if one.held is False] == []
+    active = {layer.name for layer in probed.report.layers if layer.active}
+    assert {one.probe.layer for one in found if one.held} == active
+    assert all(one.note for one in found if one.held is None)
+
+
+@pytest.mark.parametrize("without", SWITCHED_OFF, ids=lambda layers: "+".join(layers) or "cell")
+def test_each_probe_gets_through_without_its_layer(
+    without: tuple[str, ...], task: dict[str, object]
+) -> None:
+    """The tier landlock is `strong` without its cell; further layers are left out of it."""
+    weak = Sandbox.probe(force="landlock", without=without, preload=())
+    assert weak.report.available, weak.report.reason
+    tried = [probe for probe in PROBES if probe.undone == without and may_get_through(probe)]
+    held = [probe.what for probe in tried if attempt(weak, probe, task).held]
+    weak.close()
+    assert held == []
+
+
+@pytest.mark.parametrize(
+    "probe", [probe for probe in PROBES if probe.undone is None], ids=lambda probe: probe.layer
+)
+def test_probe_of_what_is_always_there_gets_through_without_a_sandbox(
+    probe: Probe, task: dict[str, object]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", probe.source, "--task", json.dumps(task)],
+        env={VARIABLE: "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("through\n")
+
+
+def may_get_through(probe: Probe) -> bool:
+    return os.geteuid() == 0 or not probe.as_root

@@ -1,0 +1,45 @@
+"""A folder that a hostile program leaves, read by the server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.isolation.child.confine import Limits
+from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
+from server.isolation.files import MAX_FILES, name_problem
+from server.sandbox import Sandbox
+
+ATTACKS = Path(__file__).parents[2] / "attacks"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """Return the sandbox of this machine."""
+    found = Sandbox.probe(preload=())
+    yield found
+    found.close()
+
+
+def test_hostile_folder_is_read_within_its_bounds_and_nothing_else_comes_out(
+    sandbox: Sandbox,
+) -> None:
+    code = (ATTACKS / "leave_hostile_files.py").read_text("utf-8")
+
+    async def inside() -> list[SandboxEvent]:
+        run = await sandbox.start(Program(code, "", Limits(wall_s=30)))
+        return [event async for event in run.events()]
+
+    started = time.monotonic()
+    *events, last = asyncio.run(inside())
+    assert "left\n" in [event.text for event in events if isinstance(event, OutputEvent)]
+    assert isinstance(last, ExitEvent)
+    assert time.monotonic() - started < 15
+    assert 0 < len(last.files) <= MAX_FILES
+    assert {file.content for file in last.files} <= {b"", b"mine"}
+    assert all(name_problem(file.name) is None for file in last.files)
+    assert any("links" in each.reason for each in last.files_left_out)

@@ -1,0 +1,162 @@
+"""Ends of runs that the database does not take: what waits, what is given up, what is written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from llm_agent_builder.errors import StoreError
+from server.isolation.child.confine import MIB, Limits
+from server.isolation.events import WrittenFile
+from server.runs.persistence import RunBook
+from server.runs.run import Run, RunOptions
+from server.storage.database_threads import DatabaseThreads
+from server.storage.store import Store
+
+
+def ended(store: Store, run_id: str, output: str = "hi", **data: object) -> Run:
+    """Return a run that is in the database as going, and has ended."""
+    store.add_run(run_id, code="", task="", backend="local")
+    run = Run(run_id, "", "", Limits(), "local", RunOptions())
+    run.add("output", stream="stdout", text=output, **data)
+    run.files = (WrittenFile("x", b"left"),)
+    run.status, run.result = "success", {"status": "success", "files": [{"name": "x", "size": 4}]}
+    run.add("exit", **run.result)
+    return run
+
+
+@contextlib.asynccontextmanager
+async def book(store: Store) -> AsyncIterator[RunBook]:
+    threads = DatabaseThreads(store.database)
+    found = RunBook(store, threads)
+    writer = asyncio.create_task(found.write_again())
+    try:
+        yield found
+    finally:
+        writer.cancel()
+        threads.close()
+
+
+def with_store(folder: Path, url: str | None, steps: Callable[[Store], Awaitable[None]]) -> None:
+    with contextlib.closing(Store(folder, url)) as store:
+        asyncio.run(asyncio.wait_for(_awaited(steps(store)), 120))
+
+
+async def _awaited(steps: Awaitable[None]) -> None:
+    await steps
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    with contextlib.closing(sqlite3.connect(folder / "runs.sqlite3")) as database:
+        database.isolation_level = None
+        database.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def test_end_waits_while_it_can_not_be_written_and_is_written_once_it_can(tmp_path: Path) -> None:
+    async def steps(store: Store) -> None:
+        run = ended(store, "a")
+        async with book(store) as found:
+            with locked(tmp_path):
+                await found.close(run)
+                assert "1 ended run waits" in (found.problem or "")
+                assert found.unwritten == {"a": run}
+            await eventually(lambda: not found.unwritten)
+        assert found.problem is None
+        assert store.run("a")["status"] == "success"
+        assert [kind for _, kind, _ in store.events("a")] == ["output", "exit"]
+        assert store.file("a", "x") == b"left"
+
+    with_store(tmp_path, None, steps)
+
+
+def test_what_waits_is_bounded_and_the_ends_themselves_are_never_given_up(tmp_path: Path) -> None:
+    async def steps(store: Store) -> None:
+        runs = [ended(store, f"{number}", "x" * 30 * MIB) for number in range(4)]
+        async with book(store) as found:
+            with locked(tmp_path):
+                await asyncio.gather(*(found.close(run) for run in runs))
+                assert sum(run.size() for run in runs) <= 64 * MIB
+            await eventually(lambda: not found.unwritten)
+        assert [store.run(run.id)["status"] for run in runs] == ["success"] * 4
+        lengths = [len(store.events(run.id)[0][2]["text"]) for run in runs]
+        assert sorted(lengths) == [0, 0, 30 * MIB, 30 * MIB]
+
+    with_store(tmp_path, None, steps)
+
+
+def test_new_runs_are_refused_while_too_many_ends_wait(tmp_path: Path) -> None:
+    async def steps(store: Store) -> None:
+        runs = [ended(store, f"{number}") for number in range(100)]
+        async with book(store) as found:
+            found.require_place()
+            with locked(tmp_path):
+                await asyncio.gather(*(found.close(run) for run in runs))
+                with pytest.raises(StoreError, match="100 ended runs wait to be written"):
+                    found.require_place()
+            await eventually(lambda: not found.unwritten)
+            found.require_place()
+
+    with_store(tmp_path, None, steps)
+
+
+def test_output_that_no_database_takes_never_keeps_the_end_of_this_run_or_others_waiting(
+    tmp_path: Path, database_url: str
+) -> None:
+    async def steps(store: Store) -> None:
+        odd, other = ended(store, "odd", number={1, 2}), ended(store, "other")
+        async with book(store) as found:
+            await found.close(odd)
+            await found.close(other)
+            await eventually(lambda: not found.unwritten)
+        assert [store.run(run_id)["status"] for run_id in ("odd", "other")] == ["success"] * 2
+        assert store.events("odd")[-1][1] == "exit"
+
+    with_store(tmp_path, database_url, steps)
+
+
+def test_run_is_kept_without_the_one_part_that_no_database_takes(
+    tmp_path: Path, database_url: str
+) -> None:
+    async def steps(store: Store) -> None:
+        odd = ended(store, "odd", number=float("inf"))
+        odd.cassette = '{"calls": [NULL]}'
+        async with book(store) as found:
+            await found.close(odd)
+            await eventually(lambda: not found.unwritten)
+        assert store.run("odd")["status"] == "success"
+        assert [kind for _, kind, _ in store.events("odd")] == ["exit"]
+        assert store.file("odd", "x") == b"left"
+
+    with_store(tmp_path, database_url, steps)
+
+
+def test_end_waits_for_a_write_of_the_same_run_that_is_under_way(tmp_path: Path) -> None:
+    async def steps(store: Store) -> None:
+        run = ended(store, "a")
+        async with book(store) as found:
+            with locked(tmp_path):
+                writing = asyncio.create_task(found.write_behind(run))
+                await eventually(run.writing.locked)
+                writing.cancel()  # as at a run's end
+                await asyncio.wait({writing})
+                assert run.writing.locked()
+                closing = asyncio.create_task(found.close(run))
+            await closing
+            assert not found.unwritten
+        assert [number for number, _, _ in store.events("a")] == [1, 2]
+        assert store.run("a")["status"] == "success"
+
+    with_store(tmp_path, None, steps)

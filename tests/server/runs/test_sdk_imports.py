@@ -1,0 +1,53 @@
+"""Whose SDK a program imports, told without running it, also where it is no Python."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_agent_builder import ProviderEnum
+from server.runs.backends import providers_in
+
+ANTHROPIC, HUGGINGFACE = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
+BROKEN = "def f(:\n"
+
+IMPORTS = [
+    ("import anthropic\n", {ANTHROPIC}),
+    ("import os as o, anthropic as a\n", {ANTHROPIC}),
+    ("from anthropic.types import Message\n", {ANTHROPIC}),
+    ("from huggingface_hub import (\n    InferenceClient,\n)\n", {HUGGINGFACE}),
+    ("try: import anthropic\nexcept ImportError:\n    import huggingface_hub\n", set(ProviderEnum)),
+    ("import os; import anthropic\n", {ANTHROPIC}),
+    ("# don't\nimport anthropic\n", {ANTHROPIC}),
+]
+MENTIONS = [
+    "# import anthropic\n",
+    "'import anthropic'\n",
+    '"""\nimport anthropic\n"""\n',
+    "TEXT = r'''\nfrom anthropic import Anthropic\n'''\n",
+    "TEXT = f'''\nimport anthropic\n'''\n",
+    "import anthropic_extras\nanthropic = 1\n",
+    "from extras import anthropic\n",
+]
+
+
+@pytest.mark.parametrize("rest", ["", BROKEN], ids=["python", "broken"])
+@pytest.mark.parametrize(("code", "providers"), IMPORTS)
+def test_imports_tell_the_providers_of_a_program(
+    code: str, providers: set[ProviderEnum], rest: str
+) -> None:
+    assert providers_in(code + rest) == providers
+
+
+@pytest.mark.parametrize("rest", ["", BROKEN], ids=["python", "broken"])
+@pytest.mark.parametrize("code", MENTIONS)
+def test_imports_that_stand_in_texts_and_comments_are_none(code: str, rest: str) -> None:
+    assert providers_in(code + rest) == set()
+
+
+def test_a_text_without_an_end_holds_no_imports_and_what_stands_above_it_counts() -> None:
+    assert providers_in('import huggingface_hub\nTEXT = """\nimport anthropic\n') == {HUGGINGFACE}
+
+
+def test_a_program_too_large_to_be_parsed_is_told_by_its_imports_alone() -> None:
+    code = '"""\nimport anthropic\n"""\nimport huggingface_hub\n' + "x = 1\n" * 20_000
+    assert providers_in(code) == {HUGGINGFACE}

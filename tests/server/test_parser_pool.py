@@ -1,0 +1,32 @@
+"""Code from outside is read by few threads, and few requests wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from llm_agent_builder.errors import ReadersBusyError
+from server.parser_pool import ReadingRoom
+
+
+def test_who_comes_when_all_places_are_taken_is_told_to_come_again() -> None:
+    async def crowd() -> None:
+        room, go = ReadingRoom(threads=1, admitted=2), threading.Event()
+        waiting = [asyncio.create_task(room.run(go.wait)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(ReadersBusyError) as caught:
+            await room.run(go.wait)
+        assert caught.value.retry_after >= 1
+        assert await asyncio.to_thread(lambda: "others go on") == "others go on"
+        waiting[0].cancel()  # its thread works on: no place is free yet
+        await asyncio.sleep(0)
+        with pytest.raises(ReadersBusyError):
+            await room.run(go.wait)
+        go.set()
+        assert await waiting[1]
+        assert await room.run(lambda: "read") == "read"
+        room.close()
+
+    asyncio.run(crowd())

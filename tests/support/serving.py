@@ -1,0 +1,162 @@
+"""Starts the product as its users do: `llm-agent-builder serve`, a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+
+@dataclass
+class Serving:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    url: str
+    folder: Path
+    """Its working directory; `.env` and the data folder `data` are in it."""
+
+    @property
+    def log(self) -> str:
+        """Return all it has logged so far."""
+        return (self.folder / "server.log").read_text("utf-8")
+
+    @property
+    def base(self) -> str:
+        """Return its address without the fragment that carries the token."""
+        return self.url.split("#", maxsplit=1)[0]
+
+    def client(self, **options: Any) -> httpx.Client:
+        """Return a client that waits as long as a run may take, and reads no certificates."""
+        return httpx.Client(
+            base_url=self.base, timeout=90, trust_env=False, verify=False, **options
+        )
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        code = self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+
+class ServerFactory(Protocol):
+    """Starts a server: arguments of `serve`, and environment variables."""
+
+    def __call__(self, *arguments: str, folder: Path | None = None, **settings: str) -> Serving:
+        """Start one."""
+        ...
+
+
+def bare_environment(folder: Path, **more: str) -> dict[str, str]:
+    """Return an environment built from nothing."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "AGENT_BUILDER_DATA_DIR": str(folder / "data"),
+        "AGENT_BUILDER_REFRESH_HOURS": "0",  # scripted providers are asked for runs alone
+        "AGENT_BUILDER_PRELOAD": "0",  # four seconds of a processor, for a server of few runs
+        **more,
+    }
+
+
+def command(*arguments: str, before: str = "") -> list[str]:
+    """Return the command line of the product; `before` is Python that its process runs first."""
+    return [sys.executable, "-c", f"{before}\nfrom server.cli import main; main()", *arguments]
+
+
+def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the product's command line to its end, with nothing of this process's environment."""
+    root = str(Path(__file__).resolve().parents[2])
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=bare_environment(folder, PYTHONPATH=root, **more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def start_server(folder: Path, *arguments: str, before: str = "", **settings: str) -> Serving:
+    """Start a server on a free port and wait until it answers; see `command` for `before`."""
+    root = str(Path(__file__).resolve().parents[2])
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command("serve", "--port", "0", *arguments, before=before),
+            cwd=folder,
+            env=bare_environment(folder, PYTHONPATH=root, **settings),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    serving = Serving(process, line.partition(": ")[2].strip(), folder)
+    if not serving.url:
+        serving.stop()
+        raise AssertionError(f"the server did not start: {line}{serving.log}")
+    return serving
+
+
+@contextmanager
+def plain_uvicorn(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
+    """Run `uvicorn server.main:app` while the block lasts; yields the line that says where."""
+    root = str(Path(__file__).resolve().parents[2])
+    log = folder / "uvicorn.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "server.main:app", *arguments],
+            cwd=root,
+            env=bare_environment(folder, **settings),
+            stderr=file,
+        )
+    try:
+        yield wait_until(lambda: re.search(r"running on .*", log.read_text("utf-8")), 60)[0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+def wait_until(condition: Any, seconds: float = 20) -> Any:
+    """Return the first true value of `condition`; fail when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def marked_processes(mark: str) -> list[str]:
+    """Return the processes of this machine whose command line or environment holds `mark`."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+                text += os.readlink(folder / "cwd").encode()
+            except OSError:
+                continue
+            if mark.encode() in text:
+                found.append(folder.name)
+    return found
