@@ -34,6 +34,7 @@ from llm_agent_builder.requests.facts import RequestFacts
 from server.budgets.daily_budget import DailyBudget, keep_books
 from server.budgets.ledger import Caps, Ledger
 from server.budgets.run_budget import RunBudget
+from server.budgets.spend_store import SpendStore
 from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream, settle_in
 from server.gateway.metering import today
 from server.observability.metrics import RunMetrics
@@ -348,7 +349,7 @@ async def budgets(caps: Caps, servers: int) -> AsyncIterator[list[RunBudget]]:
         return
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
         stores = [open_.enter_context(closing(Store(Path(folder)))) for _ in range(servers)]
-        days = [DailyBudget(caps, today, store.spending.exchange) for store in stores]
+        days = [DailyBudget(caps, today, SpendStore(store.database).exchange) for store in stores]
         books = [asyncio.create_task(keep_books(day)) for day in days]
         yield [RunBudget(Ledger("run", Caps()), day) for day in days]
         for task in books:

@@ -28,7 +28,6 @@ from llm_agent_builder.user_code.gallery_needs import Need
 from llm_agent_builder.validation.text import fail, few_items, few_keys
 from server.budgets.ledger import Caps
 from server.gateway.cassette import Cassette, parse_cassette
-from server.isolation.child.confine import MIB, Limits
 from server.isolation.events import LeftOut, WrittenFile
 from server.isolation.files import (
     MAX_BYTES,
@@ -39,6 +38,7 @@ from server.isolation.files import (
     name_problem,
     scratch_problem,
 )
+from server.limits import MIB, Limits
 from server.runs.backends import Backend, BackendChoice
 from server.runs.run import RunOptions
 from server.settings import Settings, grantable

@@ -19,10 +19,10 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server.isolation.abandoned import AbandonedPlaces
 from server.isolation.child.cell_root import TEMPORARY_NAME
-from server.isolation.child.confine import Limits
-from server.isolation.child.denials import denied_message, from_mark
+from server.isolation.child.denials import from_mark
 from server.isolation.child.libc import as_user
 from server.isolation.child.run_program import FILE_SIZE, FULL
+from server.isolation.denial_messages import denied_message
 from server.isolation.engine import (
     Ended,
     Engine,
@@ -52,6 +52,7 @@ from server.isolation.outcomes import limit_of, outcome_of, returncode_of
 from server.isolation.output import OutputBuffer, Pump
 from server.isolation.tiers.probe import PRELOADED, TierReport, make_engine, probe_tier, with_mend
 from server.isolation.uncancellable import carried_through
+from server.limits import Limits
 from server.settings import load_settings
 
 _DRAIN_S = 1.0

@@ -15,6 +15,7 @@ from llm_agent_builder.errors import BackendUnavailableError, MachineryError
 from llm_agent_builder.providers import PROVIDERS
 from server.budgets.daily_budget import DailyBudget, keep_books, write_down
 from server.budgets.ledger import Caps
+from server.budgets.spend_store import SpendStore
 from server.catalog.live import LiveCatalog
 from server.gateway.gateway import Gateway, settle_in
 from server.gateway.metering import today
@@ -99,7 +100,7 @@ async def open_rooms(
         spend = spend_store or store
         threads = DatabaseThreads(spend.database)
         stack.callback(threads.close)
-        exchange = spend.spending.exchange
+        exchange = SpendStore(spend.database).exchange
         daily = DailyBudget(_daily_caps(settings), today, exchange, threads.write)
         await daily.refresh(today())  # a database that can't be written is a reason not to start
         catalog = LiveCatalog(settings, keys)

@@ -24,9 +24,9 @@ from llm_agent_builder.validation.messages import said_of
 from server.commands.run_files import read_files, save_files
 from server.commands.terminal import RunScreen
 from server.gateway.cassette import MOST_BYTES
-from server.isolation.child.confine import MIB
 from server.isolation.files import MAX_BYTES, MAX_FILES, Collected
 from server.isolation.shutdown import Closing, Ending, leave
+from server.limits import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.runs.backends import base_url_in, own_servers, providers_in
 from server.runs.run import Run

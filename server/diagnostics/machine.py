@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from server.isolation.child.confine import MIB, landlock_abi
+from server.isolation.child.confine import landlock_abi
 from server.isolation.helper_process import PACKAGE_ROOT
 from server.isolation.tiers.bubblewrap import PROGRAM
+from server.limits import MIB
 
 UNKNOWN = "unknown"
 _DISTRIBUTION = "llm-agent-builder"

@@ -21,7 +21,7 @@ from server.diagnostics.probes.run_probes import attack, outcome
 from server.diagnostics.probes.targets import targets
 from server.diagnostics.redaction import Redactor, changed_settings
 from server.installation import STATIC, package_version
-from server.isolation.child.confine import Limits
+from server.limits import Limits
 from server.sandbox import Sandbox
 from server.settings import PREFIX, KeySource, Settings
 

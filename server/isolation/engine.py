@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from llm_agent_builder.errors import MachineryError
 from server.isolation.child.channel import close_all, receive
-from server.isolation.child.confine import Limits
+from server.limits import Limits
 
 END_S = 2.5
 """For how long the processes of a run may take to end when they have been killed."""

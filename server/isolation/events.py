@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from server.isolation.child.confine import MOST_SESSIONS, Limits
+from server.limits import MOST_SESSIONS, Limits
 
 StreamName = Literal["stdout", "stderr"]
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from server.isolation.child.cell_root import INODES_A_MIB, TEMPORARY_NAME
-from server.isolation.child.confine import MIB
 from server.isolation.events import LeftOut, WrittenFile
+from server.limits import MIB
 
 # The same both ways, so that what one run returns can be given to the next. 4 MiB as base64 is
 # 5.4 MiB: with 1 MiB of code beside it, it fits the 8 MiB that a request may have.

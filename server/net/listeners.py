@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 
-from server.isolation.child.confine import MOST_DESCRIPTORS
+from server.limits import MOST_DESCRIPTORS
 
 
 def listen_without_delay(host: str, port: int) -> socket.socket:

@@ -28,7 +28,6 @@ from server.budgets.ledger import Ledger
 from server.budgets.run_budget import RunBudget
 from server.gateway.egress_proxy import Egress
 from server.gateway.gateway import RECORDING_FULL, Gateway, Grant, ModelCall
-from server.isolation.child.confine import MIB, Limits
 from server.isolation.events import (
     DeniedEvent,
     ExitEvent,
@@ -37,6 +36,7 @@ from server.isolation.events import (
     Program,
     Status,
 )
+from server.limits import MIB, Limits
 from server.local_model.service import local_model_lacks
 from server.observability.metrics import RunMetrics
 from server.observability.tracing import Telemetry

@@ -16,8 +16,8 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError
 from server.budgets.ledger import Caps
 from server.gateway.cassette import Cassette
-from server.isolation.child.confine import Limits
 from server.isolation.events import LeftOut, WrittenFile
+from server.limits import Limits
 from server.observability.tracing import NoTrace, RunTrace
 from server.runs.backends import Backend
 from server.runs.usage_totals import Tally

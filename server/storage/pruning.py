@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from server.isolation.child.confine import MIB
+from server.limits import MIB
 from server.storage.database import Database
 from server.storage.tables import OPEN, CassetteRow, EventRow, FileRow, RunRow
 

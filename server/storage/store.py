@@ -27,7 +27,6 @@ from sqlalchemy.orm import (
 )
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError
-from server.budgets.spend_store import SpendStore
 from server.isolation.events import WrittenFile
 from server.storage.database import Database, WrittenJson, add_missing, storable
 from server.storage.tables import (
@@ -69,7 +68,6 @@ class Store:
 
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
         self.database = Database(data_dir, url)
-        self.spending = SpendStore(self.database)
 
     def close(self) -> None:
         """Close the database."""

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from server.isolation.child import memory_cgroup as memory_group
-from server.isolation.child.confine import Limits
 from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
 from server.isolation.tiers.probe import ACCEPTED, PRELOADED, TierReport, probe_tier
+from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 
 ATTACKS = Path(__file__).parents[1] / "attacks"

@@ -17,6 +17,7 @@ from llm_agent_builder.providers import ProviderEnum
 from server.budgets.daily_budget import DailyBudget, keep_books
 from server.budgets.ledger import Caps, Ledger
 from server.budgets.run_budget import RunBudget
+from server.budgets.spend_store import SpendStore
 from server.gateway.gateway import Gateway, Grant, Upstream
 from server.gateway.metering import today
 from server.settings import Secret
@@ -44,7 +45,7 @@ async def main(database: str, upstream: str, calls: str, folder: str) -> None:
         return Upstream("provider", upstream, Secret("key"))
 
     store = Store(Path(folder), database)
-    daily = DailyBudget(Caps(calls=int(calls)), today, store.spending.exchange)
+    daily = DailyBudget(Caps(calls=int(calls)), today, SpendStore(store.database).exchange)
     books = asyncio.create_task(keep_books(daily))
     gateway = Gateway(environ={})
     await gateway.start()

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from server.isolation.child.confine import MIB, Limits
+from server.limits import MIB, Limits
 
 PROBE_LIMITS = Limits(cpu_s=5, wall_s=15, memory_mib=160, processes=16, scratch_mib=8)
 VARIABLE = "AGENT_BUILDER_PROBE"

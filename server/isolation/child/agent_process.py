@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from server.isolation.child import confine, namespaces
-from server.isolation.child.confine import Limits
 from server.isolation.child.run_program import forget_parent, run_program
 from server.isolation.child.seccomp import load_seccomp
+from server.limits import MOST_DESCRIPTORS, Limits
 
 MARK = 255
 """The descriptor on which the process says why it ended, where its exit code can't. The highest
@@ -181,7 +181,7 @@ def _settle_descriptors(passed: Passed, null: int) -> tuple[int, int | None]:
     for kept in sorted({MARK, job_file} | ({rules} if rules is not None else set())):
         os.closerange(first, kept)
         first = kept + 1
-    os.closerange(first, confine.MOST_DESCRIPTORS)
+    os.closerange(first, MOST_DESCRIPTORS)
     return job_file, rules
 
 

@@ -19,9 +19,10 @@ from typing import Any, NoReturn
 from server.isolation.child import namespaces as ns
 from server.isolation.child.cell_root import INODES_A_MIB, RUN_UID, SCRATCH, TEMPORARY
 from server.isolation.child.channel import send
-from server.isolation.child.confine import Limits, make_ruleset, set_inspectable, task_cap
+from server.isolation.child.confine import make_ruleset, set_inspectable
 from server.isolation.child.resource_monitor import MountSpace, Watch
 from server.isolation.child.supervisor import Supervisor
+from server.limits import Limits, task_cap
 
 PORT = 4000
 """Where a run finds the gateway; nothing else listens in its network namespace."""

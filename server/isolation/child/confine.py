@@ -16,31 +16,9 @@ import signal
 import struct
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from server.isolation.child.libc import PR_SET_PDEATHSIG, check, libc, use_one_heap
-
-MIB = 1024 * 1024
-MOST_DESCRIPTORS = 65536
-"""No process of ours has descriptors from this number on, so that closing all ends here."""
-
-MOST_SESSIONS = 8
-"""Of a run at once, where the kernel shares the processor among sessions, unweighted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one run may use. CPU, memory, processes and scratch are of its whole process tree."""
-
-    cpu_s: float = 30.0
-    wall_s: float = 60.0
-    memory_mib: int = 512
-    processes: int = 64
-    """Processes and threads, beside the program's own first one."""
-    scratch_mib: int = 64
-    output_kib: int = 1024
-    """Of each of the two output streams."""
-
+from server.limits import MIB, Limits
 
 _PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
@@ -86,11 +64,6 @@ def economise_address_space() -> None:
     if libc.pthread_attr_init(attributes) == 0:
         libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_THREAD_STACK))
         libc.pthread_setattr_default_np(attributes)
-
-
-def task_cap(limits: Limits) -> int:
-    """Return how many processes and threads a run may have, its first one included."""
-    return limits.processes + 1
 
 
 def address_space() -> int:

@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import CodeType, FrameType, TracebackType
 from typing import NamedTuple
 
@@ -89,12 +89,12 @@ def _denial(error: OSError, scratch: str, gateway_port: int | None) -> Denial | 
         own = refused and address.rpartition(":")[2] == str(gateway_port)
         return None if own else Denial(NETWORK, address)
     if _is_missing_command(error):
-        return Denial(FILE, _printable(os.fsdecode(error.filename)))
+        return Denial(FILE, printable(os.fsdecode(error.filename)))
     if names := [name for name in (error.filename, error.filename2) if _is_path(name)]:
         return _file_denial(error.errno, [os.fsdecode(name) for name in names], scratch)
     called = _called_name(error.__traceback__) if error.errno in _REFUSED_CALL else ""
     # Without one, the error was raised in Python: by the program, maybe, to look like a refusal.
-    return Denial(CALL, _printable(called)) if called else None
+    return Denial(CALL, printable(called)) if called else None
 
 
 def _is_of_network(error: OSError) -> bool:
@@ -133,8 +133,8 @@ def _file_denial(code: int | None, names: list[str], scratch: str) -> Denial | N
     ]
     if outside:
         refused = code in _REFUSED | {errno.EROFS, errno.ENOENT}
-        return Denial(FILE, _printable(outside[0])) if refused else None
-    return Denial(CALL, _printable(names[0])) if code == errno.EPERM else None
+        return Denial(FILE, printable(outside[0])) if refused else None
+    return Denial(CALL, printable(names[0])) if code == errno.EPERM else None
 
 
 # ---------------------------------------------------------------- frames
@@ -173,7 +173,7 @@ def _address(error: OSError) -> str:
             values = frame.f_locals
             found = _host_and_port(values.get(host), values.get(port or "")) or found
     fields = (getattr(error, "host", None), getattr(error, "port", None))
-    return _printable(found or _host_and_port(*fields))
+    return printable(found or _host_and_port(*fields))
 
 
 def _host_and_port(host: object, port: object) -> str:
@@ -221,7 +221,8 @@ def _name_at(code: CodeType, offset: int) -> str:
 # ---------------------------------------------------------------- across to the server
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text of at most `_MAX_SUBJECT` characters, all of them printable."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text[:_MAX_SUBJECT])
     return shown + "…" if len(text) > _MAX_SUBJECT else shown
 
@@ -239,33 +240,4 @@ def from_mark(mark: bytes) -> Denial | None:
         return None
     if kind not in (NETWORK, FILE, CALL) or not isinstance(subject, str):  # of any type
         return None
-    return Denial(kind, _printable(subject))
-
-
-def denied_message(kind: str, subject: str) -> str:
-    """Return a denial in plain words, with what to do. For the server: it loads the providers."""
-    from llm_agent_builder.providers import PROVIDERS  # noqa: PLC0415 - not into a run's process
-
-    subject = _printable(subject)
-    if kind == NETWORK:
-        variables = [(each.upstream, each.base_url_variable) for each in PROVIDERS.values()]
-        return _network_message(subject, variables)
-    if kind == FILE:
-        return (
-            f"{subject} is outside the program's folder; a run has only the files it is given "
-            "(--file, or Files on the page) and those it writes"
-        )
-    what = f": {subject}" if subject else ""
-    return f"the sandbox refuses this system call{what}"
-
-
-def _network_message(subject: str, variables: Iterable[tuple[str, str]]) -> str:
-    tried = f" ({subject} was tried)" if subject else ""
-    message = f"the sandbox has no network; only the model API is reachable{tried}"
-    host = subject.rpartition(":")[0] or subject
-    for upstream, variable in variables:
-        domain = ".".join(upstream.split(".")[-2:])
-        if f".{host}".endswith(f".{domain}"):  # its SDK also asks other hosts of the provider
-            hint = f"Point the client at the base URL in {variable}, as generated agents do"
-            return f"{message}. {hint}"
-    return message
+    return Denial(kind, printable(subject))

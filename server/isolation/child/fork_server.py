@@ -33,6 +33,7 @@ from server.isolation.child.libc import use_huge_pages
 from server.isolation.child.preload import Preloaded
 from server.isolation.child.seccomp import FILTERS, seccomp_program, seccomp_supported
 from server.isolation.child.tree_supervisor import keep
+from server.limits import MOST_DESCRIPTORS
 
 _WALL = 0x40000000
 """Children whose end sends another signal than SIGCHLD, too; see wait(2)."""
@@ -117,7 +118,7 @@ class ForkServer:
             control = os.dup(passed["control"])
             os.dup2(control, 3)
             os.closerange(4, self._null)
-            os.closerange(self._null + 1, confine.MOST_DESCRIPTORS)
+            os.closerange(self._null + 1, MOST_DESCRIPTORS)
             keep(socket.socket(fileno=3), self._null, filters=self._filters, taken=self._taken)
         self._watch(pid, None)
 

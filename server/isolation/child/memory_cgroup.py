@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 
 from server.isolation.child.channel import send
-from server.isolation.child.confine import MIB
+from server.limits import MIB
 
 PREFIX = "agent-run-"
 _numbers = itertools.count()

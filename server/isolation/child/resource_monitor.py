@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.isolation.child.confine import MIB, Limits
+from server.limits import MIB, Limits
 
 _SELDOM = 5  # polls between the costlier measurements
 _DEEPEST = 64  # folders within folders; more than that is an attempt at something

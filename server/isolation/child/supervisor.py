@@ -17,9 +17,9 @@ import socket
 from typing import Any, NoReturn
 
 from server.isolation.child.channel import receive, send
-from server.isolation.child.confine import MOST_SESSIONS
 from server.isolation.child.memory_cgroup import RunGroup
 from server.isolation.child.resource_monitor import Watch
+from server.limits import MOST_SESSIONS
 
 _QUICK_LOOKS = 2
 """How often to look at short intervals, for most runs are over soon; then the run is alive."""

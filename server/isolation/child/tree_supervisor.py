@@ -21,7 +21,6 @@ from server.isolation.child import confine
 from server.isolation.child.agent_process import Passed, become_agent, failing_into
 from server.isolation.child.cell_root import INODES_A_MIB
 from server.isolation.child.channel import close_all, send
-from server.isolation.child.confine import MIB, Limits, task_cap
 from server.isolation.child.resource_monitor import (
     FolderSpace,
     MountSpace,
@@ -30,6 +29,7 @@ from server.isolation.child.resource_monitor import (
     descendants,
 )
 from server.isolation.child.supervisor import Supervisor
+from server.limits import MIB, Limits, task_cap
 
 
 def keep(

@@ -29,11 +29,11 @@ from server.isolation.child.cell_root import (
     link_parts,
     paths_to_show,
 )
-from server.isolation.child.confine import MIB, Limits
 from server.isolation.engine import Order, Place, killed
 from server.isolation.environment import CELL_ENVIRONMENT
 from server.isolation.helper_process import PACKAGE_ROOT, Helper, Together, in_thread
 from server.isolation.tiers.supervised_place import KeptPlace
+from server.limits import MIB, Limits
 
 PROGRAM = "bwrap"
 _CODE = "/code"

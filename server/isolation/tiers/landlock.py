@@ -15,13 +15,13 @@ from llm_agent_builder.errors import MachineryError
 from server.isolation.child import confine
 from server.isolation.child.cell_root import TEMPORARY_NAME
 from server.isolation.child.channel import channel
-from server.isolation.child.confine import Limits
 from server.isolation.engine import STARTED_S, Given, Order, Place
 from server.isolation.environment import BASE_ENVIRONMENT
 from server.isolation.fork_server_client import WarmParent
 from server.isolation.helper_process import Together
 from server.isolation.scratch import make_scratch, remove_tree
 from server.isolation.tiers.supervised_place import KeptPlace
+from server.limits import Limits
 from server.net.listeners import listen_without_delay
 
 _TRIES = 3

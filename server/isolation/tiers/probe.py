@@ -16,7 +16,6 @@ from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
 from server.isolation.child import confine
 from server.isolation.child import memory_cgroup as memory_group
-from server.isolation.child.confine import Limits
 from server.isolation.child.libc import as_user
 from server.isolation.child.seccomp import seccomp_supported
 from server.isolation.engine import Engine, Given, Order, failure_in, new_job_file, write_program
@@ -25,6 +24,7 @@ from server.isolation.tiers import bubblewrap
 from server.isolation.tiers.bubblewrap import BubblewrapEngine
 from server.isolation.tiers.landlock import FolderEngine
 from server.isolation.tiers.strong import CellEngine
+from server.limits import Limits
 
 ORDER = ("strong", "bubblewrap", "landlock", "limits")
 ACCEPTED = ORDER[:3]

@@ -22,7 +22,6 @@ from server.isolation.child import memory_cgroup as memory_group
 from server.isolation.child.cell_init import PORT
 from server.isolation.child.cell_root import RUN_UID, SCRATCH
 from server.isolation.child.channel import channel, send
-from server.isolation.child.confine import Limits, task_cap
 from server.isolation.engine import (
     SOON_S,
     STARTED_S,
@@ -38,6 +37,7 @@ from server.isolation.environment import CELL_ENVIRONMENT
 from server.isolation.fork_server_client import WarmParent
 from server.isolation.helper_process import Together
 from server.isolation.uncancellable import carried_through
+from server.limits import Limits, task_cap
 
 _TRIES = 3
 _log = logging.getLogger(__name__)

@@ -22,8 +22,6 @@ from llm_agent_builder.errors import MachineryError
 from server.isolation.child import memory_cgroup as memory_group
 from server.isolation.child import pids_cgroup as task_cap
 from server.isolation.child.channel import send
-from server.isolation.child.confine import Limits
-from server.isolation.child.confine import task_cap as most_tasks
 from server.isolation.engine import (
     END_S,
     SOON_S,
@@ -36,6 +34,8 @@ from server.isolation.engine import (
     tell_end,
 )
 from server.isolation.helper_process import kill_tree, number_of
+from server.limits import Limits
+from server.limits import task_cap as most_tasks
 
 _LOOK_S = 0.01
 

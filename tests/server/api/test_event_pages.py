@@ -12,7 +12,7 @@ import pytest
 from llm_agent_builder.errors import ServerBusyError, StoreError
 from server.api.execute_answer import execute_answer
 from server.api.sse import Readers, event_stream
-from server.isolation.child.confine import Limits
+from server.limits import Limits
 from server.runs.run import Event, Run, RunOptions
 from server.storage.store import EVENT_BYTES_AT_ONCE, EVENTS_AT_ONCE, Store
 from tests.support.api_client import events_of, execute

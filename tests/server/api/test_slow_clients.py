@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.isolation.child.confine import MOST_DESCRIPTORS
+from server.limits import MOST_DESCRIPTORS
 from tests.support.api_client import events_of, execute, start
 from tests.support.serving import Serving, start_server, wait_until
 

@@ -59,7 +59,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def stores(url: str, count: int, folder: Path) -> Iterator[list[SpendStore]]:
     """Yield what `count` servers of one database have, each with connections of its own."""
     with ExitStack() as open_:
-        yield [open_.enter_context(closing(Store(folder, url))).spending for _ in range(count)]
+        stores = [open_.enter_context(closing(Store(folder, url))) for _ in range(count)]
+        yield [SpendStore(store.database) for store in stores]
 
 
 def budget_of(daily: DailyBudget) -> RunBudget:

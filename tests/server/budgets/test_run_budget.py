@@ -25,6 +25,7 @@ from llm_agent_builder.requests.facts import RequestFacts
 from server.budgets.daily_budget import DailyBudget
 from server.budgets.ledger import NANO, Amount, BudgetError, Caps, Ledger, Reservation
 from server.budgets.run_budget import LEAST_SHARE, RunBudget
+from server.budgets.spend_store import SpendStore
 from server.gateway.gateway import Grant
 from server.gateway.metering import today
 from server.storage.store import Store
@@ -384,7 +385,7 @@ def test_client_that_leaves_a_stream_costs_the_day_no_more_than_the_longest_answ
 ) -> None:
     piece = b'data: {"choices": [{"index": 0, "delta": {"content": " a"}}]}\n\n'
     store = Store(tmp_path, f"sqlite:///{tmp_path / 'runs.sqlite3'}")
-    daily = DailyBudget(Caps(usd=5), today, store.spending.exchange)
+    daily = DailyBudget(Caps(usd=5), today, SpendStore(store.database).exchange)
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
         body = {"model": PLAIN_HF, "stream": True, "messages": []}

@@ -14,7 +14,7 @@ import pytest
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server.isolation.abandoned import AbandonedPlaces
-from server.isolation.child.confine import Limits, become_subreaper
+from server.isolation.child.confine import become_subreaper
 from server.isolation.child.libc import libc
 from server.isolation.child.resource_monitor import descendants
 from server.isolation.engine import Place
@@ -23,6 +23,7 @@ from server.isolation.helper_process import Helper
 from server.isolation.shutdown import Closing
 from server.isolation.tiers.strong import CellEngine
 from server.isolation.uncancellable import carried_through
+from server.limits import Limits
 from server.sandbox import Sandbox, SandboxRun
 from tests.support.processes import below, held_still, init_beside, is_there, pinned
 from tests.support.serving import marked_processes, wait_until

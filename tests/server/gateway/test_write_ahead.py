@@ -14,7 +14,7 @@ from server.budgets.ledger import Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.gateway.gateway import Grant
 from server.gateway.write_ahead import Ahead, TooSlowError, WritingAhead
-from server.isolation.child.confine import MIB
+from server.limits import MIB
 from tests.support.gateway_client import eventually, through
 from tests.support.upstream import Answer, scripted
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from server.isolation.child.confine import Limits
 from server.isolation.events import ExitEvent, Program, Status
+from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.attacking import (
     ATTACKS,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from server.isolation.child import memory_cgroup as memory_group
-from server.isolation.child.confine import Limits
 from server.isolation.events import LimitEvent, Program, SandboxEvent, Status
+from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.attacking import (
     ATTACKS,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server.isolation.child.confine import Limits
 from server.isolation.events import Program
+from server.limits import Limits
 from server.sandbox import Sandbox
 from tests.support.attacking import descendants
 from tests.support.serving import marked_processes, wait_until

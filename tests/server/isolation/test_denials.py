@@ -13,11 +13,11 @@ import pytest
 from server.isolation.child.denials import (
     MAX_MARK,
     Denial,
-    denied_message,
     explain,
     from_mark,
     to_mark,
 )
+from server.isolation.denial_messages import denied_message
 
 CLOSED = "127.0.0.1:1"
 """Nobody listens on it: port 1 is tcpmux's."""

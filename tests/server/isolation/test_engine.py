@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from llm_agent_builder.errors import MachineryError
-from server.isolation.child.confine import Limits
 from server.isolation.child.resource_monitor import descendants
 from server.isolation.environment import BASE_ENVIRONMENT
 from server.isolation.events import (
@@ -31,6 +30,7 @@ from server.isolation.events import (
 from server.isolation.fork_server_client import WarmParent
 from server.isolation.helper_process import Helper
 from server.isolation.tiers.probe import PRELOADED
+from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.processes import below
 from tests.support.serving import ServerFactory, bare_environment, marked_processes, wait_until

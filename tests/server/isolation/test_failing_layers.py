@@ -17,10 +17,10 @@ from pathlib import Path
 
 from llm_agent_builder.errors import MachineryError
 from server.isolation.child.agent_process import failing_into
-from server.isolation.child.confine import Limits
 from server.isolation.engine import failure_in, new_job_file
 from server.isolation.events import Program
 from server.isolation.tiers.probe import with_mend
+from server.limits import Limits
 from server.sandbox import Sandbox
 from tests.support.api_client import start
 from tests.support.attacking import open_sandbox

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.isolation.child.confine import MIB
 from server.isolation.events import WrittenFile
 from server.isolation.files import (
     MAX_BYTES,
@@ -29,6 +28,7 @@ from server.isolation.files import (
     place_files,
     safe_name,
 )
+from server.limits import MIB
 
 
 @pytest.fixture

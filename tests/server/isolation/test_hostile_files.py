@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from server.isolation.child.confine import Limits
 from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
 from server.isolation.files import MAX_FILES, name_problem
+from server.limits import Limits
 from server.sandbox import Sandbox
 
 ATTACKS = Path(__file__).parents[2] / "attacks"

@@ -14,7 +14,6 @@ from typing import Any, cast
 import pytest
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
-from server.isolation.child.confine import Limits
 from server.isolation.events import (
     ExitEvent,
     LimitEvent,
@@ -24,6 +23,7 @@ from server.isolation.events import (
     Status,
 )
 from server.isolation.tiers.probe import Layer, TierReport, with_mend
+from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.attacking import open_sandbox
 from tests.support.serving import marked_processes, wait_until

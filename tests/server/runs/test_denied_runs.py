@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.isolation.child.confine import Limits
 from server.isolation.events import DeniedEvent, ExitEvent, OutputEvent, Program, SandboxEvent
+from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 
 NETWORK = "the sandbox has no network; only the model API is reachable"

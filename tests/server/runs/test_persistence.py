@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from llm_agent_builder.errors import StoreError
-from server.isolation.child.confine import MIB, Limits
 from server.isolation.events import WrittenFile
+from server.limits import MIB, Limits
 from server.runs.persistence import RunBook
 from server.runs.run import Run, RunOptions
 from server.storage.database_threads import DatabaseThreads

@@ -22,8 +22,8 @@ from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec.agent_spec import make_spec
 from server.gateway.egress_proxy import Egress
 from server.gateway.gateway import Gateway, Grant, Upstream
-from server.isolation.child.confine import Limits
 from server.isolation.events import OutputEvent, Program
+from server.limits import Limits
 from server.sandbox import Sandbox
 from server.settings import Secret
 from tests.support.api_client import SPEC, events_of, execute

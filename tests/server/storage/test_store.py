@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import event, select
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError, StoreError
-from server.isolation.child.confine import MIB
 from server.isolation.events import WrittenFile
+from server.limits import MIB
 from server.storage.pruning import Pruning
 from server.storage.store import Store
 from server.storage.tables import RunRow
