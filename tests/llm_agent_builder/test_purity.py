@@ -38,7 +38,8 @@ def test_importing_building_and_listing_touch_nothing_outside(tmp_path: Path) ->
     program = """
 import datetime
 import llm_agent_builder, llm_agent_builder.cli, llm_agent_builder.metering.usage
-from llm_agent_builder import PROVIDERS, AgentBuilder, catalog
+from llm_agent_builder import PROVIDERS, AgentBuilder
+from llm_agent_builder.catalog import catalog
 for provider in PROVIDERS:
     for stream in (False, True):
         source = AgentBuilder().build_agent("A", "b", "c", provider=provider, stream=stream)

@@ -109,7 +109,7 @@ def test_keys_are_in_nothing_that_the_product_wrote_sent_or_gave_to_its_children
     used = {request.headers["authorization"] for request in upstream.received}
     assert used == {f"Bearer {CANARY}", f"Bearer {ROTATED}"}
     assert traced
-    for program in ("forkserver", "local_model_child"):
+    for program in ("fork_server", "local_model/child.py"):
         assert any(program in child for child in children), children
     for key in KEYS:
         assert key not in written

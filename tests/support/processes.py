@@ -30,7 +30,7 @@ while True:  # whatever comes, it does not go on; once killed, it is let go
 """
 _PIN = """
 import os, sys
-from server import namespaces
+from server.isolation.child import namespaces
 namespaces.enter(os.open(f"/proc/{sys.argv[1]}/ns/pid", os.O_RDONLY), namespaces.PID)
 if os.fork() == 0:
     os._exit(0)

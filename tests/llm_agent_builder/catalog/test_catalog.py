@@ -248,7 +248,8 @@ def test_most_anthropic_models_have_a_price() -> None:
 def test_the_catalog_is_made_without_importing_an_sdk(tmp_path: Path) -> None:
     script = (
         "import sys, datetime\n"
-        "from llm_agent_builder import catalog, PROVIDERS\n"
+        "from llm_agent_builder import PROVIDERS\n"
+        "from llm_agent_builder.catalog import catalog\n"
         "assert all(catalog.models(p, datetime.date(2026, 11, 22)) for p in PROVIDERS)\n"
         "print(*sorted({'anthropic', 'huggingface_hub'} & sys.modules.keys()))\n"
     )

@@ -21,7 +21,7 @@ from tests.support.serving import Serving, start_server, wait_until
 _MIB = 2**20
 _LARGE_RUN = "#" + "\1" * 900_000 + "\nopen('big.bin', 'wb').write(bytes((4 << 20) - 10))"
 _BEFORE = """
-from server import large_answers
+from server.api import large_answers
 large_answers.LargeAnswers.__init__.__defaults__ = (0.5, {taken_in_s})
 """
 

@@ -208,5 +208,5 @@ def test_local_model_killed_in_mid_answer_is_a_clear_error_and_the_next_run_work
 def _kill_local_model(server: Serving) -> None:
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
     for child in children.read_text().split():
-        if b"local_model_child" in Path(f"/proc/{child}/cmdline").read_bytes():
+        if b"local_model/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
             os.kill(int(child), signal.SIGKILL)

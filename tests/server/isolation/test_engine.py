@@ -52,7 +52,7 @@ def probed(**options: Any) -> Iterator[tuple[Sandbox, HelperOf]]:
     found = Sandbox.probe(force="strong", **options)
     try:
         assert found.report.available, found.report.reason
-        yield found, lambda name: below(os.getpid(), f"server.{name}", besides=others)
+        yield found, lambda name: below(os.getpid(), f"server.isolation.child.{name}", besides=others)
     finally:
         found.close()
 
@@ -93,8 +93,8 @@ def helpers_of(process: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for pid in children_of(process):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        for name in ("cell_maker", "forkserver"):
-            if f"server.{name}".encode() in command:
+        for name in ("cell_maker", "fork_server"):
+            if f"server.isolation.child.{name}".encode() in command:
                 found[name] = int(pid)
     return found
 
@@ -253,7 +253,7 @@ def test_killed_fork_server_fails_its_runs_and_those_that_wait_go_on() -> None:
                 async for _ in started.events():
                     if not killed:
                         killed = True
-                        os.kill(helper("forkserver"), signal.SIGKILL)
+                        os.kill(helper("fork_server"), signal.SIGKILL)
             except MachineryError as error:
                 failure = str(error)
             later = await all_events(sandbox, Program("print('later')", "x"))
@@ -268,7 +268,7 @@ def test_run_that_the_fork_server_had_not_begun_goes_on_in_its_successor() -> No
     async def inside() -> list[SandboxEvent]:
         with probed() as (sandbox, helper):
             sandbox.warm_up()  # it is loading, and takes orders meanwhile
-            fork_server = helper("forkserver")
+            fork_server = helper("fork_server")
             started = await sandbox.start(Program("print('hi')", "x"))
             os.kill(fork_server, signal.SIGKILL)
             return [event async for event in started.events()]
@@ -295,7 +295,7 @@ def test_killed_server_leaves_no_process_behind(serve: ServerFactory) -> None:
         client.post("/api/runs", json={"code": code, "task": "x"})
         wait_until(lambda: len(marked_processes(mark)) == 2)
         helpers = helpers_of(server.process.pid)
-        assert set(helpers) == {"cell_maker", "forkserver"}
+        assert set(helpers) == {"cell_maker", "fork_server"}
         server.process.kill()
     wait_until(lambda: not marked_processes(mark))
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in helpers.values()))
@@ -304,7 +304,7 @@ def test_killed_server_leaves_no_process_behind(serve: ServerFactory) -> None:
 def test_fork_server_has_an_empty_environment_one_thread_and_an_unprivileged_user() -> None:
     with probed() as (sandbox, helper):
         run(sandbox, "pass")
-        process = Path(f"/proc/{helper('forkserver')}")
+        process = Path(f"/proc/{helper('fork_server')}")
         assert (process / "environ").read_bytes() == b""
         assert len(list((process / "task").iterdir())) == 1
         uid = next(
@@ -334,7 +334,7 @@ def test_nothing_accumulates_over_runs(probed_once: tuple[Sandbox, HelperOf]) ->
 
     def there() -> tuple[int, int, int]:
         descriptors = len(os.listdir("/proc/self/fd"))
-        fork_server = len(os.listdir(f"/proc/{helper('forkserver')}/fd"))
+        fork_server = len(os.listdir(f"/proc/{helper('fork_server')}/fd"))
         return descriptors, fork_server, len(children_of(helper("cell_maker")))
 
     async def many() -> None:

@@ -87,7 +87,7 @@ def stop_all(server: Serving) -> None:
 def stop_helpers(server: Serving) -> None:
     for pid in descendants(server.process.pid):
         command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"forkserver" in command_line or b"cell_maker" in command_line:
+        if b"fork_server" in command_line or b"cell_maker" in command_line:
             os.kill(pid, signal.SIGSTOP)
 
 

@@ -79,7 +79,7 @@ def loading_children() -> list[int]:
     for task in Path("/proc/self/task").glob("*/children"):
         for child in task.read_text().split():
             with suppress(FileNotFoundError):
-                if b"local_model_child" in Path(f"/proc/{child}/cmdline").read_bytes():
+                if b"local_model/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(int(child))
     return found
 

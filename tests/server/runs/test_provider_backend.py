@@ -76,7 +76,7 @@ def test_killed_local_model_is_started_again_for_the_next_call(serve: ServerFact
         assert execute(client, code, task=SPEC["task"])["status"] == "success"
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         for child in children.read_text().split():
-            if b"local_model_child" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"local_model/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
                 os.kill(int(child), signal.SIGKILL)
         result = execute(client, code, task=SPEC["task"])
     assert (result["status"], "Paris" in result["stdout"]) == ("success", True)
