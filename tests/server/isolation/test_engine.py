@@ -52,7 +52,10 @@ def probed(**options: Any) -> Iterator[tuple[Sandbox, HelperOf]]:
     found = Sandbox.probe(force="strong", **options)
     try:
         assert found.report.available, found.report.reason
-        yield found, lambda name: below(os.getpid(), f"server.isolation.child.{name}", besides=others)
+        yield (
+            found,
+            lambda name: below(os.getpid(), f"server.isolation.child.{name}", besides=others),
+        )
     finally:
         found.close()
 
