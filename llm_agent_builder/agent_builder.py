@@ -6,7 +6,7 @@ from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.python_source.names import class_name_for, filename_for
 from llm_agent_builder.rendering.features import features_of
-from llm_agent_builder.rendering.render import FileCode, render
+from llm_agent_builder.rendering.render import RenderedCode, render
 from llm_agent_builder.rendering.verify import Made, check_shape
 from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec
 from llm_agent_builder.user_code.answer_code import AnswerCode
@@ -15,11 +15,11 @@ from llm_agent_builder.user_code.tool_code import ToolCode
 __all__ = ["AgentBuilder", "class_name_for", "file_code", "filename_for"]
 
 
-def file_code(spec: AgentSpec) -> tuple[FileCode, frozenset[str]]:
+def file_code(spec: AgentSpec) -> tuple[RenderedCode, frozenset[str]]:
     """Return a spec's code as its file has it, and the names that the code defines."""
     tools, answer = spec.tool_codes, spec.answer_code
     parts: list[AnswerCode | ToolCode] = [*([answer] if answer else []), *tools]
-    code = FileCode(
+    code = RenderedCode(
         imports=tuple(each.imports for each in parts),
         bodies=tuple(each.body for each in parts),
         tools=tuple(each.name for each in tools),

@@ -38,7 +38,7 @@ from server.budgets.spend_store import SpendStore
 from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream, settle_in
 from server.gateway.metering import today
 from server.observability.metrics import RunMetrics
-from server.runs.usage_totals import Tally
+from server.runs.usage_totals import UsageTotals
 from server.settings import Secret
 from server.storage.store import Store
 
@@ -99,7 +99,7 @@ def child(*arguments: str, core: int) -> Iterator[tuple[subprocess.Popen[str], s
 
 async def serve_gateway(upstream: str, grants: int) -> None:
     """Be the gateway under test, which counts calls as a server does: say ports and tokens."""
-    metrics, tally = RunMetrics(CollectorRegistry()), Tally()
+    metrics, tally = RunMetrics(CollectorRegistry()), UsageTotals()
 
     def on_call(call: ModelCall) -> None:
         tally.add(call)

@@ -14,7 +14,7 @@ except KeyboardInterrupt:  # Ctrl-C while it loads; later ones are the group's
 
 if TYPE_CHECKING:
     from llm_agent_builder.catalog.catalog import Catalog
-    from server.catalog.cached import KeptCatalog
+    from server.catalog.cached import CachedCatalog
 
 __all__ = ["cli", "main"]
 
@@ -53,10 +53,10 @@ class _Known:
         return self._kept.server_notes()
 
     @cached_property
-    def _kept(self) -> KeptCatalog:
-        from server.catalog.cached import KeptCatalog  # noqa: PLC0415 - few commands ask for it
+    def _kept(self) -> CachedCatalog:
+        from server.catalog.cached import CachedCatalog  # noqa: PLC0415 - few commands ask for it
         from server.settings import KeySource, load_settings  # noqa: PLC0415
 
-        kept = KeptCatalog(load_settings(), KeySource())
+        kept = CachedCatalog(load_settings(), KeySource())
         kept.load()
         return kept

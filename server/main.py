@@ -1,4 +1,4 @@
-"""The HTTP interface: `create_app()` puts the rooms together; `app` is what uvicorn serves."""
+"""The HTTP interface: `create_app()` puts the services together; `app` is what uvicorn serves."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from llm_agent_builder.errors import (
 )
 from llm_agent_builder.gallery import gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.validation.messages import said_of
+from llm_agent_builder.validation.messages import describe_error
 from server.api.agent_files import add_agent_file_routes
 from server.api.bodies import Bodies, BoundedRoute, SmallBodyRoute
 from server.api.generate import add_generate_route
@@ -64,7 +64,7 @@ from server.models import SessionRequest
 from server.net.last_answers import LastAnswers
 from server.observability.logs import configure_logs
 from server.runs.backends import own_servers
-from server.services import Rooms, backend_label, open_rooms
+from server.services import Services, backend_label, open_services
 from server.settings import KeySource, Settings, load_settings, server_key, unknown_variables
 
 _log = logging.getLogger(__name__)
@@ -93,12 +93,14 @@ def create_app(
 
         def end_runs() -> None:
             """Give whoever waits for a run its end, so that connections end, too."""
-            if hasattr(app.state, "rooms"):  # else the server is still starting
-                loop.call_soon_threadsafe(app.state.rooms.runs.cancel_all)
+            if hasattr(app.state, "services"):  # else the server is still starting
+                loop.call_soon_threadsafe(app.state.services.runs.cancel_all)
 
         with ending.watching(end_runs):
-            async with open_rooms(settings, keys, registry, closing=Closing(ending.left)) as rooms:
-                app.state.rooms = rooms
+            async with open_services(
+                settings, keys, registry, closing=Closing(ending.left)
+            ) as services:
+                app.state.services = services
                 yield
 
     app = FastAPI(
@@ -189,7 +191,7 @@ class _ErrorAnswer(JSONResponse):
 def _problem(item: Any, model: object) -> dict[str, Any]:
     """Return what is shown of a problem: without `input` and `ctx`, which echo what was sent."""
     place = [part if isinstance(part, int) else str(part)[:_KEY_SHOWN] for part in item["loc"]]
-    message = said_of(item, model, 1)[:_MESSAGE_SHOWN]
+    message = describe_error(item, model, 1)[:_MESSAGE_SHOWN]
     return {"loc": place[:_KEY_SHOWN], "msg": message, "type": item["type"]}
 
 
@@ -203,9 +205,9 @@ def _at_field(error: SpecError) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- routes
 
 
-def _rooms(request: Request) -> Rooms:
-    rooms: Rooms = request.app.state.rooms
-    return rooms
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -242,61 +244,63 @@ def _add_page(app: FastAPI, static: Path) -> None:
 
 async def get_catalog(request: Request) -> Response:
     """Return providers with their models, backends, what the sandbox is made of, and its bounds."""
-    rooms = _rooms(request)
-    rooms.catalog.wake()
-    local_reason = rooms.local_model.why_unavailable()
-    any_key = any(rooms.keys.key(id_) for id_ in PROVIDERS) or bool(own_servers(rooms.settings))
+    services = _services(request)
+    services.catalog.wake()
+    local_reason = services.local_model.why_unavailable()
+    any_key = any(services.keys.key(id_) for id_ in PROVIDERS) or bool(
+        own_servers(services.settings)
+    )
     names = " or ".join(provider.key_env for provider in PROVIDERS.values())
     content = {
         "backends": [
             {
                 "id": "provider",
-                "label": backend_label("provider", rooms.local_model),
+                "label": backend_label("provider", services.local_model),
                 "available": any_key,
                 "reason": None if any_key else f"no key: set {names} in the environment or .env",
             },
             {
                 "id": "local",
-                "label": backend_label("local", rooms.local_model),
+                "label": backend_label("local", services.local_model),
                 "available": local_reason is None,
                 "reason": local_reason,
             },
         ],
-        "sandbox": asdict(rooms.sandbox.report),
+        "sandbox": asdict(services.sandbox.report),
         "files": {"max_count": MAX_FILES, "max_bytes": MAX_BYTES},
-        "egress": {"allowed": list(rooms.settings.egress_allow)},
+        "egress": {"allowed": list(services.settings.egress_allow)},
         "tools": [asdict(tool) for tool in gallery()],
     }
-    providers = ",".join(_provider_json(rooms, id_) for id_ in PROVIDERS)
+    providers = ",".join(_provider_json(services, id_) for id_ in PROVIDERS)
     text = f'{{"providers":[{providers}],{json.dumps(content)[1:]}'
     return Response(text, media_type="application/json")
 
 
-def _provider_json(rooms: Rooms, id_: ProviderEnum) -> str:
+def _provider_json(services: Services, id_: ProviderEnum) -> str:
     # Hundreds of models are text already: written once, not for each page.
     provider = PROVIDERS[id_]
     content = {
         "id": provider.id,
         "label": provider.label,
         "key_env": provider.key_env,
-        "key_configured": rooms.keys.key(id_) is not None,
+        "key_configured": services.keys.key(id_) is not None,
         "default_model": provider.default_model,
-        "servers": _servers_json(rooms) if id_ is ProviderEnum.HUGGINGFACE else [],
-        "refreshed_at": rooms.catalog.refreshed_at(id_),
-        "refresh_note": rooms.catalog.refresh_note(id_),
+        "servers": _servers_json(services) if id_ is ProviderEnum.HUGGINGFACE else [],
+        "refreshed_at": services.catalog.refreshed_at(id_),
+        "refresh_note": services.catalog.refresh_note(id_),
     }
-    return f'{json.dumps(content)[:-1]},"models":{rooms.catalog.models_json(id_)}}}'
+    return f'{json.dumps(content)[:-1]},"models":{services.catalog.models_json(id_)}}}'
 
 
-def _servers_json(rooms: Rooms) -> list[dict[str, Any]]:
+def _servers_json(services: Services) -> list[dict[str, Any]]:
     """Return the servers of the user's own, and whether their keys are there."""
     return [
         {
             "base_url": server.base_url,
             "key_env": server.key_variable,
-            "key_configured": server_key(server, rooms.keys) is not None,
+            "key_configured": server_key(server, services.keys) is not None,
         }
-        for server in own_servers(rooms.settings).values()
+        for server in own_servers(services.settings).values()
     ]
 
 
@@ -304,7 +308,7 @@ async def get_cassette(request: Request, run_id: str) -> Response:
     """Return the recorded model calls of a run, to be replayed."""
 
     async def read() -> Response:
-        text = await _rooms(request).runs.cassette(run_id)
+        text = await _services(request).runs.cassette(run_id)
         return Response(text, media_type="application/json")
 
     cassettes: LargeAnswers = request.app.state.cassettes
@@ -317,7 +321,7 @@ async def get_runs(
     before: Annotated[str | None, Query(max_length=64)] = None,
 ) -> dict[str, Any]:
     """Return runs, newest first; `next` is the `before` of the following page, or null."""
-    runs = await _rooms(request).runs.history(limit=limit, before=before)
+    runs = await _services(request).runs.history(limit=limit, before=before)
     return {"runs": runs, "next": runs[-1]["id"] if len(runs) == limit else None}
 
 
@@ -325,7 +329,7 @@ async def get_run(request: Request, run_id: str) -> Response:
     """Return one run, with its code and task, and the files it left (names and sizes)."""
 
     async def read() -> Response:
-        run = await _rooms(request).runs.describe(run_id)
+        run = await _services(request).runs.describe(run_id)
         return JSONResponse(jsonable_encoder(run))
 
     described: LargeAnswers = request.app.state.described_runs
@@ -341,7 +345,7 @@ async def get_run_file(request: Request, run_id: str, name: str) -> Response:
     }
 
     async def read() -> Response:
-        content = await _rooms(request).runs.file(run_id, name)
+        content = await _services(request).runs.file(run_id, name)
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     files: LargeAnswers = request.app.state.run_files
@@ -350,7 +354,7 @@ async def get_run_file(request: Request, run_id: str, name: str) -> Response:
 
 async def delete_run(request: Request, run_id: str) -> None:
     """Cancel a run; 204 says that nothing of it is left, 503 that its processes can't be killed."""
-    await _rooms(request).runs.cancel(run_id)
+    await _services(request).runs.cancel(run_id)
 
 
 async def get_events(
@@ -359,7 +363,7 @@ async def get_events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Stream the events of a run; `Last-Event-ID` resumes behind that event."""
-    runs = _rooms(request).runs
+    runs = _services(request).runs
     await runs.require(run_id)  # a run that isn't there is an error, not an empty stream
     readers: Readers = request.app.state.readers
     readers.require_place()
@@ -379,7 +383,7 @@ def _event_number(text: str | None) -> int:
 
 async def post_session(request: Request, body: SessionRequest) -> Response:
     """Keep the access token in a cookie that scripts can't read."""
-    token = _rooms(request).settings.token
+    token = _services(request).settings.token
     if token is not None and not token_matches(body.token.encode("utf-8", "replace"), token):
         return JSONResponse({"detail": "that is not the token", "code": "token_required"}, 401)
     response = Response(status_code=204)

@@ -25,7 +25,7 @@ from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec.agent_spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from llm_agent_builder.user_code.gallery_needs import Need
-from llm_agent_builder.validation.text import fail, few_items, few_keys
+from llm_agent_builder.validation.text import few_items, few_keys, value_error
 from server.budgets.ledger import Caps
 from server.gateway.cassette import Cassette, parse_cassette
 from server.isolation.events import LeftOut, WrittenFile
@@ -279,7 +279,7 @@ def _check_replay(value: object) -> Cassette:
     try:
         return parse_cassette(value)
     except SpecError as error:
-        raise fail("cassette", error.problem) from None
+        raise value_error("cassette", error.problem) from None
 
 
 class ExecuteRequest(_Body):

@@ -20,7 +20,7 @@ _RETRY_AFTER_S = 2.0
 T = TypeVar("T")
 
 
-class ReadingRoom:
+class ParserPool:
     """Runs work on code from outside."""
 
     def __init__(self, threads: int = THREADS, admitted: int = ADMITTED_MAX) -> None:

@@ -24,10 +24,10 @@ from server.isolation.child.libc import as_user
 from server.isolation.child.run_program import FILE_SIZE, FULL
 from server.isolation.denial_messages import denied_message
 from server.isolation.engine import (
-    Ended,
     Engine,
-    Given,
-    Order,
+    ExitInfo,
+    GivenDescriptors,
+    LaunchOrder,
     Place,
     failure_in,
     new_job_file,
@@ -212,7 +212,7 @@ class SandboxRun:
         environment: Mapping[str, str] = {}
         if self._program.way_out is not None:
             environment = await self._way_out(self._program.way_out, place.listener())
-        order = Order(
+        order = LaunchOrder(
             program=f"{place.scratch}/{PROGRAM}",
             task=self._program.task,
             environment={
@@ -234,14 +234,14 @@ class SandboxRun:
         except TimeoutError:
             raise MachineryError("the run's way out could not be opened in time") from None
 
-    def _open_pipes(self) -> Given:
+    def _open_pipes(self) -> GivenDescriptors:
         with contextlib.ExitStack() as opened:
             stdout = self._open_pump("stdout", opened)
             stderr = self._open_pump("stderr", opened)
             self._mark, mark = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self._mark, False)
             opened.pop_all()  # from here on they are the place's
-            return Given(stdout, stderr, mark, self._job)
+            return GivenDescriptors(stdout, stderr, mark, self._job)
 
     def _open_pump(self, stream: StreamName, opened: contextlib.ExitStack) -> int:
         """Begin to read one of the streams; return the end that is to be written on."""
@@ -283,13 +283,13 @@ class SandboxRun:
             self._queue.put_nowait(LimitEvent(kind, message))
 
     async def _run(self, place: Place) -> None:
-        ended: Ended | MachineryError = MachineryError("the run was abandoned")
+        ended: ExitInfo | MachineryError = MachineryError("the run was abandoned")
         try:
             ended = await self._until_ended(place)
         finally:  # also when the event loop is being ended
             await carried_through(self._settle(place, ended))
 
-    async def _settle(self, place: Place, ended: Ended | MachineryError) -> None:
+    async def _settle(self, place: Place, ended: ExitInfo | MachineryError) -> None:
         """Leave nothing of the run, take what it left, and tell how it ended."""
         collected = Collected((), ())
         try:
@@ -319,7 +319,7 @@ class SandboxRun:
             self._close_files()
             self._let_go_of(place)
 
-    async def _until_ended(self, place: Place) -> Ended | MachineryError:
+    async def _until_ended(self, place: Place) -> ExitInfo | MachineryError:
         either: set[asyncio.Future[Any]] = {place.ended, self._stop}
         await asyncio.wait(
             either,
@@ -331,7 +331,7 @@ class SandboxRun:
             if error is None:
                 return place.ended.result()
             return error if isinstance(error, MachineryError) else MachineryError(str(error))
-        return Ended(limit=self._stop.result() if self._stop.done() else "wall")
+        return ExitInfo(limit=self._stop.result() if self._stop.done() else "wall")
 
     def _let_go_of(self, place: Place) -> None:
         """End the circles of references, or a run's output would wait for the collector."""
@@ -385,7 +385,7 @@ class SandboxRun:
 
     # ------------------------------------------------------------ the end
 
-    def _finish(self, ended: Ended | MachineryError, mark: bytes, collected: Collected) -> None:
+    def _finish(self, ended: ExitInfo | MachineryError, mark: bytes, collected: Collected) -> None:
         if isinstance(ended, MachineryError):
             failure = MachineryError(f"{ended}; {_NOT_ENDED}") if self.abandoned else ended
             self._queue.put_nowait(failure)
@@ -404,7 +404,7 @@ class SandboxRun:
             self._queue.put_nowait(DeniedEvent(denial.kind, denied_message(*denial)))
         self._queue.put_nowait(self._exit(status, code, reason, collected))
 
-    def _cause(self, ended: Ended, mark: bytes) -> str | None:
+    def _cause(self, ended: ExitInfo, mark: bytes) -> str | None:
         """Return the limit that ended the program, if one did."""
         if ended.limit is not None or ended.status is None:
             return ended.limit

@@ -1,4 +1,4 @@
-"""Puts the rooms of a server together, and takes them apart again."""
+"""Starts and stops the services of a server."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from server.isolation.tiers.probe import PRELOADED
 from server.local_model.service import NOTE, LocalModel
 from server.observability.metrics import RunMetrics
 from server.observability.tracing import Telemetry
-from server.parser_pool import ReadingRoom
+from server.parser_pool import ParserPool
 from server.runs.backends import Backend, Backends, providers_in
-from server.runs.manager import Runs
+from server.runs.manager import RunManager
 from server.runs.sdk_imports import imported
 from server.sandbox import Sandbox
 from server.settings import KeySource, Settings
@@ -41,7 +41,7 @@ _MOST_READY = 8
 
 
 @dataclass(slots=True)
-class Rooms:
+class Services:
     """What a running server is made of."""
 
     settings: Settings
@@ -51,13 +51,13 @@ class Rooms:
     sandbox: Sandbox
     store: Store
     gateway: Gateway
-    runs: Runs
-    reading: ReadingRoom
+    runs: RunManager
+    reading: ParserPool
     daily: DailyBudget
 
 
 @asynccontextmanager
-async def open_rooms(
+async def open_services(
     settings: Settings,
     keys: KeySource,
     registry: CollectorRegistry,
@@ -66,8 +66,8 @@ async def open_rooms(
     refresh: bool = True,
     only_for: str | None = None,
     closing: Closing | None = None,
-) -> AsyncIterator[Rooms]:
-    """Build the rooms, and leave nothing of them behind.
+) -> AsyncIterator[Services]:
+    """Start the services; stop them all at the end.
 
     `spend_store` is where the day's spending is kept, if not beside the runs. With `refresh`, the
     providers are asked for their models in the background. `only_for` is the code of the one
@@ -114,7 +114,7 @@ async def open_rooms(
         then_close("the day's spending", lambda: write_down(daily))
         stack.callback(threads.hurry)
         await asyncio.to_thread(_warm_up_sandbox, sandbox)
-        runs = Runs(
+        runs = RunManager(
             sandbox=sandbox,
             gateway=gateway,
             backends=Backends(settings, keys, local_model),
@@ -141,9 +141,9 @@ async def open_rooms(
         if refresh:
             background.append(asyncio.create_task(catalog.run()))
         then_close("the work in the background", lambda: _cancelled(background))
-        reading = ReadingRoom()
+        reading = ParserPool()
         stack.callback(reading.close)
-        yield Rooms(
+        yield Services(
             settings, keys, catalog, local_model, sandbox, store, gateway, runs, reading, daily
         )
 

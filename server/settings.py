@@ -21,14 +21,14 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llm_agent_builder.catalog.extra import (
-    Endpoint,
     ExtraModel,
+    ModelServer,
     parse_endpoints,
     parse_models,
 )
 from llm_agent_builder.errors import SettingsError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.validation.messages import said_of
+from llm_agent_builder.validation.messages import describe_error
 from llm_agent_builder.validation.suggestions import nearest
 
 PREFIX = "AGENT_BUILDER_"
@@ -252,7 +252,7 @@ class Settings(BaseSettings):
         description="Models to list besides those that are known, comma separated: "
         "PROVIDER:MODEL-ID[=LABEL][@BASE-URL].",
     )
-    model_servers: Annotated[tuple[Endpoint, ...], NoDecode] = Field(
+    model_servers: Annotated[tuple[ModelServer, ...], NoDecode] = Field(
         default=(),
         description="Servers of your own (Ollama, vLLM, llama.cpp, Inference Endpoints), comma "
         "separated: BASE-URL, then perhaps the variable that holds its key.",
@@ -327,7 +327,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
-        raise SettingsError(f"{name}: {said_of(first)}") from None
+        raise SettingsError(f"{name}: {describe_error(first)}") from None
     return settings
 
 
@@ -396,6 +396,6 @@ class KeySource:
         return self._from_file
 
 
-def server_key(server: Endpoint, keys: KeySource) -> Secret | None:
+def server_key(server: ModelServer, keys: KeySource) -> Secret | None:
     """Return the key for a server of the user's own: empty where it needs none, None if missing."""
     return keys.variable(server.key_variable) if server.key_variable else Secret("")

@@ -34,7 +34,7 @@ class ExtraModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ModelServer:
     """A server of the user's own that speaks OpenAI's protocol, as vLLM and Ollama do."""
 
     base_url: str
@@ -87,18 +87,18 @@ def _split_base_url(rest: str) -> tuple[str, str | None]:
     return rest[: found.start()], check_base_url(rest[found.end() :])
 
 
-def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
+def parse_endpoints(text: str) -> tuple[ModelServer, ...]:
     """Return the servers that a setting names.
 
     Raises:
         ValueError: one isn't written as it should be; says which, and how.
 
     """
-    found: dict[str, Endpoint] = {}
+    found: dict[str, ModelServer] = {}
     for part in _parts(text):
         url, *more = part.split()
         if len(more) > 1 or any(not _VARIABLE.fullmatch(name) for name in more):
             raise ValueError("a server is BASE-URL, then perhaps the variable that holds its key")
         base_url = check_base_url(url)
-        found[base_url] = Endpoint(base_url, more[0] if more else None)
+        found[base_url] = ModelServer(base_url, more[0] if more else None)
     return tuple(found.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llm_agent_builder.reading.line_matching import Effort, matching_blocks
+from llm_agent_builder.reading.line_matching import CompareBudget, matching_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Stretch:
 
 
 def merge_lines(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: Effort
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: CompareBudget
 ) -> tuple[list[int | str], list[Clash]]:
     """Return the merged lines and where both changed the same ones.
 
@@ -48,7 +48,7 @@ def merge_lines(
 
 
 def _stretches(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: Effort
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: CompareBudget
 ) -> Iterator[Stretch]:
     """Yield all lines in stretches: by turns changed by somebody, and common to all."""
     base_at = ours_at = theirs_at = 0
@@ -59,7 +59,7 @@ def _stretches(
 
 
 def _common(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: Effort
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: CompareBudget
 ) -> Iterator[tuple[int, int, int, int]]:
     """Yield the lines that all three have: where in each, and how many; the last is empty."""
     in_ours = matching_blocks(base, ours, effort)

@@ -17,7 +17,7 @@ from llm_agent_builder.editing.merge_checks import check_names
 from llm_agent_builder.editing.renaming import rename_class, rename_file
 from llm_agent_builder.editing.value_spans import own_ends, replace_value
 from llm_agent_builder.errors import Conflict, MergeConflictError, NotOursError
-from llm_agent_builder.reading.line_matching import Effort
+from llm_agent_builder.reading.line_matching import CompareBudget
 from llm_agent_builder.reading.literal_values import NotLiteralError, literal_value
 from llm_agent_builder.reading.parts import Part, PartedFile, part_file
 from llm_agent_builder.reading.read_agent import Reading, read_agent
@@ -111,7 +111,7 @@ class _Merge:
         self.theirs = {part.key: part for part in theirs.parts}
         self.conflicts: list[Conflict] = []
         self.newline = ours.source.newline
-        self.effort = Effort()
+        self.effort = CompareBudget()
 
     def run(self) -> str:
         """Return the merged file."""

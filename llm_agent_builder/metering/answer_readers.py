@@ -1,7 +1,7 @@
 """Reads a provider's answer on its way through, in pieces of any size, without parsing the whole.
 
-What it finds is in `Seen`: usage, model, stop reasons, errors, and how much text a stream has
-written. Nothing in an answer raises; what can't be read leaves the usage unknown.
+What it finds is in `AnswerFacts`: usage, model, stop reasons, errors, and how much text a stream
+has written. Nothing in an answer raises; what can't be read leaves the usage unknown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_REASONS = 200
 
 
 @dataclass(slots=True)
-class Seen:
+class AnswerFacts:
     """What has been read of an answer so far; None: the answer hasn't said."""
 
     count: UsageCount = field(default_factory=UsageCount)
@@ -78,7 +78,7 @@ class _JsonReader:
     )
 
     def __init__(self, count: UsageCount) -> None:
-        self.seen = Seen(count)
+        self.seen = AnswerFacts(count)
         # Number by number, so that one that comes twice counts as the larger.
         places = {("usage", *place) for place in count.places()}
         self._picker = JsonPicker(self.WANTED | places)
@@ -119,7 +119,7 @@ class _StreamReader:
     """Reads an answer that is a stream of server-sent events, each a JSON object."""
 
     def __init__(self, count: UsageCount, *, count_text: bool) -> None:
-        self.seen = Seen(count)
+        self.seen = AnswerFacts(count)
         self._text = StreamText() if count_text else None
         self._is_doubled = False
         """Whether the present event names something twice."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_agent_builder.reading.line_matching import Effort, matching_blocks
+from llm_agent_builder.reading.line_matching import CompareBudget, matching_blocks
 from llm_agent_builder.reading.parts import Part
 
 Kind = Literal["added", "changed", "removed"]
@@ -30,7 +30,7 @@ def find_edits(built: Sequence[Part], edited: Sequence[Part]) -> Iterator[Edit]:
     """Yield what was edited, in the order of the edited file."""
     originals = {part.key: part for part in built}
     kept = {part.key for part in edited}
-    effort = Effort()
+    effort = CompareBudget()
     removed = _removed(built, edited, kept)
     for part in edited:
         yield from removed.pop(part.key, ())
@@ -61,7 +61,7 @@ def _added(part: Part) -> Iterator[Edit]:
     yield from _edit("added", part, 0, len(part.lines))
 
 
-def _changed(original: Part, part: Part, effort: Effort) -> Iterator[Edit]:
+def _changed(original: Part, part: Part, effort: CompareBudget) -> Iterator[Edit]:
     before, at = 0, 0
     for first, second, size in matching_blocks(original.lines, part.lines, effort):
         if at < second:

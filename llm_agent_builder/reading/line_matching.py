@@ -13,7 +13,7 @@ Block = tuple[int, int, int]
 
 
 @dataclass(slots=True)
-class Effort:
+class CompareBudget:
     """What close comparisons of one file may cost in all, in pairs of lines looked at."""
 
     left: int = 8_000_000
@@ -33,7 +33,9 @@ class Effort:
         return True
 
 
-def matching_blocks(first: Sequence[str], second: Sequence[str], effort: Effort) -> list[Block]:
+def matching_blocks(
+    first: Sequence[str], second: Sequence[str], effort: CompareBudget
+) -> list[Block]:
     """Return the lines that two texts have in common, in order; the last block is empty.
 
     What may not be compared closely is matched by the lines that stand once in either text.

@@ -26,7 +26,7 @@ _BELOW = frozenset({"ANSWER_SCHEMA", "TOOLS", "connect", "mcp_tools", "find_toke
 
 
 @dataclass(slots=True)
-class FileCode:
+class FoundCode:
     """The code that could be read as fields, and sentences about what could not."""
 
     answer: str | None = None
@@ -34,9 +34,9 @@ class FileCode:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_code(file: PartedFile) -> FileCode:
+def read_code(file: PartedFile) -> FoundCode:
     """Return the answer's type and the tools of an agent file."""
-    found = FileCode()
+    found = FoundCode()
     reader = _Reader(file)
     answer = _answer_class(file)
     start = 0
@@ -67,7 +67,7 @@ def _answer_class(file: PartedFile) -> str | None:
     return None
 
 
-def _tool_names(file: PartedFile, found: FileCode) -> Iterator[str]:
+def _tool_names(file: PartedFile, found: FoundCode) -> Iterator[str]:
     for node in file.source.tree.body:
         if "TOOLS" not in names_of(node):
             continue
@@ -122,7 +122,7 @@ class _Reader:
 
     def read(
         self,
-        found: FileCode,
+        found: FoundCode,
         field_name: str,
         places: range,
         main: int,

@@ -24,7 +24,7 @@ from llm_agent_builder.user_code.imports import import_block
 
 
 @dataclass(frozen=True, slots=True)
-class FileCode:
+class RenderedCode:
     """A user's code as it stands in a file, and the names that the file calls it by."""
 
     imports: tuple[tuple[str, ...], ...] = ()
@@ -51,7 +51,7 @@ def _environment() -> Environment:
 
 
 def render(
-    spec: AgentSpec, features: Features, code: FileCode, class_name: str, filename: str
+    spec: AgentSpec, features: Features, code: RenderedCode, class_name: str, filename: str
 ) -> str:
     """Return the text of an agent file. The caller checks its shape."""
     provider = PROVIDERS[features.provider]
@@ -116,7 +116,7 @@ def _requirements(features: Features) -> Mapping[str, str]:
     return {"requirements": f"[{', '.join(quoted)}]"}
 
 
-def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
+def _phrases(features: Features, code: RenderedCode) -> dict[str, Any]:
     """Return what the templates say in several places, put together once."""
     anthropic = features.provider is ProviderEnum.ANTHROPIC
     beta = "Beta" if features.loops else ""
@@ -139,7 +139,7 @@ def _phrases(features: Features, code: FileCode) -> dict[str, Any]:
     }
 
 
-def tool_calls(features: Features, code: FileCode) -> list[str]:
+def tool_calls(features: Features, code: RenderedCode) -> list[str]:
     """Return the items of a file's TOOLS."""
     anthropic = features.provider is ProviderEnum.ANTHROPIC
     return [f"{'beta_tool' if anthropic else 'as_tool'}({name})" for name in code.tools]

@@ -20,7 +20,7 @@ from llm_agent_builder.errors import TemplateError
 from llm_agent_builder.python_source.literals import number_value
 from llm_agent_builder.python_source.syntax_trees import syntax_tree
 from llm_agent_builder.rendering.features import Features
-from llm_agent_builder.rendering.render import FileCode, base_url_of, render
+from llm_agent_builder.rendering.render import RenderedCode, base_url_of, render
 from llm_agent_builder.spec.agent_spec import AgentSpec, McpServer
 
 _MARK = "_mark"
@@ -36,7 +36,7 @@ class Made:
     source: str
     spec: AgentSpec
     features: Features
-    code: FileCode
+    code: RenderedCode
     class_name: str
     filename: str
 
@@ -91,7 +91,9 @@ def _without_user_code(made: Made) -> Made:
 
 
 @lru_cache(maxsize=512)
-def _reference_text(features: Features, code: FileCode, class_name: str, filename: str) -> bytes:
+def _reference_text(
+    features: Features, code: RenderedCode, class_name: str, filename: str
+) -> bytes:
     spec = _reference_spec(features)
     return render(spec, features, code, class_name, filename).encode()
 
@@ -101,7 +103,7 @@ def _reference(features: Features) -> _Reference:
     has_code = features.tools or features.answer
     tools = (_TOOL,) if features.tools else ()
     answer = _ANSWER if features.answer else ""
-    code = FileCode(bodies=(_MARK,) if has_code else (), tools=tools, answer=answer)
+    code = RenderedCode(bodies=(_MARK,) if has_code else (), tools=tools, answer=answer)
     source = _reference_text(features, code, _CLASS, _FILENAME)
     imports, body = _parted(syntax_tree(source))
     values = _values(_reference_spec(features))

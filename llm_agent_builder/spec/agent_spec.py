@@ -32,7 +32,7 @@ from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.base_urls import URL_MAX_CHARS, check_base_url
-from llm_agent_builder.validation.messages import said_of
+from llm_agent_builder.validation.messages import describe_error
 from llm_agent_builder.validation.text import (
     MODEL_MAX_CHARS,
     NAME_MAX_CHARS,
@@ -41,11 +41,11 @@ from llm_agent_builder.validation.text import (
     ModelText,
     NameText,
     check_text,
-    fail,
     few_items,
     few_keys,
     text_schema,
     utf8_length,
+    value_error,
 )
 
 __all__ = [
@@ -89,7 +89,7 @@ def _check_url(value: object) -> str:
     try:
         return check_base_url(check_text(value))
     except ValueError as error:
-        raise fail("base_url", str(error)) from None
+        raise value_error("base_url", str(error)) from None
 
 
 _Stop = Annotated[str, PlainValidator(_check_stop), text_schema("Stop", _STOP_MAX_BYTES)]
@@ -208,7 +208,9 @@ class AgentSpec(BaseModel):
     @classmethod
     def _check_server(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("provider") is ProviderEnum.ANTHROPIC:
-            raise fail("base_url", "is for huggingface agents, whose SDK speaks OpenAI's protocol")
+            raise value_error(
+                "base_url", "is for huggingface agents, whose SDK speaks OpenAI's protocol"
+            )
         return value
 
     @field_validator("thinking", "effort", "cache_prompt")
@@ -217,14 +219,14 @@ class AgentSpec(BaseModel):
         provider = info.data.get("provider")
         if value and provider and info.field_name not in PROVIDERS[provider].choices:
             label = PROVIDERS[provider].label
-            raise fail("not_offered", f"{label}'s API has no such choice; leave it out")
+            raise value_error("not_offered", f"{label}'s API has no such choice; leave it out")
         return value
 
     @field_validator("answer")
     @classmethod
     def _check_whole(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("stream"):
-            raise fail(
+            raise value_error(
                 "answer_stream",
                 "is printed when it is whole and valid; turn stream off, or leave the answer's "
                 "type out",
@@ -235,16 +237,18 @@ class AgentSpec(BaseModel):
     @classmethod
     def _check_stops(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if len(set(value)) < len(value):
-            raise fail("stop_twice", "names a text twice")
+            raise value_error("stop_twice", "names a text twice")
         if value and info.data.get("answer") is not None:
-            raise fail("stop_answer", "would cut a typed answer off; leave one of the two out")
+            raise value_error(
+                "stop_answer", "would cut a typed answer off; leave one of the two out"
+            )
         return value
 
     @field_validator("mcp_servers")
     @classmethod
     def _check_servers(cls, value: tuple[McpServer, ...]) -> tuple[McpServer, ...]:
         if len({server.name for server in value}) < len(value):
-            raise fail("mcp_twice", "has two servers of one name")
+            raise value_error("mcp_twice", "has two servers of one name")
         return value
 
     @field_validator("max_turns", "token_budget")
@@ -253,7 +257,7 @@ class AgentSpec(BaseModel):
         default = cls.model_fields[str(info.field_name)].default
         has_tools = info.data.get("tools", True) or info.data.get("mcp_servers", True)
         if value != default and not has_tools:
-            raise fail(
+            raise value_error(
                 "no_turns",
                 "is for agents with tools or MCP servers; without, a task is one call, which "
                 "max_tokens bounds: leave it out",
@@ -277,7 +281,7 @@ class AgentSpec(BaseModel):
             return self
         position, problem = clash
         place = ("tools", position, "code") if position < len(self.tools) else ("answer",)
-        error = InitErrorDetails(type=fail("clash", problem), loc=place, input=None)
+        error = InitErrorDetails(type=value_error("clash", problem), loc=place, input=None)
         raise ValidationError.from_exception_data("AgentSpec", [error])
 
     @property
@@ -297,7 +301,7 @@ def make_spec(values: Mapping[str, Any]) -> AgentSpec:
         return AgentSpec.model_validate(values)
     except ValidationError as error:
         problems = [
-            (".".join(map(str, problem["loc"])), said_of(problem, AgentSpec))
+            (".".join(map(str, problem["loc"])), describe_error(problem, AgentSpec))
             for problem in error.errors(include_url=False)
         ]
     (field, first), *rest = problems

@@ -20,12 +20,12 @@ from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.text import (
     check_line,
     check_text,
-    fail,
     few_items,
     few_keys,
     require_text,
     text_schema,
     utf8_length,
+    value_error,
 )
 
 TOOLS_MAX = 16
@@ -41,7 +41,7 @@ def _check_tool(value: object) -> str:
     try:
         return parse_tool(require_text(value)).source
     except CodeProblem as problem:
-        raise fail("code", str(problem)) from None
+        raise value_error("code", str(problem)) from None
 
 
 def check_answer(value: object) -> str:
@@ -52,10 +52,10 @@ def check_answer(value: object) -> str:
     try:
         code = parse_answer(_read_answer(value))
     except (CodeProblem, SchemaProblem) as problem:
-        raise fail("code", str(problem)) from None
+        raise value_error("code", str(problem)) from None
     if columns(code.class_name) > CLASS_MAX_COLUMNS:
         message = f"{code.class_name} is too long a name: {CLASS_MAX_COLUMNS} letters at most"
-        raise fail("code", message)
+        raise value_error("code", message)
     return code.source
 
 
@@ -68,7 +68,7 @@ def _read_answer(value: object) -> str | Mapping[str, Any]:
     try:
         schema = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise fail("json", f"is not JSON: {error}") from None
+        raise value_error("json", f"is not JSON: {error}") from None
     assert isinstance(schema, dict)  # it begins with a brace
     return schema
 
@@ -84,19 +84,19 @@ def _gallery_code(id_: object) -> str:
     try:
         return gallery_tool(str(id_)).code
     except SpecError as error:
-        raise fail("gallery", error.problem) from None
+        raise value_error("gallery", error.problem) from None
 
 
 def check_tools_size(tools: object) -> object:
     """Return tools as they are given, unless all of them would take long to parse."""
     if isinstance(tools, (list, tuple)):
         if len(tools) > TOOLS_MAX:
-            raise fail("tools_count", f"are {len(tools):,}; at most {TOOLS_MAX} are allowed")
+            raise value_error("tools_count", f"are {len(tools):,}; at most {TOOLS_MAX} are allowed")
         codes = [each.get("code") if isinstance(each, Mapping) else each for each in tools]
         size = sum(utf8_length(code) for code in codes if isinstance(code, str))
         if size > CODE_MAX_BYTES:
             message = f"have {size:,} bytes of code; at most {CODE_MAX_BYTES:,} are allowed in all"
-            raise fail("tools_size", message)
+            raise value_error("tools_size", message)
     return tools
 
 
@@ -130,7 +130,7 @@ class ToolSpec(_Part):
 def _check_mcp_name(value: object) -> str:
     name = check_line(value, MCP_NAME_MAX_CHARS)
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise fail("mcp_name", "may hold letters without accents, digits, - and _ only")
+        raise value_error("mcp_name", "may hold letters without accents, digits, - and _ only")
     return name
 
 
@@ -141,7 +141,9 @@ def _check_argument(value: object) -> str:
 def _check_variable(value: object) -> str:
     name = check_line(value, MCP_NAME_MAX_CHARS * 2)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise fail("variable", "should be the name of an environment variable, without its value")
+        raise value_error(
+            "variable", "should be the name of an environment variable, without its value"
+        )
     return name
 
 
@@ -153,9 +155,11 @@ def _check_url(value: object) -> str:
     except ValueError:  # a port that isn't one, say
         usable = None
     if not usable or not url.isascii() or " " in url:
-        raise fail("url", "should be a URL such as https://example.com/mcp")
+        raise value_error("url", "should be a URL such as https://example.com/mcp")
     if parts.username is not None or parts.password is not None:
-        raise fail("url", "must not hold a user name or a password: the file would show them")
+        raise value_error(
+            "url", "must not hold a user name or a password: the file would show them"
+        )
     return url
 
 
@@ -187,9 +191,11 @@ class McpServer(_Part):
     @model_validator(mode="after")
     def _check_way(self) -> McpServer:
         if bool(self.command) == (self.url is not None):
-            raise fail("mcp_way", "needs either a command or a url")
+            raise value_error("mcp_way", "needs either a command or a url")
         if self.env and not self.command:
-            raise fail("mcp_env", "env is for a command; a server at a url has its own environment")
+            raise value_error(
+                "mcp_env", "env is for a command; a server at a url has its own environment"
+            )
         if len(set(self.env)) < len(self.env):
-            raise fail("mcp_env", "env names a variable twice")
+            raise value_error("mcp_env", "env names a variable twice")
         return self

@@ -41,7 +41,7 @@ _BOUNDED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def said_of(problem: ErrorDetails, model: object = None, inside: int = 0) -> str:
+def describe_error(problem: ErrorDetails, model: object = None, inside: int = 0) -> str:
     """Return what is wrong with a value, without the value.
 
     Of an unknown key the fields of `model` are named; its own place begins behind the first

@@ -18,7 +18,7 @@ TEXT_MAX_BYTES = 100 * 1024
 _MESSAGE_MAX_CHARS = 2000
 
 
-def fail(code: str, message: str) -> PydanticCustomError:
+def value_error(code: str, message: str) -> PydanticCustomError:
     """Return the error to raise for a value; `message` is said to a user, cut off if very long."""
     # Braces would be read as placeholders by PydanticCustomError, and surrogates are refused.
     plain = message[:_MESSAGE_MAX_CHARS].encode("utf-8", "backslashreplace").decode()
@@ -28,7 +28,9 @@ def fail(code: str, message: str) -> PydanticCustomError:
 def few_keys(value: object) -> object:
     """Return a value as it is, unless it has so many keys that telling each would take long."""
     if isinstance(value, Mapping) and len(value) > KEYS_MAX:
-        raise fail("too_many_keys", f"has {len(value):,} keys; none has more than {KEYS_MAX}")
+        raise value_error(
+            "too_many_keys", f"has {len(value):,} keys; none has more than {KEYS_MAX}"
+        )
     return value
 
 
@@ -37,7 +39,7 @@ def few_items(most: int) -> BeforeValidator:
 
     def check(value: object) -> object:
         if isinstance(value, (list, tuple)) and len(value) > most:
-            raise fail("too_many_items", f"has too many items; at most {most} are allowed")
+            raise value_error("too_many_items", f"has too many items; at most {most} are allowed")
         return value
 
     return BeforeValidator(check)
@@ -46,9 +48,9 @@ def few_items(most: int) -> BeforeValidator:
 def require_text(value: object) -> str:
     """Return `value` if it is text and not blank."""
     if not isinstance(value, str):
-        raise fail("string_type", "should be text")
+        raise value_error("string_type", "should be text")
     if not value.strip():
-        raise fail("blank", "must not be blank")
+        raise value_error("blank", "must not be blank")
     return value
 
 
@@ -61,7 +63,7 @@ def check_text(value: object, longest: int = TEXT_MAX_BYTES) -> str:
     """Return `value` if it is text of at most `longest` bytes."""
     text = require_text(value)
     if (size := utf8_length(text)) > longest:
-        raise fail("too_long", f"is {size:,} bytes long; at most {longest:,} are allowed")
+        raise value_error("too_long", f"is {size:,} bytes long; at most {longest:,} are allowed")
     return text
 
 
@@ -69,10 +71,12 @@ def check_line(value: object, longest: int) -> str:
     """Return `value` if it is one line of at most `longest` characters."""
     line = require_text(value)
     if len(line) > longest:
-        raise fail("too_long", f"is {len(line):,} characters long; at most {longest} are allowed")
+        raise value_error(
+            "too_long", f"is {len(line):,} characters long; at most {longest} are allowed"
+        )
     for position, char in enumerate(line):
         if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}:
-            raise fail(
+            raise value_error(
                 "not_one_line",
                 f"must be one line of printable text; found U+{ord(char):04X} "
                 f"at character {position + 1}",

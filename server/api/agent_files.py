@@ -14,8 +14,8 @@ from llm_agent_builder.reading.read_agent import read_agent
 from llm_agent_builder.spec.agent_spec import AgentSpec
 from llm_agent_builder.spec.files import file_schema
 from server.models import CodeRequest, HandWritten, ImportRequest
-from server.parser_pool import ReadingRoom
-from server.services import Rooms
+from server.parser_pool import ParserPool
+from server.services import Services
 
 __all__ = ["add_agent_file_routes", "regenerated"]
 
@@ -27,9 +27,9 @@ def add_agent_file_routes(app: FastAPI) -> None:
     app.get("/api/spec-schema")(get_spec_schema)
 
 
-def _room(request: Request) -> ReadingRoom:
-    rooms: Rooms = request.app.state.rooms
-    return rooms.reading
+def _room(request: Request) -> ParserPool:
+    services: Services = request.app.state.services
+    return services.reading
 
 
 async def post_read(request: Request, body: CodeRequest) -> Response:
@@ -79,7 +79,7 @@ async def get_spec_schema() -> dict[str, Any]:
 
 
 async def regenerated(
-    room: ReadingRoom, base: str, spec: AgentSpec
+    room: ParserPool, base: str, spec: AgentSpec
 ) -> tuple[str, list[HandWritten]]:
     """Return a hand-edited file with the fields of `spec`, and its hand-written parts.
 

@@ -16,7 +16,7 @@ from llm_agent_builder.user_code.gallery_needs import needs_of
 from server.api.agent_files import regenerated
 from server.api.bodies import BoundedRoute
 from server.models import GenerateRequest, GenerateResponse, HandWritten
-from server.services import Rooms
+from server.services import Services
 
 __all__ = ["add_generate_route"]
 
@@ -66,12 +66,12 @@ async def post_generate(request: Request, body: GenerateRequest) -> GenerateResp
 
     409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
     """
-    rooms: Rooms = request.app.state.rooms
-    catalog = rooms.catalog.current()
+    services: Services = request.app.state.services
+    catalog = services.catalog.current()
     spec = checked_spec(body.spec(), catalog)
     kept: list[HandWritten] = []
     if body.base is not None:
-        code, kept = await regenerated(rooms.reading, body.base, spec)
+        code, kept = await regenerated(services.reading, body.base, spec)
     elif _is_quick(spec):
         code = AgentBuilder().build(spec)
     else:

@@ -11,7 +11,7 @@ from llm_agent_builder.providers import PROVIDERS
 from server.api.security import may_see_details
 from server.runs.backends import own_servers
 from server.sandbox import Sandbox
-from server.services import Rooms
+from server.services import Services
 
 __all__ = ["add_health_route"]
 
@@ -35,32 +35,32 @@ async def get_health(request: Request) -> JSONResponse:
 
     `status` is `ok` or `degraded` (200), or `failing` (503): no run can be started or kept.
     """
-    rooms: Rooms = request.app.state.rooms
+    services: Services = request.app.state.services
     problems = {
-        "store": await rooms.runs.store_problem(),
-        "sandbox": _sandbox_problem(rooms.sandbox),
-        "local_model": rooms.local_model.why_unavailable(),
-        "budget": rooms.daily.problem,
+        "store": await services.runs.store_problem(),
+        "sandbox": _sandbox_problem(services.sandbox),
+        "local_model": services.local_model.why_unavailable(),
+        "budget": services.daily.problem,
     }
-    status = _status(rooms, problems)
+    status = _status(services, problems)
     said = problems if may_see_details(request.scope) else _PLAIN
     components = {name: said[name] if problem else "ok" for name, problem in problems.items()}
     body = {"status": status, "components": components}
-    body["sandbox_tier"] = rooms.sandbox.report.tier
+    body["sandbox_tier"] = services.sandbox.report.tier
     return JSONResponse(body, 503 if status == "failing" else 200)
 
 
-def _status(rooms: Rooms, problems: Mapping[str, str | None]) -> str:
-    sandbox = rooms.sandbox
+def _status(services: Services, problems: Mapping[str, str | None]) -> str:
+    sandbox = services.sandbox
     if problems["store"] or not sandbox.report.available or sandbox.abandoned.full:
         return "failing"
-    no_model = problems["local_model"] and not _has_provider(rooms)
+    no_model = problems["local_model"] and not _has_provider(services)
     return "degraded" if problems["sandbox"] or problems["budget"] or no_model else "ok"
 
 
-def _has_provider(rooms: Rooms) -> bool:
+def _has_provider(services: Services) -> bool:
     """Return whether something else than the built-in model can answer runs."""
-    return any(rooms.keys.key(id_) for id_ in PROVIDERS) or bool(own_servers(rooms.settings))
+    return any(services.keys.key(id_) for id_ in PROVIDERS) or bool(own_servers(services.settings))
 
 
 def _sandbox_problem(sandbox: Sandbox) -> str | None:

@@ -14,9 +14,9 @@ from server.api.bodies import BoundedRoute, forget_body
 from server.api.execute_answer import execute_answer
 from server.gateway.cassette import parse_cassette
 from server.models import ExecuteRequest, ExecuteResponse, RunAccepted
-from server.runs.manager import Runs
+from server.runs.manager import RunManager
 from server.runs.run import Run
-from server.services import Rooms
+from server.services import Services
 
 __all__ = ["add_run_routes"]
 
@@ -48,9 +48,9 @@ class _WithCassette(BoundedRoute):
             value["replay"] = await asyncio.to_thread(parse_cassette, value["replay"])
 
 
-def _runs(request: Request) -> Runs:
-    rooms: Rooms = request.app.state.rooms
-    return rooms.runs
+def _runs(request: Request) -> RunManager:
+    services: Services = request.app.state.services
+    return services.runs
 
 
 async def post_execute(request: Request, body: ExecuteRequest) -> Response:
@@ -65,14 +65,14 @@ async def post_execute(request: Request, body: ExecuteRequest) -> Response:
 
 
 async def _admit(request: Request, body: ExecuteRequest) -> Run:
-    rooms: Rooms = request.app.state.rooms
-    options = body.options(rooms.settings)
+    services: Services = request.app.state.services
+    options = body.options(services.settings)
     forget_body(request)
     limits = body.limits.limits()
-    return await rooms.runs.admit(body.code, body.task, body.backend, limits, options)
+    return await services.runs.admit(body.code, body.task, body.backend, limits, options)
 
 
-async def _wait_while_connected(request: Request, runs: Runs, run: Run) -> None:
+async def _wait_while_connected(request: Request, runs: RunManager, run: Run) -> None:
     async def wait_for_disconnect() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass

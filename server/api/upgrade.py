@@ -14,7 +14,7 @@ from llm_agent_builder.catalog.model import is_line
 from llm_agent_builder.editing.upgrade import find_upgrade
 from llm_agent_builder.validation.text import MODEL_MAX_CHARS, ModelText
 from server.models import CodeRequest
-from server.services import Rooms
+from server.services import Services
 
 __all__ = ["UpgradeRequest", "add_upgrade_route"]
 
@@ -49,9 +49,9 @@ async def post_upgrade(request: Request, body: UpgradeRequest) -> JSONResponse:
     problems, diff, code}]}`; with `to`, to that model alone. Where the model is no plain literal,
     422 `not_ours` says so.
     """
-    rooms: Rooms = request.app.state.rooms
-    catalog = rooms.catalog.current()
-    found = await rooms.reading.run(
+    services: Services = request.app.state.services
+    catalog = services.catalog.current()
+    found = await services.reading.run(
         lambda: find_upgrade(body.code, catalog, filename=body.filename, to=body.to)
     )
     content: dict[str, Any] = asdict(found)

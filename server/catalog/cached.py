@@ -61,7 +61,7 @@ class _Made:
     models: Mapping[ProviderEnum, str]
 
 
-class KeptCatalog:
+class CachedCatalog:
     """The catalog by what was kept."""
 
     def __init__(

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from server.catalog.cached import KeptCatalog, SourceState, answer_of, today_utc
+from server.catalog.cached import CachedCatalog, SourceState, answer_of, today_utc
 from server.catalog.fetch import ListFailedError, fetch_list
 from server.catalog.list_cache import CacheError, KeptList
 from server.net.upstreams import Pools
@@ -31,7 +31,7 @@ _CONNECT_S = 10.0
 _log = logging.getLogger(__name__)
 
 
-class LiveCatalog(KeptCatalog):
+class LiveCatalog(CachedCatalog):
     """The catalog as it stands now."""
 
     def __init__(

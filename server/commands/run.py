@@ -1,4 +1,4 @@
-"""The command run: one program in the sandbox, with rooms of its own."""
+"""The command run: one program in the sandbox, with services of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from llm_agent_builder.errors import MachineryError, NotOursError, SpecError
 from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, read_json
 from llm_agent_builder.reading.constants import example_task
 from llm_agent_builder.reading.source import read_source
-from llm_agent_builder.validation.messages import said_of
+from llm_agent_builder.validation.messages import describe_error
 from server.commands.run_files import read_files, save_files
 from server.commands.terminal import RunScreen
 from server.gateway.cassette import MOST_BYTES
@@ -30,7 +30,7 @@ from server.limits import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
 from server.runs.backends import base_url_in, own_servers, providers_in
 from server.runs.run import Run
-from server.services import Rooms, open_rooms
+from server.services import Services, open_services
 from server.settings import PREFIX, KeySource, Settings, load_settings, unknown_variables
 from server.storage.store import Store
 
@@ -180,7 +180,7 @@ def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         option = _OPTIONS.get(str(first["loc"][0]), str(first["loc"][0]))
-        raise click.UsageError(f"{option}: {said_of(first)}") from None
+        raise click.UsageError(f"{option}: {describe_error(first)}") from None
 
 
 async def _run_once(
@@ -191,7 +191,7 @@ async def _run_once(
     screen: RunScreen,
     ending: Ending,
 ) -> tuple[int, Collected]:
-    """Run one program with rooms of its own, in a data folder that goes with it."""
+    """Run one program with services of its own, in a data folder that goes with it."""
     try:
         options = replace(request.options(settings), files=files)
     except SpecError as error:
@@ -204,7 +204,7 @@ async def _run_once(
         own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
         admitted: Run | None = None
         try:
-            async with open_rooms(
+            async with open_services(
                 own,
                 KeySource(),
                 CollectorRegistry(),
@@ -212,12 +212,12 @@ async def _run_once(
                 refresh=False,
                 only_for=request.code,
                 closing=Closing(ending.left),
-            ) as rooms:
+            ) as services:
                 limits = request.limits.limits()
-                admitted = await rooms.runs.admit(
+                admitted = await services.runs.admit(
                     request.code, request.task, request.backend, limits, options
                 )
-                code = await _show(screen, rooms, admitted, request.backend)
+                code = await _show(screen, services, admitted, request.backend)
         except asyncio.CancelledError:  # Ctrl-C: what was recorded by then is paid for
             if record is not None and admitted is not None:
                 _write_cut_cassette(record, admitted)
@@ -267,10 +267,10 @@ def _write_cut_cassette(file: Path, admitted: Run) -> None:
 _NOTED = {"limit": "reached", "denied": "denied"}
 
 
-async def _show(screen: RunScreen, rooms: Rooms, admitted: Run, choice: str) -> int:
-    _show_who(screen, rooms, admitted, choice)
+async def _show(screen: RunScreen, services: Services, admitted: Run, choice: str) -> int:
+    _show_who(screen, services, admitted, choice)
     notes: list[str] = []
-    async for _, kind, data in rooms.runs.events(admitted.id):
+    async for _, kind, data in services.runs.events(admitted.id):
         if kind == "output":
             screen.write(data["stream"], data["text"])
         elif kind == "started":
@@ -284,11 +284,11 @@ async def _show(screen: RunScreen, rooms: Rooms, admitted: Run, choice: str) -> 
     return _show_end(screen, admitted)
 
 
-def _show_who(screen: RunScreen, rooms: Rooms, admitted: Run, choice: str) -> None:
+def _show_who(screen: RunScreen, services: Services, admitted: Run, choice: str) -> None:
     if not providers_in(admitted.code):
         return
-    screen.say(f"{admitted.backend}: {_who(rooms, admitted)}")
-    if unlisted := _unlisted(rooms, admitted, choice):
+    screen.say(f"{admitted.backend}: {_who(services, admitted)}")
+    if unlisted := _unlisted(services, admitted, choice):
         screen.say(unlisted)
 
 
@@ -319,20 +319,20 @@ def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> st
     return "; ".join(words)
 
 
-def _who(rooms: Rooms, admitted: Run) -> str:
+def _who(services: Services, admitted: Run) -> str:
     if admitted.backend == "replay":
         return "a recording"
     if admitted.backend == "local":
-        return f"built-in model {rooms.local_model.label}"
+        return f"built-in model {services.local_model.label}"
     base_url = base_url_in(admitted.code)
     return f"your server {base_url}" if base_url else "your key"
 
 
-def _unlisted(rooms: Rooms, admitted: Run, choice: str) -> str | None:
+def _unlisted(services: Services, admitted: Run, choice: str) -> str | None:
     """Return why the built-in model answers in place of the file's own server, if it does."""
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None
-    if base_url not in own_servers(rooms.settings):
+    if base_url not in own_servers(services.settings):
         return f"its server {base_url} is not in {PREFIX}MODEL_SERVERS; the built-in model answers"
     return f"the key of its server {base_url} is not set; the built-in model answers"

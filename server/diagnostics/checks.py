@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from llm_agent_builder.catalog.extra import Endpoint
+from llm_agent_builder.catalog.extra import ModelServer
 from llm_agent_builder.errors import MachineryError, StoreError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.catalog.fetch import ListFailedError, fetch_list
@@ -57,7 +57,7 @@ async def server_problems(settings: Settings, keys: KeySource) -> dict[str, str 
     return {server.base_url: problem for server, problem in zip(servers, problems, strict=True)}
 
 
-async def _server_problem(pools: Pools, server: Endpoint, keys: KeySource) -> str | None:
+async def _server_problem(pools: Pools, server: ModelServer, keys: KeySource) -> str | None:
     key = server_key(server, keys)
     if key is None:
         return f"set {server.key_variable}, its key, in the environment or .env"

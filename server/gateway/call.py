@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from llm_agent_builder.metering.answer_readers import Seen
+from llm_agent_builder.metering.answer_readers import AnswerFacts
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 
 ModelCall = dict[str, Any]
@@ -78,7 +78,7 @@ class Call:
     body_bytes: int = 0
     sent: bool = False
     """Whether the request has begun to go out."""
-    seen: Seen = field(default_factory=Seen)
+    seen: AnswerFacts = field(default_factory=AnswerFacts)
     cost_usd: Decimal | None = None
     unpriced: bool = False
     """Whether it may have cost money, and it isn't known how much."""

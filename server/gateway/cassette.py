@@ -25,8 +25,8 @@ from pydantic import (
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.json_input.limits import JsonLimits
 from llm_agent_builder.providers import ProviderEnum
-from llm_agent_builder.validation.messages import said_of
-from llm_agent_builder.validation.text import fail, few_items, few_keys
+from llm_agent_builder.validation.messages import describe_error
+from llm_agent_builder.validation.text import few_items, few_keys, value_error
 from server.gateway.call import ROUTES
 
 FORMAT = 1
@@ -65,11 +65,13 @@ class _Part(BaseModel):
 
 def _check_headers(value: object) -> Mapping[str, str]:
     if not isinstance(few_keys(value), Mapping):
-        raise fail("mapping_type", "should be a mapping of names and texts")
+        raise value_error("mapping_type", "should be a mapping of names and texts")
     assert isinstance(value, Mapping)
     for name, text in value.items():
         if not all(isinstance(each, str) and _HEADER.fullmatch(each) for each in (name, text)):
-            raise fail("header", f"{str(name)[:40]} should be one line of printable ASCII text")
+            raise value_error(
+                "header", f"{str(name)[:40]} should be one line of printable ASCII text"
+            )
     return {name.lower(): text for name, text in value.items() if name.lower() in KEPT_HEADERS}
 
 
@@ -78,20 +80,20 @@ def _to_bytes(value: object) -> bytes:
         try:
             return value.encode()
         except UnicodeEncodeError:
-            raise fail("text", "has lone surrogates: write it as base64") from None
+            raise value_error("text", "has lone surrogates: write it as base64") from None
     if not isinstance(value, Mapping) or value.keys() != {"base64"}:
-        raise fail("chunk", 'should be text, or {"base64": "..."}')
+        raise value_error("chunk", 'should be text, or {"base64": "..."}')
     try:
         return base64.b64decode(value["base64"], validate=True)
     except (TypeError, ValueError):
-        raise fail("base64", "is not base64") from None
+        raise value_error("base64", "is not base64") from None
 
 
 def _check_body(value: object) -> bytes:
     try:
         return canonical(value)
     except (TypeError, ValueError, RecursionError):
-        raise fail("json_invalid", "is not a JSON value") from None
+        raise value_error("json_invalid", "is not a JSON value") from None
 
 
 class RecordedRequest(_Part):
@@ -104,7 +106,7 @@ class RecordedRequest(_Part):
     @model_validator(mode="after")
     def _check_route(self) -> RecordedRequest:
         if (self.method, self.path.partition("?")[0]) not in ROUTES:
-            raise fail("route", "its method and path are not a route of a model API")
+            raise value_error("route", "its method and path are not a route of a model API")
         return self
 
 
@@ -120,7 +122,7 @@ class RecordedAnswer(_Part):
     @model_validator(mode="after")
     def _check_empty(self) -> RecordedAnswer:
         if self.status in _WITHOUT_BODY and any(self.chunks):
-            raise fail("body", f"an answer of status {self.status} has no body")
+            raise value_error("body", f"an answer of status {self.status} has no body")
         return self
 
 
@@ -159,4 +161,4 @@ def parse_cassette(data: object) -> Cassette:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part)[:40] for part in first["loc"]) or "it"
-    raise SpecError("replay", f"not a cassette: {place}: {said_of(first)}")
+    raise SpecError("replay", f"not a cassette: {place}: {describe_error(first)}")

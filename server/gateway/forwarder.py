@@ -23,7 +23,7 @@ from server.gateway.recorder import Recorder
 from server.gateway.replayer import MismatchError, Replayer, replayed_chunks
 from server.gateway.request_headers import upstream_headers
 from server.gateway.request_reader import Intake, RequestReader, require_granted
-from server.gateway.response_relay import BROKE_OFF, Answer, Return, is_stream
+from server.gateway.response_relay import BROKE_OFF, Answer, ResponseRelay, is_stream
 from server.gateway.settlement import settle
 from server.gateway.timeouts import Timeouts, Waits
 from server.gateway.turns import Turns
@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Passage:
+class CallContext:
     """What one run's calls go through. The counters are of the calls under way."""
 
     policy: Policy
@@ -74,12 +74,12 @@ class Forwarder:
         self._ahead = Ahead()
         self._reader = reader
 
-    def give_back(self, passage: Passage, call: Call) -> None:
+    def give_back(self, context: CallContext, call: Call) -> None:
         """Let go of a call's body, when the call has ended."""
-        self._reader.give_back(passage.intake, call)
+        self._reader.give_back(context.intake, call)
 
     async def forward(
-        self, passage: Passage, request: web.BaseRequest, call: Call
+        self, context: CallContext, request: web.BaseRequest, call: Call
     ) -> web.StreamResponse:
         """Pass one call on and its answer back.
 
@@ -89,54 +89,56 @@ class Forwarder:
         """
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await self._take_body(passage, request, call)
-        facts = await self._reader.read(passage.intake, request, call, body)
-        if passage.replayer is not None:
-            require_granted(passage.intake, request, facts)
-            return await self._replay(passage, passage.replayer, request, call, body)
-        upstream = await _route(passage, call)
+        body = await self._take_body(context, request, call)
+        facts = await self._reader.read(context.intake, request, call, body)
+        if context.replayer is not None:
+            require_granted(context.intake, request, facts)
+            return await self._replay(context, context.replayer, request, call, body)
+        upstream = await _route(context, call)
         asked = body  # what the agent sent is what it will send again
         body, translation = _in_its_words(upstream, request.rel_url.raw_path, body)
         day = today()
-        reservation = await _reserve(passage, facts, call, upstream, day)
+        reservation = await _reserve(context, facts, call, upstream, day)
         try:
-            require_granted(passage.intake, request, facts)
+            require_granted(context.intake, request, facts)
         except RefusedError:
             reservation.settle(NOTHING)
             raise
-        back = Return(
-            request, call, self._waits, self._turns, reservation, passage.on_limit, self._ahead
+        back = ResponseRelay(
+            request, call, self._waits, self._turns, reservation, context.on_limit, self._ahead
         )
-        if passage.recorder is not None:
+        if context.recorder is not None:
             path = request.rel_url.raw_path_qs
-            back.recording = passage.recorder.start(call.provider, request.method, path, asked)
+            back.recording = context.recorder.start(call.provider, request.method, path, asked)
         try:
             return await self._pass_on(request, call, upstream, body, back, translation)
         finally:
             set_cost(call, day, free=upstream.is_free, standard=facts.standard_price)
             settle(reservation, call, day, free=upstream.is_free)
 
-    async def _take_body(self, passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
+    async def _take_body(self, context: CallContext, request: web.BaseRequest, call: Call) -> bytes:
         """Return the whole body; a client that stops sending it is not waited for."""
         try:
-            return await self._take_in_time(passage, request, call)
+            return await self._take_in_time(context, request, call)
         except web.RequestPayloadError as error:
             raise RefusedError(400, "invalid_request_error", _TINY_PIECES) from error
 
-    async def _take_in_time(self, passage: Passage, request: web.BaseRequest, call: Call) -> bytes:
+    async def _take_in_time(
+        self, context: CallContext, request: web.BaseRequest, call: Call
+    ) -> bytes:
         if request.content.is_eof():
-            return await self._reader.take(passage.intake, request, call)
+            return await self._reader.take(context.intake, request, call)
         most = self._waits.timeouts.body
         try:
             async with self._waits.until(asyncio.get_running_loop().time() + most):
-                return await self._reader.take(passage.intake, request, call)
+                return await self._reader.take(context.intake, request, call)
         except TimeoutError as error:
             message = f"the request's body did not come within {most:g} s"
             raise RefusedError(408, "invalid_request_error", message) from error
 
     async def _replay(
         self,
-        passage: Passage,
+        context: CallContext,
         replayer: Replayer,
         request: web.BaseRequest,
         call: Call,
@@ -146,11 +148,11 @@ class Forwarder:
         try:
             recorded = await replayer.answer(request.method, request.rel_url.raw_path_qs, body)
         except MismatchError as error:
-            passage.on_mismatch(str(error))
+            context.on_mismatch(str(error))
             raise RefusedError(400, "replay_mismatch", f"replay: {error}") from error
         call.status = recorded.status
         answer = Answer(recorded.status, CIMultiDict(recorded.headers), replayed_chunks(recorded))
-        return await Return(request, call, self._waits, self._turns).stream(answer)
+        return await ResponseRelay(request, call, self._waits, self._turns).stream(answer)
 
     async def _pass_on(
         self,
@@ -158,7 +160,7 @@ class Forwarder:
         call: Call,
         upstream: Upstream,
         body: bytes,
-        back: Return,
+        back: ResponseRelay,
         translation: Translation | None,
     ) -> web.StreamResponse:
         headers = upstream_headers(request, upstream.key, len(body))
@@ -259,9 +261,9 @@ def _no_answer(error: Exception, call: Call, upstream: Upstream) -> RefusedError
     return RefusedError(502, "api_error", f"no answer from {where} ({name})")
 
 
-async def _route(passage: Passage, call: Call) -> Upstream:
+async def _route(context: CallContext, call: Call) -> Upstream:
     try:
-        upstream = await passage.policy(call.provider)
+        upstream = await context.policy(call.provider)
     except BackendUnavailableError as error:
         raise RefusedError(403, "permission_error", str(error)) from error
     call.backend, call.response_model = upstream.backend, upstream.model
@@ -281,14 +283,14 @@ def _in_its_words(upstream: Upstream, path: str, body: bytes) -> tuple[bytes, Tr
 
 
 async def _reserve(
-    passage: Passage, facts: RequestFacts, call: Call, upstream: Upstream, day: date
+    context: CallContext, facts: RequestFacts, call: Call, upstream: Upstream, day: date
 ) -> Reservation:
     if not call.is_chat:
         facts = RequestFacts(model=facts.model, max_tokens=0, is_paid=False)
     try:
-        return await passage.budget.hold(call.provider, facts, day, free=upstream.is_free)
+        return await context.budget.hold(call.provider, facts, day, free=upstream.is_free)
     except BudgetError as error:
-        passage.on_limit(error)
+        context.on_limit(error)
         raise RefusedError(402, "billing_error", str(error)) from error
     except StoreError as error:
         _log.error("a call was refused, because its daily budget can't be checked: %s", error)

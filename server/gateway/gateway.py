@@ -27,7 +27,7 @@ from server.budgets.run_budget import RunBudget
 from server.gateway.call import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse
 from server.gateway.cassette import MOST_BYTES, Cassette
 from server.gateway.egress_proxy import Egress, proxy_environment
-from server.gateway.forwarder import Forwarder, Passage
+from server.gateway.forwarder import CallContext, Forwarder
 from server.gateway.metering import today
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import Replayer
@@ -98,7 +98,7 @@ class Grant:
     """One run's way out: what its environment needs, and the end of it."""
 
     token: Secret
-    passage: Passage
+    passage: CallContext
     on_call: Callable[[ModelCall], None]
     on_event: OnEvent = _ignore
     egress: Egress = field(default_factory=Egress)
@@ -234,7 +234,7 @@ class Gateway:
         def on_full() -> None:
             grant.on_event("limit", {"kind": "recording", "message": RECORDING_FULL})
 
-        passage = Passage(policy, budget or RunBudget(Ledger("run", Caps())), on_limit)
+        passage = CallContext(policy, budget or RunBudget(Ledger("run", Caps())), on_limit)
         if record is not None:
             passage.recorder = Recorder(lambda: [token.reveal(), *record()], on_full)
         if replay is not None:

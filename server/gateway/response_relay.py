@@ -99,7 +99,7 @@ class _Events:
         return bytes(self._held)
 
 
-class Return:
+class ResponseRelay:
     """Passes one answer back."""
 
     def __init__(

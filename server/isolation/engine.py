@@ -30,7 +30,7 @@ STARTED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LaunchOrder:
     """One program to start in a place; `layers` are those the process puts on itself."""
 
     program: str
@@ -52,7 +52,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenDescriptors:
     """Descriptors for a run: its ends of the output and of the mark, and a file for its job.
 
     The mark is what the process says of its own end. What keeps it from beginning goes into the
@@ -103,7 +103,7 @@ def failure_in(job: int) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ExitInfo:
     """How a program ended: its wait status, or the limit for which it was ended."""
 
     status: int | None = None
@@ -123,7 +123,7 @@ class Place(Protocol):
     """Whether the folder is a file system of its own that ends where the limit is."""
     owner: int | None
     """The host's user id that files there must have; None: this process's own."""
-    ended: asyncio.Future[Ended]
+    ended: asyncio.Future[ExitInfo]
     """Done when the program has ended; MachineryError where it was not the program that did."""
     on_limit: Callable[[str], None]
     """Called with the kind of a limit that was met and doesn't end the run."""
@@ -137,7 +137,7 @@ class Place(Protocol):
         """
         ...
 
-    async def start(self, order: Order, given: Given) -> None:
+    async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
         """Start the program, and see to it that the pipes that are given get closed here.
 
         Raises:
@@ -159,7 +159,7 @@ class Place(Protocol):
         ...
 
 
-def tell_end(future: asyncio.Future[Ended], ended: Ended | MachineryError) -> None:
+def resolve_exit(future: asyncio.Future[ExitInfo], ended: ExitInfo | MachineryError) -> None:
     """Tell how a place's program has ended; what is told first stays."""
     if future.done():
         return

@@ -6,11 +6,11 @@ import os
 import signal
 
 from server.isolation.child.run_program import MEMORY
-from server.isolation.engine import Ended
+from server.isolation.engine import ExitInfo
 from server.isolation.events import Status
 
 
-def returncode_of(ended: Ended) -> int:
+def returncode_of(ended: ExitInfo) -> int:
     """Put the end in the shell's terms: 128+N for a fatal signal N."""
     if ended.status is None:
         return 128 + signal.SIGKILL

@@ -10,7 +10,7 @@ import ast
 import re
 from typing import Literal
 
-from llm_agent_builder.catalog.extra import Endpoint
+from llm_agent_builder.catalog.extra import ModelServer
 from llm_agent_builder.errors import BackendUnavailableError, NotOursError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.reading.constants import assigned, own_base_url
@@ -79,9 +79,9 @@ def _may_lead_elsewhere(values: list[ast.expr | None]) -> bool:
     return bool(names - {"os"}) or any("//" in str(each) for each in texts)
 
 
-def own_servers(settings: Settings) -> dict[str, Endpoint]:
+def own_servers(settings: Settings) -> dict[str, ModelServer]:
     """Return the servers of the user's own that may be called, by their base URL."""
-    added = [Endpoint(model.base_url) for model in settings.extra_models if model.base_url]
+    added = [ModelServer(model.base_url) for model in settings.extra_models if model.base_url]
     return {server.base_url: server for server in (*added, *settings.model_servers)}
 
 

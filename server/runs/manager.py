@@ -42,7 +42,7 @@ from server.observability.metrics import RunMetrics
 from server.observability.tracing import Telemetry
 from server.runs.backends import Backend, BackendChoice, Backends, base_url_hint
 from server.runs.heartbeat import Heartbeat
-from server.runs.persistence import RunBook
+from server.runs.persistence import RunWriter
 from server.runs.run import Event, Run, RunOptions
 from server.runs.stored_runs import StoredRuns
 from server.sandbox import Sandbox
@@ -80,7 +80,7 @@ def _missing(run: Run) -> list[dict[str, Any]]:
     return missing
 
 
-class Runs:
+class RunManager:
     """All runs of one server. Lives in one event loop, between `start` and `close`."""
 
     def __init__(
@@ -103,7 +103,7 @@ class Runs:
         self._backends = backends
         self._store = store
         self._threads = DatabaseThreads(store.database)
-        self._book = RunBook(store, self._threads)
+        self._book = RunWriter(store, self._threads)
         self._stored = StoredRuns(store, self._threads)
         self._lease = Lease(store.database)
         self._heartbeat = Heartbeat(store, self._threads, self._lease, pruning, self)

@@ -30,7 +30,7 @@ _MOST_WAITING = 100
 """Ends that wait before new runs are refused."""
 
 
-class RunBook:
+class RunWriter:
     """Keeps runs in a store; writes of one run never overlap."""
 
     def __init__(self, store: Store, threads: DatabaseThreads) -> None:

@@ -20,7 +20,7 @@ from server.isolation.events import LeftOut, WrittenFile
 from server.limits import Limits
 from server.observability.tracing import NoTrace, RunTrace
 from server.runs.backends import Backend
-from server.runs.usage_totals import Tally
+from server.runs.usage_totals import UsageTotals
 from server.sandbox import SandboxRun
 from server.settings import PROVIDER_TOOLS
 from server.storage.store import EVENT_BYTES_AT_ONCE, EVENTS_AT_ONCE
@@ -80,7 +80,7 @@ class Run:
     abandoned: bool = False
     """Whether its processes could not be ended with it."""
     trace: RunTrace = field(default_factory=NoTrace)
-    tally: Tally = field(default_factory=Tally)
+    tally: UsageTotals = field(default_factory=UsageTotals)
     over_budget: str | None = None
     """The budget that its last refused call did not fit in, in words for people."""
     mismatch: str | None = None

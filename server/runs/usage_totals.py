@@ -16,7 +16,7 @@ _COUNTS = {
 
 
 @dataclass(slots=True)
-class Tally:
+class UsageTotals:
     """Adds up calls as they end."""
 
     calls: int = 0

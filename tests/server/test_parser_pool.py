@@ -8,12 +8,12 @@ import threading
 import pytest
 
 from llm_agent_builder.errors import ReadersBusyError
-from server.parser_pool import ReadingRoom
+from server.parser_pool import ParserPool
 
 
 def test_who_comes_when_all_places_are_taken_is_told_to_come_again() -> None:
     async def crowd() -> None:
-        room, go = ReadingRoom(threads=1, admitted=2), threading.Event()
+        room, go = ParserPool(threads=1, admitted=2), threading.Event()
         waiting = [asyncio.create_task(room.run(go.wait)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(ReadersBusyError) as caught:

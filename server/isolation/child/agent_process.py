@@ -33,7 +33,7 @@ _ENTERED = ("user", "mnt", "net", "ipc", "uts")
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class RunDescriptors:
     """The descriptors a run is given: its output, the mark, the rules, the cell's namespaces."""
 
     stdout: int
@@ -44,7 +44,7 @@ class Passed:
     namespaces: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, named: Mapping[str, int]) -> Passed:
+    def of(cls, named: Mapping[str, int]) -> RunDescriptors:
         """Return them out of descriptors by name."""
         own = {name: named[name] for name in ("stdout", "stderr", "mark", "job")}
         inner = {name: named[name] for name in _ENTERED if name in named}
@@ -52,7 +52,7 @@ class Passed:
 
 
 def become_agent(
-    passed: Passed, *, null: int, filters: Mapping[str, bytes], taken: int
+    passed: RunDescriptors, *, null: int, filters: Mapping[str, bytes], taken: int
 ) -> NoReturn:
     """Turn this forked process into the agent and run its program to the end.
 
@@ -159,7 +159,7 @@ def _enter_cell(found: Mapping[str, int]) -> None:
             namespaces.enter(found[name], namespaces.KINDS[name])
 
 
-def _settle_descriptors(passed: Passed, null: int) -> tuple[int, int | None]:
+def _settle_descriptors(passed: RunDescriptors, null: int) -> tuple[int, int | None]:
     """Close all but the standard descriptors, the mark, the job's file and the rules.
 
     Returns where the last two are, which must not outlive the layers they are for.

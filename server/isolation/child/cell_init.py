@@ -20,7 +20,7 @@ from server.isolation.child import namespaces as ns
 from server.isolation.child.cell_root import INODES_A_MIB, RUN_UID, SCRATCH, TEMPORARY
 from server.isolation.child.channel import send
 from server.isolation.child.confine import make_ruleset, set_inspectable
-from server.isolation.child.resource_monitor import MountSpace, Watch
+from server.isolation.child.resource_monitor import MountSpace, ResourceMonitor
 from server.isolation.child.supervisor import Supervisor
 from server.limits import Limits, task_cap
 
@@ -125,7 +125,7 @@ class _Init(Supervisor):
             flags = ns.MS_REMOUNT | ns.MS_NOSUID | ns.MS_NODEV
             ns.mount("none", SCRATCH, "", flags, _scratch_options(limits.scratch_mib))
             self.tell({"resized": True})
-        watch = Watch(
+        watch = ResourceMonitor(
             limits,
             MountSpace(SCRATCH),
             members=self.members,

@@ -6,8 +6,8 @@ may enter the cells. When its channel ends, it ends; its children are ended by t
 
 Descriptor 0 is its channel to the server. First comes its job, {"preload": [...], "environment":
 {...}}, answered by {"ready": {name: problem}}; then {"enter": [...]} with the user namespace,
-{"agent": [...]} with what `Passed` and the cell hold, {"keeper": [...]} with a keeper's channel, or
-{"ping": []}, answered by {"pong": true}.
+{"agent": [...]} with what `RunDescriptors` and the cell hold, {"keeper": [...]} with a keeper's
+channel, or {"ping": []}, answered by {"pong": true}.
 On a run's own "report" it says {"started": pid}, then {"exit": status, "cpu": seconds},
 a wait status; {"failed": text} where it could not fork.
 
@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.isolation.child import confine, namespaces, warm_up
-from server.isolation.child.agent_process import Passed, become_agent
+from server.isolation.child.agent_process import RunDescriptors, become_agent
 from server.isolation.child.channel import receive, send
 from server.isolation.child.libc import use_huge_pages
 from server.isolation.child.preload import Preloaded
@@ -106,7 +106,7 @@ class ForkServer:
             _forget_children()
             os.close(report.fileno())
             become_agent(
-                Passed.of(passed), null=self._null, filters=self._filters, taken=self._taken
+                RunDescriptors.of(passed), null=self._null, filters=self._filters, taken=self._taken
             )
         self._watch(pid, report)
 

@@ -300,7 +300,7 @@ class Account(Protocol):
         ...
 
 
-class Watch:
+class ResourceMonitor:
     """Measures the processes of one run."""
 
     def __init__(

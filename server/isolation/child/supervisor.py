@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from server.isolation.child.channel import receive, send
 from server.isolation.child.memory_cgroup import RunGroup
-from server.isolation.child.resource_monitor import Watch
+from server.isolation.child.resource_monitor import ResourceMonitor
 from server.limits import MOST_SESSIONS
 
 _QUICK_LOOKS = 2
@@ -37,7 +37,7 @@ class Supervisor:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._watch: Watch | None = None
+        self._watch: ResourceMonitor | None = None
         self._group: RunGroup | None = None
         self._looks = 0
         self._gathered = 0
@@ -59,7 +59,7 @@ class Supervisor:
                 self._look(self._watch)
             self.reap()
 
-    def begin(self, watch: Watch) -> None:
+    def begin(self, watch: ResourceMonitor) -> None:
         """Look at the run from now on."""
         self._watch = watch
 
@@ -116,7 +116,7 @@ class Supervisor:
             files = list(zip(message["group"]["files"], descriptors, strict=True))
             self._group = RunGroup(message["group"]["name"], files)
 
-    def _look(self, watch: Watch) -> None:
+    def _look(self, watch: ResourceMonitor) -> None:
         self._looks += 1
         if self._looks == _QUICK_LOOKS:
             self.tell({"alive": True})
@@ -130,7 +130,7 @@ class Supervisor:
             self._watch = None
             self.end_all()
 
-    def _crossed(self, watch: Watch) -> str | None:
+    def _crossed(self, watch: ResourceMonitor) -> str | None:
         """Measure; return the kind of the limit that ends the run."""
         kind, group = watch.exceeded(self._group), self._group
         several = len(watch.sessions) > 1
@@ -158,7 +158,7 @@ class Supervisor:
             group.gather(self.members())
             self.signal_all(signal.SIGCONT)
 
-    def _have_it_yield(self, watch: Watch) -> None:
+    def _have_it_yield(self, watch: ResourceMonitor) -> None:
         """Lower the weight of the run: at once by its group, and that of one more session.
 
         Without a group's weight the scheduler shares among sessions, in autogroups (sched(7)), or

@@ -18,14 +18,14 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from server.isolation.child import confine
-from server.isolation.child.agent_process import Passed, become_agent, failing_into
+from server.isolation.child.agent_process import RunDescriptors, become_agent, failing_into
 from server.isolation.child.cell_root import INODES_A_MIB
 from server.isolation.child.channel import close_all, send
 from server.isolation.child.resource_monitor import (
     FolderSpace,
     MountSpace,
+    ResourceMonitor,
     Space,
-    Watch,
     descendants,
 )
 from server.isolation.child.supervisor import Supervisor
@@ -40,7 +40,7 @@ def keep(
     confine.set_inspectable(False)  # its run is of the same user
     _take_precedence()
     _introduce(control)
-    _Keeper(control, null, filters, taken).supervise()
+    TreeSupervisor(control, null, filters, taken).supervise()
 
 
 def _introduce(control: socket.socket) -> None:
@@ -58,7 +58,7 @@ def _take_precedence() -> None:
         os.sched_setscheduler(0, policy, os.sched_param(1))
 
 
-class _Keeper(Supervisor):
+class TreeSupervisor(Supervisor):
     """Watches the tree below this process."""
 
     def __init__(
@@ -83,7 +83,7 @@ class _Keeper(Supervisor):
                     at("its number of processes")
                     os.write(passed["tasks"], b"0")  # into a group of the host, which caps tasks
             become_agent(
-                Passed.of(passed), null=self._null, filters=self._filters, taken=self._taken
+                RunDescriptors.of(passed), null=self._null, filters=self._filters, taken=self._taken
             )
         close_all(descriptors)  # else the output would never end
         self._agent = pid
@@ -92,7 +92,7 @@ class _Keeper(Supervisor):
         self.tell({"started": pid})
         limits = Limits(**order["limits"])
         self.begin(
-            Watch(
+            ResourceMonitor(
                 limits,
                 _space(order, limits),
                 members=self.members,

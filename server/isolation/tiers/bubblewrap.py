@@ -29,10 +29,10 @@ from server.isolation.child.cell_root import (
     link_parts,
     paths_to_show,
 )
-from server.isolation.engine import Order, Place, killed
+from server.isolation.engine import LaunchOrder, Place, killed
 from server.isolation.environment import CELL_ENVIRONMENT
 from server.isolation.helper_process import PACKAGE_ROOT, Helper, Together, in_thread
-from server.isolation.tiers.supervised_place import KeptPlace
+from server.isolation.tiers.supervised_place import SupervisedPlace
 from server.limits import MIB, Limits
 
 PROGRAM = "bwrap"
@@ -174,7 +174,7 @@ def _arguments(limits: Limits, contents: dict[str, int]) -> list[str]:
     return [*arguments, "--remount-ro", "/", "--chdir", SCRATCH]
 
 
-class _WrappedPlace(KeptPlace):
+class _WrappedPlace(SupervisedPlace):
     """One waiting interpreter."""
 
     scratch = SCRATCH
@@ -193,8 +193,8 @@ class _WrappedPlace(KeptPlace):
         listener, self._listener = socket.socket(fileno=self._listener), None
         return listener
 
-    def job(self, order: Order) -> dict[str, Any]:
-        """See `KeptPlace`."""
+    def job(self, order: LaunchOrder) -> dict[str, Any]:
+        """See `SupervisedPlace`."""
         rules = {
             "readable": ["/"],
             "writable": [SCRATCH],
@@ -204,11 +204,11 @@ class _WrappedPlace(KeptPlace):
         return order.job(scratch=SCRATCH, uid=None, filter="private", rules=rules, port=PORT)
 
     def order(self, limits: Limits) -> dict[str, Any]:
-        """See `KeptPlace`."""
+        """See `SupervisedPlace`."""
         return {"scratch": SCRATCH, "mounted": True}
 
     async def end(self) -> bool:
-        """See `KeptPlace`: with the first process of its pid namespace, all in the cell ends."""
+        """See `SupervisedPlace`: the cell ends with the first process of its pid namespace."""
         return await killed(self._first)
 
     async def close(self) -> bool:

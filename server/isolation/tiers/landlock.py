@@ -15,12 +15,12 @@ from llm_agent_builder.errors import MachineryError
 from server.isolation.child import confine
 from server.isolation.child.cell_root import TEMPORARY_NAME
 from server.isolation.child.channel import channel
-from server.isolation.engine import STARTED_S, Given, Order, Place
+from server.isolation.engine import STARTED_S, GivenDescriptors, LaunchOrder, Place
 from server.isolation.environment import BASE_ENVIRONMENT
 from server.isolation.fork_server_client import WarmParent
 from server.isolation.helper_process import Together
 from server.isolation.scratch import make_scratch, remove_tree
-from server.isolation.tiers.supervised_place import KeptPlace
+from server.isolation.tiers.supervised_place import SupervisedPlace
 from server.limits import Limits
 from server.net.listeners import listen_without_delay
 
@@ -89,7 +89,7 @@ class FolderEngine:
         return None
 
 
-class _FolderPlace(KeptPlace):
+class _FolderPlace(SupervisedPlace):
     """A scratch folder, and a port of the host's loopback."""
 
     def __init__(self, control: socket.socket, scratch: str, check: Together) -> None:
@@ -100,7 +100,7 @@ class _FolderPlace(KeptPlace):
         self._port: int | None = None
         self._asking: asyncio.Task[None] | None = None
 
-    async def start(self, order: Order, given: Given) -> None:
+    async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
         """See `Place`."""
         await super().start(order, given)
         self._asking = asyncio.create_task(self._see_that_it_starts())
@@ -129,8 +129,8 @@ class _FolderPlace(KeptPlace):
         self._port = listener.getsockname()[1]
         return listener
 
-    def job(self, order: Order) -> dict[str, Any]:
-        """See `KeptPlace`."""
+    def job(self, order: LaunchOrder) -> dict[str, Any]:
+        """See `SupervisedPlace`."""
         rules = {
             "readable": [*confine.readable_paths(), *confine.READ_ONLY_DEVICES],
             "writable": [self.scratch],
@@ -142,7 +142,7 @@ class _FolderPlace(KeptPlace):
         )
 
     def order(self, limits: Limits) -> dict[str, Any]:
-        """See `KeptPlace`."""
+        """See `SupervisedPlace`."""
         return {"scratch": self.scratch, "mounted": False}
 
     async def release(self) -> None:

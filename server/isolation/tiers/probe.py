@@ -18,7 +18,14 @@ from server.isolation.child import confine
 from server.isolation.child import memory_cgroup as memory_group
 from server.isolation.child.libc import as_user
 from server.isolation.child.seccomp import seccomp_supported
-from server.isolation.engine import Engine, Given, Order, failure_in, new_job_file, write_program
+from server.isolation.engine import (
+    Engine,
+    GivenDescriptors,
+    LaunchOrder,
+    failure_in,
+    new_job_file,
+    write_program,
+)
 from server.isolation.self_check import SELF_CHECK
 from server.isolation.tiers import bubblewrap
 from server.isolation.tiers.bubblewrap import BubblewrapEngine
@@ -198,7 +205,7 @@ async def _check(engine: Engine, layers: tuple[str, ...]) -> Mapping[str, str]:
             try:
                 with as_user(place.owner):
                     write_program(place.folder, SELF_CHECK.encode())
-                order = Order(f"{place.scratch}/agent.py", "", {}, Limits(), layers)
+                order = LaunchOrder(f"{place.scratch}/agent.py", "", {}, Limits(), layers)
                 await place.start(order, _given(output.fileno(), job))
                 async with asyncio.timeout(_CHECK_S):
                     await place.ended
@@ -218,12 +225,12 @@ def _held(stack: ExitStack, descriptor: int) -> int:
     return descriptor
 
 
-def _given(output: int, job: int) -> Given:
+def _given(output: int, job: int) -> GivenDescriptors:
     """Return copies of one pipe for both streams and the mark."""
     with ExitStack() as stack:
         stdout, stderr, mark = (_held(stack, os.dup(output)) for _ in range(3))
         stack.pop_all()
-        return Given(stdout, stderr, mark, job)
+        return GivenDescriptors(stdout, stderr, mark, job)
 
 
 def _listed(

@@ -25,13 +25,13 @@ from server.isolation.child.channel import channel, send
 from server.isolation.engine import (
     SOON_S,
     STARTED_S,
-    Ended,
-    Given,
+    ExitInfo,
+    GivenDescriptors,
+    LaunchOrder,
     Listening,
-    Order,
     Place,
     killed,
-    tell_end,
+    resolve_exit,
 )
 from server.isolation.environment import CELL_ENVIRONMENT
 from server.isolation.fork_server_client import WarmParent
@@ -202,11 +202,11 @@ class Cell:
         self._inside = handed_over
         found = os.fstat(self.folder).st_uid
         self.owner = None if found == os.geteuid() else found
-        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[ExitInfo] = asyncio.get_running_loop().create_future()
         self.on_limit: Callable[[str], None] = lambda kind: None
         self._control = Listening(control, self._from_init, self._init_gone)
         self._report: Listening | None = None
-        self._given: Given | None = None
+        self._given: GivenDescriptors | None = None
         self._started = False
         self._silence: asyncio.TimerHandle | None = None
         self._asking: set[asyncio.Task[None]] = set()
@@ -220,7 +220,7 @@ class Cell:
         listener, self._listener = socket.socket(fileno=self._listener), None
         return listener
 
-    async def start(self, order: Order, given: Given) -> None:
+    async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
         """See `Place`."""
         self._given = given
         most = task_cap(order.limits) + (0 if self.owner else 1)  # the init is of the same user
@@ -316,7 +316,7 @@ class Cell:
         try:
             await work
         except (MachineryError, OSError) as error:
-            tell_end(self.ended, MachineryError(f"the run can't be started: {error}"))
+            resolve_exit(self.ended, MachineryError(f"the run can't be started: {error}"))
 
     def _hear_no_more(self) -> None:
         self._control.close()
@@ -341,14 +341,14 @@ class Cell:
         elif "alive" in message:
             self._make_group()
         elif message.get("ends"):
-            tell_end(self.ended, Ended(limit=message["limit"]))
+            resolve_exit(self.ended, ExitInfo(limit=message["limit"]))
         elif "limit" in message:
             self.on_limit(message["limit"])
         elif "failed" in message:
-            tell_end(self.ended, MachineryError(f"the cell failed: {message['failed']}"))
+            resolve_exit(self.ended, MachineryError(f"the cell failed: {message['failed']}"))
 
     def _init_gone(self) -> None:
-        tell_end(self.ended, MachineryError("the cell was killed"))
+        resolve_exit(self.ended, MachineryError("the cell was killed"))
         if self._resized is not None and not self._resized.done():
             self._resized.set_exception(ConnectionError("the cell was killed"))
 
@@ -363,12 +363,12 @@ class Cell:
             self._leave_inside()
         elif "failed" in message:
             reason = f"the run could not be forked: {message['failed']}"
-            tell_end(self.ended, MachineryError(reason))
+            resolve_exit(self.ended, MachineryError(reason))
         elif "exit" in message:
             self._control.read()  # the init may have said why, just before
             if self._group is not None and self._group.was_exceeded():
-                tell_end(self.ended, Ended(limit="memory"))
-            tell_end(self.ended, Ended(status=message["exit"], cpu_s=message["cpu"]))
+                resolve_exit(self.ended, ExitInfo(limit="memory"))
+            resolve_exit(self.ended, ExitInfo(status=message["exit"], cpu_s=message["cpu"]))
 
     def _fork_server_gone(self) -> None:
         """Hand a run that had not begun to the fork server's successor."""
@@ -376,7 +376,7 @@ class Cell:
             return
         if self._started:
             reason = "the fork server was killed while it carried this run"
-            tell_end(self.ended, MachineryError(reason))
+            resolve_exit(self.ended, MachineryError(reason))
             return
         if self._report is not None:
             self._report.close()

@@ -25,13 +25,13 @@ from server.isolation.child.channel import send
 from server.isolation.engine import (
     END_S,
     SOON_S,
-    Ended,
-    Given,
+    ExitInfo,
+    GivenDescriptors,
+    LaunchOrder,
     Listening,
-    Order,
     killed,
     readable,
-    tell_end,
+    resolve_exit,
 )
 from server.isolation.helper_process import kill_tree, number_of
 from server.limits import Limits
@@ -40,7 +40,7 @@ from server.limits import task_cap as most_tasks
 _LOOK_S = 0.01
 
 
-class KeptPlace:
+class SupervisedPlace:
     """See `Place`; a subclass says what its run's job and its keeper's order are."""
 
     scratch: str
@@ -50,7 +50,7 @@ class KeptPlace:
     _numbers: ClassVar[itertools.count[int]] = itertools.count()
 
     def __init__(self, control: socket.socket) -> None:
-        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[ExitInfo] = asyncio.get_running_loop().create_future()
         self.on_limit: Callable[[str], None] = lambda kind: None
         self._control_end = control
         self._gone = asyncio.Event()
@@ -61,7 +61,7 @@ class KeptPlace:
         self._tasks: Path | None = None
         self._memory: memory_group.Group | None = None
 
-    def job(self, order: Order) -> dict[str, Any]:
+    def job(self, order: LaunchOrder) -> dict[str, Any]:
         """Return what the run's process is to read."""
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class KeptPlace:
         """Return what the keeper is to know of where the run keeps its files."""
         raise NotImplementedError
 
-    async def start(self, order: Order, given: Given) -> None:
+    async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
         """See `Place`."""
         self._limits = order.limits
         try:
@@ -79,7 +79,7 @@ class KeptPlace:
         finally:
             given.close_pipes()
 
-    def _pass_on(self, order: Order, given: Given) -> None:
+    def _pass_on(self, order: LaunchOrder, given: GivenDescriptors) -> None:
         job = {"most_tasks": self._cap_tasks(order.limits), **self.job(order)}
         given.write_job(job)
         named = given.named()
@@ -198,18 +198,18 @@ class KeptPlace:
             self._memory = memory_group.Group.make_for(self._control_end, self._limits.memory_mib)
         elif "limit" in message:
             if message["ends"]:
-                tell_end(self.ended, Ended(limit=message["limit"]))
+                resolve_exit(self.ended, ExitInfo(limit=message["limit"]))
             else:
                 self.on_limit(message["limit"])
         elif "exit" in message:
             if self._tasks is not None and task_cap.was_reached(self._tasks):
                 self.on_limit("processes")
             exceeded = self._memory is not None and self._memory.was_exceeded()
-            ended = Ended(status=message["exit"], cpu_s=message["cpu"])
-            tell_end(self.ended, Ended(limit="memory") if exceeded else ended)
+            ended = ExitInfo(status=message["exit"], cpu_s=message["cpu"])
+            resolve_exit(self.ended, ExitInfo(limit="memory") if exceeded else ended)
 
     def _keeper_gone(self) -> None:
         if not self.ended.done():
             self._kill_tree()  # a keeper that was killed could not do it
-            tell_end(self.ended, MachineryError("the run's keeper was killed"))
+            resolve_exit(self.ended, MachineryError("the run's keeper was killed"))
         self._gone.set()

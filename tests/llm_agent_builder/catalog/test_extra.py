@@ -7,8 +7,8 @@ import pytest
 from llm_agent_builder import ProviderEnum
 from llm_agent_builder.catalog.extra import (
     MAX_EXTRA,
-    Endpoint,
     ExtraModel,
+    ModelServer,
     parse_endpoints,
     parse_models,
 )
@@ -96,7 +96,7 @@ def test_what_is_no_base_url_is_refused(text: str) -> None:
 
 def test_servers_are_read_with_the_variable_of_their_key() -> None:
     found = parse_endpoints(f"{OLLAMA}, https://mine.example/v1 VLLM_KEY\n{OLLAMA}")
-    assert found == (Endpoint(OLLAMA), Endpoint("https://mine.example/v1", "VLLM_KEY"))
+    assert found == (ModelServer(OLLAMA), ModelServer("https://mine.example/v1", "VLLM_KEY"))
 
 
 @pytest.mark.parametrize("text", [f"{OLLAMA} a b", f"{OLLAMA} sk-ant-1234", f"{OLLAMA} 1X"])

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_agent_builder.metering.answer_readers import (
+    AnswerFacts,
     Reader,
-    Seen,
     anthropic_reader,
     chat_completion_reader,
 )
@@ -186,7 +186,7 @@ ANTHROPIC: dict[str, tuple[Usages, tuple[int, int] | None, int]] = {
 }
 
 
-def seen_by(reader: Reader, data: bytes, seed: int = 1) -> Seen:
+def seen_by(reader: Reader, data: bytes, seed: int = 1) -> AnswerFacts:
     rng, start = random.Random(seed), 0
     largest = rng.choice([1, 9, len(data)])
     while start < len(data):
@@ -214,7 +214,7 @@ def message_stream(usages: Usages) -> bytes:
     return "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events).encode()
 
 
-def check(seen: Seen, expected: tuple[int, int] | None, least: int) -> None:
+def check(seen: AnswerFacts, expected: tuple[int, int] | None, least: int) -> None:
     usage = seen.usage
     assert (usage and (usage.input_tokens, usage.output_tokens)) == expected
     assert seen.at_least.tokens == least
@@ -482,7 +482,7 @@ def test_event_without_an_end_or_without_json_that_may_say_usage_makes_it_unknow
         assert seen.text_bytes >= len(plain) - 100  # all of it may have been text
 
 
-def fed(pieces: list[bytes]) -> Seen:
+def fed(pieces: list[bytes]) -> AnswerFacts:
     reader = chat_completion_reader(stream=True, count_text=True)
     for piece in pieces:
         reader.feed(piece)

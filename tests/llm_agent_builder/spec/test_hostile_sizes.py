@@ -11,7 +11,7 @@ import pytest
 from llm_agent_builder import AgentBuilder
 from llm_agent_builder.editing.regenerate import regenerate
 from llm_agent_builder.errors import MergeConflictError
-from llm_agent_builder.reading.line_matching import Effort, matching_blocks
+from llm_agent_builder.reading.line_matching import CompareBudget, matching_blocks
 from llm_agent_builder.reading.read_agent import read_agent
 from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec
 
@@ -35,7 +35,7 @@ def in_time(work: Callable[[], T]) -> T:
 # --- lines that are compared
 
 
-def checked(first: list[str], second: list[str], effort: Effort) -> list[str]:
+def checked(first: list[str], second: list[str], effort: CompareBudget) -> list[str]:
     """Return the lines that are matched; that they are equal and in order is asserted."""
     found: list[str] = []
     end = other_end = 0
@@ -53,26 +53,26 @@ def checked(first: list[str], second: list[str], effort: Effort) -> list[str]:
 def test_lines_are_matched_closely_or_not(left: int) -> None:
     first = ["start", "x", "a", "x", "b", "c", "old", "d", "stop"]
     second = ["Start", "x", "a", "x", "b", "new", "c", "d", "x", "Stop"]
-    assert checked(first, second, Effort(left)) == ["x", "a", "x", "b", "c", "d"]
+    assert checked(first, second, CompareBudget(left)) == ["x", "a", "x", "b", "c", "d"]
 
 
 def test_moved_lines_are_matched_in_the_order_of_both() -> None:
-    assert checked(list("-abcde-"), list("+eabcd+"), Effort(0)) == list("abcd")
+    assert checked(list("-abcde-"), list("+eabcd+"), CompareBudget(0)) == list("abcd")
 
 
 def test_many_equal_lines_are_not_compared_with_each_other() -> None:
-    effort = Effort()
+    effort = CompareBudget()
     lines = ["x"] * 50_000
     assert in_time(lambda: checked(["(", *lines, ")"], ["[", *lines, "]"], effort)) == []
-    assert effort.left == Effort().left
+    assert effort.left == CompareBudget().left
 
 
 def test_close_comparisons_use_up_one_effort() -> None:
-    effort = Effort()
+    effort = CompareBudget()
     first, second = ["-"] + ["x", "a"] * 80, ["+"] + ["x", "b"] * 80
     for _ in range(20):
         checked(first, second, effort)
-    assert 0 <= effort.left < Effort().left / 2
+    assert 0 <= effort.left < CompareBudget().left / 2
     assert checked(first, second, effort) == []
 
 

@@ -14,7 +14,7 @@ import huggingface_hub
 import pytest
 from multidict import CIMultiDict
 
-from llm_agent_builder.metering.answer_readers import Seen
+from llm_agent_builder.metering.answer_readers import AnswerFacts
 from llm_agent_builder.metering.usage import Usage
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway.call import Call
@@ -81,7 +81,7 @@ def test_compressed_answer_is_read_from_a_copy_and_passed_on_untouched(encoding:
 
 def metered(
     headers: Mapping[str, str], *pieces: bytes, count_text: bool = False
-) -> tuple[Seen, int]:
+) -> tuple[AnswerFacts, int]:
     """Return what is seen of an answer, and in how many turns."""
     call = Call(ProviderEnum.ANTHROPIC, "chat")
     meter = Meter(call, headers, count_text=count_text)

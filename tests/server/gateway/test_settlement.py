@@ -20,7 +20,7 @@ from server.budgets.ledger import Amount, Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.gateway.gateway import Grant
 from server.gateway.metering import today
-from server.runs.usage_totals import Tally
+from server.runs.usage_totals import UsageTotals
 from tests.support.gateway_client import ask, asking, bearer, through
 from tests.support.upstream import Answer, Received, message, scripted
 
@@ -291,7 +291,7 @@ def test_stream_in_an_unfamiliar_form_is_cut_by_its_bytes(event: bytes) -> None:
 
 
 def test_cost_of_a_run_is_unknown_where_a_call_was_given_up_that_may_be_paid_for() -> None:
-    tally = Tally()
+    tally = UsageTotals()
     known = used_by(said({"input_tokens": 3, "output_tokens": 5}), purse())
     tally.add(known)
     assert tally.cost_usd() == known["cost_usd"]

@@ -102,16 +102,16 @@ asyncio.run(main())
 """
 _SERVERS = """
 from prometheus_client import CollectorRegistry
-from server.services import open_rooms
+from server.services import open_services
 from server.settings import KeySource, load_settings
 
 async def main():
     settings = load_settings(sandbox_tier=sys.argv[1])
 
     async def one():
-        async with open_rooms(settings, KeySource(), CollectorRegistry()) as rooms:
-            rooms.sandbox.require_available()
-            rooms.sandbox.warm_up()
+        async with open_services(settings, KeySource(), CollectorRegistry()) as services:
+            services.sandbox.require_available()
+            services.sandbox.warm_up()
 
     await one()
     await sweep(one)

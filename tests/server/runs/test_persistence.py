@@ -13,7 +13,7 @@ import pytest
 from llm_agent_builder.errors import StoreError
 from server.isolation.events import WrittenFile
 from server.limits import MIB, Limits
-from server.runs.persistence import RunBook
+from server.runs.persistence import RunWriter
 from server.runs.run import Run, RunOptions
 from server.storage.database_threads import DatabaseThreads
 from server.storage.store import Store
@@ -31,9 +31,9 @@ def ended(store: Store, run_id: str, output: str = "hi", **data: object) -> Run:
 
 
 @contextlib.asynccontextmanager
-async def book(store: Store) -> AsyncIterator[RunBook]:
+async def book(store: Store) -> AsyncIterator[RunWriter]:
     threads = DatabaseThreads(store.database)
-    found = RunBook(store, threads)
+    found = RunWriter(store, threads)
     writer = asyncio.create_task(found.write_again())
     try:
         yield found
