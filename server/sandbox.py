@@ -18,6 +18,7 @@ from typing import Any
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server.isolation.abandoned import AbandonedPlaces
+from server.isolation.background_work import carried_through
 from server.isolation.child.cell_root import TEMPORARY_NAME
 from server.isolation.child.denials import from_mark
 from server.isolation.child.libc import as_user
@@ -51,7 +52,6 @@ from server.isolation.helper_process import in_thread
 from server.isolation.outcomes import limit_of, outcome_of, returncode_of
 from server.isolation.output import OutputBuffer, Pump
 from server.isolation.tiers.probe import PRELOADED, TierReport, make_engine, probe_tier, with_mend
-from server.isolation.uncancellable import carried_through
 from server.limits import Limits
 from server.settings import load_settings
 

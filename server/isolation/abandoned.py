@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from server.isolation.background_work import carried_through
 from server.isolation.engine import Place
-from server.isolation.uncancellable import carried_through
 
 MOST = 8
 """Places that may be abandoned at once; then no run starts. Each has a run's memory at most."""

@@ -10,9 +10,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from server.isolation.child import memory_cgroup as memory_group
+from server.isolation.child import cgroups
 from server.isolation.child import pids_cgroup as task_cap
-from server.isolation.child.memory_cgroup import remove_group
+from server.isolation.child.cgroups import remove_group
 
 _PREFIX = "agent-run-"
 _TOOL_S = 60.0
@@ -72,7 +72,7 @@ def sweep_scratch() -> None:
         if mine:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 remove_tree(str(folder))
-    for group in [*task_cap.left_groups(_PREFIX), *memory_group.left_groups()]:
+    for group in [*task_cap.left_groups(_PREFIX), *cgroups.left_groups()]:
         owner = group.name.removeprefix(_PREFIX).partition("-")[0]
         if owner.isdecimal() and not _is_alive(int(owner)):
             remove_group(group)

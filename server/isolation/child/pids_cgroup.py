@@ -11,7 +11,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from server.isolation.child.memory_cgroup import remove_group
+from server.isolation.child.cgroups import remove_group
 
 _VERSION_1 = Path("/sys/fs/cgroup/pids")
 _VERSION_2 = Path("/sys/fs/cgroup")

@@ -16,8 +16,8 @@ import signal
 import socket
 from typing import Any, NoReturn
 
+from server.isolation.child.cgroups import RunGroup
 from server.isolation.child.channel import receive, send
-from server.isolation.child.memory_cgroup import RunGroup
 from server.isolation.child.resource_monitor import ResourceMonitor
 from server.limits import MOST_SESSIONS
 

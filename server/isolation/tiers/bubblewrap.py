@@ -32,7 +32,7 @@ from server.isolation.child.cell_root import (
 from server.isolation.engine import LaunchOrder, Place, killed
 from server.isolation.environment import CELL_ENVIRONMENT
 from server.isolation.helper_process import PACKAGE_ROOT, Helper, Together, in_thread
-from server.isolation.tiers.supervised_place import SupervisedPlace
+from server.isolation.tiers.supervised_workspace import SupervisedPlace
 from server.limits import MIB, Limits
 
 PROGRAM = "bwrap"

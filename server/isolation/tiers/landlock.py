@@ -20,7 +20,7 @@ from server.isolation.environment import BASE_ENVIRONMENT
 from server.isolation.fork_server_client import WarmParent
 from server.isolation.helper_process import Together
 from server.isolation.scratch import make_scratch, remove_tree
-from server.isolation.tiers.supervised_place import SupervisedPlace
+from server.isolation.tiers.supervised_workspace import SupervisedPlace
 from server.limits import Limits
 from server.net.listeners import listen_without_delay
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
-from server.isolation.child import confine
-from server.isolation.child import memory_cgroup as memory_group
+from server.isolation.child import cgroups, confine
 from server.isolation.child.libc import as_user
 from server.isolation.child.seccomp import seccomp_supported
 from server.isolation.engine import (
@@ -261,7 +260,7 @@ def _unprivileged(tier: str, in_cell: bool, no_cell: str) -> Layer:
 
 def _kernel_memory(holds: bool) -> Layer:
     name = "memory counted by the kernel"
-    if holds and sys.platform.startswith("linux") and memory_group.can_make_groups():
+    if holds and sys.platform.startswith("linux") and cgroups.can_make_groups():
         return Layer(name, True)
     return Layer(name, False, _NO_GROUP)
 

@@ -17,8 +17,9 @@ from dataclasses import asdict
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError
+from server.isolation.background_work import carried_through
 from server.isolation.cell_maker_client import READY_S, Maker, handed_over, let_go_of
-from server.isolation.child import memory_cgroup as memory_group
+from server.isolation.child import cgroups
 from server.isolation.child.cell_init import PORT
 from server.isolation.child.cell_root import RUN_UID, SCRATCH
 from server.isolation.child.channel import channel, send
@@ -36,7 +37,6 @@ from server.isolation.engine import (
 from server.isolation.environment import CELL_ENVIRONMENT
 from server.isolation.fork_server_client import WarmParent
 from server.isolation.helper_process import Together
-from server.isolation.uncancellable import carried_through
 from server.limits import Limits, task_cap
 
 _TRIES = 3
@@ -212,7 +212,7 @@ class Cell:
         self._asking: set[asyncio.Task[None]] = set()
         self._resized: asyncio.Future[None] | None = None
         self._limits = Limits()
-        self._group: memory_group.Group | None = None
+        self._group: cgroups.Group | None = None
 
     def listener(self) -> socket.socket:
         """See `Place`."""
@@ -353,7 +353,7 @@ class Cell:
             self._resized.set_exception(ConnectionError("the cell was killed"))
 
     def _make_group(self) -> None:
-        self._group = memory_group.Group.make_for(self._control_end, self._limits.memory_mib)
+        self._group = cgroups.Group.make_for(self._control_end, self._limits.memory_mib)
 
     def _from_fork_server(self, message: dict[str, Any]) -> None:
         if "started" in message:

@@ -14,6 +14,7 @@ import pytest
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
 from server.isolation.abandoned import AbandonedPlaces
+from server.isolation.background_work import carried_through
 from server.isolation.child.confine import become_subreaper
 from server.isolation.child.libc import libc
 from server.isolation.child.resource_monitor import descendants
@@ -22,7 +23,6 @@ from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEven
 from server.isolation.helper_process import Helper
 from server.isolation.shutdown import Closing
 from server.isolation.tiers.strong import CellEngine
-from server.isolation.uncancellable import carried_through
 from server.limits import Limits
 from server.sandbox import Sandbox, SandboxRun
 from tests.support.processes import below, held_still, init_beside, is_there, pinned

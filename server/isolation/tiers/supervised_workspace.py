@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from llm_agent_builder.errors import MachineryError
-from server.isolation.child import memory_cgroup as memory_group
+from server.isolation.child import cgroups
 from server.isolation.child import pids_cgroup as task_cap
 from server.isolation.child.channel import send
 from server.isolation.engine import (
@@ -59,7 +59,7 @@ class SupervisedPlace:
         self._agent: int | None = None
         self._limits = Limits()
         self._tasks: Path | None = None
-        self._memory: memory_group.Group | None = None
+        self._memory: cgroups.Group | None = None
 
     def job(self, order: LaunchOrder) -> dict[str, Any]:
         """Return what the run's process is to read."""
@@ -135,12 +135,12 @@ class SupervisedPlace:
         most = most_tasks(limits)
         if os.geteuid() != 0:
             return task_cap.tasks_of_user() + most
-        name = f"{memory_group.PREFIX}{os.getpid()}-kept{next(self._numbers)}"
+        name = f"{cgroups.PREFIX}{os.getpid()}-kept{next(self._numbers)}"
         self._tasks = task_cap.make_group(name, most)
         return None
 
     def _remove_groups(self) -> None:
-        memory_group.remove_group(self._tasks)
+        cgroups.remove_group(self._tasks)
         if self._memory is not None:
             self._memory.remove()
 
@@ -195,7 +195,7 @@ class SupervisedPlace:
         if "started" in message:
             self._agent = message["started"]
         elif "alive" in message:
-            self._memory = memory_group.Group.make_for(self._control_end, self._limits.memory_mib)
+            self._memory = cgroups.Group.make_for(self._control_end, self._limits.memory_mib)
         elif "limit" in message:
             if message["ends"]:
                 resolve_exit(self.ended, ExitInfo(limit=message["limit"]))
