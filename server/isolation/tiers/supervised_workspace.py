@@ -1,104 +1,100 @@
-"""A place whose run has a keeper above it: what `landlock` and `bubblewrap` share.
+"""A workspace whose run has a tree supervisor: the common part of `landlock` and `bubblewrap`.
 
-The keeper (`child/tree_supervisor.py`) is the run's parent and its supervisor in one; it ends when
-our end of its channel does.
+The tree supervisor (`child/tree_supervisor.py`) is the parent of the run's first process and
+monitors the run. It ends when the server closes its end of the channel.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from llm_agent_builder.errors import MachineryError
-from server.isolation.child import cgroups
-from server.isolation.child import pids_cgroup as task_cap
+from server.isolation.async_io import END_S, ChannelReader, kill_and_wait, wait_readable
+from server.isolation.child.cgroups import PidsCgroup, RunCgroup, tasks_of_user
 from server.isolation.child.channel import send
 from server.isolation.engine import (
-    END_S,
     SOON_S,
     ExitInfo,
     GivenDescriptors,
     LaunchOrder,
-    Listening,
-    killed,
-    readable,
     resolve_exit,
 )
-from server.isolation.helper_process import kill_tree, number_of
-from server.limits import Limits
-from server.limits import task_cap as most_tasks
+from server.isolation.helper_process import kill_tree, pid_of
+from server.limits import Limits, task_cap
 
-_LOOK_S = 0.01
+_POLL_S = 0.01
 
 
-class SupervisedPlace:
-    """See `Place`; a subclass says what its run's job and its keeper's order are."""
+class SupervisedWorkspace:
+    """See `Workspace`; a subclass defines the run's job and what its supervisor must know."""
 
     scratch: str
     folder: int
     bounded = False
     owner: int | None = None
-    _numbers: ClassVar[itertools.count[int]] = itertools.count()
 
     def __init__(self, control: socket.socket) -> None:
         self.ended: asyncio.Future[ExitInfo] = asyncio.get_running_loop().create_future()
         self.on_limit: Callable[[str], None] = lambda kind: None
         self._control_end = control
         self._gone = asyncio.Event()
-        self._control = Listening(control, self._from_keeper, self._keeper_gone, self._introduced)
-        self._keeper: int | None = None
+        self._control = ChannelReader(
+            control, self._from_supervisor, self._supervisor_gone, self._set_supervisor
+        )
+        self._supervisor: int | None = None
+        """Its pidfd."""
         self._agent: int | None = None
+        """The process id of the run's first process."""
         self._limits = Limits()
-        self._tasks: Path | None = None
-        self._memory: cgroups.Group | None = None
+        self._pids_cgroup: PidsCgroup | None = None
+        self._cgroup: RunCgroup | None = None
 
     def job(self, order: LaunchOrder) -> dict[str, Any]:
-        """Return what the run's process is to read."""
+        """Return the job for the run's process."""
         raise NotImplementedError
 
-    def order(self, limits: Limits) -> dict[str, Any]:
-        """Return what the keeper is to know of where the run keeps its files."""
+    def scratch_facts(self) -> dict[str, Any]:
+        """Return what the supervisor must know about the run's files: `scratch` and `in_cell`."""
         raise NotImplementedError
 
     async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
-        """See `Place`."""
+        """See `Workspace`."""
         self._limits = order.limits
         try:
-            self._pass_on(order, given)
+            self._send_order(order, given)
         except OSError as error:
-            raise MachineryError(f"the run's keeper has ended: {error}") from error
+            raise MachineryError(f"the run's supervisor has ended: {error}") from error
         finally:
             given.close_pipes()
 
-    def _pass_on(self, order: LaunchOrder, given: GivenDescriptors) -> None:
+    def _send_order(self, order: LaunchOrder, given: GivenDescriptors) -> None:
         job = {"most_tasks": self._cap_tasks(order.limits), **self.job(order)}
         given.write_job(job)
         named = given.named()
-        if self._tasks is not None:
-            named["tasks"] = os.open(self._tasks / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-        go = {
-            "passed": list(named),
+        if self._pids_cgroup is not None:
+            named["pids_cgroup"] = self._pids_cgroup.open_members()
+        message = {
+            "descriptors": list(named),
             "limits": asdict(order.limits),
-            "capped": self._tasks is not None or job["most_tasks"] is not None,
-            **self.order(order.limits),
+            "tasks_are_capped": self._pids_cgroup is not None or job["most_tasks"] is not None,
+            **self.scratch_facts(),
         }
         try:
-            send(self._control_end, {"go": go}, named.values())
+            send(self._control_end, {"start": message}, named.values())
         finally:
-            if "tasks" in named:
-                os.close(named["tasks"])
+            if "pids_cgroup" in named:
+                os.close(named["pids_cgroup"])
 
     async def close(self) -> bool:
-        """See `Place`."""
+        """See `Workspace`."""
         gone = await self.end()
         self._control.close()
         self.ended.cancel()
@@ -107,54 +103,57 @@ class SupervisedPlace:
     async def end(self) -> bool:
         """End the run's processes; return whether that was possible, within a few `END_S`."""
         with contextlib.suppress(OSError):
-            self._control_end.shutdown(socket.SHUT_WR)  # the keeper ends, and its tree first
-        if await self._keeper_ends(SOON_S):
+            self._control_end.shutdown(socket.SHUT_WR)  # the supervisor kills its tree, then ends
+        if await self._supervisor_ends(SOON_S):
             return True
-        if self._keeper is not None:  # it was stopped, it may be
+        if self._supervisor is not None:  # it may have been stopped
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._keeper, signal.SIGCONT)
-        if await self._keeper_ends(END_S):
+                signal.pidfd_send_signal(self._supervisor, signal.SIGCONT)
+        if await self._supervisor_ends(END_S):
             return True
         self._kill_tree()
-        if self._keeper is not None:
-            kill_tree(number_of(self._keeper))
-            await killed(self._keeper)
+        if self._supervisor is not None:
+            kill_tree(pid_of(self._supervisor))
+            await kill_and_wait(self._supervisor)
         return await self._tree_ends()
 
     async def release(self) -> None:
-        """See `Place`."""
+        """See `Workspace`."""
         os.close(self.folder)
-        if self._keeper is not None:
-            os.close(self._keeper)
-        await asyncio.to_thread(self._remove_groups)
+        if self._supervisor is not None:
+            os.close(self._supervisor)
+        await asyncio.to_thread(self._remove_cgroups)
 
-    # ------------------------------------------------------------ inside
+    # ------------------------------------------------------------ processes
 
     def _cap_tasks(self, limits: Limits) -> int | None:
-        """Bound processes and threads by a group, or return the rlimit that does; None: neither."""
-        most = most_tasks(limits)
+        """Cap processes and threads with a cgroup, or return the RLIMIT_NPROC that caps them.
+
+        Root needs a cgroup: None there, also where the machine offers none.
+        """
+        most = task_cap(limits)
         if os.geteuid() != 0:
-            return task_cap.tasks_of_user() + most
-        name = f"{cgroups.PREFIX}{os.getpid()}-kept{next(self._numbers)}"
-        self._tasks = task_cap.make_group(name, most)
+            return tasks_of_user() + most
+        self._pids_cgroup = PidsCgroup.make(most)
         return None
 
-    def _remove_groups(self) -> None:
-        cgroups.remove_group(self._tasks)
-        if self._memory is not None:
-            self._memory.remove()
+    def _remove_cgroups(self) -> None:
+        if self._pids_cgroup is not None:
+            self._pids_cgroup.remove()
+        if self._cgroup is not None:
+            self._cgroup.remove()
 
-    async def _keeper_ends(self, seconds: float) -> bool:
-        if self._keeper is not None:
-            return await readable(self._keeper, seconds)
+    async def _supervisor_ends(self, seconds: float) -> bool:
+        if self._supervisor is not None:
+            return await wait_readable(self._supervisor, seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._gone.wait()
         return self._gone.is_set()
 
     def _kill_tree(self) -> None:
-        """Kill the run's processes from outside, where there is no keeper that does it."""
-        if self.bounded:  # in a cell, whose first process is killed
+        """Kill the run's processes from outside, because the supervisor can't do it."""
+        if self.bounded:  # in a cell, which ends with its first process
             return
         if self._agent is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -164,22 +163,19 @@ class SupervisedPlace:
                 os.kill(member, signal.SIGKILL)
 
     def _members(self) -> list[int]:
-        """Return the processes in the run's group of the kernel, where it has one."""
-        with contextlib.suppress(OSError):
-            if self._tasks is not None:
-                return [int(pid) for pid in (self._tasks / "cgroup.procs").read_text().split()]
-        return []
+        """Return the processes in the run's pids cgroup, if it has one."""
+        return [] if self._pids_cgroup is None else self._pids_cgroup.members()
 
     async def _tree_ends(self, seconds: float = END_S) -> bool:
-        """Return whether what was killed goes: much memory takes a while, and so does reaping."""
+        """Return whether the killed processes disappear: freeing much memory takes a while."""
         deadline = time.monotonic() + seconds
-        while self._tree_is_left():
+        while self._tree_exists():
             if time.monotonic() > deadline:
                 return False
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
         return True
 
-    def _tree_is_left(self) -> bool:
+    def _tree_exists(self) -> bool:
         try:
             if self._agent is not None:
                 os.killpg(self._agent, 0)
@@ -188,28 +184,32 @@ class SupervisedPlace:
             pass
         return bool(self._members())
 
-    def _introduced(self, descriptors: list[int]) -> None:
-        [self._keeper] = descriptors
+    # ------------------------------------------------------------ messages
 
-    def _from_keeper(self, message: dict[str, Any]) -> None:
+    def _set_supervisor(self, descriptors: list[int]) -> None:
+        [self._supervisor] = descriptors
+
+    def _from_supervisor(self, message: dict[str, Any]) -> None:
         if "started" in message:
             self._agent = message["started"]
-        elif "alive" in message:
-            self._memory = cgroups.Group.make_for(self._control_end, self._limits.memory_mib)
+        elif "long_running" in message:
+            self._cgroup = RunCgroup.make_for(self._control_end, self._limits.memory_mib)
         elif "limit" in message:
             if message["ends"]:
                 resolve_exit(self.ended, ExitInfo(limit=message["limit"]))
             else:
                 self.on_limit(message["limit"])
         elif "exit" in message:
-            if self._tasks is not None and task_cap.was_reached(self._tasks):
-                self.on_limit("processes")
-            exceeded = self._memory is not None and self._memory.was_exceeded()
-            ended = ExitInfo(status=message["exit"], cpu_s=message["cpu"])
-            resolve_exit(self.ended, ExitInfo(limit="memory") if exceeded else ended)
+            self._report_exit(ExitInfo(status=message["exit"], cpu_s=message["cpu"]))
 
-    def _keeper_gone(self) -> None:
+    def _report_exit(self, ended: ExitInfo) -> None:
+        if self._pids_cgroup is not None and self._pids_cgroup.limit_was_reached():
+            self.on_limit("processes")
+        exceeded = self._cgroup is not None and self._cgroup.out_of_memory()
+        resolve_exit(self.ended, ExitInfo(limit="memory") if exceeded else ended)
+
+    def _supervisor_gone(self) -> None:
         if not self.ended.done():
-            self._kill_tree()  # a keeper that was killed could not do it
-            resolve_exit(self.ended, MachineryError("the run's keeper was killed"))
+            self._kill_tree()  # the supervisor was killed and could not do it
+            resolve_exit(self.ended, MachineryError("the run's supervisor was killed"))
         self._gone.set()
