@@ -1,4 +1,4 @@
-"""Runs whose processes can't be killed: what the server says of them, and that it goes on."""
+"""Runs whose processes can't be killed: the server reports them, and continues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.serving import ServerFactory, marked_processes, wait_until
 
 
 def asleep(client: httpx.Client) -> tuple[str, str]:
-    """Start a run that sleeps; return its id, and the number of its process."""
+    """Start a run that sleeps; return its id and the id of its process."""
     mark = f"asleep-{time.monotonic_ns()}"
     code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\ntime.sleep(600)"
     run = start(client, code)
@@ -33,7 +33,7 @@ def is_well(client: httpx.Client) -> bool:
     return bool(health["status"] == "ok" and health["components"]["sandbox"] == "ok")
 
 
-def test_run_that_can_not_be_ended_is_told_by_every_route_until_it_has_gone(
+def test_run_that_can_not_be_ended_is_reported_by_every_route_until_it_is_gone(
     serve: ServerFactory,
 ) -> None:
     server = serve(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1")
