@@ -31,7 +31,7 @@ cli.add_later(
 cli.add_later(
     "doctor",
     "server.commands.doctor:doctor",
-    "Show what works on this machine, and how to mend what doesn't.",
+    "Check this machine and suggest fixes.",
 )
 
 
