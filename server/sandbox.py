@@ -17,9 +17,10 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
-from server.isolation.abandoned import AbandonedPlaces
+from server.isolation.abandoned import AbandonedRuns
+from server.isolation.background_work import finish_despite_cancellation, in_thread
 from server.isolation.child.cell_root import TEMPORARY_NAME
-from server.isolation.child.denials import from_mark
+from server.isolation.child.denials import decode_denial
 from server.isolation.child.libc import as_user
 from server.isolation.child.run_program import FILE_SIZE, FULL
 from server.isolation.denial_messages import denied_message
@@ -28,7 +29,7 @@ from server.isolation.engine import (
     ExitInfo,
     GivenDescriptors,
     LaunchOrder,
-    Place,
+    Workspace,
     failure_in,
     new_job_file,
     write_program,
@@ -47,11 +48,9 @@ from server.isolation.events import (
     limit_message,
 )
 from server.isolation.files import PROGRAM, Collected, collect_files, place_files
-from server.isolation.helper_process import in_thread
 from server.isolation.outcomes import limit_of, outcome_of, returncode_of
 from server.isolation.output import OutputBuffer, Pump
-from server.isolation.tiers.probe import PRELOADED, TierReport, make_engine, probe_tier, with_mend
-from server.isolation.uncancellable import carried_through
+from server.isolation.tiers.probe import PRELOADED, TierReport, make_engine, probe_tier, with_advice
 from server.limits import Limits
 from server.settings import load_settings
 
@@ -75,7 +74,7 @@ class Sandbox:
         Modules that `preload` doesn't name, programs load themselves.
         """
         self.report = report
-        self.abandoned = AbandonedPlaces()
+        self.abandoned = AbandonedRuns()
         self._engine: Engine = make_engine(report.tier, ready=ready, preload=preload)
         self._finalizer = weakref.finalize(self, self._engine.close)
 
@@ -135,7 +134,7 @@ class Sandbox:
 class SandboxRun:
     """One program under way. Read `events()` to its end; leaving it early cancels the run."""
 
-    def __init__(self, program: Program, abandoned: AbandonedPlaces) -> None:
+    def __init__(self, program: Program, abandoned: AbandonedRuns) -> None:
         self._program = program
         self._abandoned_places = abandoned
         self.abandoned = False
@@ -159,7 +158,7 @@ class SandboxRun:
 
         """
         try:
-            place = await engine.place(self._program.limits)
+            place = await engine.workspace(self._program.limits)
         except OSError as error:
             raise MachineryError(f"the run can't be started: {error.strerror or error}") from error
         try:
@@ -167,7 +166,7 @@ class SandboxRun:
             self._bounded = place.bounded
             await self._start_in(place, layers)
         except BaseException as error:
-            await carried_through(self._abandon(place))
+            await finish_despite_cancellation(self._abandon(place))
             if isinstance(error, OSError):
                 reason = error.strerror or str(error)
                 raise MachineryError(f"the run can't be started: {reason}") from error
@@ -204,7 +203,7 @@ class SandboxRun:
 
     # ------------------------------------------------------------ start
 
-    async def _start_in(self, place: Place, layers: tuple[str, ...]) -> None:
+    async def _start_in(self, place: Workspace, layers: tuple[str, ...]) -> None:
         code = self._program.code.encode("utf-8", "surrogatepass")
         with as_user(place.owner):
             write_program(place.folder, code)
@@ -252,7 +251,7 @@ class SandboxRun:
         self._pumps += (pump,)
         return write
 
-    async def _abandon(self, place: Place) -> None:
+    async def _abandon(self, place: Workspace) -> None:
         for pump in self._pumps:
             pump.close()
         if await place.close():
@@ -261,7 +260,7 @@ class SandboxRun:
             self._give_up(place)
         self._close_files()
 
-    def _give_up(self, place: Place) -> None:
+    def _give_up(self, place: Workspace) -> None:
         """Leave a place whose processes can't be ended to whoever tries on."""
         self.abandoned = True
         self._abandoned_places.take(place)
@@ -282,14 +281,14 @@ class SandboxRun:
             message = limit_message(kind, self._program.limits)
             self._queue.put_nowait(LimitEvent(kind, message))
 
-    async def _run(self, place: Place) -> None:
+    async def _run(self, place: Workspace) -> None:
         ended: ExitInfo | MachineryError = MachineryError("the run was abandoned")
         try:
             ended = await self._until_ended(place)
         finally:  # also when the event loop is being ended
-            await carried_through(self._settle(place, ended))
+            await finish_despite_cancellation(self._settle(place, ended))
 
-    async def _settle(self, place: Place, ended: ExitInfo | MachineryError) -> None:
+    async def _settle(self, place: Workspace, ended: ExitInfo | MachineryError) -> None:
         """Leave nothing of the run, take what it left, and tell how it ended."""
         collected = Collected((), ())
         try:
@@ -319,7 +318,7 @@ class SandboxRun:
             self._close_files()
             self._let_go_of(place)
 
-    async def _until_ended(self, place: Place) -> ExitInfo | MachineryError:
+    async def _until_ended(self, place: Workspace) -> ExitInfo | MachineryError:
         either: set[asyncio.Future[Any]] = {place.ended, self._stop}
         await asyncio.wait(
             either,
@@ -333,7 +332,7 @@ class SandboxRun:
             return error if isinstance(error, MachineryError) else MachineryError(str(error))
         return ExitInfo(limit=self._stop.result() if self._stop.done() else "wall")
 
-    def _let_go_of(self, place: Place) -> None:
+    def _let_go_of(self, place: Workspace) -> None:
         """End the circles of references, or a run's output would wait for the collector."""
         place.on_limit = lambda kind: None
         self._pumps = ()
@@ -341,7 +340,9 @@ class SandboxRun:
     def _failure(self) -> MachineryError | None:
         failure = failure_in(self._job)
         return (
-            MachineryError(with_mend(f"the run can't be isolated: {failure}")) if failure else None
+            MachineryError(with_advice(f"the run can't be isolated: {failure}"))
+            if failure
+            else None
         )
 
     async def _drain(self) -> None:
@@ -350,7 +351,7 @@ class SandboxRun:
         if waiting:
             await asyncio.wait(waiting, timeout=_DRAIN_S)
 
-    def _look_at_scratch(self, place: Place) -> None:
+    def _look_at_scratch(self, place: Workspace) -> None:
         """Tell of a file system that is full at the end, where the run has one of its own."""
         if not place.bounded:
             return
@@ -358,7 +359,7 @@ class SandboxRun:
         if status.f_bfree == 0 or status.f_ffree == 0:
             self._notice("scratch")
 
-    async def _collect(self, place: Place) -> Collected:
+    async def _collect(self, place: Workspace) -> Collected:
         if set(os.listdir(place.folder)) == {PROGRAM, TEMPORARY_NAME}:
             return Collected((), ())  # which is how most runs leave it
         folder = os.dup(place.folder)  # the thread's own: nobody waits for it on a slow disk
@@ -399,7 +400,7 @@ class SandboxRun:
             self._notice("file size")
         if status in {Status.LIMIT, Status.TIMEOUT} and cause:
             self._notice(cause)
-        denial = from_mark(mark)
+        denial = decode_denial(mark)
         if denial is not None and status is Status.ERROR:
             self._queue.put_nowait(DeniedEvent(denial.kind, denied_message(*denial)))
         self._queue.put_nowait(self._exit(status, code, reason, collected))

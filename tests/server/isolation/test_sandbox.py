@@ -22,7 +22,7 @@ from server.isolation.events import (
     SandboxEvent,
     Status,
 )
-from server.isolation.tiers.probe import Layer, TierReport, with_mend
+from server.isolation.tiers.probe import Layer, TierReport, with_advice
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.attacking import open_sandbox
@@ -501,9 +501,9 @@ def test_tier_that_is_forced_is_never_replaced_by_a_weaker_one() -> None:
 
 
 def test_refused_namespaces_come_with_what_helps() -> None:
-    told = with_mend("the cell maker failed: [Errno 1] unshare: Operation not permitted")
+    told = with_advice("the cell maker failed: [Errno 1] unshare: Operation not permitted")
     assert "user.max_user_namespaces" in told
-    assert with_mend("something else") == "something else"
+    assert with_advice("something else") == "something else"
 
 
 def test_layer_that_is_reported_active_is_put_on_or_the_program_does_not_run() -> None:
