@@ -78,7 +78,7 @@ def render(
         "filename": filename,
         "bodies": [body.rstrip("\n") for body in code.bodies],
     }
-    own = _environment().get_template(f"{provider.parts}_imports.py.j2").render(context)
+    own = _environment().get_template(f"{provider.parts}/imports.py.j2").render(context)
     context["imports"] = import_block(own.splitlines(), *code.imports)
     return _environment().get_template(provider.template).render(context)
 
