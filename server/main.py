@@ -285,7 +285,7 @@ def _provider_json(services: Services, id_: ProviderEnum) -> str:
         "key_env": provider.key_env,
         "key_configured": services.keys.key(id_) is not None,
         "default_model": provider.default_model,
-        "servers": _servers_json(services) if id_ is ProviderEnum.HUGGINGFACE else [],
+        "servers": _servers_json(services) if provider.own_servers else [],
         "refreshed_at": services.catalog.refreshed_at(id_),
         "refresh_note": services.catalog.refresh_note(id_),
     }

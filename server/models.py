@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import DEFAULT_PROVIDER, ProviderEnum
 from llm_agent_builder.spec.agent_spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from llm_agent_builder.user_code.gallery_needs import Need
 from llm_agent_builder.validation.text import few_items, few_keys, value_error
@@ -112,7 +112,7 @@ class ImportRequest(CodeRequest):
     """A program of OpenAI's Agents SDK, to be read and never run."""
 
     provider: ProviderEnum = Field(
-        default=ProviderEnum.ANTHROPIC, description="Whose default model takes its model's place."
+        default=DEFAULT_PROVIDER, description="Whose default model takes its model's place."
     )
     agent: str | None = Field(
         default=None, max_length=200, description="The name of one of several agents."

@@ -33,7 +33,7 @@ def models(provider: str | None, as_json: bool) -> None:
     chosen = [ProviderEnum(provider)] if provider else list(PROVIDERS)
     catalog = current_catalog()
     found = {id_.value: catalog.models(id_) for id_ in chosen}
-    for note in server_notes() if ProviderEnum.HUGGINGFACE in chosen else ():
+    for note in server_notes() if any(PROVIDERS[id_].own_servers for id_ in chosen) else ():
         say(note)
     if as_json:
         plain = {id_: [asdict(model) for model in listed] for id_, listed in found.items()}

@@ -12,7 +12,7 @@ import click
 from llm_agent_builder.commands.base import Command, read_text, say, write_text
 from llm_agent_builder.errors import NotOursError, SpecError
 from llm_agent_builder.openai_import.importer import import_agent
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import DEFAULT_PROVIDER, ProviderEnum
 from llm_agent_builder.reading.read_agent import read_agent
 from llm_agent_builder.spec.agent_spec import make_spec
 from llm_agent_builder.spec.files import dump_spec, file_schema, plain_values
@@ -55,7 +55,7 @@ def read(file: Path, output: Path | None, force: bool) -> None:
 @click.option(
     "--provider",
     type=click.Choice([provider.value for provider in ProviderEnum]),
-    default=ProviderEnum.ANTHROPIC.value,
+    default=DEFAULT_PROVIDER.value,
     show_default=True,
     help="Whose default model takes the place of the program's.",
 )
