@@ -11,8 +11,8 @@ import click
 
 from llm_agent_builder.commands.base import GIVEN_FILES
 from llm_agent_builder.errors import SpecError
+from llm_agent_builder.python_source.constants import BY_FIELD, Kind
 from llm_agent_builder.spec.agent_spec import AgentSpec
-from llm_agent_builder.spec.constants import BY_FIELD, Kind
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
 
 _Command = Callable[..., Any]

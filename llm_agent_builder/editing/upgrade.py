@@ -14,10 +14,10 @@ from llm_agent_builder.catalog.catalog import Catalog
 from llm_agent_builder.catalog.model import Lifecycle, Model, Price
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.python_source.constants import BY_FIELD
 from llm_agent_builder.python_source.syntax_trees import syntax_tree
 from llm_agent_builder.reading.constants import assigned, constant, own_base_url, provider_of
 from llm_agent_builder.reading.source import Source, at_byte, read_source
-from llm_agent_builder.spec.constants import BY_FIELD
 
 _CONTEXT = 3
 

@@ -10,13 +10,15 @@ from typing import Any
 
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.providers import PROVIDERS, Provider
+from llm_agent_builder.python_source.constants import BY_FIELD, BY_NAME, CONSTANTS
 from llm_agent_builder.reading.constants import own_base_url, provider_of
 from llm_agent_builder.reading.literal_values import NotLiteralError, literal_value
 from llm_agent_builder.reading.parts import PartedFile, method, names_of
 from llm_agent_builder.reading.source import Source
 from llm_agent_builder.reading.user_code import read_code
-from llm_agent_builder.spec.constants import BY_FIELD, BY_NAME, CONSTANTS, absent_values
+from llm_agent_builder.spec.agent_spec import AgentSpec
 
+_REQUIRED = [row.name for row in CONSTANTS if AgentSpec.model_fields[row.field].is_required()]
 _SHOWN_MAX = 200
 
 
@@ -43,7 +45,7 @@ def read_fields(file: PartedFile) -> FileFields:
     source, agent = file.source, file.agent
     provider = PROVIDERS[provider_of(source.tree)]
     constants = _constants(source.tree)
-    missing = [row.name for row in CONSTANTS if row.required and row.name not in constants]
+    missing = [name for name in _REQUIRED if name not in constants]
     if missing:
         raise NotOursError(f"has no {missing[0]} = ..., which agent files of this builder have")
     if agent is None:
@@ -54,8 +56,9 @@ def read_fields(file: PartedFile) -> FileFields:
     for name, node in constants.items():
         if name in BY_NAME:
             _read_constant(found, name, node, stored[name])
-    absent = absent_values(provider).items()
-    found.values |= {name: value for name, value in absent if BY_FIELD[name].name not in constants}
+    # A file whose SDK doesn't repeat failed calls repeats them itself, RETRIES times.
+    if BY_FIELD["retries"].name not in constants and not provider.retries_by_itself:
+        found.values["retries"] = 0
     code = read_code(file)
     found.values |= {"tools": code.tools, "answer": code.answer}
     found.warnings += code.warnings

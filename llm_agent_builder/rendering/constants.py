@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from llm_agent_builder.python_source.constants import CONSTANTS, Constant, Kind
 from llm_agent_builder.python_source.literals import (
     line_literal,
     list_literal,
@@ -14,7 +15,6 @@ from llm_agent_builder.python_source.literals import (
     wrapped,
 )
 from llm_agent_builder.spec.agent_spec import AgentSpec, McpServer
-from llm_agent_builder.spec.constants import CONSTANTS, Constant, Kind
 
 
 def constant_line(constant: Constant, value: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.python_source.constants import OPTIONAL
 from llm_agent_builder.spec.agent_spec import DEFAULT_RETRIES, AgentSpec
-from llm_agent_builder.spec.constants import OPTIONAL
 
 
 @dataclass(frozen=True, slots=True)

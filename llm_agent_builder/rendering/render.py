@@ -10,12 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llm_agent_builder.providers import PROVIDERS, Provider
+from llm_agent_builder.python_source.constants import ALWAYS, CONSTANTS, GIVEN, OPTIONAL, Constant
 from llm_agent_builder.python_source.literals import LINE_MAX, line_literal, wrapped
 from llm_agent_builder.rendering.constants import constant_line
 from llm_agent_builder.rendering.features import Features
 from llm_agent_builder.rendering.sdk_terms import SDK_TERMS
 from llm_agent_builder.spec.agent_spec import AgentSpec
-from llm_agent_builder.spec.constants import CONSTANTS, OPTIONAL, Constant
 from llm_agent_builder.user_code.imports import import_block
 
 
@@ -96,7 +96,14 @@ def _flags(features: Features) -> Mapping[str, Any]:
 def _constants(features: Features) -> tuple[Constant, ...]:
     """Return the constants that a file has."""
     flags = _flags(features)
-    return tuple(row for row in CONSTANTS if flags.get(row.part or row.field, True))
+    return tuple(row for row in CONSTANTS if _has(row, flags))
+
+
+def _has(constant: Constant, flags: Mapping[str, Any]) -> bool:
+    if constant.when == ALWAYS:
+        return True
+    name = constant.field if constant.when == GIVEN else constant.when
+    return bool(flags[name])
 
 
 @cache

@@ -17,12 +17,12 @@ from itertools import accumulate, takewhile
 from typing import Any
 
 from llm_agent_builder.errors import TemplateError
+from llm_agent_builder.python_source.constants import CONSTANTS, Kind
 from llm_agent_builder.python_source.syntax_trees import syntax_tree
 from llm_agent_builder.rendering.constants import constant_values
 from llm_agent_builder.rendering.features import Features
 from llm_agent_builder.rendering.render import RenderedCode, base_url_of, render
 from llm_agent_builder.spec.agent_spec import AgentSpec, McpServer
-from llm_agent_builder.spec.constants import CONSTANTS, Kind
 
 _MARK = "_mark"
 _CLASS, _ANSWER, _TOOL = "ReferenceAgent", "ReferenceAnswer", "reference_tool"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-
-from llm_agent_builder.providers import PROVIDERS
+from llm_agent_builder.python_source.constants import (
+    ALWAYS,
+    BY_FIELD,
+    BY_NAME,
+    CONSTANTS,
+    GIVEN,
+    OPTIONAL,
+    Kind,
+)
 from llm_agent_builder.rendering import constants as rendering
 from llm_agent_builder.rendering.features import Features, features_of
 from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec
-from llm_agent_builder.spec.constants import BY_FIELD, BY_NAME, CONSTANTS, Kind, absent_values
 
 
 def test_every_constant_contains_a_field_of_a_spec() -> None:
@@ -20,21 +25,14 @@ def test_every_kind_can_be_written_and_verified() -> None:
     assert set(rendering._WRITERS) == set(rendering._VALUES) == set(Kind)
 
 
-@pytest.mark.parametrize("name", ["part", "optional", "required"])
-def test_the_rules_of_when_a_constant_is_there_exclude_each_other(name: str) -> None:
-    others = {"part", "optional", "required"} - {name}
-    for row in CONSTANTS:
-        assert not getattr(row, name) or not any(getattr(row, other) for other in others)
+def test_a_constant_is_there_always_or_when_given_or_with_a_feature() -> None:
+    known = {*Features.__dataclass_fields__, "mcp", "loops", ALWAYS, GIVEN}
+    assert {row.when for row in CONSTANTS} <= known
 
 
-def test_a_constants_feature_is_one_that_files_have() -> None:
-    known = {*Features.__dataclass_fields__, "mcp", "loops"}
-    assert {row.part for row in CONSTANTS if row.part} <= known
-
-
-def test_absent_constants_are_fields() -> None:
-    for provider in PROVIDERS.values():
-        assert set(absent_values(provider)) <= set(BY_FIELD)
+def test_an_optional_field_is_empty_by_default() -> None:
+    for row in OPTIONAL:
+        assert AgentSpec.model_fields[row.field].default in (None, ())
 
 
 def test_features_tell_which_optional_fields_are_given() -> None:
