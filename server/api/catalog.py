@@ -148,7 +148,7 @@ def _provider(services: Services, id_: ProviderEnum) -> ProviderEntry:
         key_env=provider.key_env,
         key_configured=services.keys.key(id_) is not None,
         default_model=provider.default_model,
-        servers=_own_servers(services) if id_ is ProviderEnum.HUGGINGFACE else (),
+        servers=_own_servers(services) if provider.own_servers else (),
         refreshed_at=catalog.refreshed_at(id_),
         refresh_note=catalog.refresh_note(id_),
         models=catalog.current().models(id_),

@@ -13,7 +13,7 @@ from functools import partial
 
 from llm_agent_builder.catalog.catalog import Catalog
 from llm_agent_builder.catalog.live import LiveList, read_page
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS, ProviderEnum
 from server.catalog.list_cache import CachedList, CacheError, ListCache, Source
 from server.settings import KeySource, Secret, Settings, server_key
 
@@ -145,8 +145,9 @@ def _providers(settings: Settings, keys: KeySource) -> list[SourceState]:
 def _own_servers(settings: Settings, keys: KeySource) -> list[SourceState]:
     return [
         SourceState(
-            Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url),
+            Source(provider.id, f"{server.base_url}/models", server.base_url),
             partial(server_key, server, keys),
         )
         for server in settings.model_servers
+        for provider in OWN_SERVER_PROVIDERS
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from llm_agent_builder.catalog.extra import ModelServer
 from llm_agent_builder.errors import MachineryError, StoreError
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS
 from server.catalog.fetch import ListFailedError, fetch_list
 from server.catalog.list_cache import Source
 from server.local_model.service import LocalModel
@@ -64,7 +64,7 @@ async def _server_problem(pools: Pools, server: ModelServer, keys: KeySource) ->
     key = server_key(server, keys)
     if key is None:
         return f"set its key, {server.key_variable}, in the environment or .env"
-    source = Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url)
+    source = Source(OWN_SERVER_PROVIDERS[0].id, f"{server.base_url}/models", server.base_url)
     try:
         await fetch_list(pools, source, key, _TIMEOUT_S)
     except ListFailedError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,16 +12,21 @@ from typing import Any
 from aiohttp import web
 
 from llm_agent_builder.metering.answer_readers import AnswerFacts
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import PROVIDERS, Protocol, ProviderEnum
 
 ModelCall = dict[str, Any]
 
 ROUTES: Mapping[tuple[str, str], tuple[ProviderEnum | None, str]] = {
     **{("POST", provider.api_path): (provider.id, "chat") for provider in PROVIDERS.values()},
-    ("POST", "/v1/messages/count_tokens"): (ProviderEnum.ANTHROPIC, "count_tokens"),
-    ("GET", "/v1/models"): (None, "list_models"),  # both have it; told apart by a header
+    **{
+        ("POST", provider.count_path): (provider.id, "count_tokens")
+        for provider in PROVIDERS.values()
+        if provider.count_path is not None
+    },
+    ("GET", "/v1/models"): (None, "list_models"),
 }
-"""What goes on to a provider, and what OpenTelemetry would call it; None: either provider's."""
+"""The requests that are passed on, each with its provider and OpenTelemetry's name of the
+operation; None: every provider has it, and a header tells whose it is."""
 
 _GIVEN_UP = frozenset({408, 460, 499})
 """4xx by which a proxy gives a request up that a model may be working on."""
@@ -135,24 +140,55 @@ class Call:
 def provider_of(request: web.BaseRequest) -> ProviderEnum:
     """Return whose protocol a request speaks, also when its route is not one of ours."""
     named, _ = ROUTES.get((request.method, request.rel_url.raw_path), (None, ""))
-    is_anthropic = "anthropic-version" in request.headers
-    return named or (ProviderEnum.ANTHROPIC if is_anthropic else ProviderEnum.HUGGINGFACE)
+    marked = (id_ for header, id_ in _MARKERS.items() if header in request.headers)
+    return named or next(marked, _OTHER)
+
+
+_MARKERS = {each.marker_header: each.id for each in PROVIDERS.values() if each.marker_header}
+_OTHER = next(each.id for each in PROVIDERS.values() if each.marker_header is None)
 
 
 def error_body(provider: ProviderEnum, kind: str, message: str) -> dict[str, Any]:
     """Return an error as the provider would write it, so that its SDK raises its own exception."""
-    if provider is ProviderEnum.ANTHROPIC:
-        return {"type": "error", "error": {"type": kind, "message": message}}
-    return {"error": {"type": kind, "message": message, "code": kind}}
+    return ERROR_FORMS[PROVIDERS[provider].protocol].body(kind, message)
 
 
 def error_event(provider: ProviderEnum, kind: str, message: str) -> bytes:
     """Return the event by which the provider ends a stream that fails."""
-    if provider is ProviderEnum.ANTHROPIC:
-        data = json.dumps(error_body(provider, kind, message))
-        return f"event: error\ndata: {data}\n\n".encode()
+    return ERROR_FORMS[PROVIDERS[provider].protocol].event(kind, message).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorForm:
+    """How a protocol writes an error."""
+
+    body: Callable[[str, str], dict[str, Any]]
+    """Returns the body of an answer, of the error's type and message."""
+    event: Callable[[str, str], str]
+    """Returns the event that ends a stream, likewise."""
+
+
+def _messages_error(kind: str, message: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": message}}
+
+
+def _messages_event(kind: str, message: str) -> str:
+    return f"event: error\ndata: {json.dumps(_messages_error(kind, message))}\n\n"
+
+
+def _chat_error(kind: str, message: str) -> dict[str, Any]:
+    return {"error": {"type": kind, "message": message, "code": kind}}
+
+
+def _chat_event(kind: str, message: str) -> str:
     # huggingface_hub shows `error` as it is: text reads better than an object.
-    return f"data: {json.dumps({'error': message, 'error_type': kind})}\n\n".encode()
+    return f"data: {json.dumps({'error': message, 'error_type': kind})}\n\n"
+
+
+ERROR_FORMS: Mapping[Protocol, ErrorForm] = {
+    Protocol.MESSAGES: ErrorForm(_messages_error, _messages_event),
+    Protocol.CHAT: ErrorForm(_chat_error, _chat_event),
+}
 
 
 def refuse(provider: ProviderEnum, error: RefusedError) -> web.Response:

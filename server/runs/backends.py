@@ -13,7 +13,7 @@ from typing import Literal
 from llm_agent_builder.catalog.extra import ModelServer
 from llm_agent_builder.errors import BackendUnavailableError, NotOursError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.reading.constants import assigned, own_base_url
+from llm_agent_builder.reading.constants import PROVIDER_BASE_URLS, assigned, own_base_url
 from llm_agent_builder.reading.source import read_source
 from llm_agent_builder.validation.base_urls import check_base_url
 from server.local_model.service import MOST_BYTES, LocalModel, prepare_request
@@ -72,8 +72,7 @@ def _may_lead_elsewhere(values: list[ast.expr | None]) -> bool:
     if len(values) != 1 or values[0] is None:
         return bool(values)
     nodes = list(ast.walk(values[0]))
-    router = PROVIDERS[ProviderEnum.HUGGINGFACE]
-    known = {None, router.upstream + router.base_url_suffix}
+    known = {None, *PROVIDER_BASE_URLS}
     texts = {node.value for node in nodes if isinstance(node, ast.Constant)} - known
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     return bool(names - {"os"}) or any("//" in str(each) for each in texts)
@@ -133,7 +132,7 @@ class Backends:
         return route
 
     def _upstream(self, provider: ProviderEnum, base_url: str | None) -> Upstream:
-        if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
+        if base_url is None or not PROVIDERS[provider].own_servers:
             key = self._keys.key(provider)
             if key is not None:
                 return Upstream("provider", self._settings.upstream(provider), key)
@@ -146,7 +145,7 @@ class Backends:
 
     def _problem(self, provider: ProviderEnum, base_url: str | None) -> str | None:
         """Return why calls to a provider can't go out and how to fix that, or None."""
-        if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
+        if base_url is None or not PROVIDERS[provider].own_servers:
             return None if self._keys.key(provider) else self._no_key(provider)
         server = self._servers.get(base_url)
         if base_url == UNREADABLE_ADDRESS:
