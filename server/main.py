@@ -322,7 +322,7 @@ async def get_runs(
 ) -> dict[str, Any]:
     """Return runs, newest first; `next` is the `before` of the following page, or null."""
     runs = await _services(request).runs.history(limit=limit, before=before)
-    return {"runs": runs, "next": runs[-1]["id"] if len(runs) == limit else None}
+    return {"runs": runs, "next": runs[-1].id if len(runs) == limit else None}
 
 
 async def get_run(request: Request, run_id: str) -> Response:

@@ -55,6 +55,8 @@ class LimitEvent:
 
     kind: str
     message: str
+    cap: str | None = None
+    """Which cap of a budget, as in "run_usd"; None: not a budget."""
 
 
 @dataclass(frozen=True, slots=True)
