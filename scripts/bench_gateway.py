@@ -384,7 +384,7 @@ async def overspent(
             await asyncio.gather(*(try_stream(grant, name, rng) for grant in each_one))
             for grant in grants:
                 await grant.close()
-        went = sum(call["http.response.status_code"] == 200 for call in calls)
+        went = sum(call.status == 200 for call in calls)
         through, refused = through + went, refused + len(calls) - went
     await gateway.close()
     reader, writer = await asyncio.open_connection("127.0.0.1", upstream)

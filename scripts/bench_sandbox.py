@@ -72,7 +72,7 @@ async def request_arrives(sandbox: Sandbox, gateway: Gateway, code: str) -> floa
         return grants[0].environment()
 
     start = time.perf_counter()
-    run = await sandbox.start(Program(code, "x", way_out=way_out))
+    run = await sandbox.start(Program(code, "x", network_handler=way_out))
     try:
         return await asyncio.wait_for(arrived, _PATIENCE_S) - start
     finally:

@@ -24,11 +24,12 @@ from llm_agent_builder.metering.prices import price_table
 from llm_agent_builder.providers import PROVIDERS
 from server.budgets.ledger import BudgetError, Caps, Ledger
 from server.budgets.run_budget import RunBudget
-from server.gateway.call import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse
+from server.gateway.call import ROUTES, Call, RefusedError, provider_of, refuse
 from server.gateway.cassette import MOST_BYTES, Cassette
 from server.gateway.egress_proxy import Egress, proxy_environment
 from server.gateway.forwarder import CallContext, Forwarder
 from server.gateway.metering import today
+from server.gateway.model_call import ModelCall
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import Replayer
 from server.gateway.request_reader import MAX_BODIES, MAX_BODY, RequestReader
@@ -314,9 +315,9 @@ class Gateway:
             raise
         finally:
             self._forwarder.give_back(grant.passage, call)
-            event = call.event()
-            grant.on_call(event)
-            grant.trace.call(call, event)
+            finished = call.finished()
+            grant.on_call(finished)
+            grant.trace.call(call, finished)
 
 
 _NO_ANSWER = {502, 504}

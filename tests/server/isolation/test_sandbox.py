@@ -459,7 +459,7 @@ def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
     assert after == before
 
 
-def test_killed_keeper_is_a_failure_of_the_machinery_and_takes_the_program_along() -> None:
+def test_killed_supervisor_is_a_failure_of_the_machinery_and_takes_the_program_along() -> None:
     mark = f"orphan-{time.monotonic_ns()}"
     code = (
         f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\n"
@@ -472,7 +472,7 @@ def test_killed_keeper_is_a_failure_of_the_machinery_and_takes_the_program_along
             assert isinstance(event, OutputEvent)
             os.kill(int(event.text.split()[0]), 9)
 
-    with pytest.raises(MachineryError, match="keeper"):
+    with pytest.raises(MachineryError, match="supervisor"):
         asyncio.run(inside())
     wait_until(lambda: not marked_processes(mark), 5)
 

@@ -170,7 +170,7 @@ async def run_with(program: Program, place: str, upstream: str) -> str:
     await gateway.start()
     sandbox = Sandbox.probe()
     try:
-        run = await sandbox.start(replace(program, way_out=way_out))
+        run = await sandbox.start(replace(program, network_handler=way_out))
         events = [event async for event in run.events()]
     finally:
         for grant in grants:
