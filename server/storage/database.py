@@ -17,7 +17,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -30,11 +29,10 @@ from sqlalchemy.exc import (
     StatementError,
 )
 from sqlalchemy.orm import Session
-from sqlalchemy.schema import CreateColumn
 
 from llm_agent_builder.errors import StoreError
 from server.settings import HISTORY_FILE
-from server.storage.tables import Base
+from server.storage.schema import prepare_schema
 
 CONNECTIONS = 6
 """To the database, at most; who needs one waits for the milliseconds that others use theirs."""
@@ -117,8 +115,7 @@ class Database:
             if not self.is_sqlite:  # SQLite's writers exclude each other anyway
                 _require_utf8(connection)
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
-            Base.metadata.create_all(connection)
-            _add_missing_columns(connection)
+            prepare_schema(connection)
         name = self.engine.url.database
         if self.is_sqlite and name and os.path.exists(name):
             self._file = (Path(name), _identity(name))
@@ -400,14 +397,3 @@ def _open_connections(engine: Engine) -> None:
         for _ in range(CONNECTIONS):
             connection = all_of_them.enter_context(engine.connect())
             connection.exec_driver_sql("PRAGMA schema_version")  # reads: opens the log too
-
-
-def _add_missing_columns(connection: Connection) -> None:
-    """Bring the tables of an earlier version up to date; what is added later may be NULL."""
-    there = sqlalchemy.inspect(connection)
-    for table in Base.metadata.sorted_tables:
-        names = {column["name"] for column in there.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in names:
-                definition = CreateColumn(column).compile(dialect=connection.dialect)
-                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
