@@ -55,7 +55,8 @@ class _Known:
     @cached_property
     def _kept(self) -> CachedCatalog:
         from server.catalog.cached import CachedCatalog  # noqa: PLC0415 - few commands ask for it
-        from server.settings import KeySource, load_settings  # noqa: PLC0415
+        from server.keys import KeySource  # noqa: PLC0415
+        from server.settings import load_settings  # noqa: PLC0415
 
         kept = CachedCatalog(load_settings(), KeySource())
         kept.load()

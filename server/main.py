@@ -60,12 +60,12 @@ from server.api.upgrade import add_upgrade_route
 from server.installation import STATIC, package_version, page_paths
 from server.isolation.files import MAX_BYTES, MAX_FILES
 from server.isolation.shutdown import Closing, Ending
+from server.keys import KeySource, server_key
 from server.models import SessionRequest
 from server.net.last_answers import LastAnswers
 from server.observability.logs import configure_logs
-from server.runs.backends import own_servers
 from server.services import Services, backend_label, open_services
-from server.settings import KeySource, Settings, load_settings, server_key, unknown_variables
+from server.settings import Settings, load_settings, unknown_variables
 
 _log = logging.getLogger(__name__)
 
@@ -248,7 +248,7 @@ async def get_catalog(request: Request) -> Response:
     services.catalog.wake()
     local_reason = services.local_model.why_unavailable()
     any_key = any(services.keys.key(id_) for id_ in PROVIDERS) or bool(
-        own_servers(services.settings)
+        services.settings.own_servers
     )
     names = " or ".join(provider.key_env for provider in PROVIDERS.values())
     content = {
@@ -300,7 +300,7 @@ def _servers_json(services: Services) -> list[dict[str, Any]]:
             "key_env": server.key_variable,
             "key_configured": server_key(server, services.keys) is not None,
         }
-        for server in own_servers(services.settings).values()
+        for server in services.settings.own_servers.values()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Every setting, in one table; and the providers' keys, which are not settings.
+"""Every setting, in one table. The providers' keys are not settings: see `keys.py`.
 
 `Settings` is the table: name, default, one line of help. `docs/settings.md` and `.env.example` are
 made from it (`make docs`) and checked. The environment wins over `.env` in the working directory.
@@ -6,9 +6,7 @@ made from it (`make docs`) and checked. The environment wins over `.env` in the 
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
-import logging
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -16,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -30,9 +27,9 @@ from llm_agent_builder.errors import SettingsError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.validation.messages import describe_error
 from llm_agent_builder.validation.suggestions import nearest
+from server.keys import ENV_FILE, KeySource
 
 PREFIX = "AGENT_BUILDER_"
-ENV_FILE = Path(".env")
 HISTORY_FILE = "runs.sqlite3"
 """The run history, in the data folder, where no database is named."""
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -43,37 +40,6 @@ SandboxTier = Literal["strong", "bubblewrap", "landlock", "limits"]
 _NAME = r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*"
 _ALLOWED_NAME = re.compile(rf"(?=.{{1,253}}$){_NAME}")
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_NAME}|[0-9a-f:.]+)")
-
-_log = logging.getLogger(__name__)
-
-
-class Secret:
-    """A secret that masks itself wherever it is printed; `reveal()` is the one way to read it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._value
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a Secret is never pickled")
 
 
 def destination(text: str) -> str:
@@ -314,6 +280,12 @@ class Settings(BaseSettings):
         value: str = getattr(self, f"{provider.value}_upstream")
         return value
 
+    @property
+    def own_servers(self) -> dict[str, ModelServer]:
+        """The user's own servers that runs may call, by base URL."""
+        added = [ModelServer(model.base_url) for model in self.extra_models if model.base_url]
+        return {server.base_url: server for server in (*added, *self.model_servers)}
+
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; `overrides` win over the environment.
@@ -351,51 +323,3 @@ def _meant(name: str, known: Collection[str]) -> str:
     # Without what all of them have in common, by which any two would be alike.
     close = nearest(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
     return f"; did you mean {PREFIX}{close}?" if close else "; docs/settings.md lists them"
-
-
-class KeySource:
-    """The providers' keys: from the environment, else from `.env`.
-
-    `.env` is looked at again whenever it has changed, so a new key needs no restart.
-    """
-
-    def __init__(self, environ: Mapping[str, str] = os.environ, env_file: Path = ENV_FILE) -> None:
-        self._environ = environ
-        self._env_file = env_file.absolute()
-        self._stamp: tuple[int, int, int] | None = None
-        self._from_file: Mapping[str, str | None] = {}
-
-    def key(self, provider: ProviderEnum) -> Secret | None:
-        """Return the key of `provider`, or None where there is none."""
-        found = (self.variable(name) for name in PROVIDERS[provider].key_variables)
-        return next((key for key in found if key is not None), None)
-
-    def variable(self, name: str) -> Secret | None:
-        """Return what a variable holds, or None where it holds nothing."""
-        for value in (self._environ.get(name), self._read_file().get(name)):
-            if value and value.strip():
-                return Secret(value.strip())
-        return None
-
-    def names(self) -> Collection[str]:
-        """Return the names of all variables of the file."""
-        return self._read_file().keys()
-
-    def _read_file(self) -> Mapping[str, str | None]:
-        try:
-            status = self._env_file.stat()
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if stamp != self._stamp:
-                self._from_file = dotenv_values(self._env_file, interpolate=False)
-                self._stamp = stamp
-        except FileNotFoundError:
-            self._from_file, self._stamp = {}, None
-        except (OSError, UnicodeDecodeError) as error:
-            _log.warning("can't read %s: %s", self._env_file, type(error).__name__)
-            self._from_file, self._stamp = {}, None
-        return self._from_file
-
-
-def server_key(server: ModelServer, keys: KeySource) -> Secret | None:
-    """Return the key for a server of the user's own: empty where it needs none, None if missing."""
-    return keys.variable(server.key_variable) if server.key_variable else Secret("")

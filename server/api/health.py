@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 
 from llm_agent_builder.providers import PROVIDERS
 from server.api.security import may_see_details
-from server.runs.backends import own_servers
 from server.sandbox import Sandbox
 from server.services import Services
 
@@ -60,7 +59,7 @@ def _status(services: Services, problems: Mapping[str, str | None]) -> str:
 
 def _has_provider(services: Services) -> bool:
     """Return whether something else than the built-in model can answer runs."""
-    return any(services.keys.key(id_) for id_ in PROVIDERS) or bool(own_servers(services.settings))
+    return any(services.keys.key(id_) for id_ in PROVIDERS) or bool(services.settings.own_servers)
 
 
 def _sandbox_problem(sandbox: Sandbox) -> str | None:

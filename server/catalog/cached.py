@@ -17,7 +17,9 @@ from llm_agent_builder.catalog.live import LiveList, read_page
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.catalog.list_cache import CacheError, KeptList, ListCache
 from server.catalog.sources import Source
-from server.settings import KeySource, Secret, Settings, server_key
+from server.keys import KeySource, server_key
+from server.secret import Secret
+from server.settings import Settings
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from llm_agent_builder.catalog.offline import sdk_api_version
 from llm_agent_builder.providers import ProviderEnum
 from server.catalog.sources import Source
 from server.net.upstreams import Pools, Upstream
-from server.settings import Secret
+from server.secret import Secret
 
 MAX_PAGE = 4 * 1024 * 1024
 """Bytes of one page; the longest list known, Hugging Face's, has a tenth of that."""

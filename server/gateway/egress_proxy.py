@@ -20,7 +20,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from server.settings import Secret, destination
+from server.secret import Secret
+from server.settings import destination
 
 MAX_TUNNELS = 8
 MAX_BYTES = 256 * 1024 * 1024

@@ -37,7 +37,7 @@ from server.net.listeners import listen_without_delay
 from server.net.paced_parsing import Pace, PacedServer
 from server.net.upstreams import Policy, Pools, Upstream, tls_context
 from server.observability.tracing import NoTrace, RunTrace
-from server.settings import Secret
+from server.secret import Secret
 
 __all__ = [
     "MAX_BODIES",
@@ -50,7 +50,7 @@ __all__ = [
     "ModelCall",
     "Policy",
     "Upstream",
-    "settle_in",
+    "preload_prices",
     "tls_context",
 ]
 
@@ -66,10 +66,10 @@ _CLOSE_S = 3.0
 _log = logging.getLogger(__name__)
 
 
-async def settle_in() -> None:
-    """Load what calls need before the first one asks, and let the collector pass it over.
+async def preload_prices() -> None:
+    """Load the table of prices before the first call, and exempt it from garbage collection.
 
-    Else each full collection walks through the table of prices, and holds all calls up for 40 ms.
+    A full collection would otherwise walk through it, and delay every call by 40 ms.
     """
     await asyncio.to_thread(price_table, today())
     gc.freeze()

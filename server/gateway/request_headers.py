@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 
 from server.gateway.metering import READABLE_ENCODINGS
 from server.gateway.response_relay import HOP_BY_HOP, kept_headers
-from server.settings import Secret
+from server.secret import Secret
 
 _CLIENT_ONLY = HOP_BY_HOP | {"host", "authorization", "x-api-key", "cookie", "content-length"}
 _CLIENT_ONLY |= {"expect", "forwarded", "accept-encoding", "via", "x-real-ip", "true-client-ip"}

@@ -15,7 +15,8 @@ from yarl import URL
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import ProviderEnum
 from server.net.paced_parsing import ANSWER_BUFFER, Pace, PacedConnector
-from server.settings import LOOPBACK_HOSTS, Secret
+from server.secret import Secret
+from server.settings import LOOPBACK_HOSTS
 
 
 @dataclass(frozen=True, slots=True)
