@@ -1,4 +1,4 @@
-"""The command doctor: what works on this machine, what its sandbox holds, a report of both."""
+"""The command doctor: checks this machine, attacks its sandbox, writes a report."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ STANDARD_OUTPUT = "-"
     metavar="[FILE]",
     is_flag=False,
     flag_value=STANDARD_OUTPUT,
-    help="Write a report for a bug report to FILE, or to standard output: no keys, no names, no "
+    help="Write a report for a bug report to FILE or standard output, without keys, names and "
     "folders. Never replaces a file.",
 )
 def doctor(attacked: bool, report_file: str | None) -> None:
-    """Show what works on this machine, and how to mend what doesn't.
+    """Check this machine and suggest fixes.
 
-    With --attack, small harmless attacks are tried on the sandbox that a server would use. Exit
-    code 1 when an agent can't be run here, an attack got through, or no tier stands in its way.
+    With --attack, try small harmless attacks on the sandbox that a server would use. The exit code
+    is 1 when agents can't run here, when an attack succeeds, or when no tier isolates.
     """
     settings, keys = load_settings(), KeySource()
     if report_file is not None:
         if attacked:
-            raise click.UsageError("--report holds what --attack shows: give one of them")
+            raise click.UsageError("--report includes the results of --attack: use one of them")
         _write_report(settings, keys, report_file)
     elif attacked:
         sys.exit(_attack(settings))
@@ -62,7 +62,7 @@ def doctor(attacked: bool, report_file: str | None) -> None:
 
 
 def _examine(settings: Settings, keys: KeySource) -> int:
-    """Say of each thing whether it works; return the exit code."""
+    """Print the result of each check; return the exit code."""
     sandbox = Sandbox.probe(
         force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox, ready=1
     )
@@ -71,9 +71,9 @@ def _examine(settings: Settings, keys: KeySource) -> int:
     for layer in report.layers:
         _line(layer.active, f"  {layer.name}", layer.reason)
     for provider in PROVIDERS.values():
-        there = keys.key(provider.id) is not None
-        mend = None if there else f"set {provider.key_env} in the environment or .env"
-        _line(there, f"key for {provider.label}", mend)
+        is_set = keys.key(provider.id) is not None
+        fix = None if is_set else f"set {provider.key_env} in the environment or .env"
+        _line(is_set, f"key for {provider.label}", fix)
     problem = sdk_problem(sandbox)
     sandbox.close()
     _line(problem is None, "SDKs load in the sandbox", problem)
@@ -93,7 +93,7 @@ def _examine(settings: Settings, keys: KeySource) -> int:
 
 
 def _attack(settings: Settings) -> int:
-    """Try the probes and say of each what came of it; return the exit code."""
+    """Print the result of each attack; return the exit code."""
     sandbox = Sandbox.probe(
         force=settings.sandbox_tier,
         allow_weak=settings.allow_weak_sandbox,
@@ -125,8 +125,8 @@ def _write_report(settings: Settings, keys: KeySource, name: str) -> None:
     if name == STANDARD_OUTPUT:
         click.echo(make_report(settings, keys), nl=False)
         return
-    if os.path.lexists(name):  # said before the work, and seen to after it
-        raise click.UsageError(f"{name} is there, and is not replaced: name another file")
+    if os.path.lexists(name):  # an early error; the file is opened with "x" below
+        raise click.UsageError(f"{name} exists and is not replaced: choose another file")
     report = make_report(settings, keys)
     try:
         with Path(name).open("x", encoding="utf-8") as file:

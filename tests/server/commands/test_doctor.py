@@ -184,7 +184,7 @@ def test_report_replaces_nothing_that_is_there(tmp_path: Path, kind: str) -> Non
         there.symlink_to(tmp_path / "elsewhere")
     done = call(tmp_path, "doctor", "--report", "report.md")
     assert done.returncode == 2
-    assert "report.md is there" in done.stderr
+    assert "report.md exists and is not replaced" in done.stderr
     assert there.is_symlink() == (kind == "link")
     assert there.read_text() == "mine" if kind == "file" else not there.exists()
 
