@@ -19,9 +19,9 @@ _log = logging.getLogger(__name__)
 
 
 class KeySource:
-    """The providers' keys: from the environment, else from `.env`.
+    """Reads keys from the environment, else from `.env`.
 
-    `.env` is looked at again whenever it has changed, so a new key needs no restart.
+    `.env` is read again whenever it has changed, so a new key needs no restart.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ, env_file: Path = ENV_FILE) -> None:
@@ -31,19 +31,19 @@ class KeySource:
         self._from_file: Mapping[str, str | None] = {}
 
     def key(self, provider: ProviderEnum) -> Secret | None:
-        """Return the key of `provider`, or None where there is none."""
+        """Return the key of `provider`, or None if none is set."""
         found = (self.variable(name) for name in PROVIDERS[provider].key_variables)
         return next((key for key in found if key is not None), None)
 
     def variable(self, name: str) -> Secret | None:
-        """Return what a variable holds, or None where it holds nothing."""
+        """Return the value of a variable, or None if it is unset or blank."""
         for value in (self._environ.get(name), self._read_file().get(name)):
             if value and value.strip():
                 return Secret(value.strip())
         return None
 
     def names(self) -> Collection[str]:
-        """Return the names of all variables of the file."""
+        """Return the names of all variables in `.env`."""
         return self._read_file().keys()
 
     def _read_file(self) -> Mapping[str, str | None]:
@@ -62,5 +62,5 @@ class KeySource:
 
 
 def server_key(server: ModelServer, keys: KeySource) -> Secret | None:
-    """Return the key for a server of the user's own: empty where it needs none, None if missing."""
+    """Return the key of the user's own server: empty if it needs none, None if it is not set."""
     return keys.variable(server.key_variable) if server.key_variable else Secret("")

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Secret:
-    """A secret that masks itself wherever it is printed; `reveal()` is the one way to read it."""
+    """A secret that is masked when printed and can't be pickled; only `reveal()` returns it."""
 
     __slots__ = ("_value",)
 
