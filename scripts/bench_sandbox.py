@@ -29,7 +29,7 @@ from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream
 from server.isolation.events import OutputEvent, Program
 from server.isolation.tiers.probe import ACCEPTED
 from server.sandbox import Sandbox, SandboxRun
-from server.settings import Secret
+from server.secret import Secret
 
 SUSTAINED_S = 3.0
 AT_ONCE = 4

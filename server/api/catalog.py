@@ -18,9 +18,9 @@ from server.api.dependencies import CurrentServices
 from server.api.errors import describe_errors
 from server.isolation.files import MAX_BYTES, MAX_FILES
 from server.isolation.tiers.probe import TierReport
-from server.runs.backends import Backend, own_servers
+from server.keys import server_key
+from server.runs.backends import Backend
 from server.services import Services, backend_label
-from server.settings import server_key
 
 __all__ = ["CatalogCache", "CatalogResponse", "router"]
 
@@ -162,13 +162,13 @@ def _own_servers(services: Services) -> tuple[OwnServer, ...]:
             key_env=server.key_variable,
             key_configured=server_key(server, services.keys) is not None,
         )
-        for server in own_servers(services.settings).values()
+        for server in services.settings.own_servers.values()
     )
 
 
 def _backends(services: Services) -> tuple[BackendEntry, ...]:
     has_key = any(services.keys.key(id_) for id_ in PROVIDERS)
-    has_provider = has_key or bool(own_servers(services.settings))
+    has_provider = has_key or bool(services.settings.own_servers)
     names = " or ".join(provider.key_env for provider in PROVIDERS.values())
     no_key = None if has_provider else f"no key: set {names} in the environment or .env"
     no_model = services.local_model.why_unavailable()

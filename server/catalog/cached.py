@@ -15,7 +15,9 @@ from llm_agent_builder.catalog.catalog import Catalog
 from llm_agent_builder.catalog.live import LiveList, read_page
 from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS, ProviderEnum
 from server.catalog.list_cache import CachedList, CacheError, ListCache, Source
-from server.settings import KeySource, Secret, Settings, server_key
+from server.keys import KeySource, server_key
+from server.secret import Secret
+from server.settings import Settings
 
 _log = logging.getLogger(__name__)
 

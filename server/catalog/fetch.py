@@ -16,7 +16,7 @@ from llm_agent_builder.catalog.offline import sdk_api_version
 from llm_agent_builder.providers import PROVIDERS, Protocol
 from server.catalog.list_cache import Source
 from server.net.upstreams import Pools, Upstream
-from server.settings import Secret
+from server.secret import Secret
 
 MAX_PAGE = 4 * 1024 * 1024
 """Bytes of one page; Hugging Face's list, the longest one known, has a tenth of that."""

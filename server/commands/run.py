@@ -26,13 +26,14 @@ from server.commands.terminal import RunScreen
 from server.gateway.cassette import MOST_BYTES
 from server.isolation.files import MAX_BYTES, MAX_FILES, Collected
 from server.isolation.shutdown import Closing, Ending, leave
+from server.keys import KeySource
 from server.limits import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
-from server.runs.backends import base_url_in, own_servers, providers_in
+from server.runs.backends import base_url_in, providers_in
 from server.runs.events import message_of, missing_messages, read_output
 from server.runs.run import Run
 from server.services import Services, open_services
-from server.settings import PREFIX, KeySource, Settings, load_settings, unknown_variables
+from server.settings import PREFIX, Settings, load_settings, unknown_variables
 from server.storage.records import RunUsage
 from server.storage.store import Store
 
@@ -339,6 +340,6 @@ def _unlisted(services: Services, admitted: Run, choice: str) -> str | None:
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None
-    if base_url not in own_servers(services.settings):
+    if base_url not in services.settings.own_servers:
         return f"its server {base_url} is not in {PREFIX}MODEL_SERVERS; the built-in model answers"
     return f"the key of its server {base_url} is not set; the built-in model answers"

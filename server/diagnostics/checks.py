@@ -13,11 +13,11 @@ from llm_agent_builder.errors import MachineryError, StoreError
 from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS
 from server.catalog.fetch import ListFailedError, fetch_list
 from server.catalog.list_cache import Source
+from server.keys import KeySource, server_key
 from server.local_model.service import LocalModel
 from server.net.upstreams import Pools
-from server.runs.backends import own_servers
 from server.sandbox import Sandbox, run_in_sandbox
-from server.settings import HISTORY_FILE, PREFIX, KeySource, Settings, server_key
+from server.settings import HISTORY_FILE, PREFIX, Settings
 
 _TIMEOUT_S = 5.0
 
@@ -53,7 +53,7 @@ async def server_problems(settings: Settings, keys: KeySource) -> dict[str, str 
     pools = Pools(os.environ, _TIMEOUT_S)
     try:
         await asyncio.to_thread(pools.start)
-        servers = own_servers(settings).values()
+        servers = settings.own_servers.values()
         problems = await asyncio.gather(*(_server_problem(pools, each, keys) for each in servers))
     finally:
         await pools.close()

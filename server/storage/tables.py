@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Column,
+    Date,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     LargeBinary,
@@ -24,6 +27,8 @@ OPEN = ("queued", "running")
 
 class Base(DeclarativeBase):
     """The tables of this store."""
+
+    type_annotation_map: ClassVar = {float: Double}  # SQLAlchemy 2.0 and 2.1 choose differently
 
 
 class ServerRow(Base):
@@ -107,6 +112,18 @@ class FileRow(Base):
     name: Mapped[str] = mapped_column(Text)
     size: Mapped[int]
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+SPEND = Table(
+    "spend",
+    Base.metadata,
+    Column("day", Date, primary_key=True),
+    # Billionths of a dollar. Each count includes what is reserved for calls under way.
+    Column("nano", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+)
+"""What each day's calls used, on all servers of the database."""
 
 
 def table_of(row: type[Base]) -> Table:

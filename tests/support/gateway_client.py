@@ -15,7 +15,7 @@ from llm_agent_builder.requests.facts import RequestFacts, read_request
 from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream
 from server.gateway.request_reader import RequestReader
 from server.gateway.timeouts import Timeouts
-from server.settings import Secret
+from server.secret import Secret
 
 KEY = "canary-key-" + "42"
 MODEL = "claude-sonnet-5-5"

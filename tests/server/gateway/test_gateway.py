@@ -27,7 +27,7 @@ from server.gateway.gateway import (
     Upstream,
     tls_context,
 )
-from server.settings import Secret
+from server.secret import Secret
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
 KEY = "canary-key-" + "42"

@@ -104,7 +104,8 @@ asyncio.run(main())
 _SERVERS = """
 from prometheus_client import CollectorRegistry
 from server.services import open_services
-from server.settings import KeySource, load_settings
+from server.keys import KeySource
+from server.settings import load_settings
 
 async def main():
     settings = load_settings(sandbox_tier=sys.argv[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import stat
 import sys
 from collections.abc import Iterator
@@ -201,29 +200,6 @@ def test_contents_of_the_oldest_files_go_first(store: Store) -> None:
     with pytest.raises(RunFileNotFoundError, match="no longer kept"):
         store.file("old", "x")
     assert len(store.file("newer", "x")) == len(store.file("newest", "x")) == MIB
-
-
-def test_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    add(store, "before")
-    store.close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "runs.sqlite3")) as database:
-        database.execute("DROP TABLE files")
-        database.execute("DROP TABLE servers")
-        for column in ("files_left_out", "server_id", "cancel_asked"):
-            database.execute(f"ALTER TABLE runs DROP COLUMN {column}")
-    for _ in range(2):
-        store = Store(tmp_path)
-        store.end_run("before", RunResult(status="success"))
-        assert store.run("before").files == ()
-        add(store, "after")
-        store.end_run("after", RunResult(status="success"), [WrittenFile("x", b"x")])
-        assert store.file("after", "x") == b"x"
-        with contextlib.closing(sqlite3.connect(tmp_path / "runs.sqlite3")) as database:
-            database.execute("DELETE FROM files")
-            database.execute("DELETE FROM runs WHERE id = 'after'")
-            database.commit()
-        store.close()
 
 
 def test_text_that_no_database_takes_is_kept_escaped(store: Store) -> None:
