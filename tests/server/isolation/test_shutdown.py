@@ -22,6 +22,7 @@ import pytest
 from server.isolation.child.resource_monitor import descendants
 from tests.support.api_client import start
 from tests.support.attacking import source
+from tests.support.forked import Process
 from tests.support.processes import ROOT, below, held_still, is_there, pinned
 from tests.support.serving import (
     ServerFactory,
@@ -68,7 +69,7 @@ def connected(server: Serving, request: str) -> socket.socket:
     return client
 
 
-def ends(process: subprocess.Popen[str], *numbers: signal.Signals) -> int:
+def ends(process: Process, *numbers: signal.Signals) -> int:
     """Send the signals; return the exit code. What it had started has to be gone soon."""
     started = descendants(process.pid)
     for number in numbers:
