@@ -37,13 +37,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests marked `matrix` unless they were asked for."""
+    """Leave out the cases marked `matrix` unless they were asked for."""
     if matrix.enabled:
         return
-    left_out = [item for item in items if "matrix" in item.keywords]
+    left_out = matrix.left_out_of(items)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if "matrix" not in item.keywords]
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)

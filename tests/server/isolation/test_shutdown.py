@@ -34,6 +34,8 @@ from tests.support.serving import (
 )
 from tests.support.upstream import Answer, message, scripted
 
+pytestmark = pytest.mark.matrix(keep=1)
+
 _PATIENCE_S = 10
 """The server has 5 s; a busy machine takes some to start counting."""
 _STUBBORN = """
@@ -86,10 +88,13 @@ def stop_all(server: Serving) -> None:
 
 
 def stop_helpers(server: Serving) -> None:
+    stopped = set()
     for pid in descendants(server.process.pid):
         command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"fork_server" in command_line or b"cell_maker" in command_line:
+        for name in re.findall(rb"server\.isolation\.child\.\w+", command_line):
             os.kill(pid, signal.SIGSTOP)
+            stopped.add(name)
+    assert stopped
 
 
 def leave(server: Serving) -> None:
