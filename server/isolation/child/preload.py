@@ -26,7 +26,10 @@ class Preloaded(MetaPathFinder):
 
     def __init__(self, fresh: Iterable[str]) -> None:
         """`fresh` names the modules of a fresh interpreter, which stay where they are."""
-        self._fresh = frozenset(fresh) - {"pwd"}  # loaded by site only where HOME isn't set
+        loaded = frozenset(fresh)
+        # Where a file is run, HOME is set and `site` needs no pwd; pathlib loads it with grp. And
+        # since 3.13 `python -c` loads linecache.
+        self._fresh = loaded - ({"linecache"} if "grp" in loaded else {"linecache", "pwd"})
         self._needs: dict[str, set[str]] = {}
         self._hidden: dict[str, types.ModuleType] = {}
         self._at_fork: dict[str, list[dict[str, Callable[[], None]]]] = {}
