@@ -27,8 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 _FORKS = """
 import sys
 from tests.support.forked import answer_requests
-answer_requests(int(sys.argv[1]))
-from server.cli import main
+if answer_requests(int(sys.argv[1])) == "uvicorn":
+    from uvicorn import main
+else:
+    from server.cli import main
 main()
 """
 _IMPORTED = ("server.main", *(f"server.commands.{name}" for name in ("serve", "run", "doctor")))
@@ -125,9 +127,11 @@ class Forks:
         stdout: int,
         stderr: int,
         reader: IO[str] | None = None,
+        program: str = "llm-agent-builder",
     ) -> ForkedProcess:
         """Start the command line with `arguments`; `reader` is the other end of its output."""
-        order = {"arguments": arguments, "folder": str(folder), "environment": environment}
+        order: dict[str, Any] = {"program": program, "arguments": arguments, "folder": str(folder)}
+        order["environment"] = environment
         return ForkedProcess(self, self._ask(order, stdout, stderr), reader)
 
     def exit_code(self, pid: int) -> int:
@@ -146,8 +150,8 @@ class Forks:
             return int(self._channel.recv(100))
 
 
-def answer_requests(channel: int) -> None:
-    """Be the process that forks; returns in each fork, which then runs the command line."""
+def answer_requests(channel: int) -> str:
+    """Be the process that forks; returns in each fork the name of the program that it becomes."""
     for name in _IMPORTED:
         __import__(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -167,6 +171,7 @@ def answer_requests(channel: int) -> None:
                 os.close(descriptor)
             requests.send(str(pid).encode())
     _become(request, descriptors)
+    return str(request["program"])
 
 
 def _become(order: Mapping[str, Any], descriptors: Sequence[int]) -> None:

@@ -151,11 +151,13 @@ def plain_uvicorn(folder: Path, *arguments: str, **settings: str) -> Iterator[st
     """Run `uvicorn server.main:app` while the block lasts; yields the line that says where."""
     log = folder / "uvicorn.log"
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "server.main:app", *arguments],
-            cwd=ROOT,
-            env=bare_environment(folder, **settings),
-            stderr=file,
+        process = forks().start(
+            ["server.main:app", *arguments],
+            folder=ROOT,
+            environment=bare_environment(folder, **settings),
+            stdout=file.fileno(),
+            stderr=file.fileno(),
+            program="uvicorn",
         )
     try:
         yield wait_until(lambda: re.search(r"running on .*", log.read_text("utf-8")), 60)[0]
