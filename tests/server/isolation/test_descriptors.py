@@ -55,17 +55,17 @@ def names():
             pass  # what this was read by
 
 async def sweep(work, refill=lambda: None):
-    failed = done = 0
-    for more in (*range(45), 600):  # what runs in a helper needs 256
+    said = []
+    # What runs in a helper needs 256. A busy machine may be too slow for the first of the last.
+    for more in (*range(45), *[600] * 5):
         refill()
         before = len(open_now())
-        said = await attempt(work, more)
+        said.append(await attempt(work, more))
         await settled(before, refill)
-        done += said == "done"
-        failed += said != "done"
-        if done == 3:
+        if said.count("done") == 3 or more == 600 and "done" in said:
             break
-    print(f"failed {failed > 5}, done {done > 0}")
+    done = said.count("done")
+    print(f"failed {len(said) - done > 5}, done {done > 0 or said[-5:]}")
 """
 _RUNS = """
 from server.gateway.gateway import Gateway
