@@ -1,4 +1,4 @@
-"""Programs whose processes are siblings of theirs: children of whoever started the run."""
+"""Programs that make siblings: processes whose parent is the process that started the run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WAYS = (
 
 @pytest.fixture(scope="module")
 def unfiltered(tier: str) -> Iterator[Sandbox]:
-    """Return a sandbox whose programs may make siblings: nothing may depend on that filter."""
+    """Return a sandbox without the filter against siblings: the rest must work without it."""
     found = Sandbox.probe(force=tier, without={"seccomp"}, preload=())
     assert found.report.available, found.report.reason
     yield found

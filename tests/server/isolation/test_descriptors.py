@@ -1,4 +1,4 @@
-"""A process that runs out of descriptors: whatever fails then leaves none open, and no process."""
+"""A process that runs out of descriptors: a failure leaves no descriptor or process behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def children():
     return [pid for file in files for pid in open(file).read().split()]
 
 def allow(more):
-    # The highest number that may be used is such that `more` further ones are free.
+    # Set the limit so that exactly `more` further descriptors are free.
     used = set(open_now()) - {max(open_now())}
     free = [number for number in range(3, 4096) if number not in used]
     resource.setrlimit(resource.RLIMIT_NOFILE, (free[more], hard))
