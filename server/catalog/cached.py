@@ -5,18 +5,19 @@ It makes no request (`live.py` does that); the command line only needs this modu
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
 from llm_agent_builder.catalog.catalog import Catalog
 from llm_agent_builder.catalog.live import LiveList, read_page
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS, ProviderEnum
 from server.catalog.list_cache import CachedList, CacheError, ListCache, Source
-from server.settings import KeySource, Secret, Settings, server_key
+from server.keys import KeySource, server_key
+from server.secret import Secret
+from server.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -50,14 +51,10 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """A catalog, the lists it was made from, and its models as JSON.
-
-    The JSON is made once, because there are hundreds of models.
-    """
+    """A catalog, and the lists it was made from."""
 
     answers: Mapping[Source, _Answer]
     catalog: Catalog
-    models: Mapping[ProviderEnum, str]
 
 
 class CachedCatalog:
@@ -90,10 +87,6 @@ class CachedCatalog:
         """Return today's catalog."""
         return self._todays_snapshot().catalog
 
-    def models_json(self, provider: ProviderEnum) -> str:
-        """Return the models of `provider` as JSON."""
-        return self._todays_snapshot().models[provider]
-
     @property
     def _answers(self) -> Mapping[Source, _Answer]:
         return {} if self._snapshot is None else self._snapshot.answers
@@ -105,9 +98,7 @@ class CachedCatalog:
 
     def _make_snapshot(self, answers: Mapping[Source, _Answer]) -> _Snapshot:
         live = [answers[state.source].models for state in self._states if state.source in answers]
-        catalog = Catalog(self._today(), live, self._settings.extra_models)
-        texts = {provider: _models_json(catalog, provider) for provider in ProviderEnum}
-        return _Snapshot(answers, catalog, texts)
+        return _Snapshot(answers, Catalog(self._today(), live, self._settings.extra_models))
 
     def refreshed_at(self, provider: ProviderEnum) -> float | None:
         """Return when the provider last answered, in seconds since the epoch, or None."""
@@ -156,13 +147,9 @@ def _providers(settings: Settings, keys: KeySource) -> list[SourceState]:
 def _own_servers(settings: Settings, keys: KeySource) -> list[SourceState]:
     return [
         SourceState(
-            Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url),
+            Source(provider.id, f"{server.base_url}/models", server.base_url),
             partial(server_key, server, keys),
         )
         for server in settings.model_servers
+        for provider in OWN_SERVER_PROVIDERS
     ]
-
-
-def _models_json(catalog: Catalog, provider: ProviderEnum) -> str:
-    plain = [asdict(model) for model in catalog.models(provider)]
-    return json.dumps(plain, separators=(",", ":"), default=date.isoformat)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import aiohttp
@@ -12,15 +13,30 @@ from yarl import URL
 
 from llm_agent_builder.catalog.live import ModelListError, next_page, read_page
 from llm_agent_builder.catalog.offline import sdk_api_version
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import PROVIDERS, Protocol
 from server.catalog.list_cache import Source
 from server.net.upstreams import Pools, Upstream
-from server.settings import Secret
+from server.secret import Secret
 
 MAX_PAGE = 4 * 1024 * 1024
 """Bytes of one page; Hugging Face's list, the longest one known, has a tenth of that."""
 MAX_PAGES = 20
-_PAGE_MODELS = 1000  # Anthropic's maximum
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """How a protocol's list of models is asked for."""
+
+    headers: Callable[[], Mapping[str, str]]
+    page_size: int | None
+    """Models a page, as the query's `limit`; None: the list comes as one."""
+
+
+LIST_REQUESTS: Mapping[Protocol, ListRequest] = {
+    # Anthropic gives at most 1,000 at once.
+    Protocol.MESSAGES: ListRequest(lambda: {"anthropic-version": sdk_api_version()}, 1000),
+    Protocol.CHAT: ListRequest(dict, None),
+}
 
 
 class ListFailedError(Exception):
@@ -52,10 +68,13 @@ async def fetch_list(pools: Pools, source: Source, key: Secret, timeout_s: float
         raise ListFailedError(f"no answer from {source.host} ({type(error).__name__})") from None
 
 
+def _list_request(source: Source) -> ListRequest:
+    return LIST_REQUESTS[PROVIDERS[source.provider].protocol]
+
+
 def _headers(source: Source, key: Secret) -> dict[str, str]:
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if source.provider is ProviderEnum.ANTHROPIC:
-        headers["anthropic-version"] = sdk_api_version()
+    headers |= _list_request(source).headers()
     if key.reveal():
         headers["Authorization"] = f"Bearer {key.reveal()}"
     return headers
@@ -66,7 +85,8 @@ async def _fetch_pages(
 ) -> list[object]:
     pages: list[object] = []
     seen: set[str] = set()
-    query = f"?limit={_PAGE_MODELS}" if source.provider is ProviderEnum.ANTHROPIC else ""
+    size = _list_request(source).page_size
+    query = "" if size is None else f"?limit={size}"
     for _ in range(MAX_PAGES):
         page = await _fetch_page(session, source, query, headers)
         try:
@@ -78,7 +98,7 @@ async def _fetch_pages(
         if after is None or after in seen:  # a list with circular links ends here
             return pages
         seen.add(after)
-        query = f"?limit={_PAGE_MODELS}&after_id={quote(after, safe='')}"
+        query = f"?limit={size}&after_id={quote(after, safe='')}"
     raise ListFailedError(f"the list of {source.host} has more than {MAX_PAGES} pages")
 
 

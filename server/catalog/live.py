@@ -18,8 +18,10 @@ from datetime import date
 from server.catalog.cached import CachedCatalog, SourceState, answer_of, today_utc
 from server.catalog.fetch import ListFailedError, fetch_list
 from server.catalog.list_cache import CachedList, CacheError
+from server.keys import KeySource
 from server.net.upstreams import Pools
-from server.settings import KeySource, Secret, Settings
+from server.secret import Secret
+from server.settings import Settings
 
 _CHECK_EVERY_S = 30.0
 """How often to check for new keys and due lists; a request for the catalog checks at once."""

@@ -1,4 +1,4 @@
-"""The command run: one program in the sandbox, with services of its own."""
+"""The command `run`: runs one program in the sandbox, with services of its own."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ from server.commands.terminal import RunScreen
 from server.gateway.cassette import MOST_BYTES
 from server.isolation.files import MAX_BYTES, MAX_FILES, Collected
 from server.isolation.shutdown import Closing, Ending, leave
+from server.keys import KeySource
 from server.limits import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
-from server.runs.backends import base_url_in, own_servers, providers_in
+from server.runs.backends import base_url_in, providers_in
+from server.runs.events import message_of, missing_messages, read_output
 from server.runs.run import Run
 from server.services import Services, open_services
-from server.settings import PREFIX, KeySource, Settings, load_settings, unknown_variables
+from server.settings import PREFIX, Settings, load_settings, unknown_variables
+from server.storage.records import RunUsage
 from server.storage.store import Store
 
 _CASSETTE_FILE_MAX = 2 * MOST_BYTES
-"""Bytes: indented, a recording takes up more."""
+"""In bytes; indentation makes a recording larger."""
 
 
 @click.command(cls=Command)
@@ -120,14 +123,14 @@ def run(
         "task": task,
         "backend": backend,
         "budget": {"usd": budget},
-        # Who runs the command owns the server that it starts.
+        # The user of the command also owns its server, so may grant any host.
         "egress": egress,
         "record": record is not None,
         "replay": _read_cassette(replay) if replay else None,
     }
     request = _parse_request(asked)
-    if record is not None:  # said before money is spent
-        _check_place(record, force=force)
+    if record is not None:  # fail before money is spent
+        _check_record_file(record, force=force)
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
@@ -138,7 +141,7 @@ def run(
     except KeyboardInterrupt:  # the run has ended with it
         sys.stdout.flush()
         screen.say("cancelled")
-        leave(130)  # at once: as it finalizes, Python lets a second Ctrl-C kill the process
+        leave(130)  # at once: during Python's finalization, a second Ctrl-C kills the process
     ending.done()
     saved = save_files(written, save)
     sys.exit(code if saved else 1)
@@ -171,7 +174,7 @@ def _read_cassette(file: Path) -> object:
 
 
 _OPTIONS = {"egress": "--allow-host", "replay": "--replay", "budget": "--budget", "task": "--task"}
-"""The options, by the fields of a request that they stand for."""
+"""The options, by the request field that they set."""
 
 
 def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
@@ -191,7 +194,7 @@ async def _run_once(
     screen: RunScreen,
     ending: Ending,
 ) -> tuple[int, Collected]:
-    """Run one program with services of its own, in a data folder that goes with it."""
+    """Run one program with services of its own, in a temporary data folder."""
     try:
         options = replace(request.options(settings), files=files)
     except SpecError as error:
@@ -199,7 +202,7 @@ async def _run_once(
     with (
         ending.watching(),
         tempfile.TemporaryDirectory(prefix="agent-builder-") as folder,
-        _spending(settings) as kept,
+        _spend_store(settings) as spend_store,
     ):
         own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
         admitted: Run | None = None
@@ -208,7 +211,7 @@ async def _run_once(
                 own,
                 KeySource(),
                 CollectorRegistry(),
-                spend_store=kept,
+                spend_store=spend_store,
                 refresh=False,
                 only_for=request.code,
                 closing=Closing(ending.left),
@@ -218,18 +221,19 @@ async def _run_once(
                     request.code, request.task, request.backend, limits, options
                 )
                 code = await _show(screen, services, admitted, request.backend)
-        except asyncio.CancelledError:  # Ctrl-C: what was recorded by then is paid for
+        except asyncio.CancelledError:  # Ctrl-C: the recorded calls are already paid for
             if record is not None and admitted is not None:
                 _write_cut_cassette(record, admitted)
             raise
         if record is not None:
             _write_cassette(record, admitted)
-        return code, Collected(admitted.files, admitted.files_left_out)
+        left_out = () if admitted.result is None else admitted.result.files_left_out
+        return code, Collected(admitted.files, left_out)
 
 
 @contextlib.contextmanager
-def _spending(settings: Settings) -> Iterator[Store | None]:
-    """Open the place where the day's spending is kept, where there is a daily budget."""
+def _spend_store(settings: Settings) -> Iterator[Store | None]:
+    """Open the database with the day's spending, if there is a daily budget."""
     caps = ("daily_budget_usd", "daily_budget_tokens", "daily_budget_calls")
     if all(getattr(settings, name) is None for name in caps):
         yield None
@@ -238,7 +242,7 @@ def _spending(settings: Settings) -> Iterator[Store | None]:
         yield store
 
 
-def _check_place(record: Path, *, force: bool) -> None:
+def _check_record_file(record: Path, *, force: bool) -> None:
     if not record.parent.is_dir():
         raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
     if record.is_file() and not force:
@@ -270,15 +274,16 @@ _NOTED = {"limit": "reached", "denied": "denied"}
 async def _show(screen: RunScreen, services: Services, admitted: Run, choice: str) -> int:
     _show_who(screen, services, admitted, choice)
     notes: list[str] = []
-    async for _, kind, data in services.runs.events(admitted.id):
-        if kind == "output":
-            screen.write(data["stream"], data["text"])
-        elif kind == "started":
-            for need in data["missing"]:
-                screen.say(need["message"])
-        elif kind in _NOTED:
-            notes.append(f"{_NOTED[kind]}: {data['message']}")
-    for note in notes:  # at the end: what a failing program writes is long
+    async for event in services.runs.events(admitted.id):
+        if event.kind == "output":
+            output = read_output(event)
+            screen.write(output.stream, output.text)
+        elif event.kind == "started":
+            for message in missing_messages(event):
+                screen.say(message)
+        elif event.kind in _NOTED:
+            notes.append(f"{_NOTED[event.kind]}: {message_of(event)}")
+    for note in notes:  # at the end, because a failing program writes a lot
         screen.say(note)
     screen.end_line()
     return _show_end(screen, admitted)
@@ -295,25 +300,27 @@ def _show_who(screen: RunScreen, services: Services, admitted: Run, choice: str)
 def _show_end(screen: RunScreen, admitted: Run) -> int:
     if admitted.failure is not None:
         raise admitted.failure
-    if used := admitted.result["usage"]:
+    result = admitted.result
+    assert result is not None
+    if result.usage is not None:
         is_paid = admitted.backend == "provider" and base_url_in(admitted.code) is None
-        screen.say(_used(used, admitted.result["cost_usd"], is_paid=is_paid))
-    if admitted.status == "success":
+        screen.say(_used(result.usage, result.cost_usd, is_paid=is_paid))
+    if result.status == "success":
         return 0
-    screen.say(f"{admitted.status}: {admitted.result['reason']}")
+    screen.say(f"{result.status}: {result.reason}")
     return 1
 
 
-def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> str:
-    refused = usage["refused_calls"]
-    calls = usage["calls"] - refused
+def _used(usage: RunUsage, cost_usd: float | None, *, is_paid: bool) -> str:
+    refused = usage.refused_calls
+    calls = usage.calls - refused
     count = f"{calls} model call{'' if calls == 1 else 's'}"
     words = [f"{count}, {refused} refused" if refused else count]
-    answered = usage["input_tokens"] or usage["unmetered_calls"]
+    answered = usage.input_tokens or usage.unmetered_calls
     if answered:
-        words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")
-    if usage["unmetered_calls"]:
-        words.append(f"{usage['unmetered_calls']} without a count")
+        words.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+    if usage.unmetered_calls:
+        words.append(f"{usage.unmetered_calls} without a count")
     if is_paid and answered:
         words.append("cost unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
     return "; ".join(words)
@@ -329,10 +336,10 @@ def _who(services: Services, admitted: Run) -> str:
 
 
 def _unlisted(services: Services, admitted: Run, choice: str) -> str | None:
-    """Return why the built-in model answers in place of the file's own server, if it does."""
+    """Return why the built-in model answers instead of the file's own server, if it does."""
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None
-    if base_url not in own_servers(services.settings):
+    if base_url not in services.settings.own_servers:
         return f"its server {base_url} is not in {PREFIX}MODEL_SERVERS; the built-in model answers"
     return f"the key of its server {base_url} is not set; the built-in model answers"

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from llm_agent_builder.catalog.extra import ModelServer
 from llm_agent_builder.errors import MachineryError, StoreError
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS
 from server.catalog.fetch import ListFailedError, fetch_list
 from server.catalog.list_cache import Source
+from server.keys import KeySource, server_key
 from server.local_model.service import LocalModel
 from server.net.upstreams import Pools
-from server.runs.backends import own_servers
 from server.sandbox import Sandbox, run_in_sandbox
-from server.settings import HISTORY_FILE, PREFIX, KeySource, Settings, server_key
+from server.settings import HISTORY_FILE, PREFIX, Settings
 
 _TIMEOUT_S = 5.0
 
@@ -53,7 +53,7 @@ async def server_problems(settings: Settings, keys: KeySource) -> dict[str, str 
     pools = Pools(os.environ, _TIMEOUT_S)
     try:
         await asyncio.to_thread(pools.start)
-        servers = own_servers(settings).values()
+        servers = settings.own_servers.values()
         problems = await asyncio.gather(*(_server_problem(pools, each, keys) for each in servers))
     finally:
         await pools.close()
@@ -64,7 +64,7 @@ async def _server_problem(pools: Pools, server: ModelServer, keys: KeySource) ->
     key = server_key(server, keys)
     if key is None:
         return f"set its key, {server.key_variable}, in the environment or .env"
-    source = Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url)
+    source = Source(OWN_SERVER_PROVIDERS[0].id, f"{server.base_url}/models", server.base_url)
     try:
         await fetch_list(pools, source, key, _TIMEOUT_S)
     except ListFailedError as error:

@@ -15,7 +15,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from llm_agent_builder.providers import PROVIDERS
 from server.isolation.helper_process import PACKAGE_ROOT
-from server.settings import KeySource, Settings
+from server.keys import KeySource
+from server.settings import Settings
 
 MASKED = "(masked)"
 _COMMON = frozenset({"/", "/usr", "/usr/local", "/tmp", "root", "localhost", "", "."})  # noqa: S108

@@ -21,9 +21,10 @@ from server.diagnostics.probes.run_probes import attack, outcome
 from server.diagnostics.probes.targets import targets
 from server.diagnostics.redaction import Redactor, changed_settings
 from server.installation import STATIC, package_version
+from server.keys import KeySource
 from server.limits import Limits
 from server.sandbox import Sandbox
-from server.settings import PREFIX, KeySource, Settings
+from server.settings import PREFIX, Settings
 
 _Facts = Iterable[tuple[str, str]]
 

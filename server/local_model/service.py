@@ -21,7 +21,7 @@ from pathlib import Path
 
 from llm_agent_builder.errors import BackendUnavailableError
 from server.isolation.helper_process import register, unregister
-from server.settings import Secret
+from server.secret import Secret
 
 LABEL = "SmolLM2-135M-Instruct"
 NOTE = "tiny demo model: shows that everything works, not how good the agent is"

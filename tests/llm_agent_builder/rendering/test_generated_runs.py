@@ -25,6 +25,8 @@ from tests.llm_agent_builder.support.scripted_upstream import (
     stream_error,
 )
 
+pytestmark = pytest.mark.matrix(keep=1)
+
 ANTHROPIC, HUGGINGFACE = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
 PROVIDER_CASES = [ANTHROPIC, HUGGINGFACE]
 KEY = "sk-test-0123456789"

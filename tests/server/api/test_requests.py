@@ -25,6 +25,7 @@ from server.gateway.request_reader import LARGE, Intake, RequestReader
 from server.gateway.timeouts import Timeouts
 from server.settings import PROVIDER_TOOLS, grantable
 from tests.support.gateway_client import Seen, ask, asking, bearer, through
+from tests.support.memory_spend import MemorySpend
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
 PLAIN = "claude-haiku-4-5"
@@ -36,7 +37,9 @@ PICTURE = {"type": "image", "source": {"type": "url", "url": URL}}
 
 
 def day(**caps: Any) -> RunBudget:
-    return RunBudget(Ledger("run", Caps()), DailyBudget(Caps(**caps), today))
+    return RunBudget(
+        Ledger("run", Caps()), DailyBudget(Caps(**caps), today, MemorySpend().exchange)
+    )
 
 
 def run(**caps: Any) -> RunBudget:
@@ -421,11 +424,11 @@ def test_requests_of_all_runs_together_are_bounded_and_small_ones_always_pass(mo
         return found
 
     reader = RequestReader(most)
-    reader._held = most - 1
+    reader._large_bytes = most - 1
     with scripted(lambda _: Answer(body=message("hi"))) as upstream:
         seen = through(upstream.url, client, reader=reader)
     assert seen.result == ([429, "5", 200, None])
-    assert reader._held == most - 1  # given back
+    assert reader._large_bytes == most - 1  # given back
 
 
 def test_client_that_never_sends_its_body_is_not_waited_for() -> None:

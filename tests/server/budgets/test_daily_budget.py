@@ -29,7 +29,7 @@ from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import Exchange, SpendStore
 from server.gateway.gateway import Gateway, Grant, Upstream
 from server.gateway.metering import today
-from server.settings import Secret
+from server.secret import Secret
 from server.storage.database import UnclearWriteError
 from server.storage.store import Store
 from tests.support.gateway_client import MODEL, asking, bearer, eventually
@@ -520,6 +520,7 @@ POINTS = {"ready": 0, "reserved": 0, "begun": 4, "ended": 2, "refused": 99}
 """Where both servers are killed, and how many calls are answered before."""
 
 
+@pytest.mark.matrix(keep=1)
 def test_servers_killed_at_any_point_never_make_more_calls_than_the_day_allows(
     url: str, tmp_path: Path
 ) -> None:

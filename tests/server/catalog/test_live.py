@@ -17,7 +17,8 @@ from llm_agent_builder.providers import ProviderEnum
 from server.catalog.fetch import MAX_PAGE, MAX_PAGES
 from server.catalog.list_cache import MAX_AGE_S
 from server.catalog.live import LiveCatalog
-from server.settings import KeySource, load_settings
+from server.keys import KeySource
+from server.settings import load_settings
 from tests.support.api_client import SPEC
 from tests.support.serving import ServerFactory, call, wait_until
 from tests.support.upstream import Answer, Received, Upstream, scripted

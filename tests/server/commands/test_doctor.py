@@ -14,8 +14,9 @@ import pytest
 from llm_agent_builder.providers import PROVIDERS
 from server.diagnostics.machine import package_versions
 from server.diagnostics.redaction import Redactor
+from server.keys import KeySource
 from server.sandbox import Sandbox
-from server.settings import PREFIX, KeySource, Settings, load_settings
+from server.settings import PREFIX, Settings, load_settings
 from tests.support.serving import call
 
 CANARY = "canary0x5eed"

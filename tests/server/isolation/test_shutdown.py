@@ -22,6 +22,7 @@ import pytest
 from server.isolation.child.resource_monitor import descendants
 from tests.support.api_client import start
 from tests.support.attacking import source
+from tests.support.forked import Process
 from tests.support.processes import ROOT, below, held_still, is_there, pinned
 from tests.support.serving import (
     ServerFactory,
@@ -32,6 +33,8 @@ from tests.support.serving import (
     wait_until,
 )
 from tests.support.upstream import Answer, message, scripted
+
+pytestmark = pytest.mark.matrix(keep=1)
 
 _PATIENCE_S = 10
 """The server has 5 s; a busy machine needs some more before the time starts."""
@@ -68,7 +71,7 @@ def connected(server: Serving, request: str) -> socket.socket:
     return client
 
 
-def ends(process: subprocess.Popen[str], *numbers: signal.Signals) -> int:
+def ends(process: Process, *numbers: signal.Signals) -> int:
     """Send the signals; return the exit code. All processes it had started must end soon."""
     started = descendants(process.pid)
     for number in numbers:
@@ -85,10 +88,13 @@ def stop_all(server: Serving) -> None:
 
 
 def stop_helpers(server: Serving) -> None:
+    stopped = set()
     for pid in descendants(server.process.pid):
         command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"fork_server" in command_line or b"cell_maker" in command_line:
+        for name in re.findall(rb"server\.isolation\.child\.\w+", command_line):
             os.kill(pid, signal.SIGSTOP)
+            stopped.add(name)
+    assert stopped
 
 
 def leave(server: Serving) -> None:

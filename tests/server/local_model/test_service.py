@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,9 @@ from server.local_model.service import (
     prepare_request,
 )
 from server.net.upstreams import Upstream
-from server.settings import Secret
+from server.secret import Secret
 from tests.support.gateway_client import asking, bearer, eventually
+from tests.support.processes import local_models_below
 from tests.support.serving import bare_environment, wait_until
 
 
@@ -75,13 +75,7 @@ def test_file_that_is_no_model_is_an_error_with_advice(tmp_path: Path) -> None:
 
 
 def loading_children() -> list[int]:
-    found = []
-    for task in Path("/proc/self/task").glob("*/children"):
-        for child in task.read_text().split():
-            with suppress(FileNotFoundError):
-                if b"local_model/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(int(child))
-    return found
+    return local_models_below(os.getpid())
 
 
 def test_model_that_is_killed_while_it_loads_is_said_to_be_so(tmp_path: Path) -> None:
