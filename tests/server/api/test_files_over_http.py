@@ -136,7 +136,11 @@ def test_run_that_was_ended_returns_what_it_had_written(client: httpx.Client) ->
     [
         ([{"name": "/x", "text": ""}], "files.0.name", "absolute"),
         ([{"name": "a/../../x", "text": ""}], "files.0.name", "'..'"),
-        ([{"name": "ok", "text": ""}, {"name": "agent.py", "text": ""}], "files.1.name", "reserved"),
+        (
+            [{"name": "ok", "text": ""}, {"name": "agent.py", "text": ""}],
+            "files.1.name",
+            "reserved",
+        ),
         ([{"name": "agent.py/x", "text": ""}], "files.0.name", "reserved"),
         ([{"name": "tmp", "text": ""}], "files.0.name", "temporary files: tmp"),
         ([{"name": "tmp/x/y", "base64": ""}], "files.0.name", "temporary files: tmp"),

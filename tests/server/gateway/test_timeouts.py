@@ -352,7 +352,7 @@ def below_of(process: int) -> str:
         return file.read().strip()
 
 
-def test_work_that_is_carried_through_and_never_ends_is_given_up() -> None:
+def test_uncancellable_work_that_never_ends_is_cancelled_in_the_end() -> None:
     async def endless() -> None:
         await asyncio.Event().wait()
 
