@@ -99,7 +99,7 @@ class MergeConflictError(AgentBuilderError):
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
         conflicts = conflicts[:CONFLICTS_MAX]
         places = "; ".join(f"line {each.first_line}: {each.reason}" for each in conflicts)
-        super().__init__(f"changed fields meet hand-written parts ({places})")
+        super().__init__(f"the changes conflict with manual edits ({places})")
         self.conflicts = tuple(conflicts)
 
 

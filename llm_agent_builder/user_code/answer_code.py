@@ -125,7 +125,7 @@ class _Reader:
             ].isupper() and not is_none(value):
                 self.types.named[name] = self.types.schema(value)
                 return name
-        message = "an answer's source holds models, enums and names of types only; take it out"
+        message = "an answer's source can contain models, enums and type aliases only; remove this"
         raise CodeProblem(node.lineno, message)
 
     def _read_class(self, node: ast.ClassDef) -> None:
