@@ -52,8 +52,8 @@ def parse_answer(value: str | Mapping[str, Any]) -> AnswerCode:
     """Return the answer type that Python source or a JSON Schema describes.
 
     Raises:
-        CodeProblem: the source can't be used; names the line and the mend.
-        SchemaProblem: the schema can't be; names the place in it and the mend.
+        CodeProblem: the source can't be used; names the line and a fix.
+        SchemaProblem: the schema can't be; names the path in it and a fix.
 
     """
     return _parse_source(value if isinstance(value, str) else source_of_schema(value))

@@ -1,6 +1,6 @@
 """Python source that users write, read and never run: text, syntax tree, scopes.
 
-Nothing here imports or evaluates what it is given. Every problem names its line and its mend.
+Nothing here imports or evaluates what it is given. Every problem names its line and a fix.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def source_of_schema(schema: Schema) -> str:
 
     Raises:
         SchemaProblem: something in it is no JSON Schema, or not of the part that structured
-            answers know; names the place and the mend.
+            answers know; names the path and a fix.
 
     """
     _check_size(schema)

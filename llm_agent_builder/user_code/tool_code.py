@@ -52,7 +52,7 @@ def parse_tool(source: str) -> ToolCode:
     functions whose name begins with an underscore.
 
     Raises:
-        CodeProblem: it can't be a tool; names the line and the mend.
+        CodeProblem: it can't be a tool; names the line and a fix.
 
     """
     parsed = parse_code(source, TOOL_MAX_BYTES)

@@ -132,7 +132,7 @@ def read_tool(function: ast.FunctionDef, types: Types) -> tuple[str, Schema]:
     """Return what the model is told of a tool: its description and its parameters' JSON Schema.
 
     Raises:
-        CodeProblem: the function can't be a tool; names the line and the mend.
+        CodeProblem: the function can't be a tool; names the line and a fix.
 
     """
     if not _TOOL_NAME.fullmatch(function.name):
