@@ -235,7 +235,7 @@ BAD_SCHEMAS: dict[str, tuple[Any, str, str]] = {
         whole(a={"type": "number", "minimum": float("nan")}),
         "properties.a.minimum", "limit this type",
     ),
-    "a negative length": (whole(a={**TEXT, "minLength": -1}), "properties.a.minLength", "limit this"),
+    "a negative length": (whole(a={**TEXT, "minLength": -1}), "properties.a.minLength", "limit"),
     "too deep": (whole(a=deep), f"properties.a{'.items' * 16}", "16 levels"),
     "endless": (whole(a=deeper), "", "65,536 characters"),
     "too wide": (whole(**{f"a{n}": TEXT for n in range(2000)}), "properties.a999", "1000 parts"),
