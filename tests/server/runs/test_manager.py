@@ -80,7 +80,7 @@ def test_limit_that_there_is_none_of_is_answered_with_those_there_are(
     first, second = client.post("/api/execute", json=body).json()["detail"]
     assert (first["loc"], second["loc"]) == (["body", "limits", "cpu_s"], ["body", "limits", "gpu"])
     assert second["msg"] == (
-        "not a field; there are: cpu_s, memory_mib, output_kib, processes, scratch_mib, wall_s"
+        "unknown field; known: cpu_s, memory_mib, output_kib, processes, scratch_mib, wall_s"
     )
     assert second["type"] == "extra_forbidden"
 
