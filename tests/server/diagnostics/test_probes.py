@@ -45,6 +45,7 @@ def test_every_probe_of_an_active_layer_holds(probed: Sandbox, task: dict[str, o
     assert all(one.note for one in found if one.held is None)
 
 
+@pytest.mark.matrix(keep=3)
 @pytest.mark.parametrize("without", SWITCHED_OFF, ids=lambda layers: "+".join(layers) or "cell")
 def test_each_probe_gets_through_without_its_layer(
     without: tuple[str, ...], task: dict[str, object]
