@@ -47,6 +47,7 @@ def test_every_probe_of_an_active_layer_is_blocked(
     assert all(one.note for one in found if one.blocked is None)
 
 
+@pytest.mark.matrix(keep=3)
 @pytest.mark.parametrize("without", OMITTED_LAYERS, ids=lambda layers: "+".join(layers) or "cell")
 def test_each_probe_succeeds_without_its_layer(
     without: tuple[str, ...], task: dict[str, object]

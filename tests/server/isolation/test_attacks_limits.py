@@ -36,6 +36,7 @@ def kinds(events: list[SandboxEvent]) -> set[str]:
     return {event.kind for event in events if isinstance(event, LimitEvent)}
 
 
+@pytest.mark.matrix(keep=3)
 @pytest.mark.parametrize(
     ("name", "task", "kind"),
     [
@@ -63,6 +64,7 @@ def test_mappings_without_end_end_the_run(tiered: Sandbox) -> None:
     assert "has it all" not in text_of(events)
 
 
+@pytest.mark.matrix(keep=2)
 @pytest.mark.parametrize("kind", ["ignore", "nowait", "orphans", "chain"])
 def test_processor_time_of_children_that_are_not_waited_for_counts(
     tiered: Sandbox, kind: str
@@ -97,6 +99,7 @@ def without_cgroups(tier: str) -> dict[str, tuple[str, str | None, str]]:
     return dict(zip(WITHOUT_CGROUPS, ends_without_cgroups(tier, jobs), strict=True))
 
 
+@pytest.mark.matrix(keep=2)
 @pytest.mark.parametrize("name", WITHOUT_CGROUPS)
 def test_limits_work_where_the_kernel_counts_nothing(
     without_cgroups: dict[str, tuple[str, str | None, str]], name: str
@@ -150,6 +153,7 @@ OUTSIDE = {
 }
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_hogging_program_does_use_all_that_it_gets(tmp_path: Path, name: str) -> None:
     bound, code, shown = OUTSIDE[name]

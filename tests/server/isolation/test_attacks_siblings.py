@@ -40,6 +40,7 @@ def assert_runs(sandbox: Sandbox) -> None:
     assert run_in_sandbox("print('hi')", "", sandbox=sandbox) == "hi\n"
 
 
+@pytest.mark.matrix(keep=2)
 @pytest.mark.parametrize("how", WAYS)
 def test_run_with_siblings_ends_as_any_other(unfiltered: Sandbox, how: str) -> None:
     events = events_of(unfiltered, "clone_parent", {"how": how})
@@ -48,6 +49,7 @@ def test_run_with_siblings_ends_as_any_other(unfiltered: Sandbox, how: str) -> N
     assert unfiltered.abandoned.ever == 0
 
 
+@pytest.mark.matrix(keep=2)
 @pytest.mark.parametrize("how", WAYS)
 def test_run_that_tries_to_make_siblings_ends_as_any_other(tiered: Sandbox, how: str) -> None:
     events = events_of(tiered, "clone_parent", {"how": how})
