@@ -1,22 +1,22 @@
 import { useEffect, useRef, useState } from 'react';
-import { answererOf } from './answerer.js';
-import { backendChoices, effectiveBackend, resolveBackend } from './backends.js';
+import { answererOf } from './form/answerer.js';
+import { backendChoices, effectiveBackend, resolveBackend } from './form/backends.js';
 import { AgentForm } from './components/AgentForm.jsx';
-import { CodePanel } from './components/CodePanel.jsx';
-import { Header } from './components/Header.jsx';
-import { RunPanel } from './components/RunPanel.jsx';
-import { ServerBanner } from './components/ServerBanner.jsx';
-import { TokenDialog } from './components/TokenDialog.jsx';
-import { reveal } from './reveal.js';
-import { isOfEarlierFile } from './runState.js';
-import { useAgentForm } from './useAgentForm.js';
-import { useBuilder } from './useBuilder.js';
-import { useDropFile } from './useDropFile.js';
-import { useEagerTest } from './useEagerTest.js';
-import { useGrants } from './useGrants.js';
-import { useOpenFile } from './useOpenFile.js';
-import { useServer } from './useServer.js';
-import { useSuccession } from './useSuccession.js';
+import { CodePanel } from './code/CodePanel.jsx';
+import { Header } from './page/Header.jsx';
+import { RunPanel } from './run/RunPanel.jsx';
+import { ServerBanner } from './page/ServerBanner.jsx';
+import { TokenDialog } from './page/TokenDialog.jsx';
+import { reveal } from './lib/reveal.js';
+import { isOfEarlierFile } from './run/runState.js';
+import { useAgentForm } from './form/useAgentForm.js';
+import { useBuilder } from './form/useBuilder.js';
+import { useDropFile } from './openFile/useDropFile.js';
+import { useEagerTest } from './run/useEagerTest.js';
+import { useGrants } from './grants/useGrants.js';
+import { useOpenFile } from './openFile/useOpenFile.js';
+import { useServer } from './page/useServer.js';
+import { useSuccession } from './form/useSuccession.js';
 
 /** What a test runs on, from what the page shows of it. */
 function useBackend(catalog, provider, values) {

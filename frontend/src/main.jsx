@@ -13,8 +13,8 @@ import { MantineProvider } from '@mantine/core';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App.jsx';
-import { openSessionFromAddress } from './session.js';
-import { resolveVariables, theme } from './theme.js';
+import { openSessionFromAddress } from './page/session.js';
+import { resolveVariables, theme } from './page/theme.js';
 
 await openSessionFromAddress(window);
 

@@ -1,18 +1,18 @@
 import { Checkbox, Textarea, TextInput } from '@mantine/core';
 import { Fragment, useRef } from 'react';
-import { missingAbilities } from '../capabilities.js';
-import { AnswerSection } from './AnswerSection.jsx';
-import { BackendChoice } from './BackendChoice.jsx';
-import { ConversationSection } from './ConversationSection.jsx';
+import { missingAbilities } from '../form/capabilities.js';
+import { AnswerSection } from '../form/AnswerSection.jsx';
+import { BackendChoice } from '../form/BackendChoice.jsx';
+import { ConversationSection } from '../form/ConversationSection.jsx';
 import { checkField, textField } from './fieldProps.js';
-import { FilesField } from './FilesField.jsx';
-import { FormActions } from './FormActions.jsx';
-import { HostsField } from './HostsField.jsx';
-import { McpSection } from './McpSection.jsx';
-import { ModelFields } from './ModelFields.jsx';
-import { ModelOptions } from './ModelOptions.jsx';
-import { OpenNote } from './OpenNote.jsx';
-import { ToolsSection } from './ToolsSection.jsx';
+import { FilesField } from '../grants/FilesField.jsx';
+import { FormActions } from '../form/FormActions.jsx';
+import { HostsField } from '../grants/HostsField.jsx';
+import { McpSection } from '../form/McpSection.jsx';
+import { ModelFields } from '../form/ModelFields.jsx';
+import { ModelOptions } from '../form/ModelOptions.jsx';
+import { OpenNote } from '../openFile/OpenNote.jsx';
+import { ToolsSection } from '../form/ToolsSection.jsx';
 
 const NO_TOOLS = [];
 

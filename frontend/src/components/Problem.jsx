@@ -1,5 +1,5 @@
 import { CloseButton } from '@mantine/core';
-import { useKeptFocus } from '../useKeptFocus.js';
+import { useKeptFocus } from '../lib/useKeptFocus.js';
 import { WarningIcon } from './icons.jsx';
 
 /** What went wrong and what to do about it. The empty region is always there, so that filling it is announced. */

@@ -1,4 +1,4 @@
-import { fieldId } from '../paths.js';
+import { fieldId } from '../form/paths.js';
 
 /** Props shared by the fields that hold text. */
 export function textField(form, field) {

@@ -1,0 +1,45 @@
+import { errorAt, fieldId } from './paths.js';
+import { summaries } from './summaries.js';
+import { NEW_ANSWER } from '../editor/toolCode.js';
+import { focusLater } from './useList.js';
+import { CodeField } from '../editor/CodeField.jsx';
+import { Missing, Section } from '../components/Section.jsx';
+
+export function AnswerSection({ form, missing }) {
+  const { answer } = form.values;
+  const set = answer.trim() !== '';
+  const id = fieldId('answer');
+
+  function start() {
+    form.change({ answer: NEW_ANSWER });
+    focusLater(id);
+  }
+
+  function clear() {
+    form.change({ answer: '' });
+    focusLater(id);
+  }
+
+  return (
+    <Section id="answer" title="Typed answer" summary={summaries.answer(form.values)} plain={!set} form={form}>
+      <p className="section-text">
+        Data instead of prose: the agent’s answer is checked against a Pydantic model or a JSON Schema, and printed as JSON.
+      </p>
+      <Missing text={missing} />
+      <CodeField
+        id={id}
+        label="Pydantic model or JSON Schema"
+        value={answer}
+        error={errorAt(form.errors, 'answer')}
+        onChange={(text) => form.change({ answer: text })}
+      />
+      <div className="section-links">
+        {set ? (
+          <button type="button" className="link" onClick={clear}>Clear</button>
+        ) : (
+          <button type="button" className="link" onClick={start}>Start from an example</button>
+        )}
+      </div>
+    </Section>
+  );
+}
