@@ -44,6 +44,7 @@ from server.runs.run import RunOptions
 from server.settings import Settings, grantable
 
 __all__ = [
+    "Answer",
     "BudgetBody",
     "CodeRequest",
     "ExecuteRequest",
@@ -56,7 +57,9 @@ __all__ = [
     "LimitsBody",
     "ProviderEnum",
     "RunAccepted",
+    "RunStatus",
     "SessionRequest",
+    "Usage",
 ]
 
 CODE_MAX_BYTES = 1024 * 1024
@@ -69,6 +72,17 @@ class _Body(BaseModel):
     @classmethod
     def _check_keys(cls, value: Any) -> Any:
         return few_keys(value)
+
+
+class Answer(BaseModel):
+    """The base of answers: every field is sent, whether or not it has a default."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_serialization_defaults_required=True,
+        use_attribute_docstrings=True,
+    )
 
 
 def _bounded(value: object, longest: int) -> str:
@@ -119,7 +133,7 @@ class ImportRequest(CodeRequest):
     )
 
 
-class HandWritten(_Body):
+class HandWritten(Answer):
     """A hand-written part of a file: lines counted from 1, both ends included."""
 
     kind: Literal["added", "changed", "removed"]
@@ -127,7 +141,7 @@ class HandWritten(_Body):
     last_line: int
 
 
-class GenerateResponse(_Body):
+class GenerateResponse(Answer):
     """A written agent. `warnings` are sentences: a retired model, say."""
 
     status: Literal["success"] = "success"
@@ -236,7 +250,7 @@ class GivenFile(_Body):
         return (self.text if self.base64 is None else self.base64) or b""
 
 
-class TextFile(_Body):
+class TextFile(Answer):
     """A file that the program wrote, where it is UTF-8."""
 
     name: str
@@ -244,7 +258,7 @@ class TextFile(_Body):
     text: str
 
 
-class BinaryFile(_Body):
+class BinaryFile(Answer):
     """A file that the program wrote, where it isn't text."""
 
     name: str
@@ -362,10 +376,31 @@ def _within(asked: Caps, settings: Settings) -> Caps:
     return Caps(**found)
 
 
-class ExecuteResponse(_Body):
+RunStatus = Literal[
+    "queued", "running", "success", "error", "timeout", "limit", "cancelled", "failed"
+]
+"""`error`: the program failed; `failed`: the server did."""
+
+
+class Usage(Answer):
+    """The model calls of one run, added up."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    calls: int
+    refused_calls: int
+    """Calls that the gateway refused."""
+    unmetered_calls: int
+    """Answered calls whose tokens are not known."""
+
+
+class ExecuteResponse(Answer):
     """How a run ended, and what it wrote. A failed program is `status: "error"`."""
 
-    status: str
+    status: RunStatus
     output: str
     """Both streams in order of arrival."""
     stdout: str
@@ -374,7 +409,7 @@ class ExecuteResponse(_Body):
     reason: str | None
     duration: float | None
     time_to_first_output: float | None
-    usage: dict[str, int] | None
+    usage: Usage | None
     cost_usd: float | None
     run_id: str
     backend: Backend
@@ -397,7 +432,7 @@ class ExecuteResponse(_Body):
     files_left_out: list[LeftOut]
 
 
-class RunAccepted(_Body):
+class RunAccepted(Answer):
     """A run that was taken in."""
 
     id: str

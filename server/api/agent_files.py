@@ -1,44 +1,40 @@
-"""Routes that read agent files: back to a spec, with changed fields, and the spec's schema."""
+"""The routes that read agent files: back to a spec, imported, or moved to another model."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Response
+from pydantic import Field, PlainValidator, TypeAdapter, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
+from llm_agent_builder.catalog.model import is_line
 from llm_agent_builder.editing.regenerate import regenerate
+from llm_agent_builder.editing.upgrade import Upgrade, find_upgrade
 from llm_agent_builder.openai_import.importer import import_agent
 from llm_agent_builder.reading.read_agent import read_agent
 from llm_agent_builder.spec.agent_spec import AgentSpec
 from llm_agent_builder.spec.files import file_schema
+from llm_agent_builder.validation.text import MODEL_MAX_CHARS, ModelText
+from server.api.bodies import BoundedRoute
+from server.api.dependencies import CurrentServices
+from server.api.errors import OF_BODIES, describe_errors
+from server.api.schemas import ImportResponse, ReadResponse
 from server.models import CodeRequest, HandWritten, ImportRequest
 from server.parser_pool import ParserPool
-from server.services import Services
 
-__all__ = ["add_agent_file_routes", "regenerated"]
+__all__ = ["UpgradeRequest", "regenerated", "router"]
 
-
-def add_agent_file_routes(app: FastAPI) -> None:
-    """Add the routes."""
-    app.post("/api/read", response_class=Response)(post_read)
-    app.post("/api/import", response_class=Response)(post_import)
-    app.get("/api/spec-schema")(get_spec_schema)
+router = APIRouter(route_class=BoundedRoute, tags=["agents"])
+_ERRORS = describe_errors(*OF_BODIES, "not_ours", "readers_busy")
 
 
-def _room(request: Request) -> ParserPool:
-    services: Services = request.app.state.services
-    return services.reading
-
-
-async def post_read(request: Request, body: CodeRequest) -> Response:
-    """Return the spec that an agent file has, and its hand-written parts; the file is not run.
-
-    `{spec, exact, edits: [{kind, first_line, last_line, text}], warnings}`: lines count from 1,
-    both ends included; those removed are named by the line they stood in front of.
-    """
-    return await _room(request).run(lambda: _read(body.code))
+@router.post("/api/read", response_model=ReadResponse, responses=_ERRORS)
+async def read_agent_file(services: CurrentServices, body: CodeRequest) -> Response:
+    """Return the spec of an agent file, and the manual edits in it; the file is not run."""
+    return await services.reading.run(lambda: _read(body.code))
 
 
 def _read(code: str) -> Response:
@@ -53,13 +49,13 @@ def _read(code: str) -> Response:
     )
 
 
-async def post_import(request: Request, body: ImportRequest) -> Response:
-    """Return a spec, as far as it goes, of an agent of OpenAI's Agents SDK; it is not run.
+@router.post("/api/import", response_model=ImportResponse, responses=_ERRORS)
+async def import_program(services: CurrentServices, body: ImportRequest) -> Response:
+    """Return the spec of an agent of OpenAI's Agents SDK, as far as it has one; it is not run.
 
-    `{spec, report: [{line, what, carried, note}], agents}`: `agents` names all that the program
-    has; `agent` in the request chooses another than the one that it starts.
+    `agents` names all that the program has; `agent` in the request chooses one of them.
     """
-    return await _room(request).run(lambda: _import(body))
+    return await services.reading.run(lambda: _import(body))
 
 
 def _import(body: ImportRequest) -> Response:
@@ -68,28 +64,63 @@ def _import(body: ImportRequest) -> Response:
     return _json({"spec": made.spec, "report": report, "agents": made.agents})
 
 
+def _check_filename(value: object) -> str:
+    if not isinstance(value, str) or not is_line(value):
+        raise PydanticCustomError("file_name", "should be one line of text")
+    return value
+
+
+_FILENAME = WithJsonSchema({"type": "string", "maxLength": MODEL_MAX_CHARS, "title": "Filename"})
+
+
+class UpgradeRequest(CodeRequest):
+    """An agent file, to be moved to another model."""
+
+    filename: Annotated[str, PlainValidator(_check_filename), _FILENAME] = Field(
+        default="agent.py", description="What the diff calls the file."
+    )
+    to: ModelText | None = Field(default=None, description="The one model to move to.")
+
+
+_UPGRADE = TypeAdapter(Upgrade)
+
+
+@router.post("/api/upgrade", response_model=Upgrade, responses=_ERRORS)
+async def upgrade_agent_file(services: CurrentServices, body: UpgradeRequest) -> Response:
+    """Return the state of a file's model, and the file changed to each of its successors.
+
+    With `to`, to that model alone. 422 `not_ours` if the model is not a plain literal.
+    """
+    catalog = services.catalog.current()
+    found = await services.reading.run(
+        lambda: find_upgrade(body.code, catalog, filename=body.filename, to=body.to)
+    )
+    return _json(_UPGRADE.dump_python(found, mode="json"))
+
+
 def _json(content: dict[str, Any]) -> Response:
-    # All of it escaped: a text of a spec may hold lone surrogates, which UTF-8 does not know.
+    # In ASCII: text of a spec may have lone surrogates, which UTF-8 can't encode.
     return Response(json.dumps(content), media_type="application/json")
 
 
+@router.get("/api/spec-schema", responses=describe_errors())
 async def get_spec_schema() -> dict[str, Any]:
     """Return the JSON Schema of spec files, for editors and other programs."""
     return file_schema()
 
 
 async def regenerated(
-    room: ParserPool, base: str, spec: AgentSpec
+    pool: ParserPool, base: str, spec: AgentSpec
 ) -> tuple[str, list[HandWritten]]:
-    """Return a hand-edited file with the fields of `spec`, and its hand-written parts.
+    """Return a manually edited file with the fields of `spec`, and the edits in it.
 
     Raises:
-        NotOursError: `base` is no agent file.
-        MergeConflictError: a changed field meets a hand-written part.
+        NotOursError: `base` is not an agent file.
+        MergeConflictError: a changed field conflicts with a manual edit.
         ReadersBusyError: too many files are being read.
 
     """
-    made = await room.run(lambda: regenerate(base, spec))
+    made = await pool.run(lambda: regenerate(base, spec))
     kept = [
         HandWritten(kind=edit.kind, first_line=edit.first_line, last_line=edit.last_line)
         for edit in made.reading.edits

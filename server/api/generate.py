@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -15,24 +15,14 @@ from llm_agent_builder.spec.model_check import checked_spec
 from llm_agent_builder.user_code.gallery_needs import needs_of
 from server.api.agent_files import regenerated
 from server.api.bodies import BoundedRoute
+from server.api.dependencies import CurrentServices
+from server.api.errors import OF_BODIES, describe_errors
 from server.models import GenerateRequest, GenerateResponse, HandWritten
-from server.services import Services
 
-__all__ = ["add_generate_route"]
+__all__ = ["router"]
 
 _SHORT_BYTES = 8 * 1024
 """Texts up to this, without code, are checked and written in less time than a thread takes."""
-
-
-def add_generate_route(app: FastAPI) -> None:
-    """Add the route."""
-    app.router.add_api_route(
-        "/api/generate",
-        post_generate,
-        methods=["POST"],
-        response_model=GenerateResponse,
-        route_class_override=_CheckedBeside,
-    )
 
 
 class _CheckedBeside(BoundedRoute):
@@ -61,12 +51,17 @@ def _check(value: object) -> None:
         raise RequestValidationError(problems) from None
 
 
-async def post_generate(request: Request, body: GenerateRequest) -> GenerateResponse:
-    """Write an agent file; with `base`, change the fields of a hand-edited one.
+router = APIRouter(route_class=_CheckedBeside, tags=["agents"])
 
-    409 `conflict` names the hand-written lines that a changed field meets; nothing is written then.
+
+@router.post(
+    "/api/generate", responses=describe_errors(*OF_BODIES, "conflict", "not_ours", "readers_busy")
+)
+async def generate_agent(services: CurrentServices, body: GenerateRequest) -> GenerateResponse:
+    """Write an agent file; with `base`, change the fields of a manually edited one.
+
+    409 `conflict` lists the manual edits that a changed field conflicts with; nothing is changed.
     """
-    services: Services = request.app.state.services
     catalog = services.catalog.current()
     spec = checked_spec(body.spec(), catalog)
     kept: list[HandWritten] = []

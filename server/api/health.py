@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from llm_agent_builder.providers import PROVIDERS
+from server.api.bodies import BoundedRoute
+from server.api.dependencies import CurrentServices
+from server.api.errors import describe_errors
+from server.api.schemas import HealthResponse
 from server.api.security import may_see_details
 from server.runs.backends import own_servers
 from server.sandbox import Sandbox
 from server.services import Services
 
-__all__ = ["add_health_route"]
+__all__ = ["router"]
+
+router = APIRouter(route_class=BoundedRoute, tags=["server"])
 
 _LOG = "the server's log says why"
 _PLAIN = {
@@ -22,20 +28,22 @@ _PLAIN = {
     "local_model": "the built-in model can't be used; `llm-agent-builder doctor` says why",
     "budget": f"the day's spending can't be written; {_LOG}",
 }
-"""What is said to everybody; the details name hosts, users, paths and databases."""
+"""Shown to everybody; the details name hosts, users, paths and databases."""
 
 
-def add_health_route(app: FastAPI) -> None:
-    """Add the route."""
-    app.get("/healthz")(get_health)
-
-
-async def get_health(request: Request) -> JSONResponse:
+@router.get(
+    "/healthz",
+    response_model=HealthResponse,
+    responses={
+        **describe_errors(protected=False),
+        503: {"model": HealthResponse, "description": "No run can be started or saved."},
+    },
+)
+async def get_health(request: Request, services: CurrentServices) -> JSONResponse:
     """Return whether the server works, and for each component: ok, or why not.
 
-    `status` is `ok` or `degraded` (200), or `failing` (503): no run can be started or kept.
+    `status` is `ok` or `degraded` (200), or `failing` (503). Details are for callers with access.
     """
-    services: Services = request.app.state.services
     problems = {
         "store": await services.runs.store_problem(),
         "sandbox": _sandbox_problem(services.sandbox),
@@ -45,8 +53,8 @@ async def get_health(request: Request) -> JSONResponse:
     status = _status(services, problems)
     said = problems if may_see_details(request.scope) else _PLAIN
     components = {name: said[name] if problem else "ok" for name, problem in problems.items()}
-    body = {"status": status, "components": components}
-    body["sandbox_tier"] = services.sandbox.report.tier
+    tier = services.sandbox.report.tier
+    body = {"status": status, "components": components, "sandbox_tier": tier}
     return JSONResponse(body, 503 if status == "failing" else 200)
 
 
@@ -59,7 +67,7 @@ def _status(services: Services, problems: Mapping[str, str | None]) -> str:
 
 
 def _has_provider(services: Services) -> bool:
-    """Return whether something else than the built-in model can answer runs."""
+    """Return whether a model other than the built-in one can answer runs."""
     return any(services.keys.key(id_) for id_ in PROVIDERS) or bool(own_servers(services.settings))
 
 

@@ -1,42 +1,31 @@
-"""The routes that start runs: their bodies are the largest, and so are their answers."""
+"""The routes of runs: start one, follow it, read the history and what runs left."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from llm_agent_builder.errors import MachineryError
 from server.api.bodies import BoundedRoute, forget_body
+from server.api.dependencies import CurrentServices
+from server.api.errors import OF_BODIES, Responses, describe_errors
 from server.api.execute_answer import execute_answer
+from server.api.large_answers import LargeAnswers
+from server.api.schemas import CassetteResponse, ErrorCode, RunResponse, RunsResponse
+from server.api.sse import Readers, event_stream
 from server.gateway.cassette import parse_cassette
 from server.models import ExecuteRequest, ExecuteResponse, RunAccepted
 from server.runs.manager import RunManager
 from server.runs.run import Run
 from server.services import Services
 
-__all__ = ["add_run_routes"]
-
-
-def add_run_routes(app: FastAPI) -> None:
-    """Add the routes."""
-    app.router.add_api_route(
-        "/api/execute",
-        post_execute,
-        methods=["POST"],
-        response_model=ExecuteResponse,
-        route_class_override=_WithCassette,
-    )
-    app.router.add_api_route(
-        "/api/runs",
-        post_run,
-        methods=["POST"],
-        status_code=202,
-        route_class_override=_WithCassette,
-    )
+__all__ = ["router"]
 
 
 class _WithCassette(BoundedRoute):
@@ -48,24 +37,49 @@ class _WithCassette(BoundedRoute):
             value["replay"] = await asyncio.to_thread(parse_cassette, value["replay"])
 
 
-def _runs(request: Request) -> RunManager:
-    services: Services = request.app.state.services
-    return services.runs
+router = APIRouter(route_class=BoundedRoute, tags=["runs"])
+_starting = APIRouter(route_class=_WithCassette)
+_OF_STARTS: tuple[ErrorCode, ...] = (
+    *OF_BODIES,
+    *("queue_full", "backend_unavailable", "sandbox_unavailable", "store_unavailable"),
+    "machinery_failed",
+)
+"""How a run may be refused, or fail for reasons of the server's own."""
+_OF_RUN: tuple[ErrorCode, ...] = ("run_not_found", "store_unavailable")
+_OF_LARGE: tuple[ErrorCode, ...] = (*_OF_RUN, "busy")
 
 
-async def post_execute(request: Request, body: ExecuteRequest) -> Response:
-    """Run a program and wait for its end. If the client goes away, the run is cancelled."""
-    run = await _admit(request, body)
-    await _wait_while_connected(request, _runs(request), run)
+# ---------------------------------------------------------------- starting runs
+
+
+@_starting.post(
+    "/api/execute", response_model=ExecuteResponse, responses=describe_errors(*_OF_STARTS)
+)
+async def execute(request: Request, services: CurrentServices, body: ExecuteRequest) -> Response:
+    """Run a program and wait for its end. If the client disconnects, the run is cancelled.
+
+    A program that fails is `status: "error"` with HTTP 200; an HTTP error is the server's.
+    """
+    runs = services.runs
+    run = await _admit(request, services, body)
+    await _wait_while_connected(request, runs, run)
     if run.failure is not None:
         raise run.failure
-    runs, run_id = _runs(request), run.id
+    run_id = run.id
     pieces = await asyncio.to_thread(execute_answer, run, lambda: runs.event_pages(run_id))
     return StreamingResponse(pieces, media_type="application/json")
 
 
-async def _admit(request: Request, body: ExecuteRequest) -> Run:
-    services: Services = request.app.state.services
+@_starting.post("/api/runs", status_code=202, responses=describe_errors(*_OF_STARTS))
+async def create_run(
+    request: Request, services: CurrentServices, body: ExecuteRequest
+) -> RunAccepted:
+    """Start a run and return its id; follow it by its events."""
+    run = await _admit(request, services, body)
+    return RunAccepted(id=run.id)
+
+
+async def _admit(request: Request, services: Services, body: ExecuteRequest) -> Run:
     options = body.options(services.settings)
     forget_body(request)
     limits = body.limits.limits()
@@ -89,7 +103,132 @@ async def _wait_while_connected(request: Request, runs: RunManager, run: Run) ->
                 await asyncio.shield(runs.cancel(run.id))
 
 
-async def post_run(request: Request, body: ExecuteRequest) -> RunAccepted:
-    """Start a run; its events tell the rest."""
-    run = await _admit(request, body)
-    return RunAccepted(id=run.id)
+router.include_router(_starting)
+
+
+# ---------------------------------------------------------------- the history
+
+
+@router.get(
+    "/api/runs",
+    response_model=RunsResponse,
+    responses=describe_errors("invalid_request", *_OF_RUN),
+)
+async def list_runs(
+    services: CurrentServices,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """Return runs, newest first; `next` is the `before` of the next page, or null."""
+    runs = await services.runs.history(limit=limit, before=before)
+    following = runs[-1]["id"] if len(runs) == limit else None
+    return JSONResponse(jsonable_encoder({"runs": runs, "next": following}))
+
+
+@router.get("/api/runs/{run_id}", response_model=RunResponse, responses=describe_errors(*_OF_LARGE))
+async def get_run(request: Request, services: CurrentServices, run_id: str) -> Response:
+    """Return one run, with its code and task, and the files it left (names and sizes)."""
+
+    async def read() -> Response:
+        run = await services.runs.describe(run_id)
+        return JSONResponse(jsonable_encoder(run))
+
+    described: LargeAnswers = request.app.state.described_runs
+    return described.answer(read)
+
+
+@router.delete(
+    "/api/runs/{run_id}",
+    status_code=204,
+    responses=describe_errors(*_OF_RUN, "run_elsewhere", "machinery_failed"),
+)
+async def cancel_run(services: CurrentServices, run_id: str) -> None:
+    """Cancel a run. 204: none of its processes is left; 503: some could not be killed."""
+    await services.runs.cancel(run_id)
+
+
+# ---------------------------------------------------------------- what a run sends and leaves
+
+
+def _content(media_type: str, description: str, schema: dict[str, Any]) -> Responses:
+    """Return the `responses` of a route whose answer is no JSON."""
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+
+
+_STREAM = _content(
+    "text/event-stream",
+    "Server-sent events; the schema is of one event. Comments are sent while there is none.",
+    {"$ref": "#/components/schemas/RunEvent"},
+)
+_BYTES = _content(
+    "application/octet-stream", "The file's content.", {"type": "string", "format": "binary"}
+)
+
+
+@router.get(
+    "/api/runs/{run_id}/events",
+    response_class=Response,
+    responses={**_STREAM, **describe_errors(*_OF_LARGE)},
+)
+async def get_run_events(
+    request: Request,
+    services: CurrentServices,
+    run_id: str,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Stream the events of a run to its end; `Last-Event-ID` resumes after that event."""
+    runs = services.runs
+    await runs.require(run_id)  # a run that does not exist is an error, not an empty stream
+    readers: Readers = request.app.state.readers
+    readers.require_place()
+    pages = runs.event_pages(run_id, after=_event_number(last_event_id))
+    return StreamingResponse(
+        readers.count(event_stream(pages)),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def _event_number(text: str | None) -> int:
+    """Read a Last-Event-ID; one that can't be ours means: from the start."""
+    plausible = text is not None and text.isascii() and text.isdecimal() and len(text) < 10
+    return int(text) if text and plausible else 0
+
+
+@router.get(
+    "/api/runs/{run_id}/cassette",
+    response_model=CassetteResponse,
+    responses=describe_errors(*_OF_LARGE),
+)
+async def get_run_cassette(request: Request, services: CurrentServices, run_id: str) -> Response:
+    """Return the recorded model calls of a run, which `replay` takes."""
+
+    async def read() -> Response:
+        text = await services.runs.cassette(run_id)
+        return Response(text, media_type="application/json")
+
+    cassettes: LargeAnswers = request.app.state.cassettes
+    return cassettes.answer(read)
+
+
+@router.get(
+    "/api/runs/{run_id}/files/{name:path}",
+    response_class=Response,
+    responses={**_BYTES, **describe_errors(*_OF_LARGE, "file_not_found")},
+)
+async def get_run_file(
+    request: Request, services: CurrentServices, run_id: str, name: str
+) -> Response:
+    """Return a file that a run left, as a download: no browser may show what a program made."""
+    saved_as = quote(name.rpartition("/")[2], safe="")
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{saved_as}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+
+    async def read() -> Response:
+        content = await services.runs.file(run_id, name)
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    files: LargeAnswers = request.app.state.run_files
+    return files.answer(read)

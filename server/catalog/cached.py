@@ -5,10 +5,9 @@ Nobody is asked here (`live.py` does that), so the command line gets by with thi
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -51,14 +50,10 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A catalog, what it is made of, and its models as the API shows them.
-
-    Those are text, for there are hundreds.
-    """
+    """A catalog, and the answers that it is made of."""
 
     answers: Mapping[Source, _Answer]
     catalog: Catalog
-    models: Mapping[ProviderEnum, str]
 
 
 class CachedCatalog:
@@ -91,10 +86,6 @@ class CachedCatalog:
         """Return the catalog of today."""
         return self._today_made().catalog
 
-    def models_json(self, provider: ProviderEnum) -> str:
-        """Return the models of `provider` as JSON."""
-        return self._today_made().models[provider]
-
     @property
     def _answers(self) -> Mapping[Source, _Answer]:
         return {} if self._made is None else self._made.answers
@@ -106,9 +97,7 @@ class CachedCatalog:
 
     def _make(self, answers: Mapping[Source, _Answer]) -> _Made:
         live = [answers[state.source].models for state in self._states if state.source in answers]
-        catalog = Catalog(self._today(), live, self._settings.extra_models)
-        texts = {provider: _models_json(catalog, provider) for provider in ProviderEnum}
-        return _Made(answers, catalog, texts)
+        return _Made(answers, Catalog(self._today(), live, self._settings.extra_models))
 
     def refreshed_at(self, provider: ProviderEnum) -> float | None:
         """Return when the provider last answered, in seconds since the epoch, or None."""
@@ -162,8 +151,3 @@ def _own_servers(settings: Settings, keys: KeySource) -> list[SourceState]:
         )
         for server in settings.model_servers
     ]
-
-
-def _models_json(catalog: Catalog, provider: ProviderEnum) -> str:
-    plain = [asdict(model) for model in catalog.models(provider)]
-    return json.dumps(plain, separators=(",", ":"), default=date.isoformat)

@@ -31,7 +31,8 @@ def test_metrics_count_runs_by_outcome_and_backend(serve: ServerFactory) -> None
     assert re.search(r'agent_builder_runs_total\{backend="local",status="error"\} 1\.0', text)
     assert 'agent_builder_run_duration_seconds_count{backend="local"} 2.0' in text
     assert "agent_builder_runs_in_flight 0.0" in text
-    assert "http_request_duration_seconds" in text
+    counted = 'http_requests_total{handler="/api/execute",method="POST",status="2xx"} 2.0'
+    assert counted in text
 
 
 def test_logs_are_lines_of_json(serve: ServerFactory) -> None:
@@ -48,12 +49,6 @@ def test_page_is_served_with_a_policy_against_foreign_scripts(client: httpx.Clie
     assert "<title>" in answer.text
     assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_openapi_describes_every_route(client: httpx.Client) -> None:
-    paths = client.get("/openapi.json").json()["paths"]
-    assert {"/api/catalog", "/api/generate", "/api/execute", "/api/runs"} <= set(paths)
-    assert {"get", "delete"} <= set(paths["/api/runs/{run_id}"])
 
 
 def test_sdks_are_loaded_ahead_unless_the_owner_says_otherwise(

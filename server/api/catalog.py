@@ -1,0 +1,180 @@
+"""The route of the catalog: providers and their models, backends, sandbox, limits, ready tools."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ConfigDict, TypeAdapter
+
+from llm_agent_builder.catalog.model import Model
+from llm_agent_builder.gallery import GalleryTool, gallery
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from server.api.bodies import BoundedRoute
+from server.api.dependencies import CurrentServices
+from server.api.errors import describe_errors
+from server.isolation.files import MAX_BYTES, MAX_FILES
+from server.isolation.tiers.probe import TierReport
+from server.runs.backends import Backend, own_servers
+from server.services import Services, backend_label
+from server.settings import server_key
+
+__all__ = ["CatalogCache", "CatalogResponse", "router"]
+
+router = APIRouter(route_class=BoundedRoute, tags=["catalog"])
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServer:
+    """A model server of the user's own."""
+
+    base_url: str
+    key_env: str | None
+    """The variable that has its key; null if it needs none."""
+    key_configured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEntry:
+    """A provider with its models."""
+
+    id: ProviderEnum
+    label: str
+    key_env: str
+    """The variable that has its key."""
+    key_configured: bool
+    default_model: str
+    servers: tuple[OwnServer, ...]
+    refreshed_at: float | None
+    """When the provider last listed its models, in seconds since the epoch; null if never."""
+    refresh_note: str | None
+    """What went wrong when the provider was last asked."""
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendEntry:
+    """A backend that runs can be answered by."""
+
+    id: Backend
+    label: str
+    available: bool
+    reason: str | None
+    """Why it is not available."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """Limits on the files that a run is given, and on those that it returns."""
+
+    max_count: int
+    max_bytes: int
+    """Of all files together."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressEntry:
+    """Hosts that runs can be allowed to reach."""
+
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogResponse:
+    """What this server offers."""
+
+    __pydantic_config__: ClassVar = ConfigDict(
+        json_schema_serialization_defaults_required=True, use_attribute_docstrings=True
+    )
+
+    providers: tuple[ProviderEntry, ...]
+    backends: tuple[BackendEntry, ...]
+    sandbox: TierReport
+    files: FileLimits
+    egress: EgressEntry
+    tools: tuple[GalleryTool, ...]
+    """Ready tools that an agent can be given."""
+
+
+class CatalogCache:
+    """The catalog of one server as JSON; it is encoded again only when something in it changed."""
+
+    _adapter: ClassVar = TypeAdapter(CatalogResponse)
+
+    def __init__(self) -> None:
+        self._last: tuple[CatalogResponse, bytes] | None = None
+
+    async def encoded(self, catalog: CatalogResponse) -> bytes:
+        """Return the catalog as JSON, all of it in ASCII."""
+        if self._last is None or self._last[0] != catalog:  # quick: most models are the same object
+            self._last = catalog, await asyncio.to_thread(self._encode, catalog)
+        return self._last[1]
+
+    def _encode(self, catalog: CatalogResponse) -> bytes:
+        plain = self._adapter.dump_python(catalog, mode="json")
+        # Not `dump_json`: a path in a reason may have lone surrogates, which UTF-8 can't encode.
+        return json.dumps(plain, separators=(",", ":")).encode()
+
+
+@router.get("/api/catalog", response_model=CatalogResponse, responses=describe_errors())
+async def get_catalog(request: Request, services: CurrentServices) -> Response:
+    """Return providers and models, backends, the sandbox, limits on files, and ready tools."""
+    services.catalog.wake()
+    cache: CatalogCache = request.app.state.catalog
+    content = await cache.encoded(describe_catalog(services))
+    return Response(content, media_type="application/json")
+
+
+def describe_catalog(services: Services) -> CatalogResponse:
+    """Return what the server offers now."""
+    return CatalogResponse(
+        providers=tuple(_provider(services, id_) for id_ in PROVIDERS),
+        backends=_backends(services),
+        sandbox=services.sandbox.report,
+        files=FileLimits(MAX_FILES, MAX_BYTES),
+        egress=EgressEntry(tuple(services.settings.egress_allow)),
+        tools=gallery(),
+    )
+
+
+def _provider(services: Services, id_: ProviderEnum) -> ProviderEntry:
+    provider, catalog = PROVIDERS[id_], services.catalog
+    return ProviderEntry(
+        id=provider.id,
+        label=provider.label,
+        key_env=provider.key_env,
+        key_configured=services.keys.key(id_) is not None,
+        default_model=provider.default_model,
+        servers=_own_servers(services) if id_ is ProviderEnum.HUGGINGFACE else (),
+        refreshed_at=catalog.refreshed_at(id_),
+        refresh_note=catalog.refresh_note(id_),
+        models=catalog.current().models(id_),
+    )
+
+
+def _own_servers(services: Services) -> tuple[OwnServer, ...]:
+    return tuple(
+        OwnServer(
+            base_url=server.base_url,
+            key_env=server.key_variable,
+            key_configured=server_key(server, services.keys) is not None,
+        )
+        for server in own_servers(services.settings).values()
+    )
+
+
+def _backends(services: Services) -> tuple[BackendEntry, ...]:
+    has_key = any(services.keys.key(id_) for id_ in PROVIDERS)
+    has_provider = has_key or bool(own_servers(services.settings))
+    names = " or ".join(provider.key_env for provider in PROVIDERS.values())
+    no_key = None if has_provider else f"no key: set {names} in the environment or .env"
+    no_model = services.local_model.why_unavailable()
+    return _backend(services, "provider", no_key), _backend(services, "local", no_model)
+
+
+def _backend(services: Services, id_: Backend, reason: str | None) -> BackendEntry:
+    label = backend_label(id_, services.local_model)
+    return BackendEntry(id_, label, reason is None, reason)

@@ -1,0 +1,194 @@
+"""The events of a run, as `GET /api/runs/{run_id}/events` sends them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from llm_agent_builder.providers import ProviderEnum
+from server.api.schemas import RunFile
+from server.isolation.events import LeftOut, StreamName
+from server.limits import Limits
+from server.models import Answer, RunStatus, Usage
+from server.runs.backends import Backend
+
+__all__ = ["RunEvent"]
+
+
+class _Timed(Answer):
+    time: float
+    """Seconds since the run started."""
+
+
+class Granted(Answer):
+    """What a run may use beside its program."""
+
+    files: list[str]
+    """Names of the files that it was given."""
+    hosts: list[str]
+    """HOST:PORT it may reach, or provider-tools."""
+
+
+class MissingNeed(Answer):
+    """Something that an agent's tools need and that the run was not given."""
+
+    tool: str
+    """Empty if it concerns all tools."""
+    kind: Literal["files", "hosts", "tools"]
+    names: list[str]
+    message: str
+
+
+class StartedData(_Timed):
+    """How a run starts."""
+
+    run_id: str
+    backend: Backend
+    model_label: str
+    """Which model answers, for people."""
+    tier: str
+    """Which sandbox tier isolates the run."""
+    limits: Limits
+    granted: Granted
+    missing: list[MissingNeed]
+
+
+class OutputData(_Timed):
+    """Text that the program wrote."""
+
+    stream: StreamName
+    text: str
+
+
+class ModelCallData(_Timed):
+    """One finished model call, under the attribute names of OpenTelemetry's GenAI conventions.
+
+    What is not known is null. Times are in seconds.
+    """
+
+    operation: Literal["chat", "count_tokens", "list_models"] = Field(alias="gen_ai.operation.name")
+    provider: ProviderEnum = Field(alias="gen_ai.provider.name")
+    request_model: str | None = Field(alias="gen_ai.request.model")
+    max_tokens: int | None = Field(alias="gen_ai.request.max_tokens")
+    response_model: str | None = Field(alias="gen_ai.response.model")
+    response_id: str | None = Field(alias="gen_ai.response.id")
+    finish_reasons: list[str] | None = Field(alias="gen_ai.response.finish_reasons")
+    input_tokens: int | None = Field(alias="gen_ai.usage.input_tokens")
+    output_tokens: int | None = Field(alias="gen_ai.usage.output_tokens")
+    cached_tokens: int | None = Field(alias="gen_ai.usage.cache_read.input_tokens")
+    cache_write_tokens: int | None = Field(alias="gen_ai.usage.cache_creation.input_tokens")
+    reasoning_tokens: int | None = Field(alias="gen_ai.usage.reasoning.output_tokens")
+    status_code: int | None = Field(alias="http.response.status_code")
+    server_address: str | None = Field(alias="server.address")
+    error_type: str | None = Field(alias="error.type")
+    backend: str | None
+    """What answered: provider, own, local, replay."""
+    time_to_first_chunk: float | None
+    time_to_first_token: float | None
+    duration: float
+    price_table: str | None
+    unpriced: bool
+    """Whether the call may have cost money and it is not known how much."""
+    refused: bool
+    """Whether the gateway refused the call, so that no model was asked."""
+    cost_usd: float | None
+
+
+class DeniedData(_Timed):
+    """Something that the sandbox or the gateway refused to the program."""
+
+    kind: Literal["network", "file", "call"]
+    message: str
+
+
+class LimitData(_Timed):
+    """A limit that was reached."""
+
+    kind: str
+    """Such as cpu, wall, memory, processes, scratch, output, budget, recording."""
+    message: str
+
+
+class BudgetData(LimitData):
+    """A budget that a model call did not fit in."""
+
+    kind: Literal["budget"]
+    cap: str
+    """Which one: of the run or of the day; dollars, tokens or calls."""
+
+
+class ExitData(BaseModel):
+    """How a run ended: the last event.
+
+    Where the server stopped before it could save this event, only fields that the history has are
+    sent: `status` at least.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    status: RunStatus
+    returncode: int | None = None
+    duration: float | None = None
+    time_to_first_output: float | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    files: list[RunFile] = []
+    files_left_out: list[LeftOut] = []
+    reason: str | None = None
+    time: float | None = None
+    """Seconds since the run started."""
+
+
+class _Event(Answer):
+    id: int
+    """Counts from 1 in each run; sent as `Last-Event-ID`, it resumes the stream."""
+
+
+class StartedEvent(_Event):
+    """The program starts."""
+
+    event: Literal["started"]
+    data: StartedData
+
+
+class OutputEvent(_Event):
+    """The program wrote something."""
+
+    event: Literal["output"]
+    data: OutputData
+
+
+class ModelCallEvent(_Event):
+    """A model call ended."""
+
+    event: Literal["model_call"]
+    data: ModelCallData
+
+
+class DeniedEvent(_Event):
+    """Something was refused to the program."""
+
+    event: Literal["denied"]
+    data: DeniedData
+
+
+class LimitEvent(_Event):
+    """A limit or a budget was reached."""
+
+    event: Literal["limit"]
+    data: BudgetData | LimitData
+
+
+class ExitEvent(_Event):
+    """The run ended."""
+
+    event: Literal["exit"]
+    data: ExitData
+
+
+AnyEvent = StartedEvent | OutputEvent | ModelCallEvent | DeniedEvent | LimitEvent | ExitEvent
+
+
+class RunEvent(RootModel[Annotated[AnyEvent, Field(discriminator="event")]]):
+    """One server-sent event: its fields `id`, `event` and `data`, which is JSON on one line."""
