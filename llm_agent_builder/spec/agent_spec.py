@@ -281,7 +281,8 @@ class AgentSpec(BaseModel):
             return self
         position, problem = clash
         place = ("tools", position, "code") if position < len(self.tools) else ("answer",)
-        error = InitErrorDetails(type=value_error("clash", problem), loc=place, input=None)
+        wrong = value_error("clash", str(problem), line=problem.line)
+        error = InitErrorDetails(type=wrong, loc=place, input=None)
         raise ValidationError.from_exception_data("AgentSpec", [error])
 
     @property

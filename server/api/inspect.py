@@ -6,18 +6,24 @@ from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from llm_agent_builder.gallery import Needs
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec.agent_spec import CODE_MAX_BYTES
 from llm_agent_builder.user_code.outline import ToolOutline, answer_name, tool_outline
-from llm_agent_builder.validation.base_urls import URL_MAX_CHARS, check_base_url
-from server.runs.answerers import server_answerer
+from llm_agent_builder.validation.base_urls import check_base_url
+from server.api.bodies import BoundedRoute
+from server.api.dependencies import CurrentServices
+from server.api.errors import OF_BODIES, describe_errors
+from server.models import Answer
+from server.runs.answerers import Answerer, server_answerer
 from server.services import Services
 
-__all__ = ["InspectRequest", "InspectResponse", "add_inspect_route"]
+__all__ = ["InspectRequest", "InspectResponse", "router"]
+
+router = APIRouter(route_class=BoundedRoute, tags=["agents"])
 
 _ENTRIES_MAX = 64
 _QUICK_CHARS = 64 * 1024
@@ -47,38 +53,35 @@ class InspectRequest(_Body):
     mcp_servers: list[DraftServer] = Field(default=[], max_length=_ENTRIES_MAX)
 
 
-class AnswererBody(_Body):
-    """Who would answer the agent's model calls."""
-
-    own: bool
-    """Whether it is a server of the user's own."""
-    name: str
-    reason: str | None
-    """Why it can't answer; null when it can."""
-
-
-class OutlineBody(_Body):
+class Outline(Answer):
     """What can be seen of a tool."""
 
     name: str | None
+    """Its public function; null while there is none."""
     summary: str | None
+    """The first line of its docstring."""
     needs: Needs | None
+    """What a run probably has to be given for it."""
 
 
-class WantedHost(_Body):
-    """A host that the agent asks for, and the tool or MCP server that names it first."""
+class WantedHost(Answer):
+    """A host that the agent asks for."""
 
     host: str
+    """As HOST:PORT."""
     by: str
+    """The first tool or MCP server that names it."""
 
 
-class InspectResponse(_Body):
-    """What the form's notes say; `tools` are in the order of the request."""
+class InspectResponse(Answer):
+    """What the notes of a form say."""
 
-    answerer: AnswererBody | None
+    answerer: Answerer | None
     """Of the typed address; null where there is none, or it can't be read yet."""
-    tools: list[OutlineBody]
+    tools: list[Outline]
+    """In the order of the request."""
     answer_name: str | None
+    """The name of the answer's type."""
     hosts: list[WantedHost]
     need_files: list[str]
     """Tools that probably read files."""
@@ -86,17 +89,12 @@ class InspectResponse(_Body):
     """Tools that probably use the network without listing hosts."""
 
 
-def add_inspect_route(app: FastAPI) -> None:
-    """Add the route."""
-    app.post("/api/inspect", response_model=InspectResponse)(post_inspect)
-
-
-async def post_inspect(request: Request, body: InspectRequest) -> InspectResponse:
+@router.post("/api/inspect", responses=describe_errors(*OF_BODIES, "readers_busy"))
+async def inspect_form(services: CurrentServices, body: InspectRequest) -> InspectResponse:
     """Read a form that is still being filled in; nothing is parsed as Python, or run.
 
     Says what its tools are called, which hosts it asks for, and who answers at a typed address.
     """
-    services: Services = request.app.state.services
     if sum(map(len, body.tools)) + len(body.answer) <= _QUICK_CHARS:
         return _inspect(body, services)
     return await services.reading.run(lambda: _inspect(body, services))
@@ -107,7 +105,7 @@ def _inspect(body: InspectRequest, services: Services) -> InspectResponse:
     named = [(each, each.name) for each in outlines if each.name]
     return InspectResponse(
         answerer=_answerer(body, services),
-        tools=[OutlineBody(name=o.name, summary=o.summary, needs=o.needs) for o in outlines],
+        tools=[Outline(name=o.name, summary=o.summary, needs=o.needs) for o in outlines],
         answer_name=answer_name(body.answer),
         hosts=_hosts(outlines, body.mcp_servers),
         need_files=[name for each, name in named if each.needs == "files"],
@@ -115,15 +113,14 @@ def _inspect(body: InspectRequest, services: Services) -> InspectResponse:
     )
 
 
-def _answerer(body: InspectRequest, services: Services) -> AnswererBody | None:
-    if not body.base_url.strip() or len(body.base_url) > URL_MAX_CHARS:
+def _answerer(body: InspectRequest, services: Services) -> Answerer | None:
+    if not body.base_url.strip():
         return None
     try:
         base_url = check_base_url(body.base_url)
     except ValueError:
         return None  # generating says so, at the field
-    found = server_answerer(base_url, services.settings, services.keys)
-    return AnswererBody(own=found.own, name=found.name, reason=found.reason)
+    return server_answerer(base_url, services.settings, services.keys)
 
 
 def _hosts(outlines: list[ToolOutline], servers: list[DraftServer]) -> list[WantedHost]:
