@@ -29,5 +29,5 @@ export default [
   },
   // ESLint looks only for .js by itself; a pattern has to name the other extension.
   { files: ['src/**/*.{js,jsx}', 'public/**/*.js'], languageOptions: { globals: globals.browser } },
-  { files: ['*.config.js', 'test/**/*.js'], languageOptions: { globals: globals.node } },
+  { files: ['*.config.js', 'scripts/**/*.js', 'test/**/*.js'], languageOptions: { globals: globals.node } },
 ];

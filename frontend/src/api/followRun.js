@@ -1,21 +1,39 @@
-import { ApiError } from './client.js';
+import { ApiError, asApiError } from './client.js';
 import { readEvents } from './sse.js';
+
+/** @import { RunEvent } from './types' */
+/** @typedef {ReadableStream<Uint8Array<ArrayBuffer>>} Body */
+/**
+ * @typedef {object} Connection
+ * @property {{ openEvents: (id: string, lastEventId: number | null, signal: AbortSignal) => Promise<Body> }} api
+ * @property {string} id
+ * @property {AbortSignal} signal
+ * @property {(event: RunEvent) => void} onEvent
+ * @property {(state: 'open' | 'lost') => void} onConnection
+ * @property {number} [firstWait] milliseconds
+ */
+/** @typedef {{ lastId: number | null, attempts: number }} Position */
 
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 8000;
 const MAX_ATTEMPTS = 10;
-// The server sends a comment now and then. A connection silent for this long is taken for dead:
-// a sleeping laptop or a lost network often cuts it without saying so.
+// The server sends a comment now and then. A sleeping laptop or a lost network often cuts a connection
+// without saying so: one that is silent for this long is treated as cut.
 const SILENCE_MS = 60_000;
-const ENDED = new Set(['success', 'error', 'timeout', 'limit', 'cancelled', 'failed']);
 
+/**
+ * @param {number} ms
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
 function wait(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
+    const timer = setTimeout(() => resolve(), ms);
     signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
   });
 }
 
+/** @param {string} data */
 function parse(data) {
   try {
     return JSON.parse(data);
@@ -24,9 +42,15 @@ function parse(data) {
   }
 }
 
-/** Passes a body's bytes through and breaks it when it stays silent for too long. */
+/**
+ * Passes a body's bytes through and fails when it is silent for too long.
+ * @param {Body} body
+ * @param {number} ms
+ */
 function withSilenceLimit(body, ms) {
+  /** @type {ReturnType<typeof setTimeout>} */
   let timer;
+  /** @param {TransformStreamDefaultController} controller */
   const arm = (controller) => {
     clearTimeout(timer);
     timer = setTimeout(() => controller.error(new Error('silent')), ms);
@@ -43,14 +67,19 @@ function withSilenceLimit(body, ms) {
   );
 }
 
-/** Reads one connection. Returns whether the run has ended; `place.lastId` moves on with each event. */
-async function readConnection({ body, place, onEvent }) {
-  for await (const { type, data, id } of readEvents(withSilenceLimit(body, SILENCE_MS))) {
+/**
+ * Reads one connection. Returns whether the run has ended; updates `position` with each event.
+ * @param {Body} body
+ * @param {Position} position
+ * @param {(event: RunEvent) => void} onEvent
+ */
+async function readConnection(body, position, onEvent) {
+  for await (const { event: type, data, id } of readEvents(withSilenceLimit(body, SILENCE_MS))) {
     const number = Number(id);
-    // After a resume the server may repeat what was already shown.
-    if (id !== undefined && place.lastId !== null && number <= place.lastId) continue;
-    if (id !== undefined && Number.isFinite(number)) place.lastId = number;
-    place.attempts = 0;
+    // After a resume the server may repeat events that were already shown.
+    if (id !== undefined && position.lastId !== null && number <= position.lastId) continue;
+    if (id !== undefined && Number.isFinite(number)) position.lastId = number;
+    position.attempts = 0;
     const payload = parse(data);
     if (payload) onEvent({ ...payload, type });
     if (type === 'exit') return true;
@@ -58,47 +87,50 @@ async function readConnection({ body, place, onEvent }) {
   return false;
 }
 
-/** A stream that closed without `exit`: the run's own record says whether there is more to come. */
-async function endFromRecord({ api, id, signal, onEvent }) {
-  const record = await api.getRun(id, signal);
-  if (!ENDED.has(record.status)) return false;
-  onEvent({ ...record, type: 'exit' });
-  return true;
-}
-
-/** Errors that a later attempt can mend: no connection, or a server that is busy or restarting. */
+/**
+ * Says whether a later attempt may succeed: no connection, or a server that is busy or restarting.
+ * @param {unknown} error
+ */
 function isPassing(error) {
-  return error.code === undefined || error.code === 'offline' || error.status >= 500 || error.status === 429;
+  if (!(error instanceof ApiError)) return true; // a cut connection
+  return error.code === 'offline' || error.status >= 500 || error.status === 429;
 }
 
-/** One connection from start to end. Returns whether the run is over. */
-async function attempt({ api, id, signal, place, onEvent, onConnection }) {
+/**
+ * One connection from start to end. Returns whether the run is over.
+ * @param {Connection} connection
+ * @param {Position} position
+ */
+async function attempt(connection, position) {
+  const { api, id, signal, onEvent, onConnection } = connection;
   try {
-    const body = await api.openEvents(id, place.lastId, signal);
+    const body = await api.openEvents(id, position.lastId, signal);
     onConnection('open');
-    if (await readConnection({ body, place, onEvent })) return true;
-    return signal.aborted || (await endFromRecord({ api, id, signal, onEvent }));
+    return (await readConnection(body, position, onEvent)) || signal.aborted;
   } catch (error) {
     if (signal.aborted) return true;
-    if (!isPassing(error)) throw error;
+    if (!isPassing(error)) throw asApiError(error);
     return false;
   }
 }
 
 /**
  * Delivers every event of a run to `onEvent`, once and in order, until it ends or `signal` aborts.
- * A cut connection is resumed after the last event seen, waiting longer each time; `onConnection`
- * hears `lost` and `open`. Throws an ApiError when the server answers that there is nothing to
+ * Resumes a cut connection after the last event seen, waiting longer each time; `onConnection` is
+ * called with `lost` and `open`. Throws an ApiError when the server answers that there is nothing to
  * resume, or after ten attempts in a row without an event.
+ * @param {Connection} connection
  */
-export async function followRun({ api, id, signal, onEvent, onConnection, firstWait = FIRST_WAIT_MS }) {
-  const place = { lastId: null, attempts: 0 };
-  while (!(await attempt({ api, id, signal, place, onEvent, onConnection }))) {
-    if (place.attempts >= MAX_ATTEMPTS) {
+export async function followRun(connection) {
+  const { signal, onConnection, firstWait = FIRST_WAIT_MS } = connection;
+  /** @type {Position} */
+  const position = { lastId: null, attempts: 0 };
+  while (!(await attempt(connection, position))) {
+    if (position.attempts >= MAX_ATTEMPTS) {
       throw new ApiError('The connection to the run was lost.', { code: 'offline' });
     }
     onConnection('lost');
-    await wait(Math.min(LONGEST_WAIT_MS, firstWait * 2 ** place.attempts), signal);
-    place.attempts += 1;
+    await wait(Math.min(LONGEST_WAIT_MS, firstWait * 2 ** position.attempts), signal);
+    position.attempts += 1;
   }
 }

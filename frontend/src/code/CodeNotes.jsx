@@ -2,11 +2,21 @@ import { Button } from '@mantine/core';
 import { capitalized, count, linesWord, sentence } from '../lib/format.js';
 import { InfoIcon, WarningIcon } from '../components/icons.jsx';
 
+/** @import { ReactNode } from 'react' */
+/** @import { Conflict } from '../api/types' */
+/** @import { PageFile } from '../lib/tabState.js' */
+/** @import { Lines } from './CodeView.jsx' */
+/** @typedef {(line: number) => void} ShowLine */
+
+/** @param {Lines} lines */
 function lineText({ first_line: first, last_line: last }) {
   return last > first ? `${first}–${last}` : String(first);
 }
 
-/** The lines of some parts, each a button that goes there. */
+/**
+ * The lines of some parts, each a button that scrolls there.
+ * @param {{ parts: Lines[], onShow: ShowLine }} props
+ */
 function Places({ parts, onShow }) {
   return (
     <span className="places">
@@ -22,6 +32,7 @@ function Places({ parts, onShow }) {
   );
 }
 
+/** @param {{ tone?: string, icon?: ReactNode, children: ReactNode }} props */
 export function Note({ tone = 'caution', icon = <WarningIcon />, children }) {
   return (
     <div className="note" data-tone={tone}>
@@ -31,13 +42,14 @@ export function Note({ tone = 'caution', icon = <WarningIcon />, children }) {
   );
 }
 
+/** @param {{ file: PageFile, onRegenerate: () => void, generating: boolean }} props */
 export function StaleNote({ file, onRegenerate, generating }) {
   return (
     <Note>
       <p>
         {file.fingerprint === null
-          ? 'This is what the last run ran. The form may have changed since.'
-          : 'The form has changed since this was generated.'}
+          ? 'The code of the last run. The form may have changed since.'
+          : 'The form has changed since this code was generated.'}
       </p>
       <Button size="compact-xs" variant="default" loading={generating} onClick={onRegenerate}>
         Regenerate
@@ -46,26 +58,32 @@ export function StaleNote({ file, onRegenerate, generating }) {
   );
 }
 
-/** Says what was written by hand and stays so, and offers to do without. */
-export function KeptNote({ parts, onShow, onDrop }) {
+/**
+ * Names the manual edits that are kept, and offers to discard them.
+ * @param {{ parts: Lines[], onShow: ShowLine, onDiscard?: () => void }} props
+ */
+export function EditsNote({ parts, onShow, onDiscard }) {
   return (
     <Note tone="accent" icon={<InfoIcon />}>
       <p>
-        {parts.length === 1 ? '1 hand-written part is kept' : `${count(parts.length)} hand-written parts are kept`}, {linesWord(parts)}{' '}
+        {parts.length === 1 ? '1 manual edit kept' : `${count(parts.length)} manual edits kept`}, {linesWord(parts)}{' '}
         <Places parts={parts} onShow={onShow} />
       </p>
-      <button type="button" className="link" disabled={!onDrop} onClick={onDrop}>Write anew without</button>
+      <button type="button" className="link" disabled={!onDiscard} onClick={onDiscard}>Discard my edits</button>
     </Note>
   );
 }
 
-/** A field that was changed meets a line that was written by hand: the user says which one holds. */
-export function ConflictNote({ conflicts, onShow, onKeepFile, onWriteAnew }) {
+/**
+ * A changed field conflicts with manual edits: the user decides which one to keep.
+ * @param {{ conflicts: Conflict[], onShow: ShowLine, onKeepCode: () => void, onUseForm?: () => void }} props
+ */
+export function ConflictNote({ conflicts, onShow, onKeepCode, onUseForm }) {
   return (
     <Note tone="bad">
       <div className="conflict">
         <p>
-          <strong>The form and your own lines disagree</strong>, {linesWord(conflicts)} <Places parts={conflicts} onShow={onShow} />. Nothing was written.
+          <strong>The form changes the same lines as you did</strong>, {linesWord(conflicts)} <Places parts={conflicts} onShow={onShow} />. The code was not changed.
         </p>
         <ul>
           {conflicts.map((conflict, index) => (
@@ -75,29 +93,36 @@ export function ConflictNote({ conflicts, onShow, onKeepFile, onWriteAnew }) {
             </li>
           ))}
         </ul>
-        <p>Change these lines in the file and open it again, or choose what holds:</p>
+        <p>Edit these lines and reopen the file, or choose:</p>
         <div className="conflict-buttons">
-          <Button size="compact-xs" variant="default" onClick={onKeepFile}>Keep the file, undo the form</Button>
-          <Button size="compact-xs" variant="default" onClick={onWriteAnew}>Follow the form, drop all my lines</Button>
+          <Button size="compact-xs" variant="default" onClick={onKeepCode}>Keep my code</Button>
+          <Button size="compact-xs" variant="default" disabled={!onUseForm} onClick={onUseForm}>Use the form (discards my edits)</Button>
         </div>
       </div>
     </Note>
   );
 }
 
+/** @type {Record<string, string>} */
 const TONES = { '+': 'added', '-': 'removed' };
 
-/** The lines of a unified diff that were changed. */
+/**
+ * The lines of a unified diff that were changed.
+ * @param {string} diff
+ */
 export function changedLines(diff) {
   return diff.split('\n').filter((line) => /^[+-](?![+-]{2} )/.test(line));
 }
 
-/** What "Change" did to the file. */
+/**
+ * Shows what "Change" did to the file.
+ * @param {{ diff: string }} props
+ */
 export function DiffNote({ diff }) {
   return (
     <Note tone="quiet" icon={<InfoIcon />}>
       <div className="diff">
-        <p>The model was changed in the file:</p>
+        <p>Changed the model in the file:</p>
         <pre aria-label="Difference" role="group" tabIndex={0}>
           {changedLines(diff).map((line, index) => (
             <span key={index} data-change={TONES[line[0]]}>{`${line}\n`}</span>

@@ -1,15 +1,26 @@
 import { Button, Skeleton } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { copyText, saveFile } from './clipboard.js';
-import { useKeptFocus } from '../lib/useKeptFocus.js';
-import { ConflictNote, DiffNote, KeptNote, Note, StaleNote } from './CodeNotes.jsx';
+import { useRestoredFocus } from '../lib/useRestoredFocus.js';
+import { ConflictNote, DiffNote, EditsNote, Note, StaleNote } from './CodeNotes.jsx';
 import { CodeView } from './CodeView.jsx';
 import { CheckIcon, CopyIcon, DownloadIcon } from '../components/icons.jsx';
 
+/** @import { Ref } from 'react' */
+/** @import { PageFile } from '../lib/tabState.js' */
+/** @import { CodeHandle, Lines } from './CodeView.jsx' */
+/**
+ * @typedef {object} CodeActions
+ * @property {() => void} generate
+ * @property {(() => void) | undefined} discardEdits generates from the form alone; undefined until the catalog has loaded
+ * @property {() => void} keepCode sets the form to what the file says
+ */
+
 const SHOWN_MS = 2000;
 
+/** @param {{ text: string }} props */
 function CopyButton({ text }) {
-  const [state, setState] = useState('idle');
+  const [state, setState] = useState(/** @type {'idle' | 'copied' | 'failed'} */ ('idle'));
   useEffect(() => {
     if (state === 'idle') return undefined;
     const timer = setTimeout(() => setState('idle'), SHOWN_MS);
@@ -35,6 +46,7 @@ function CopyButton({ text }) {
   );
 }
 
+/** @param {{ file: PageFile }} props */
 function FileActions({ file }) {
   return (
     <div className="panel-tools">
@@ -51,6 +63,7 @@ function FileActions({ file }) {
   );
 }
 
+/** @param {{ generating: boolean }} props */
 function EmptyCode({ generating }) {
   if (generating) {
     return (
@@ -64,26 +77,37 @@ function EmptyCode({ generating }) {
   return (
     <p className="empty">
       One readable Python file, yours to keep.
-      <span>Press Generate and it appears here.</span>
+      <span>Press Generate to see it here.</span>
     </p>
   );
 }
 
-const NONE = [];
+/**
+ * @param {Lines[]} parts
+ * @param {string} tone
+ */
 const toned = (parts, tone) => parts.map((part) => ({ ...part, tone }));
 
-function Notes({ file, hand, stale, generating, actions, onShow }) {
-  const { warnings = NONE } = file;
-  const { kept, conflicts } = hand;
+/**
+ * @param {object} props
+ * @param {PageFile} props.file
+ * @param {ReturnType<typeof manualEdits>} props.manual
+ * @param {boolean} props.stale
+ * @param {boolean} props.generating
+ * @param {CodeActions} props.actions
+ * @param {(line: number) => void} props.onShow
+ */
+function Notes({ file, manual, stale, generating, actions, onShow }) {
+  const { kept, conflicts } = manual;
   if (conflicts.length > 0) {
-    return <ConflictNote conflicts={conflicts} onShow={onShow} onKeepFile={actions.keepFile} onWriteAnew={actions.writeAnew} />;
+    return <ConflictNote conflicts={conflicts} onShow={onShow} onKeepCode={actions.keepCode} onUseForm={actions.discardEdits} />;
   }
   return (
     <>
       {stale && <StaleNote file={file} onRegenerate={actions.generate} generating={generating} />}
-      {kept.length > 0 && <KeptNote parts={kept} onShow={onShow} onDrop={actions.writeAnew} />}
+      {kept.length > 0 && <EditsNote parts={kept} onShow={onShow} onDiscard={actions.discardEdits} />}
       {file.diff && <DiffNote diff={file.diff} />}
-      {warnings.map((warning) => (
+      {file.warnings.map((warning) => (
         <Note key={warning}>
           <p>{warning}</p>
         </Note>
@@ -93,18 +117,30 @@ function Notes({ file, hand, stale, generating, actions, onShow }) {
   );
 }
 
-/** The hand-written parts of the file, as long as the form builds upon that file. */
-function handWritten(file, base) {
-  const onto = file !== null && file.code === base;
-  return { kept: (onto && file.kept) || NONE, conflicts: (onto && file.conflicts) || NONE };
+/**
+ * The manual edits of the file, as long as the form is based on that file.
+ * @param {PageFile | null} file
+ * @param {string | null} base
+ */
+function manualEdits(file, base) {
+  const current = file !== null && file.code === base ? file : null;
+  return { kept: current?.kept ?? [], conflicts: current?.conflicts ?? [] };
 }
 
-/** `actions`: `generate`, `writeAnew` (from the form alone; null until the server has answered), `keepFile` (the form as the file has it). */
+/**
+ * @param {object} props
+ * @param {Ref<HTMLElement>} props.ref
+ * @param {PageFile | null} props.file
+ * @param {string | null} props.base
+ * @param {boolean} props.stale
+ * @param {boolean} props.generating
+ * @param {CodeActions} props.actions
+ */
 export function CodePanel({ ref, file, base, stale, generating, actions }) {
-  const view = useRef(null);
-  const notes = useKeptFocus('code-view');
-  const hand = handWritten(file, base);
-  const marks = hand.conflicts.length > 0 ? toned(hand.conflicts, 'bad') : toned(hand.kept, 'kept');
+  const view = useRef(/** @type {CodeHandle | null} */ (null));
+  const notes = useRestoredFocus('code-view');
+  const manual = manualEdits(file, base);
+  const marks = manual.conflicts.length > 0 ? toned(manual.conflicts, 'bad') : toned(manual.kept, 'kept');
   return (
     <section ref={ref} className="panel code-panel" aria-label="Generated code" aria-busy={generating}>
       <div className="panel-head">
@@ -116,11 +152,11 @@ export function CodePanel({ ref, file, base, stale, generating, actions }) {
         {file && (
           <Notes
             file={file}
-            hand={hand}
+            manual={manual}
             stale={stale}
             generating={generating}
             actions={actions}
-            onShow={(line) => view.current.show(line)}
+            onShow={(line) => view.current?.show(line)}
           />
         )}
       </div>

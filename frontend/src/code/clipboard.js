@@ -1,3 +1,4 @@
+/** @param {string} text */
 function copyBySelection(text) {
   const area = document.createElement('textarea');
   area.value = text;
@@ -8,11 +9,14 @@ function copyBySelection(text) {
   area.select();
   const copied = document.execCommand('copy');
   area.remove();
-  focused?.focus();
+  if (focused instanceof HTMLElement) focused.focus();
   return copied;
 }
 
-/** Resolves to whether it worked. The clipboard API exists only on HTTPS and on this machine itself. */
+/**
+ * Resolves to whether it worked. The clipboard API exists only on HTTPS and on this machine itself.
+ * @param {string} text
+ */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -22,6 +26,10 @@ export async function copyText(text) {
   }
 }
 
+/**
+ * @param {string} filename
+ * @param {string} text
+ */
 export function saveFile(filename, text) {
   const url = URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' }));
   const link = document.createElement('a');

@@ -1,11 +1,15 @@
+import { Missing, Section } from '../components/Section.jsx';
+import { CodeField } from '../editor/CodeField.jsx';
+import { NEW_ANSWER } from '../editor/examples.js';
 import { errorAt, fieldId } from './paths.js';
 import { summaries } from './summaries.js';
-import { NEW_ANSWER } from '../editor/toolCode.js';
 import { focusLater } from './useList.js';
-import { CodeField } from '../editor/CodeField.jsx';
-import { Missing, Section } from '../components/Section.jsx';
 
-export function AnswerSection({ form, missing }) {
+/** @import { Form } from './useAgentForm.js' */
+/** @import { Inspection } from './useInspection.js' */
+
+/** @param {{ form: Form, inspection: Inspection, missing?: string }} props */
+export function AnswerSection({ form, inspection, missing }) {
   const { answer } = form.values;
   const set = answer.trim() !== '';
   const id = fieldId('answer');
@@ -21,9 +25,9 @@ export function AnswerSection({ form, missing }) {
   }
 
   return (
-    <Section id="answer" title="Typed answer" summary={summaries.answer(form.values)} plain={!set} form={form}>
+    <Section id="answer" title="Typed answer" summary={summaries.answer(form.values, inspection)} plain={!set} form={form}>
       <p className="section-text">
-        Data instead of prose: the agent’s answer is checked against a Pydantic model or a JSON Schema, and printed as JSON.
+        Structured data instead of text: the answer is validated against a Pydantic model or a JSON Schema and printed as JSON.
       </p>
       <Missing text={missing} />
       <CodeField
@@ -31,6 +35,7 @@ export function AnswerSection({ form, missing }) {
         label="Pydantic model or JSON Schema"
         value={answer}
         error={errorAt(form.errors, 'answer')}
+        line={errorAt(form.lines, 'answer')}
         onChange={(text) => form.change({ answer: text })}
       />
       <div className="section-links">

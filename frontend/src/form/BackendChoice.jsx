@@ -1,8 +1,13 @@
 import { explainBackend } from './backends.js';
 
+/** @import { Answerer } from '../api/types' */
+/** @import * as Backends from './backends.js' */
+/** @typedef {{ choices: Backends.BackendChoice[], chosen: Backends.Choice, choose: (id: Backends.Choice) => void, answerer: Answerer | null }} BackendState */
+
 /**
  * Radio buttons drawn as one segmented control. Native ones, because arrow keys, disabled choices
  * and their descriptions then work everywhere without further code.
+ * @param {BackendState} props
  */
 export function BackendChoice({ choices, chosen, choose, answerer }) {
   return (

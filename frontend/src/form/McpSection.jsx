@@ -1,20 +1,27 @@
 import { TextInput } from '@mantine/core';
+import { CrossIcon } from '../components/icons.jsx';
+import { Missing, Section, SectionError } from '../components/Section.jsx';
 import { newServer } from './fields.js';
 import { errorAt, fieldId } from './paths.js';
 import { summaries } from './summaries.js';
 import { focusLater, useList } from './useList.js';
-import { CrossIcon } from '../components/icons.jsx';
-import { Missing, Section, SectionError } from '../components/Section.jsx';
 
+/** @import { ChangeEvent } from 'react' */
+/** @import * as Fields from './fields.js' */
+/** @import { Form } from './useAgentForm.js' */
+/** @typedef {(changed: Partial<Fields.McpServer>) => void} Change */
+
+/** @type {[kind: Fields.McpServer['kind'], label: string][]} */
 const KINDS = [
-  ['command', 'Program'],
-  ['url', 'Web address'],
+  ['command', 'Command'],
+  ['url', 'URL'],
 ];
 
+/** @param {{ server: Fields.McpServer, name: string, onChange: Change }} props */
 function Kind({ server, name, onChange }) {
   return (
     <fieldset className="choice">
-      <legend>Reached by</legend>
+      <legend>Connect by</legend>
       <div className="choice-track" data-two>
         {KINDS.map(([kind, label]) => (
           <label key={kind} className="choice-option">
@@ -22,7 +29,7 @@ function Kind({ server, name, onChange }) {
               type="radio"
               name={`mcp-kind-${server.key}`}
               checked={server.kind === kind}
-              aria-label={`${name} is reached by: ${label}`}
+              aria-label={`Connect to ${name} by: ${label}`}
               onChange={() => onChange({ kind })}
             />
             <span>{label}</span>
@@ -33,16 +40,17 @@ function Kind({ server, name, onChange }) {
   );
 }
 
+/** @param {{ server: Fields.McpServer, index: number, form: Form, onChange: Change, onRemove: () => void }} props */
 function McpServer({ server, index, form, onChange, onRemove }) {
   const path = `mcp_servers.${index}`;
   const name = server.name.trim() || `server ${index + 1}`;
-  const field = (part) => ({
+  const field = (/** @type {'name' | 'url' | 'command' | 'env'} */ part) => ({
     id: fieldId(`${path}.${part}`),
     value: server[part],
     error: errorAt(form.errors, `${path}.${part}`),
     autoComplete: 'off',
     spellCheck: false,
-    onChange: (event) => onChange({ [part]: event.currentTarget.value }),
+    onChange: (/** @type {ChangeEvent<HTMLInputElement>} */ event) => onChange({ [part]: event.currentTarget.value }),
   });
   return (
     <li className="entry mcp" aria-label={`MCP ${name}`}>
@@ -54,13 +62,13 @@ function McpServer({ server, index, form, onChange, onRemove }) {
       </div>
       <Kind server={server} name={name} onChange={onChange} />
       {server.kind === 'url' ? (
-        <TextInput label="Address" placeholder="https://example.com/mcp" classNames={{ input: 'mono' }} {...field('url')} />
+        <TextInput label="URL" placeholder="https://example.com/mcp" classNames={{ input: 'mono' }} {...field('url')} />
       ) : (
         <>
           <TextInput label="Command" placeholder="npx -y my-mcp-server" classNames={{ input: 'mono' }} {...field('command')} />
           <TextInput
-            label="Variables handed on"
-            description="Names only, such as API_TOKEN; their values never stand in the file."
+            label="Environment variables to pass"
+            description="Names only, such as API_TOKEN. Their values are never written to the file."
             classNames={{ input: 'mono' }}
             {...field('env')}
           />
@@ -71,6 +79,7 @@ function McpServer({ server, index, form, onChange, onRemove }) {
   );
 }
 
+/** @param {{ form: Form, missing?: string }} props */
 export function McpSection({ form, missing }) {
   const { entries, add, update, remove } = useList(form, 'mcp_servers');
 
@@ -79,6 +88,7 @@ export function McpSection({ form, missing }) {
     focusLater(fieldId(`mcp_servers.${entries.length}.name`));
   }
 
+  /** @param {number} index */
   function removeAt(index) {
     remove(index);
     focusLater('mcp-add');
@@ -87,8 +97,8 @@ export function McpSection({ form, missing }) {
   return (
     <Section id="mcp" title="MCP servers" summary={summaries.mcp(form.values)} plain={entries.length === 0} form={form}>
       <p className="section-text">
-        Servers whose tools the model may call. A test in the sandbox has only Python, the files given and the hosts granted;
-        where you run the file there is no such bound.
+        Servers whose tools the model can call. Tests run in a sandbox: only Python, attached files and allowed hosts. Outside
+        the sandbox there are no limits.
       </p>
       <Missing text={missing} />
       <SectionError id={fieldId('mcp_servers')} text={form.errors.mcp_servers} />

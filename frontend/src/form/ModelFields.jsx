@@ -1,15 +1,21 @@
 import { Skeleton, TextInput } from '@mantine/core';
+import { textField } from '../components/fieldProps.js';
+import { InfoIcon, WarningIcon } from '../components/icons.jsx';
+import { ListSelect } from '../components/ListSelect.jsx';
+import { modelFacts } from '../lib/format.js';
+import { useRestoredFocus } from '../lib/useRestoredFocus.js';
 import { capabilityFacts } from './capabilities.js';
 import { atOwnServer } from './fields.js';
-import { modelFacts } from '../lib/format.js';
 import { lifecycleWarning, retiredLast, staleList } from './lifecycle.js';
 import { fieldId } from './paths.js';
-import { useKeptFocus } from '../lib/useKeptFocus.js';
-import { InfoIcon, WarningIcon } from '../components/icons.jsx';
-import { textField } from '../components/fieldProps.js';
-import { ListSelect } from '../components/ListSelect.jsx';
 import { Successors } from './Successors.jsx';
 
+/** @import { ComboboxItem, OptionsFilter } from '@mantine/core' */
+/** @import { Model, Provider } from '../api/types' */
+/** @import { Server } from '../page/useServer.js' */
+/** @import { Form } from './useAgentForm.js' */
+
+/** @param {{ model: Model }} props */
 function Lifecycle({ model }) {
   if (model.lifecycle === 'current') return null;
   return (
@@ -19,6 +25,7 @@ function Lifecycle({ model }) {
   );
 }
 
+/** @param {{ model: Model, checked?: boolean }} props */
 function ModelOption({ model, checked }) {
   const facts = modelFacts(model);
   const abilities = capabilityFacts(model);
@@ -34,12 +41,16 @@ function ModelOption({ model, checked }) {
   );
 }
 
-/** Finds a model by any part of its name or of its id. */
+/**
+ * Finds a model by any part of its name or of its id.
+ * @type {OptionsFilter}
+ */
 function filterModels({ options, search }) {
   const wanted = search.trim().toLowerCase();
-  return options.filter(({ label, value }) => `${label} ${value}`.toLowerCase().includes(wanted));
+  return /** @type {ComboboxItem[]} */ (options).filter(({ label, value }) => `${label} ${value}`.toLowerCase().includes(wanted));
 }
 
+/** @param {{ model?: Model }} props */
 function ModelDescription({ model }) {
   if (!model) return null;
   const facts = modelFacts(model);
@@ -52,20 +63,23 @@ function ModelDescription({ model }) {
   );
 }
 
-/** What is to be said about the chosen model: that it is going, and what a change of it took away. */
-function ModelNotes({ provider, model, form, succession }) {
+/**
+ * Notes about the chosen model: that it is deprecated, and which options its choice removed.
+ * @param {{ provider: Provider | null, model: Model | null, form: Form, onMove: (id: string) => void }} props
+ */
+function ModelNotes({ provider, model, form, onMove }) {
   const old = staleList(provider);
   const warning = model && lifecycleWarning(model);
-  const region = useKeptFocus(fieldId('model'));
+  const region = useRestoredFocus(fieldId('model'));
   return (
     <div ref={region} role="status" className="model-notes">
-      {warning && (
+      {provider && model && warning && (
         <div className="succession" data-lifecycle={model.lifecycle}>
           <div className="field-warning">
             <WarningIcon />
             <p>{warning}</p>
           </div>
-          <Successors model={model} models={provider.models} onMove={succession} />
+          <Successors model={model} models={provider.models} onMove={onMove} />
         </div>
       )}
       {old && <p className="section-text">{old}</p>}
@@ -80,12 +94,16 @@ function ModelNotes({ provider, model, form, succession }) {
   );
 }
 
-// Wider than its field: the facts under a model's name need the room.
+/**
+ * Wider than its field: the facts under a model's name need the space.
+ * @type {import('../components/ListSelect.jsx').Dropdown}
+ */
 const MODEL_DROPDOWN = { width: 'min(368px, calc(100vw - 32px))', position: 'bottom-end' };
 
+/** @param {{ form: Form, models: readonly Model[], ready: boolean }} props */
 function ModelSelect({ form, models, ready }) {
-  const byId = Object.fromEntries(models.map((model) => [model.id, model]));
-  const current = byId[form.values.model];
+  const byId = new Map(models.map((model) => [model.id, model]));
+  const current = byId.get(form.values.model ?? '');
   return (
     <ListSelect
       id={fieldId('model')}
@@ -103,14 +121,17 @@ function ModelSelect({ form, models, ready }) {
       error={form.errors.model}
       description={<ModelDescription model={current} />}
       filter={filterModels}
-      nothingFoundMessage="No model of this provider matches."
-      renderOption={({ option, checked }) => <ModelOption model={byId[option.value]} checked={checked} />}
-      onChange={(model) => form.chooseModel(form.values.provider, model)}
+      nothingFoundMessage="No matching model."
+      renderOption={({ option, checked }) => <ModelOption model={/** @type {Model} */ (byId.get(option.value))} checked={checked} />}
+      onChange={(model) => form.values.provider && form.chooseModel(form.values.provider, model)}
     />
   );
 }
 
-/** What a server of the user's own has, only its owner knows. */
+/**
+ * A free text: the page doesn't know which models the user's own server has.
+ * @param {{ form: Form }} props
+ */
 function OwnModel({ form }) {
   return (
     <div className="field-model">
@@ -118,13 +139,14 @@ function OwnModel({ form }) {
         label="Model"
         inputWrapperOrder={['label', 'input', 'description', 'error']}
         classNames={{ root: 'list-select' }}
-        description={`As ${form.values.base_url.trim()} names it`}
+        description={`The model’s name at ${form.values.base_url.trim()}`}
         {...textField(form, 'model')}
       />
     </div>
   );
 }
 
+/** @param {{ label: string }} props */
 function FieldSkeleton({ label }) {
   return (
     <div>
@@ -134,7 +156,7 @@ function FieldSkeleton({ label }) {
   );
 }
 
-/** The room of what is said about the model: nothing below moves when it is there. */
+/** Takes the space of the model's facts, so that nothing below moves when they appear. */
 function FactsSkeleton() {
   return (
     <div className="skeleton-facts" aria-hidden="true">
@@ -144,7 +166,8 @@ function FactsSkeleton() {
   );
 }
 
-export function ModelFields({ form, server, provider, succession }) {
+/** @param {{ form: Form, server: Server, provider: Provider | null, onMove: (id: string) => void }} props */
+export function ModelFields({ form, server, provider, onMove }) {
   const { catalog } = server;
   if (!catalog && server.status === 'loading') {
     return (
@@ -157,9 +180,10 @@ export function ModelFields({ form, server, provider, succession }) {
   }
   const providers = catalog?.providers ?? [];
 
+  /** @param {string | null} id */
   function chooseProvider(id) {
     const chosen = providers.find((candidate) => candidate.id === id);
-    form.chooseModel(id, chosen.default_model);
+    if (chosen) form.chooseModel(chosen.id, chosen.default_model);
   }
 
   const models = provider?.models ?? [];
@@ -170,7 +194,7 @@ export function ModelFields({ form, server, provider, succession }) {
         <ListSelect
           id={fieldId('provider')}
           label="Provider"
-          listLabel="Providers on offer"
+          listLabel="Available providers"
           className="field-provider"
           disabled={!catalog}
           placeholder={catalog ? 'Choose one' : 'Waiting…'}
@@ -185,7 +209,7 @@ export function ModelFields({ form, server, provider, succession }) {
           <ModelSelect form={form} models={retiredLast(models)} ready={Boolean(provider)} />
         )}
       </div>
-      <ModelNotes provider={provider} model={model} form={form} succession={succession} />
+      <ModelNotes provider={provider} model={model} form={form} onMove={onMove} />
     </div>
   );
 }

@@ -1,11 +1,16 @@
 import { shortFacts } from '../lib/format.js';
 
-// Nearest first, as the server has them; more would be a list to read and not a help.
+/** @import { Model } from '../api/types' */
+
+// Best first, as the server lists them; a longer list would be hard to choose from.
 const SHOWN = 3;
 
-/** Models to move to from one that is going, with what they cost, and one press to do it. */
+/**
+ * Models that replace a deprecated one, with their prices and a button to change to each.
+ * @param {{ model: Model, models: readonly Model[], onMove: (id: string) => void }} props
+ */
 export function Successors({ model, models, onMove }) {
-  const found = (model.successors ?? []).map((id) => models.find((other) => other.id === id)).filter(Boolean).slice(0, SHOWN);
+  const found = model.successors.flatMap((id) => models.find((other) => other.id === id) ?? []).slice(0, SHOWN);
   if (found.length === 0) return null;
   return (
     <ul className="successors" aria-label={`Successors of ${model.label}`}>

@@ -1,8 +1,13 @@
-import { fieldId, errorAt } from './paths.js';
-import { toolName, toolSummary } from '../editor/toolCode.js';
-import { CodeField } from '../editor/CodeField.jsx';
 import { ArrowDownIcon, ArrowUpIcon, ChevronIcon, CrossIcon } from '../components/icons.jsx';
+import { CodeField } from '../editor/CodeField.jsx';
+import { errorAt, fieldId } from './paths.js';
 
+/** @import { ReactNode } from 'react' */
+/** @import { Tool } from './fields.js' */
+/** @import { Form } from './useAgentForm.js' */
+/** @import { Outline } from './useInspection.js' */
+
+/** @param {{ id?: string, label: string, disabled?: boolean, onClick: () => void, children: ReactNode }} props */
 function IconButton({ id, label, disabled, onClick, children }) {
   return (
     <button type="button" id={id} className="icon-button" aria-label={label} title={label} aria-disabled={disabled || undefined} onClick={disabled ? undefined : onClick}>
@@ -11,6 +16,7 @@ function IconButton({ id, label, disabled, onClick, children }) {
   );
 }
 
+/** @param {{ tool: Tool, name: string, index: number, count: number, onMove: (by: number) => void }} props */
 function Order({ tool, name, index, count, onMove }) {
   if (count < 2) return null;
   return (
@@ -25,12 +31,24 @@ function Order({ tool, name, index, count, onMove }) {
   );
 }
 
-/** One tool: its name and what it says of itself; unfolded, its source. */
-export function ToolItem({ tool, index, count, form, onChange, onMove, onRemove }) {
+/**
+ * One tool: its name and summary; unfolded, its source.
+ * @param {object} props
+ * @param {Tool} props.tool
+ * @param {Outline} [props.outline] undefined until the server has looked at it
+ * @param {number} props.index
+ * @param {number} props.count
+ * @param {Form} props.form
+ * @param {(changed: Partial<Tool>) => void} props.onChange
+ * @param {(by: number) => void} props.onMove
+ * @param {() => void} props.onRemove
+ */
+export function ToolItem({ tool, outline, index, count, form, onChange, onMove, onRemove }) {
   const id = `tool-${tool.key}`;
   const open = form.opened.has(id);
-  const name = toolName(tool.code) ?? `tool ${index + 1}`;
+  const name = outline?.name ?? `tool ${index + 1}`;
   const error = errorAt(form.errors, `tools.${index}`);
+  const summary = outline && (outline.summary ?? 'No docstring yet');
   return (
     <li className="entry" data-invalid={Boolean(error) || undefined}>
       <div className="entry-head">
@@ -38,7 +56,7 @@ export function ToolItem({ tool, index, count, form, onChange, onMove, onRemove 
           <ChevronIcon />
           <span className="entry-text">
             <span className="entry-name">{name}</span>
-            {!open && <span className="entry-note">{error ? 'Needs a change' : (toolSummary(tool.code) ?? 'No docstring yet')}</span>}
+            {!open && <span className="entry-note">{error ? 'Has an error' : summary}</span>}
           </span>
         </button>
         <Order tool={tool} name={name} index={index} count={count} onMove={onMove} />
@@ -53,6 +71,7 @@ export function ToolItem({ tool, index, count, form, onChange, onMove, onRemove 
             label={`Source of ${name}`}
             value={tool.code}
             error={error}
+            line={errorAt(form.lines, `tools.${index}`)}
             onChange={(code) => onChange({ code })}
           />
         )}

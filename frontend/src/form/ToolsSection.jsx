@@ -1,14 +1,19 @@
+import { PlusIcon } from '../components/icons.jsx';
+import { Missing, Section, SectionError } from '../components/Section.jsx';
+import { NEW_TOOL } from '../editor/examples.js';
 import { newTool } from './fields.js';
 import { errorAt, fieldId } from './paths.js';
 import { summaries } from './summaries.js';
-import { NEW_TOOL, toolName } from '../editor/toolCode.js';
-import { focusLater, useList } from './useList.js';
-import { PlusIcon } from '../components/icons.jsx';
-import { Missing, Section, SectionError } from '../components/Section.jsx';
 import { ToolItem } from './ToolItem.jsx';
+import { focusLater, useList } from './useList.js';
 
-const NEEDS = { files: 'reads files', hosts: 'reaches the network' };
+/** @import { GalleryTool } from '../api/types' */
+/** @import { Form } from './useAgentForm.js' */
+/** @import { Inspection } from './useInspection.js' */
 
+const NEEDS = { files: 'reads files', hosts: 'uses the network' };
+
+/** @param {{ entry: GalleryTool, onAdd: () => void }} props */
 function GalleryEntry({ entry, onAdd }) {
   return (
     <li className="gallery-entry">
@@ -20,7 +25,7 @@ function GalleryEntry({ entry, onAdd }) {
               <span className="sr-only">Add </span>
               {entry.label}
             </span>
-            {NEEDS[entry.needs] && <span className="tag">{NEEDS[entry.needs]}</span>}
+            {entry.needs && <span className="tag">{NEEDS[entry.needs]}</span>}
           </span>
           <span className="entry-note">{entry.description}</span>
         </span>
@@ -29,10 +34,13 @@ function GalleryEntry({ entry, onAdd }) {
   );
 }
 
-/** The ready tools that are not in the form yet, and the way to write one's own. */
-function AddTools({ gallery, tools, onAdd, onWrite }) {
-  const names = new Set(tools.map(({ code }) => toolName(code)));
-  const left = gallery.filter((entry) => !names.has(toolName(entry.code)));
+/**
+ * The ready tools that are not in the form yet, and a button to write one.
+ * @param {{ gallery: readonly GalleryTool[], form: Form, inspection: Inspection, onAdd: (entry: GalleryTool) => void, onWrite: () => void }} props
+ */
+function AddTools({ gallery, form, inspection, onAdd, onWrite }) {
+  const { tools } = form.values;
+  const added = (/** @type {GalleryTool} */ { id, code }) => tools.some((tool) => tool.code === code || inspection.outlines[tool.key]?.name === id);
   return (
     <div className="gallery">
       <h4 className="gallery-title">Add a tool</h4>
@@ -46,7 +54,7 @@ function AddTools({ gallery, tools, onAdd, onWrite }) {
             </span>
           </button>
         </li>
-        {left.map((entry) => (
+        {gallery.filter((entry) => !added(entry)).map((entry) => (
           <GalleryEntry key={entry.id} entry={entry} onAdd={() => onAdd(entry)} />
         ))}
       </ul>
@@ -54,7 +62,8 @@ function AddTools({ gallery, tools, onAdd, onWrite }) {
   );
 }
 
-export function ToolsSection({ form, gallery, missing }) {
+/** @param {{ form: Form, gallery: readonly GalleryTool[], inspection: Inspection, missing?: string }} props */
+export function ToolsSection({ form, gallery, inspection, missing }) {
   const { entries, add, update, remove, move } = useList(form, 'tools');
 
   function write() {
@@ -64,35 +73,41 @@ export function ToolsSection({ form, gallery, missing }) {
     focusLater(fieldId(`tools.${entries.length}.code`));
   }
 
+  /** @param {GalleryTool} entry */
   function addReady(entry) {
     const tool = newTool(entry.code);
     add(tool);
     focusLater(`tool-${tool.key}-toggle`);
   }
 
+  /** @param {number} index */
   function removeAt(index) {
     remove(index);
     const next = entries[index + 1] ?? entries[index - 1];
     focusLater(next ? `tool-${next.key}-toggle` : 'tool-write');
   }
 
+  /**
+   * @param {number} index
+   * @param {number} by
+   */
   function moveAt(index, by) {
     move(index, by);
     focusLater(`tool-${entries[index].key}-${by < 0 ? 'up' : 'down'}`);
   }
 
   return (
-    <Section id="tools" title="Tools" summary={summaries.tools(form.values)} plain={entries.length === 0} form={form}>
-      <p className="section-text">Python functions that the model may call; they answer in text, and stand in the file as they are here.</p>
+    <Section id="tools" title="Tools" summary={summaries.tools(form.values, inspection)} plain={entries.length === 0} form={form}>
+      <p className="section-text">Python functions the model can call. They return text and are copied into the file unchanged.</p>
       <Missing text={missing} />
-      {entries.length === 0 && <SectionError id={fieldId('tools')} text={errorAt(form.errors, 'tools')} />}
-      {entries.length > 0 && <SectionError id={fieldId('tools')} text={form.errors.tools} />}
+      <SectionError id={fieldId('tools')} text={entries.length === 0 ? errorAt(form.errors, 'tools') : form.errors.tools} />
       {entries.length > 0 && (
         <ul className="entries" aria-label="Tools of the agent">
           {entries.map((tool, index) => (
             <ToolItem
               key={tool.key}
               tool={tool}
+              outline={inspection.outlines[tool.key]}
               index={index}
               count={entries.length}
               form={form}
@@ -103,7 +118,7 @@ export function ToolsSection({ form, gallery, missing }) {
           ))}
         </ul>
       )}
-      <AddTools gallery={gallery} tools={entries} onAdd={addReady} onWrite={write} />
+      <AddTools gallery={gallery} form={form} inspection={inspection} onAdd={addReady} onWrite={write} />
     </Section>
   );
 }

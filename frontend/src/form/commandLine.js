@@ -2,6 +2,7 @@
 const WORD = /(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"?|'[^']*'?)+/gs;
 const PIECE = /\\(.)|"((?:[^"\\]|\\.)*)"?|'([^']*)'?|([^\\"']+)|\\$/gs;
 
+/** @param {string} word */
 function unquote(word) {
   return word.replace(PIECE, (_, escaped, double, single, plain) => {
     if (double !== undefined) return double.replace(/\\(["\\])/g, '$1');
@@ -9,15 +10,20 @@ function unquote(word) {
   });
 }
 
-/** `npx -y "my server"` -> ['npx', '-y', 'my server']. A quote left open ends with the text. */
+/**
+ * `npx -y "my server"` -> ['npx', '-y', 'my server']. A quote left open ends with the text.
+ * @param {string} text
+ */
 export function splitCommand(text) {
   return (text.match(WORD) ?? []).map(unquote);
 }
 
+/** @param {string} word */
 function quote(word) {
   return /^[^\s"'\\]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
 }
 
+/** @param {string[]} words */
 export function joinCommand(words) {
   return words.map(quote).join(' ');
 }

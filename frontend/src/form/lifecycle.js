@@ -1,31 +1,46 @@
-/** The models still offered by their provider first; otherwise in the order given. */
+/** @import { Model, Provider } from '../api/types' */
+
+/**
+ * The models still offered by their provider first; otherwise in the order given.
+ * @template {Pick<Model, 'lifecycle'>} M
+ * @param {readonly M[]} models
+ */
 export function retiredLast(models) {
-  const retired = (model) => model.lifecycle === 'retired';
+  const retired = (/** @type {M} */ model) => model.lifecycle === 'retired';
   return [...models.filter((model) => !retired(model)), ...models.filter(retired)];
 }
 
-/** What to know before choosing a model; null for one in good standing. */
+/**
+ * A warning about a model that is retired or will be; null for a current one.
+ * @param {Pick<Model, 'lifecycle' | 'retires_on'>} model
+ */
 export function lifecycleWarning({ lifecycle, retires_on: date }) {
   const on = date ? ` on ${date}` : '';
   if (lifecycle === 'retired') {
-    return `Retired by its provider${on}: the file will be written, but calls to the provider will fail.`;
+    return `Retired by its provider${on}. The file can be generated, but calls to the provider will fail.`;
   }
   if (lifecycle === 'deprecated') {
-    return `Deprecated by its provider${date ? `, to be retired${on}` : ''}: choose a current model for an agent that should last.`;
+    return `Deprecated by its provider${date ? `, will be retired${on}` : ''}. Choose a current model for an agent you want to keep.`;
   }
   return null;
 }
 
-/** When the provider was last asked for its models, in the reader's own time; null before that. */
+/**
+ * When the provider last listed its models, in the reader's own time; null if never.
+ * @param {Pick<Provider, 'refreshed_at'>} provider
+ */
 export function listedAt({ refreshed_at: seconds }) {
   if (typeof seconds !== 'number') return null;
   return new Date(seconds * 1000).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
-/** Why the list of models may be out of date; null when nothing went wrong. */
+/**
+ * Says that the list of models may be out of date, and why; null when nothing went wrong.
+ * @param {Pick<Provider, 'refreshed_at' | 'refresh_note'> | null} provider
+ */
 export function staleList(provider) {
   if (!provider?.refresh_note) return null;
   const from = listedAt(provider);
-  const shown = from ? `the list is from ${from}` : 'the list is the one that ships with the builder';
-  return `New models could not be looked up (${provider.refresh_note}); ${shown}.`;
+  const shown = from ? `showing the list from ${from}` : 'showing the built-in list';
+  return `Can’t look up new models (${provider.refresh_note}); ${shown}.`;
 }

@@ -1,7 +1,10 @@
 import { FIELDS } from './fields.js';
 
+/** @typedef {Record<string, string>} Errors */
+
 /** Errors by path, as the server names fields: `name`, `tools.0.code`, `mcp_servers.1.url`. Pure. */
 
+/** @type {Record<string, string>} */
 const SECTIONS = {
   tools: 'tools',
   answer: 'answer',
@@ -20,49 +23,79 @@ const SECTIONS = {
   mcp_servers: 'mcp',
 };
 
+/**
+ * @param {string} path
+ * @param {string} prefix
+ */
 const within = (path, prefix) => path === prefix || path.startsWith(`${prefix}.`);
 
-/** The message at `path` or below it; undefined when there is none. */
+/**
+ * The message, or the line, at `path` or below it; undefined when there is none.
+ * @template T
+ * @param {Record<string, T>} errors
+ * @param {string} path
+ * @returns {T | undefined}
+ */
 export function errorAt(errors, path) {
   const found = Object.keys(errors).find((key) => within(key, path));
   return found === undefined ? undefined : errors[found];
 }
 
-/** The errors that are not at one of these paths or below. */
+/**
+ * The errors that are not at one of these paths or below.
+ * @param {Errors} errors
+ * @param {string[]} paths
+ * @returns {Errors}
+ */
 export function withoutErrors(errors, paths) {
   return Object.fromEntries(Object.entries(errors).filter(([key]) => !paths.some((path) => within(key, path))));
 }
 
-/** Only the errors that a field of the form can show. */
+/**
+ * Only the errors that a field of the form can show.
+ * @param {Errors} errors
+ * @returns {Errors}
+ */
 export function knownErrors(errors) {
-  return Object.fromEntries(Object.entries(errors).filter(([key]) => FIELDS.includes(key.split('.')[0])));
+  /** @type {readonly string[]} */
+  const fields = FIELDS;
+  return Object.fromEntries(Object.entries(errors).filter(([key]) => fields.includes(key.split('.')[0])));
 }
 
-/** The section that holds a path; undefined for what is always in view. */
-export function sectionOf(path) {
-  return SECTIONS[path.split('.')[0]];
-}
-
-/** The sections with errors. */
+/**
+ * The sections with errors; fields that are always in view have none.
+ * @param {Errors} errors
+ */
 export function sectionsWith(errors) {
-  return new Set(Object.keys(errors).map(sectionOf).filter(Boolean));
+  return new Set(Object.keys(errors).map((path) => SECTIONS[path.split('.')[0]]).filter(Boolean));
 }
 
-/** The paths with errors, in the order of the form. */
+/**
+ * The paths with errors, in the order of the form.
+ * @param {Errors} errors
+ */
 export function inOrder(errors) {
-  const place = (path) => {
+  /** @type {readonly string[]} */
+  const fields = FIELDS;
+  const position = (/** @type {string} */ path) => {
     const [field, index = '0'] = path.split('.');
-    return FIELDS.indexOf(field) * 10_000 + Number(index || 0);
+    return fields.indexOf(field) * 10_000 + Number(index || 0);
   };
-  return Object.keys(errors).sort((a, b) => place(a) - place(b));
+  return Object.keys(errors).sort((a, b) => position(a) - position(b));
 }
 
-/** The id of the element at a path. */
+/**
+ * The id of the element at a path.
+ * @param {string} path
+ */
 export function fieldId(path) {
   return `field-${path.replaceAll('.', '-')}`;
 }
 
-/** Where the focus goes for a path: its own element, else that of what it is a part of. */
+/**
+ * The elements that may take the focus for a path: its own, else that of the entry or field it belongs to.
+ * @param {string} path
+ */
 export function candidates(path) {
   const parts = path.split('.');
   return parts.map((_, index) => fieldId(parts.slice(0, parts.length - index).join('.')));

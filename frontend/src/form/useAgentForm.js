@@ -1,26 +1,36 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { load, save } from '../lib/storage.js';
 import { fitToModel } from './capabilities.js';
 import { restoreDraft, starter, withCatalog } from './fields.js';
 import { sectionsWith, withoutErrors } from './paths.js';
-import { load, save } from '../lib/storage.js';
+
+/** @import { Catalog } from '../api/types' */
+/** @import { Grants } from '../grants/useGrants.js' */
+/** @import { Values } from './fields.js' */
+/** @typedef {Record<string, string>} Errors messages by path, such as `tools.0.code` */
+/** @typedef {{ label: string, typed: Values, base: string | null, grants: Grants | null }} Undo */
+/** @typedef {{ withdraw: () => Grants, restore: (grants: Grants) => void }} GrantActions */
 
 const DRAFT_KEY = 'llm-agent-builder.draft';
-const NOTHING = new Set();
 
 function readDraft() {
   const draft = load(DRAFT_KEY, 'tab') ?? load(DRAFT_KEY);
   return { values: restoreDraft(draft), base: typeof draft?.base === 'string' ? draft.base : null };
 }
 
-/** Keeps the draft: for the next visit, and so that a reload brings back this tab's, not the newest one. */
-function useKept(typed, base) {
+/**
+ * Stores the draft for the next visit, and once more for this tab: a reload shows this tab's draft, not the newest.
+ * @param {Values} typed
+ * @param {string | null} base
+ */
+function useStoredDraft(typed, base) {
   useEffect(() => {
     save(DRAFT_KEY, typed);
-    save(DRAFT_KEY, { ...typed, base }, 'tab'); // an opened file is this tab's
+    save(DRAFT_KEY, { ...typed, base }, 'tab'); // an opened file belongs to this tab
   }, [typed, base]);
 }
 
-/** Counts the times that all values were replaced at once; `now` tells the count in the middle of waiting, too. */
+/** Counts how often all values were replaced at once; `now` returns the latest count within a callback, too. */
 function useEdition() {
   const [edition, setEdition] = useState(0);
   const latest = useRef(0);
@@ -33,71 +43,83 @@ function useEdition() {
   return { edition, now, next };
 }
 
-/** What is unfolded: the ids of sections, and of entries of their lists. */
+/** The unfolded sections and entries of their lists, by id. */
 function useOpened() {
-  const [opened, setOpened] = useState(NOTHING);
-  const setOpen = useCallback((ids, open) => {
+  const [opened, setOpened] = useState(() => /** @type {Set<string>} */ (new Set()));
+  const setOpen = useCallback((/** @type {string[]} */ ids, /** @type {boolean} */ open) => {
     setOpened((now) => {
       const next = new Set(now);
       for (const id of ids) next[open ? 'add' : 'delete'](id);
       return next;
     });
   }, []);
-  const closeAll = useCallback(() => setOpened(NOTHING), []);
+  const closeAll = useCallback(() => setOpened(new Set()), []);
   return { opened, setOpen, closeAll };
 }
 
-/** The sections and entries that have to be open for these errors to be seen. */
+/**
+ * The sections and entries that have to be open for these errors to be seen.
+ * @param {Errors} errors
+ * @param {Values} values
+ */
 function toOpen(errors, values) {
-  const entries = Object.keys(errors).map((path) => {
+  const entries = Object.keys(errors).flatMap((path) => {
     const [field, index] = path.split('.');
     const entry = field === 'tools' ? values.tools[Number(index)] : null;
-    return entry ? `tool-${entry.key}` : null;
+    return entry ? [`tool-${entry.key}`] : [];
   });
-  return [...sectionsWith(errors), ...entries.filter(Boolean)];
+  return [...sectionsWith(errors), ...entries];
 }
 
-function find(catalog, providerId, modelId) {
+/**
+ * @param {Catalog | null} catalog
+ * @param {string} providerId
+ * @param {string | null} modelId
+ */
+function findModel(catalog, providerId, modelId) {
   const provider = catalog?.providers.find(({ id }) => id === providerId);
   return provider?.models.find(({ id }) => id === modelId) ?? null;
 }
 
 /**
- * The form's values as typed, the messages beside its fields, and the draft kept in the browser.
- * `base` is the text of an opened file whose hand-written parts are to be kept, or null.
- * `edition` counts the times that all values were replaced at once: fields made anew with it have no
- * history of their own, which the browser's undo would otherwise play back onto the wrong text, and
- * what was asked for an earlier edition is no answer to this one.
- * `grants`: what tests of the agent were given, which another agent doesn't inherit.
+ * The form's values as typed, the messages beside its fields, and the draft stored in the browser.
+ * `base` is the text of an opened file whose manual edits are kept, or null.
+ * `edition` counts how often all values were replaced at once: fields rendered again with it start without
+ * the browser's undo history, which would otherwise apply to the wrong text, and an answer that was
+ * requested for an earlier edition is dropped.
+ * The grants are the files and hosts of tests, which another agent must not inherit.
+ * @param {Catalog | null} catalog
+ * @param {GrantActions} grants
  */
 export function useAgentForm(catalog, { withdraw, restore }) {
   const [draft] = useState(readDraft);
   const [typed, setTyped] = useState(draft.values);
   const [base, setBase] = useState(draft.base);
-  const [errors, setErrors] = useState({});
-  const [undo, setUndo] = useState(null);
+  const [errors, setErrors] = useState(/** @type {Errors} */ ({}));
+  const [lines, setLines] = useState(/** @type {Record<string, number>} */ ({}));
+  const [undo, setUndo] = useState(/** @type {Undo | null} */ (null));
   const { edition, now: editionNow, next: nextEdition } = useEdition();
-  const [note, setNote] = useState(null);
+  const [note, setNote] = useState(/** @type {string | null} */ (null));
   const { opened, setOpen, closeAll } = useOpened();
   const values = useMemo(() => withCatalog(typed, catalog), [typed, catalog]);
-  useKept(typed, base);
+  useStoredDraft(typed, base);
 
   /** `paths`: what was changed, where that is less than whole fields. */
-  const change = useCallback((changed, paths = Object.keys(changed)) => {
+  const change = useCallback((/** @type {Partial<Values>} */ changed, paths = Object.keys(changed)) => {
     setTyped((now) => ({ ...now, ...changed }));
     setErrors((now) => withoutErrors(now, paths));
     setUndo(null);
   }, []);
 
-  // Reading a file takes a while: undo brings back what is in the form then, not what was when it was chosen.
-  const present = useRef(null);
+  // Reading a file takes a while: undo restores the form as it is then, not as it was when the file was chosen.
+  const present = useRef({ typed, base, withdraw });
   useLayoutEffect(() => {
     present.current = { typed, base, withdraw };
   }, [typed, base, withdraw]);
 
   /** Returns the new edition. */
   const replace = useCallback(
-    (next, { base: nextBase = null, undo: label, sameAgent = false }) => {
+    (/** @type {Values} */ next, /** @type {{ base?: string | null, undo: string, sameAgent?: boolean }} */ { base: nextBase = null, undo: label, sameAgent = false }) => {
       const before = present.current;
       setUndo({ label, typed: before.typed, base: before.base, grants: sameAgent ? null : before.withdraw() });
       setTyped(next);
@@ -112,7 +134,8 @@ export function useAgentForm(catalog, { withdraw, restore }) {
 
   const reset = useCallback(() => replace(starter, { undo: 'Undo reset' }), [replace]);
 
-  const takeBack = useCallback(() => {
+  const applyUndo = useCallback(() => {
+    if (!undo) return;
     setTyped(undo.typed);
     setBase(undo.base);
     if (undo.grants) restore(undo.grants);
@@ -122,19 +145,21 @@ export function useAgentForm(catalog, { withdraw, restore }) {
     nextEdition();
   }, [undo, restore, nextEdition]);
 
-  /** Options that the new model doesn't have go, and `note` says so. */
+  /** Removes options that the new model doesn't support; `note` says so. */
   const chooseModel = useCallback(
-    (provider, model) => {
-      const { changed, note: said } = fitToModel(values, find(catalog, provider, model));
+    (/** @type {string} */ provider, /** @type {string | null} */ model) => {
+      const { changed, note: said } = fitToModel(values, findModel(catalog, provider, model));
       change({ provider, model, base_url: '', ...changed });
       setNote(said);
     },
     [values, catalog, change],
   );
 
+  /** `found`: messages by path; `at`: lines of sources by path. */
   const showErrors = useCallback(
-    (found) => {
+    (/** @type {Errors} */ found, /** @type {Record<string, number>} */ at = {}) => {
       setErrors(found);
+      setLines(at);
       setOpen(toOpen(found, values), true);
     },
     [values, setOpen],
@@ -145,11 +170,12 @@ export function useAgentForm(catalog, { withdraw, restore }) {
     base,
     setBase,
     errors,
+    lines,
     showErrors,
     change,
     replace,
     reset,
-    undo: undo && { label: undo.label, run: takeBack },
+    undo: undo && { label: undo.label, run: applyUndo },
     edition,
     editionNow,
     note,
@@ -159,3 +185,5 @@ export function useAgentForm(catalog, { withdraw, restore }) {
     setOpen,
   };
 }
+
+/** @typedef {ReturnType<typeof useAgentForm>} Form */

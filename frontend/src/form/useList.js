@@ -1,40 +1,53 @@
 import { useCallback } from 'react';
 
-/** The entries of a list field, `{key, ...}` each: add, change, remove and move one. */
-export function useList(form, field) {
-  const { change } = form;
-  const entries = form.values[field];
+/** @import { Values } from './fields.js' */
+/** @import { Form } from './useAgentForm.js' */
 
-  const add = useCallback((entry) => change({ [field]: [...entries, entry] }, []), [change, entries, field]);
+/**
+ * The entries of a list field, `{key, ...}` each: add, change, remove and move one.
+ * @template {'tools' | 'mcp_servers'} F
+ * @param {Form} form
+ * @param {F} field
+ */
+export function useList(form, field) {
+  /** @typedef {Values[F][number]} Entry */
+  const { change } = form;
+  const entries = /** @type {Entry[]} */ (form.values[field]);
+
+  const set = useCallback(
+    (/** @type {Entry[]} */ next, /** @type {string[] | undefined} */ paths) => change({ [field]: next }, paths),
+    [change, field],
+  );
+
+  const add = useCallback((/** @type {Entry} */ entry) => set([...entries, entry], []), [set, entries]);
 
   const update = useCallback(
-    (index, changed) => {
-      const next = entries.map((entry, at) => (at === index ? { ...entry, ...changed } : entry));
-      change({ [field]: next }, [`${field}.${index}`]);
+    (/** @type {number} */ index, /** @type {Partial<Entry>} */ changed) => {
+      set(entries.map((entry, at) => (at === index ? { ...entry, ...changed } : entry)), [`${field}.${index}`]);
     },
-    [change, entries, field],
+    [set, entries, field],
   );
 
-  // Errors name entries by their place: after these two they would stand at the wrong ones.
-  const remove = useCallback(
-    (index) => change({ [field]: entries.filter((_, at) => at !== index) }),
-    [change, entries, field],
-  );
+  // Errors name entries by their position: after these two they would be shown at the wrong ones.
+  const remove = useCallback((/** @type {number} */ index) => set(entries.filter((_, at) => at !== index), undefined), [set, entries]);
 
   const move = useCallback(
-    (index, by) => {
+    (/** @type {number} */ index, /** @type {number} */ by) => {
       const next = [...entries];
       const [entry] = next.splice(index, 1);
       next.splice(index + by, 0, entry);
-      change({ [field]: next });
+      set(next, undefined);
     },
-    [change, entries, field],
+    [set, entries],
   );
 
   return { entries, add, update, remove, move };
 }
 
-/** Focuses an element once what was changed is on the page. */
+/**
+ * Focuses an element once the change is on the page.
+ * @param {string} id
+ */
 export function focusLater(id) {
   requestAnimationFrame(() => document.getElementById(id)?.focus());
 }

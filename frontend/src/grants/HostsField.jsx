@@ -1,13 +1,23 @@
-import { meaningOf, vagueTools, wantedHosts } from './hosts.js';
+/** @import { InspectResponse } from '../api/types' */
+/** @import { Hosts } from './useHosts.js' */
+/** @typedef {InspectResponse['hosts']} WantedHosts */
 
+/** @param {string[]} words */
 const list = (words) => (words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`);
 
+/**
+ * Explains names that are not hosts.
+ * @type {Record<string, string>}
+ */
+const MEANINGS = { 'provider-tools': 'web search, pictures by address and MCP servers that the provider runs' };
+
+/** @param {{ host: string }} props */
 function Name({ host }) {
-  const meaning = meaningOf(host);
-  if (!meaning) return <span className="host-name">{host}</span>;
-  return <span className="host-meaning">{`${host}: ${meaning}`}</span>;
+  if (!(host in MEANINGS)) return <span className="host-name">{host}</span>;
+  return <span className="host-meaning">{`${host}: ${MEANINGS[host]}`}</span>;
 }
 
+/** @param {{ host: string, by?: string, checked: boolean, onChange: (on: boolean) => void }} props */
 function Host({ host, by, checked, onChange }) {
   return (
     <li>
@@ -15,47 +25,55 @@ function Host({ host, by, checked, onChange }) {
         <input type="checkbox" checked={checked} onChange={(event) => onChange(event.currentTarget.checked)} />
         <span className="host-text">
           <Name host={host} />
-          {by && <span className="tag"> asked for by {by}</span>}
+          {by && <span className="tag"> used by {by}</span>}
         </span>
       </label>
     </li>
   );
 }
 
-/** What a test is kept from, why, and who can change that. */
+/**
+ * Hosts that a test can't reach, which tools use them, and how to allow them.
+ * @param {{ refused: WantedHosts }} props
+ */
 function Refused({ refused }) {
   if (refused.length === 0) return null;
-  const askers = list([...new Set(refused.map(({ by }) => by))]);
+  const users = list([...new Set(refused.map(({ by }) => by))]);
   return (
     <p className="files-note">
-      Not allowed on this server: {list(refused.map(({ host }) => host))}, asked for by {askers}. In a test such a call is
-      refused; where you run the file yourself it is not. Whoever runs the server can allow a host with{' '}
-      <code>AGENT_BUILDER_EGRESS_ALLOW</code>.
+      Not allowed on this server: {list(refused.map(({ host }) => host))}, used by {users}. Tests can’t connect there; the file
+      you run yourself can. To allow a host, add it to <code>AGENT_BUILDER_EGRESS_ALLOW</code> on the server.
     </p>
   );
 }
 
-function note(allowed, vague) {
-  const asks = vague.length > 0 ? `${list(vague)} may need the network. ` : '';
-  if (allowed.length > 0) return `${asks}A test reaches only what is ticked here.`;
-  return asks && `${asks}This server allows a test no host.`;
+/**
+ * @param {string[]} allowed
+ * @param {string[]} unlisted
+ */
+function note(allowed, unlisted) {
+  const asks = unlisted.length > 0 ? `${list(unlisted)} may need the network. ` : '';
+  if (allowed.length > 0) return `${asks}Tests can only reach the hosts selected here.`;
+  return asks && `${asks}This server allows tests no hosts.`;
 }
 
-/** The hosts a test may reach. Shown where there is something to choose, or something asks for one. */
-export function HostsField({ hosts, values, gallery, known }) {
+/**
+ * The hosts a test may reach. Shown where there is something to choose, or a tool needs the network.
+ * @param {{ hosts: Hosts, wanted: WantedHosts, unlisted: string[], known: boolean }} props
+ *   `unlisted`: names of tools that probably use the network without listing hosts
+ */
+export function HostsField({ hosts, wanted, unlisted, known }) {
   const { allowed, granted, toggle } = hosts;
-  const wanted = wantedHosts(values);
-  const vague = vagueTools(values, gallery);
-  if (!known || (allowed.length === 0 && wanted.length === 0 && vague.length === 0)) return null;
-  const text = note(allowed, vague);
-  const askedBy = (host) => wanted.find((other) => other.host === host)?.by;
+  if (!known || (allowed.length === 0 && wanted.length === 0 && unlisted.length === 0)) return null;
+  const text = note(allowed, unlisted);
+  const usedBy = (/** @type {string} */ host) => wanted.find((other) => other.host === host)?.by;
   return (
     <fieldset className="hosts">
-      <legend>What it may reach</legend>
+      <legend>Allowed hosts</legend>
       {allowed.length > 0 && (
         <ul className="host-list">
           {allowed.map((host) => (
-            <Host key={host} host={host} by={askedBy(host)} checked={granted.includes(host)} onChange={(on) => toggle(host, on)} />
+            <Host key={host} host={host} by={usedBy(host)} checked={granted.includes(host)} onChange={(on) => toggle(host, on)} />
           ))}
         </ul>
       )}

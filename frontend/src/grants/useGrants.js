@@ -3,10 +3,14 @@ import { noFiles } from './files.js';
 import { useFiles } from './useFiles.js';
 import { useHosts } from './useHosts.js';
 
+/** @import { Catalog } from '../api/types' */
+/** @import { GivenFile } from './files.js' */
+/** @typedef {{ hosts: string[], files: GivenFile[] }} Grants */
+
 /**
- * What a test gives its agent beyond the file: `given` files and `hosts`. They were given to the agent
- * in the form: `withdraw` takes them all back before another comes there, and returns what `restore`,
- * for an undo, takes.
+ * What a test gives its agent beyond its own file: `given` files and `hosts`. They belong to the agent in the form:
+ * `withdraw` removes them before another agent is loaded, and returns them for `restore`, on undo.
+ * @param {Catalog | null} catalog
  */
 export function useGrants(catalog) {
   const given = useFiles(catalog?.files);
@@ -14,7 +18,7 @@ export function useGrants(catalog) {
   const { swap } = given;
   const { wanted, setWanted } = hosts;
   const restore = useCallback(
-    (grants) => {
+    (/** @type {Grants} */ grants) => {
       swap(grants.files);
       setWanted(grants.hosts);
     },

@@ -1,26 +1,27 @@
 import { useEffect, useState } from 'react';
 
-const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes('Files');
+const carriesFiles = (/** @type {DragEvent} */ event) => [...(event.dataTransfer?.types ?? [])].includes('Files');
 
 /**
- * Opens a file that is dropped anywhere on the page, except where an element takes it itself. Returns
- * whether one is being dragged over the page. Without this the browser would leave the page for it.
+ * Opens a file that is dropped anywhere on the page, except where an element handles the drop itself. Returns
+ * whether a file is being dragged over the page. Without this the browser would navigate to the file.
+ * @param {(file: File | undefined) => void} onFile
  */
 export function useDropFile(onFile) {
   const [over, setOver] = useState(false);
   useEffect(() => {
-    const onDragOver = (event) => {
+    const onDragOver = (/** @type {DragEvent} */ event) => {
       if (!carriesFiles(event)) return;
-      const taken = event.defaultPrevented;
+      const handled = event.defaultPrevented;
       event.preventDefault();
-      setOver(!taken);
+      setOver(!handled);
     };
-    const onDragLeave = (event) => event.relatedTarget === null && setOver(false);
-    const onDrop = (event) => {
+    const onDragLeave = (/** @type {DragEvent} */ event) => event.relatedTarget === null && setOver(false);
+    const onDrop = (/** @type {DragEvent} */ event) => {
       setOver(false);
       if (event.defaultPrevented || !carriesFiles(event)) return;
       event.preventDefault();
-      onFile(event.dataTransfer.files[0]);
+      onFile(event.dataTransfer?.files[0]);
     };
     window.addEventListener('dragover', onDragOver);
     window.addEventListener('dragleave', onDragLeave);

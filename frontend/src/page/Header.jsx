@@ -11,7 +11,12 @@ function Mark() {
   );
 }
 
-/** `onLook`: someone opens one of the panels, which should then be up to date. */
+/** @import { Catalog } from '../api/types' */
+
+/**
+ * `onLook` is called when a panel opens, which should then be up to date.
+ * @param {{ catalog: Catalog | null, onLook: () => void }} props
+ */
 export function Header({ catalog, onLook }) {
   return (
     <header className="header">

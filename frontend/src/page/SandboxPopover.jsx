@@ -1,34 +1,44 @@
 import { HeaderPopover, StateRow } from '../components/HeaderPopover.jsx';
 import { ShieldIcon } from '../components/icons.jsx';
 
-const CLOSED = 'it finds none of your files, programs or keys, reaches only the model and what you grant, and is ended when it uses too much';
+/** @import { Sandbox } from '../api/types' */
 
-/** What a tier means for whoever presses Test Agent. */
+const LIMITED = 'It has no access to your files, programs or keys, connects only to the model and the hosts you allow, and is stopped if it exceeds its limits.';
+
+/**
+ * What a tier means for a user who presses Test Agent.
+ * @type {Record<string, string>}
+ */
 const TIERS = {
-  strong: `Each test runs in a small closed world of its own: ${CLOSED}.`,
-  bubblewrap: `Each test runs in a small closed world of its own, made by the program bubblewrap: ${CLOSED}. Starting one takes a little longer.`,
-  landlock: 'Each test runs behind locks of the operating system: it may open only its own files, reaches only the model and what you grant, and is ended when it uses too much. It can see that other programs are there.',
-  limits: 'Tests are only kept from using too much. They can read this computer’s files: run nothing here that you don’t trust.',
+  strong: `Each test runs in an isolated sandbox. ${LIMITED}`,
+  bubblewrap: `Each test runs in an isolated sandbox made with bubblewrap. ${LIMITED} Starting a test takes a little longer.`,
+  landlock:
+    'Each test is restricted by the operating system. It can open only its own files, connects only to the model and the hosts you allow, and is stopped if it exceeds its limits. It can see that other programs are running.',
+  limits: 'Tests have resource limits only. They can read this computer’s files: don’t run code here that you don’t trust.',
 };
 
-/** The layers by the server's names, in plain words. A name that is not here stands as it is. */
+/**
+ * The layers by the server's names, in plain words. An unknown name is shown as it is.
+ * @type {Record<string, string>}
+ */
 const LAYERS = {
-  'private root': 'Own files: this computer’s are not there',
-  'private processes': 'Own processes: no other programs to see or to touch',
-  'private network': 'Own network: only the model and granted hosts',
+  'private root': 'Own file system: this computer’s files are not visible',
+  'private processes': 'Own processes: other programs are not visible',
+  'private network': 'Own network: only the model and allowed hosts',
   'private ipc': 'No shared memory or messages with other programs',
-  'private host name': 'A made-up host name',
-  'bounded scratch': 'A bounded folder of its own, gone after the test',
-  landlock: 'Files guarded by the kernel (Landlock)',
+  'private host name': 'Made-up host name',
+  'bounded scratch': 'Working folder of limited size, deleted after the test',
+  landlock: 'File access restricted by the kernel (Landlock)',
   seccomp: 'System calls filtered (seccomp)',
-  capabilities: 'No administrator’s rights, and no way to get them',
-  rlimits: 'Bounds on CPU, memory, processes and file sizes',
+  capabilities: 'No administrator rights, and no way to get them',
+  rlimits: 'Limits on CPU, memory, processes and file sizes',
   'clean environment': 'No keys or settings of the server',
   'signals stay inside': 'Can’t stop other programs',
-  'unprivileged user': 'A user of its own, with no rights here',
-  'memory counted by the kernel': 'Memory counted by the kernel, for all of a test together',
+  'unprivileged user': 'Own user without rights on this computer',
+  'memory counted by the kernel': 'Memory limit enforced by the kernel for the whole test',
 };
 
+/** @param {{ title: string, layers: Sandbox['layers'] }} props */
 function Layers({ title, layers }) {
   if (layers.length === 0) return null;
   return (
@@ -43,8 +53,9 @@ function Layers({ title, layers }) {
   );
 }
 
+/** @param {{ sandbox: Sandbox, onOpen: () => void }} props */
 export function SandboxPopover({ sandbox, onOpen }) {
-  const usable = sandbox.available !== false;
+  const usable = sandbox.available;
   const weak = sandbox.tier === 'limits';
   const tone = !usable ? 'bad' : weak ? 'caution' : 'good';
   return (
@@ -57,8 +68,8 @@ export function SandboxPopover({ sandbox, onOpen }) {
       onOpen={onOpen}
     >
       <p className="popover-text">{usable ? TIERS[sandbox.tier] : sandbox.reason}</p>
-      <Layers title="What holds here" layers={sandbox.layers.filter(({ active }) => active)} />
-      <Layers title="What does not" layers={sandbox.layers.filter(({ active }) => !active)} />
+      <Layers title="Active" layers={sandbox.layers.filter(({ active }) => active)} />
+      <Layers title="Not active" layers={sandbox.layers.filter(({ active }) => !active)} />
     </HeaderPopover>
   );
 }

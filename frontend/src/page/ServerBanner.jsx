@@ -1,9 +1,15 @@
 import { Button } from '@mantine/core';
 import { WarningIcon } from '../components/icons.jsx';
 
-/** Shown while the catalog can't be had. It is asked again by itself; Retry asks at once. */
+/** @import { Server } from './useServer.js' */
+
+/**
+ * Shown while the catalog is not available. The page retries by itself; Retry retries at once.
+ * @param {{ server: Server }} props
+ */
 export function ServerBanner({ server }) {
   const offline = server.status === 'offline';
+  const locked = server.error?.code === 'token_required';
   if (!offline && server.status !== 'error') return null;
   return (
     <div className="banner" role="alert">
@@ -11,11 +17,12 @@ export function ServerBanner({ server }) {
       <p>
         {offline ? (
           <>
-            <strong>Can’t reach the server.</strong> What you type is kept. Trying again by itself.
+            <strong>Can’t reach the server.</strong> Your input is saved. Retrying automatically.
           </>
         ) : (
           <>
-            <strong>The server could not list its models.</strong> {server.error.message}
+            <strong>{locked ? 'Sign-in needed:' : 'Can’t load the models.'}</strong>{' '}
+            {locked ? 'enter the access token.' : server.error?.message}
           </>
         )}
       </p>

@@ -1,11 +1,11 @@
 import { useMantineColorScheme } from '@mantine/core';
 import { MoonIcon, ScreenIcon, SunIcon } from '../components/icons.jsx';
 
-const ORDER = ['auto', 'light', 'dark'];
+const ORDER = /** @type {const} */ (['auto', 'light', 'dark']);
 const NAMES = { auto: 'system', light: 'light', dark: 'dark' };
 const ICONS = { auto: ScreenIcon, light: SunIcon, dark: MoonIcon };
 
-/** Goes round: the system's theme, light, dark. Mantine remembers the choice. */
+/** Cycles through the system's theme, light and dark. Mantine stores the choice. */
 export function ThemeToggle() {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const next = ORDER[(ORDER.indexOf(colorScheme) + 1) % ORDER.length];

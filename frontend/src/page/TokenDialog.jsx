@@ -1,16 +1,19 @@
 import { Button, Modal, PasswordInput } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
-import { onTokenRequired, openSession } from '../api/client.js';
+import { asApiError, onTokenRequired, openSession } from '../api/client.js';
 
-/** Requests that meet a closed door at the same time wait for one dialog together. */
+/** @import { FormEvent } from 'react' */
+/** @typedef {{ promise: Promise<boolean>, resolve: (granted: boolean) => void }} Question */
+
+/** Requests that need the token at the same time share one dialog. */
 function useTokenQuestion() {
   const [open, setOpen] = useState(false);
-  const question = useRef(null);
+  const question = useRef(/** @type {Question | null} */ (null));
 
   useEffect(() => {
     onTokenRequired(() => {
       if (!question.current) {
-        question.current = Promise.withResolvers?.() ?? withResolvers();
+        question.current = newQuestion();
         setOpen(true);
       }
       return question.current.promise;
@@ -18,6 +21,7 @@ function useTokenQuestion() {
     return () => onTokenRequired(null);
   }, []);
 
+  /** @param {boolean} granted */
   function answer(granted) {
     question.current?.resolve(granted);
     question.current = null;
@@ -26,35 +30,42 @@ function useTokenQuestion() {
   return { open, answer };
 }
 
-// Promise.withResolvers is newer than the oldest browsers this page serves.
-function withResolvers() {
-  let resolve;
-  const promise = new Promise((done) => (resolve = done));
+/**
+ * Like Promise.withResolvers, which the oldest supported browsers don't have.
+ * @returns {Question}
+ */
+function newQuestion() {
+  /** @type {Question['resolve']} */
+  let resolve = () => {};
+  const promise = new Promise((/** @type {Question['resolve']} */ done) => (resolve = done));
   return { promise, resolve };
 }
 
+/** @param {{ onGranted: () => void, onDismissed: () => void }} props */
 function TokenForm({ onGranted, onDismissed }) {
   const [token, setToken] = useState('');
   const [busy, setBusy] = useState(false);
-  const [error, setError] = useState(null);
+  const [error, setError] = useState(/** @type {string | null} */ (null));
 
+  /** @param {FormEvent} event */
   async function submit(event) {
     event.preventDefault();
     setBusy(true);
     try {
       await openSession(token.trim());
       onGranted();
-    } catch (failure) {
-      const wrong = failure.status === 401 || failure.status === 403 || failure.status === 422;
-      setError(wrong ? 'This token is not the right one.' : failure.message || 'The server did not answer. Try again.');
+    } catch (thrown) {
+      const { code, message } = asApiError(thrown);
+      const wrong = code === 'token_required' || code === 'invalid_request';
+      setError(wrong ? 'Wrong access token.' : message || 'The server did not respond. Try again.');
       setBusy(false);
     }
   }
 
   return (
     <form onSubmit={submit} className="token-form">
-      <Modal.Title className="app-modal-title">This server is protected</Modal.Title>
-      <p className="popover-text">It asks for its access token. Whoever started the server has it.</p>
+      <Modal.Title className="app-modal-title">Sign in</Modal.Title>
+      <p className="popover-text">Enter the access token (printed in the server’s console).</p>
       <PasswordInput
         label="Access token"
         value={token}
@@ -86,7 +97,7 @@ export function TokenDialog() {
       onClose={() => answer(false)}
       size={400}
       centered
-      // Its own head would be a second banner landmark.
+      // Mantine's own header would be a second banner landmark.
       withCloseButton={false}
       classNames={{ content: 'app-modal' }}
     >

@@ -1,8 +1,9 @@
 import { openSession } from '../api/client.js';
 
 /**
- * The address that the server prints carries its token in the fragment, which browsers send to
- * nobody. It is traded for a cookie that scripts can't read, and taken out of the address.
+ * The address that the server prints has the access token in its fragment, which browsers never send.
+ * Exchanges it for a cookie that scripts can't read, and removes it from the address.
+ * @param {Pick<Window, 'location' | 'history'>} window
  */
 export async function openSessionFromAddress({ location, history }, open = openSession) {
   const token = new URLSearchParams(location.hash.slice(1)).get('token');
@@ -11,6 +12,6 @@ export async function openSessionFromAddress({ location, history }, open = openS
   try {
     await open(token);
   } catch {
-    // A wrong token, or no server: the page itself asks again, or says so.
+    // A wrong token, or no server: the page asks for the token again, or shows the problem.
   }
 }

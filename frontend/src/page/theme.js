@@ -1,16 +1,23 @@
 import { createTheme, defaultVariantColorsResolver } from '@mantine/core';
 
-// One accent: petrol. Greys lean towards it, so that both themes look like one product.
+/** @import { MantineColorsTuple, VariantColorsResolver } from '@mantine/core' */
+
+/**
+ * One accent: petrol. Greys lean towards it, so that both themes look like one product.
+ * @type {MantineColorsTuple}
+ */
 const petrol = [
   '#e9f5f6', '#d2e9eb', '#a5d3d8', '#7cc3ca', '#5fb8c0', '#359ea8', '#1f8a95', '#0f707b', '#0b6470', '#064f59',
 ];
+/** @type {MantineColorsTuple} */
 const dark = [
   '#dfe5e5', '#bcc5c6', '#98a3a5', '#6f7b7d', '#465154', '#354043', '#263033', '#1a2224', '#131a1b', '#0e1415',
 ];
 
 /**
- * Filled buttons take their colours from the page's tokens: Mantine would choose the colour of
- * the text for the light theme's accent and keep it in the dark one, where it can't be read.
+ * Filled buttons get their colours from the page's tokens: Mantine would choose the colour of the
+ * text for the light theme's accent and use it in the dark theme too, where it is not readable.
+ * @type {VariantColorsResolver}
  */
 function resolveColors(input) {
   if (input.variant !== 'filled') return defaultVariantColorsResolver(input);
@@ -41,7 +48,7 @@ export const theme = createTheme({
   },
 });
 
-/** Hands the page's own tokens (styles/base.css) to Mantine's components. */
+/** Passes the page's own tokens (base.css) to Mantine's components. */
 export function resolveVariables() {
   const shared = {
     '--mantine-color-body': 'var(--page)',

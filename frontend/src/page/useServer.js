@@ -1,16 +1,32 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { getCatalog } from '../api/client.js';
 
+/** @import { ApiError } from '../api/client.js' */
+/** @import { Catalog } from '../api/types' */
+/**
+ * @typedef {object} State
+ * @property {'loading' | 'ready' | 'offline' | 'error'} status
+ * @property {Catalog | null} catalog the last one that was loaded
+ * @property {ApiError | null} error
+ */
+
 const FIRST_WAIT_MS = 2000;
 const LONGEST_WAIT_MS = 15_000;
 const REFRESH_EVERY_MS = 1000;
 
-/** The same catalog again is the same object: nothing is drawn anew, and open lists stay as they are. */
+/**
+ * An unchanged catalog stays the same object: nothing is rendered again, and open lists stay open.
+ * @param {Catalog | null} now
+ * @param {Catalog} catalog
+ */
 function newer(now, catalog) {
   return JSON.stringify(now) === JSON.stringify(catalog) ? now : catalog;
 }
 
-/** Calls `refresh` when this page may be looked at again after something else was done, such as adding a key. */
+/**
+ * Calls `refresh` when the user returns to this page, perhaps after adding a key.
+ * @param {() => void} refresh
+ */
 function useReturn(refresh) {
   useEffect(() => {
     const onVisible = () => document.visibilityState === 'visible' && refresh();
@@ -24,16 +40,16 @@ function useReturn(refresh) {
 }
 
 /**
- * The catalog, and whether the server can be reached: `loading`, `ready`, `offline` or `error`.
- * While it is offline it is asked again by itself, and the last catalog stays in use. `refresh` brings
- * it up to date without a word: at most once a second, and a failure leaves the last one in use.
+ * The catalog, and whether the server can be reached. While the server is offline the page retries by
+ * itself and uses the last catalog. `refresh` loads the catalog again silently: at most once a second,
+ * and a failure leaves the last one in use.
  */
 export function useServer() {
-  const [state, setState] = useState({ status: 'loading', catalog: null, error: null });
+  const [state, setState] = useState(/** @type {State} */ ({ status: 'loading', catalog: null, error: null }));
   const [round, setRound] = useState({ quiet: false });
   const waited = useRef(0);
   const asked = useRef(0);
-  const planned = useRef(0);
+  const planned = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
 
   useEffect(() => {
     const abort = new AbortController();
@@ -47,7 +63,7 @@ export function useServer() {
       (error) => {
         if (abort.signal.aborted || (quiet && error.code !== 'offline')) return;
         const status = error.code === 'offline' ? 'offline' : 'error';
-        setState((now) => ({ ...now, status, error, at: round }));
+        setState((now) => ({ ...now, status, error }));
       },
     );
     return () => abort.abort();
@@ -57,7 +73,7 @@ export function useServer() {
 
   const ready = state.status === 'ready';
   const refresh = useCallback(() => {
-    if (!ready) return; // it is being asked for already, aloud
+    if (!ready) return; // it is being loaded already
     clearTimeout(planned.current);
     const wait = asked.current + REFRESH_EVERY_MS - performance.now();
     planned.current = setTimeout(() => setRound({ quiet: true }), Math.max(0, wait));
@@ -77,9 +93,11 @@ export function useServer() {
   }, [state, retry]);
 
   /** Called when some other request found the server gone. */
-  const reportOffline = useCallback((error) => {
+  const reportOffline = useCallback((/** @type {ApiError} */ error) => {
     setState((now) => (now.status === 'offline' ? now : { ...now, status: 'offline', error }));
   }, []);
 
   return { ...state, retry, refresh, reportOffline };
 }
+
+/** @typedef {ReturnType<typeof useServer>} Server */

@@ -2,15 +2,19 @@ import { memo, useLayoutEffect, useRef, useState } from 'react';
 import { saveFile } from '../code/clipboard.js';
 import { kib } from '../lib/format.js';
 import { ArrowDownIcon, InfoIcon } from '../components/icons.jsx';
+import { MAX_CHARS } from './output.js';
+
+/** @import { UIEvent } from 'react' */
+/** @import * as State from './output.js' */
 
 // How near the end counts as being at the end, in pixels.
 const END_MARGIN = 24;
 
-const Block = memo(function Block({ text }) {
+const Block = memo(function Block(/** @type {{ text: string }} */ { text }) {
   return <span>{text}</span>;
 });
 
-const Segment = memo(function Segment({ segment }) {
+const Segment = memo(function Segment(/** @type {{ segment: State.Segment }} */ { segment }) {
   const { stream, firstBlock, blocks } = segment;
   return (
     <div className="segment" data-stream={stream}>
@@ -24,25 +28,30 @@ const Segment = memo(function Segment({ segment }) {
   );
 });
 
-/** Keeps the newest line in view until the reader scrolls up, and again once they are back at the end. */
+/**
+ * Scrolls to the newest line until the user scrolls up, and again once they are back at the end.
+ * @param {State.Output} output
+ */
 function useFollow(output) {
-  const ref = useRef(null);
+  const ref = useRef(/** @type {HTMLDivElement | null} */ (null));
   const lastTop = useRef(0);
   const [following, setFollowing] = useState(true);
 
   useLayoutEffect(() => {
     if (!following) return undefined;
     const view = ref.current;
+    if (!view) return undefined;
     const toEnd = () => {
       view.scrollTop = view.scrollHeight;
     };
     toEnd();
-    // The view also gets smaller when model calls and the outcome appear below it.
+    // The view also shrinks when model calls and the outcome appear below it.
     const observer = new ResizeObserver(toEnd);
     observer.observe(view);
     return () => observer.disconnect();
   }, [following, output]);
 
+  /** @param {UIEvent<HTMLDivElement>} event */
   function onScroll(event) {
     const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
     if (scrollHeight - scrollTop - clientHeight < END_MARGIN) setFollowing(true);
@@ -52,28 +61,30 @@ function useFollow(output) {
 
   function jump() {
     setFollowing(true);
-    ref.current.focus({ preventScroll: true }); // the button that had it goes away
+    ref.current?.focus({ preventScroll: true }); // the focused button disappears
   }
   return { ref, following, onScroll, jump };
 }
 
-function DroppedNote({ dropped, fullOutput }) {
+/** @param {{ fullOutput: () => string }} props */
+function DroppedNote({ fullOutput }) {
   return (
     <div className="note" data-tone="quiet">
       <InfoIcon />
-      <p>The first {kib(dropped)} are not shown here.</p>
+      <p>Showing the last {kib(MAX_CHARS)}.</p>
       <button type="button" className="link" onClick={() => saveFile('output.txt', fullOutput())}>
-        Save everything
+        Save all output
       </button>
     </div>
   );
 }
 
+/** @param {{ output: State.Output, waiting: boolean, fullOutput: () => string }} props */
 export function OutputView({ output, waiting, fullOutput }) {
   const { ref, following, onScroll, jump } = useFollow(output);
   return (
     <div className="output-frame">
-      {output.dropped > 0 && <DroppedNote dropped={output.dropped} fullOutput={fullOutput} />}
+      {output.dropped > 0 && <DroppedNote fullOutput={fullOutput} />}
       <div className="output" ref={ref} role="group" aria-label="Output" tabIndex={0} onScroll={onScroll}>
         {output.segments.map((segment) => (
           <Segment key={segment.id} segment={segment} />

@@ -1,33 +1,44 @@
-import { answeredBy, LOCAL_BOUND } from '../form/backends.js';
 import { capitalized, costText, count, seconds, sentence, UNKNOWN } from '../lib/format.js';
-import { isActive, statusTone, stoppedEarly } from './runState.js';
+import { HIT_MAX_TOKENS, isActive, statusTone, stopReason, stoppedEarly } from './runState.js';
 import { InfoIcon, ShieldIcon, WarningIcon } from '../components/icons.jsx';
 import { Fact, ModelCalls } from './ModelCalls.jsx';
 import { OutputView } from './OutputView.jsx';
 import { RunFiles } from './RunFiles.jsx';
 import { StatusAnnouncer, StatusBadge } from './StatusBadge.jsx';
 
+/** @import { Ref } from 'react' */
+/** @import { Exit } from '../api/types' */
+/** @import { Run } from './runState.js' */
+/** @typedef {{ run: Run }} OfRun */
+
+/** @param {OfRun} props */
 function Backend({ run }) {
   if (!run.backend) return null;
   return (
     <p className="answered" data-testid="backend">
-      Answered by: {answeredBy(run)}
+      Answered by: {(run.backend === 'provider' && run.answerer) || run.modelLabel}
     </p>
   );
 }
 
-/** What this run may reach beyond the model. */
+/**
+ * What this run may use beyond the model.
+ * @param {{ granted: Run['granted'] }} props
+ */
 function Granted({ granted: { hosts, files } }) {
   if (hosts.length === 0 && files.length === 0) return null;
   const given = files.length > 3 ? `${files.slice(0, 3).join(', ')} and ${files.length - 3} more files` : files.join(', ');
   return (
     <p className="answered" data-testid="granted">
-      Granted for this run: {[given, hosts.join(', ')].filter(Boolean).join('; ')}
+      Allowed in this run: {[given, hosts.join(', ')].filter(Boolean).join('; ')}
     </p>
   );
 }
 
-/** What it will lack, its tools or the model that answers: said while the run is going, and not only once they have failed. */
+/**
+ * What its tools or the model will lack: shown while it runs, not only after they have failed.
+ * @param {OfRun} props
+ */
 function Missing({ run }) {
   if (run.missing.length === 0) return null;
   const failed = statusTone(run) === 'bad';
@@ -47,33 +58,47 @@ function EarlierNote() {
   return (
     <div className="note" data-tone="caution" data-testid="earlier">
       <InfoIcon />
-      <p>This result is of an earlier file, not of the one now on the page.</p>
+      <p>Result of an earlier version. Run again to update.</p>
     </div>
   );
 }
 
-/** Only the agent knows why it stopped: a bound on its answer, or a refusal. Its own line says so. */
-function earlyNote(run) {
-  const said = run.output.segments.some(({ stream }) => stream === 'stderr');
-  const note = `The agent stopped early (exit code 3)${said ? ': see the line on stderr' : ''}.`;
-  return run.backend === 'local' ? `${note} ${LOCAL_BOUND}` : note;
+// Exit codes from here on mean a fatal signal, as in a shell.
+const SIGNAL = 128;
+
+/**
+ * @param {Run} run
+ * @param {number | null} localMaxTokens
+ */
+function earlyNote(run, localMaxTokens) {
+  const reason = stopReason(run);
+  if (reason === HIT_MAX_TOKENS && run.backend === 'local' && localMaxTokens) {
+    return `Stopped early: the local model’s responses are limited to ${count(localMaxTokens)} tokens.`;
+  }
+  return `Stopped early: ${reason ?? 'see the line on stderr'}.`;
 }
 
-/** The server's own words for the outcome, where the badge alone would leave a question. */
-function outcomeNote(run, offline) {
+/**
+ * The server's own words for the outcome, where the badge alone would leave a question.
+ * @param {Run} run
+ * @param {boolean} offline
+ * @param {number | null} localMaxTokens
+ */
+function outcomeNote(run, offline, localMaxTokens) {
   if (run.problem) return run.problem;
   if (run.budget) return capitalized(run.budget);
   // The banner over the page says it already.
-  if (run.connection === 'lost') return offline ? null : 'Connection lost; trying to reconnect…';
-  if (stoppedEarly(run)) return earlyNote(run);
-  const reason = run.exit?.reason ?? '';
-  // A single word is the kind of limit, which the badge names; the exit code stands below.
-  if (run.status === 'success' || !reason.includes(' ') || reason.startsWith('exit code')) return null;
-  return capitalized(reason);
+  if (run.connection === 'lost') return offline ? null : 'Connection lost. Reconnecting…';
+  if (stoppedEarly(run)) return earlyNote(run, localMaxTokens);
+  // Limits are named by the badge; an exit code is shown below, but a fatal signal is not.
+  const { reason, returncode } = run.exit ?? {};
+  const unexplained = run.status === 'failed' || (run.status === 'error' && (returncode ?? SIGNAL) >= SIGNAL);
+  return unexplained && reason ? capitalized(reason) : null;
 }
 
-function Note({ run, offline }) {
-  const text = outcomeNote(run, offline);
+/** @param {{ run: Run, offline: boolean, localMaxTokens: number | null }} props */
+function Note({ run, offline, localMaxTokens }) {
+  const text = outcomeNote(run, offline, localMaxTokens);
   if (!text) return null;
   const bad = statusTone(run) === 'bad' || (run.problem && run.status !== 'lost');
   const tone = bad ? 'bad' : 'caution';
@@ -85,11 +110,14 @@ function Note({ run, offline }) {
   );
 }
 
-/** The sums of a run's model calls. Those of a single call stand at the call itself. */
+/**
+ * The totals of several model calls; a single call shows its own numbers.
+ * @param {{ exit: Exit, backend: string | null }} props
+ */
 function Totals({ exit, backend }) {
   const { usage } = exit;
   if (!usage || usage.calls < 2) return null;
-  const refused = usage.refused_calls ?? 0; // not in the history of earlier servers
+  const refused = usage.refused_calls ?? 0; // missing in runs of earlier versions
   const made = count(usage.calls - refused);
   const calls = <Fact name="Model calls" value={refused > 0 ? `${made}, ${count(refused)} refused` : made} />;
   const answered = usage.input_tokens > 0 || usage.unmetered_calls > 0;
@@ -97,7 +125,7 @@ function Totals({ exit, backend }) {
   return (
     <>
       {calls}
-      <Fact name="Without a count" value={usage.unmetered_calls > 0 ? count(usage.unmetered_calls) : UNKNOWN} />
+      <Fact name="Without token counts" value={usage.unmetered_calls > 0 ? count(usage.unmetered_calls) : UNKNOWN} />
       <Fact name="Tokens in" value={count(usage.input_tokens)} />
       <Fact name="Tokens out" value={count(usage.output_tokens)} />
       <Fact name="Cost" value={costText(exit.cost_usd, backend)} />
@@ -105,7 +133,10 @@ function Totals({ exit, backend }) {
   );
 }
 
-/** What the sandbox refused and so ended the run: its own words, never the program's. */
+/**
+ * What the sandbox refused: its own words, never the program's.
+ * @param {{ message: string | null }} props
+ */
 function Denied({ message }) {
   return (
     <div role="status" className="denied-region">
@@ -113,7 +144,7 @@ function Denied({ message }) {
         <div className="denied" data-testid="denied">
           <ShieldIcon />
           <p>
-            <strong>Refused by the sandbox.</strong> {sentence(message)}
+            <strong>Blocked by the sandbox.</strong> {sentence(message)}
           </p>
         </div>
       )}
@@ -121,10 +152,11 @@ function Denied({ message }) {
   );
 }
 
+/** @param {OfRun} props */
 function Summary({ run }) {
   const { exit } = run;
   if (!exit) return null;
-  // After Stop it only says how the server ended the program: 137, as if something had failed.
+  // After Stop the exit code only says how the server ended the program: 137, as if it had failed.
   const code = run.status === 'cancelled' ? null : (exit.returncode ?? null);
   if (code === null && typeof exit.duration !== 'number') return null;
   return (
@@ -137,7 +169,16 @@ function Summary({ run }) {
   );
 }
 
-export function RunPanel({ ref, run, earlier, offline, fullOutput }) {
+/**
+ * @param {object} props
+ * @param {Ref<HTMLElement>} props.ref
+ * @param {Run} props.run
+ * @param {boolean} props.earlier whether the page now has another file
+ * @param {boolean} props.offline
+ * @param {number | null} props.localMaxTokens the local model's limit of a response
+ * @param {() => string} props.fullOutput
+ */
+export function RunPanel({ ref, run, earlier, offline, localMaxTokens, fullOutput }) {
   const idle = run.status === 'idle';
   const waiting = isActive(run) || run.status === 'restoring';
   return (
@@ -150,14 +191,14 @@ export function RunPanel({ ref, run, earlier, offline, fullOutput }) {
       {idle ? (
         <p className="empty">
           Nothing has run yet.
-          <span>Press Test Agent to watch the file run on its example task, in a sandbox.</span>
+          <span>Press Test Agent to run the file on its example task in a sandbox.</span>
         </p>
       ) : (
         <>
           {earlier && <EarlierNote />}
           <Backend run={run} />
           <Granted granted={run.granted} />
-          <Note run={run} offline={offline} />
+          <Note run={run} offline={offline} localMaxTokens={localMaxTokens} />
           <Missing run={run} />
           {/* A new run starts with a fresh view, which follows its output again. */}
           <OutputView key={run.id} output={run.output} waiting={waiting} fullOutput={fullOutput} />

@@ -1,32 +1,51 @@
 import { appendOutput, emptyOutput } from './output.js';
 
-/** What a run may reach beyond the model: hosts as HOST:PORT, and names of files. */
-const nothingGranted = { hosts: [], files: [] };
+/** @import { Exit, Limit, ModelCall, RunEvent, RunResponse, Started } from '../api/types' */
+/** @import { PageFile, StoredRun } from '../lib/tabState.js' */
+/** @import { Output } from './output.js' */
+/**
+ * @typedef {object} Run a run as the page knows it
+ * @property {Exit['status'] | 'queued' | 'running' | 'idle' | 'restoring' | 'lost'} status the server's, or one of
+ *   the page's: `idle` before any run, `restoring` until the one from before a reload has loaded, `lost` when its
+ *   outcome can't be known
+ * @property {string | null} id
+ * @property {boolean} restored
+ * @property {string | null} code what ran; null while that isn't known
+ * @property {string} answerer
+ * @property {Started['granted']} granted what the run may reach beyond the model
+ * @property {string[]} missing what the agent needs and doesn't have, in the server's words
+ * @property {string | null} backend
+ * @property {string | null} modelLabel
+ * @property {number | null} startedAt
+ * @property {Output} output
+ * @property {ModelCall[]} calls
+ * @property {string | null} lastLimit
+ * @property {string | null} budget which budget was reached, in the server's words
+ * @property {string | null} denied
+ * @property {Exit | null} exit
+ * @property {'open' | 'lost'} connection
+ * @property {boolean} stopping
+ * @property {string | null} problem
+ */
 
 /**
- * A run as the page knows it. `status` is the server's own word, or one of the page's: `idle` before
- * any run, `restoring` until the one from before a reload is there, `lost` when its end can't be known.
  * Everything here is pure: the clock's readings are passed in.
+ * @type {Run}
  */
 export const idleRun = {
   status: 'idle',
   id: null,
   restored: false,
-  /** What ran; null while that isn't known. */
   code: null,
   answerer: '',
-  granted: nothingGranted,
-  /** What the agent needs and doesn't have, in the server's words. */
+  granted: { hosts: [], files: [] },
   missing: [],
   backend: null,
   modelLabel: null,
-  tier: null,
-  limits: null,
   startedAt: null,
   output: emptyOutput,
   calls: [],
   lastLimit: null,
-  /** Which budget was reached, in the server's words. */
   budget: null,
   denied: null,
   exit: null,
@@ -35,44 +54,43 @@ export const idleRun = {
   problem: null,
 };
 
-const LIMIT_NAMES = {
-  cpu: 'CPU time',
-  wall: 'time',
-  memory: 'memory',
-  output: 'output',
-  processes: 'processes',
-  scratch: 'disk space',
-  budget: 'budget',
-};
+/** @type {Record<string, string>} */
+const LIMIT_NAMES = { cpu: 'CPU time', wall: 'time', scratch: 'disk space' };
 
-/** Names a limit for people: `cpu_s` or `cpu` -> "CPU time". Null when there is nothing to name. */
+/**
+ * Names a kind of limit for people: `cpu` -> "CPU time". Null when there is nothing to name.
+ * @param {string | null | undefined} kind
+ */
 export function limitName(kind) {
-  if (!kind) return null;
-  const known = Object.keys(LIMIT_NAMES).find((name) => String(kind).toLowerCase().startsWith(name));
-  return known ? LIMIT_NAMES[known] : String(kind);
+  return kind ? (LIMIT_NAMES[kind] ?? kind) : null;
 }
 
-/** "memory (512 MiB)" -> "Limit reached: memory (512 MiB)", with the kind in plain words. */
-function limitText({ kind, message }) {
-  const name = limitName(kind);
-  if (!message) return `Limit reached: ${name}`;
-  return message.startsWith(`${kind} (`) ? `Limit reached: ${name}${message.slice(kind.length)}` : message;
-}
-
+/** @param {RunEvent} event */
 function toChunk(event) {
-  if (event.type === 'output') return { stream: event.stream === 'stderr' ? 'stderr' : 'stdout', text: event.text };
-  // A budget has the note over the output, and what the agent made of it, to tell of it.
-  if (event.type === 'limit' && event.kind === 'budget') return null;
-  if (event.type === 'limit') return { stream: 'notice', text: limitText(event) };
+  if (event.type === 'output') return { stream: event.stream, text: event.text };
+  // A budget is explained by the note above the output.
+  if (event.type === 'limit' && event.kind !== 'budget') return { stream: 'notice', text: `Limit reached: ${event.message}` };
   return null;
 }
 
-/** When a run began. After a reload that is what its record says, within what its time limit allows. */
+/**
+ * When a run began. After a reload its record says so, within what its time limit allows.
+ * @param {Run} run
+ * @param {Started} started
+ * @param {number} now
+ */
 function startOf(run, { limits }, now) {
-  return Math.max(run.startedAt ?? now, now - (limits?.wall_s ?? Infinity) * 1000);
+  return Math.max(run.startedAt ?? now, now - limits.wall_s * 1000);
 }
 
-/** Where the page begins with a run that it takes up again; `ageMs` is how long ago that was made. */
+/**
+ * The state of a run that was on the page before a reload; `ageMs` is the time since it was created.
+ * @param {StoredRun} stored
+ * @param {Pick<RunResponse, 'status' | 'code'>} record
+ * @param {number} ageMs
+ * @param {number} now
+ * @returns {Run}
+ */
 export function restoredRun({ id, answerer }, record, ageMs, now) {
   const active = isActive(record);
   return {
@@ -80,76 +98,116 @@ export function restoredRun({ id, answerer }, record, ageMs, now) {
     id,
     answerer,
     restored: true,
-    code: record.code ?? null,
-    // The end is shown when its event comes, together with all that came before it.
+    code: record.code,
+    // The end is shown when its event comes, together with everything before it.
     status: active ? record.status : 'restoring',
     startedAt: record.status === 'running' ? now - Math.max(0, ageMs || 0) : null,
   };
 }
 
-const transitions = {
-  started: (run, event, now) => ({
-    ...run,
-    status: 'running',
-    backend: event.backend,
-    modelLabel: event.model_label ?? null,
-    tier: event.tier ?? null,
-    limits: event.limits ?? null,
-    granted: event.granted ?? nothingGranted,
-    missing: [...new Set((event.missing ?? []).map(({ message }) => message).filter(Boolean))],
-    startedAt: startOf(run, event, now),
-  }),
-  model_call: (run, event) => ({ ...run, calls: [...run.calls, event] }),
-  limit: (run, event) => ({
-    ...run,
-    lastLimit: event.kind ?? null,
-    budget: event.kind === 'budget' ? event.message : run.budget,
-  }),
-  denied: (run, event) => ({ ...run, denied: event.message ?? null }),
-  exit: (run, event) => ({
-    ...run,
-    status: event.status,
-    backend: run.backend ?? event.backend ?? null,
-    exit: event,
-    connection: 'open',
-    stopping: false,
-  }),
-};
-
-/** Applies a batch of server events, `{type, ...data}`, in order. */
-export function applyEvents(run, events, now) {
-  const chunks = events.map(toChunk).filter(Boolean);
-  const output = chunks.length > 0 ? appendOutput(run.output, chunks) : run.output;
-  const applied = events.reduce((state, event) => transitions[event.type]?.(state, event, now) ?? state, run);
-  return { ...applied, output };
+/**
+ * @param {Run} run
+ * @param {RunEvent} event
+ * @param {number} now
+ * @returns {Run}
+ */
+function apply(run, event, now) {
+  switch (event.type) {
+    case 'started':
+      return {
+        ...run,
+        status: 'running',
+        backend: event.backend,
+        modelLabel: event.model_label,
+        granted: event.granted,
+        missing: [...new Set(event.missing.map(({ message }) => message))],
+        startedAt: startOf(run, event, now),
+      };
+    case 'model_call':
+      return { ...run, calls: [...run.calls, event] };
+    case 'limit':
+      return { ...run, lastLimit: event.kind, budget: event.kind === 'budget' ? event.message : run.budget };
+    case 'denied':
+      return { ...run, denied: event.message };
+    case 'exit':
+      return { ...run, status: event.status, exit: event, connection: 'open', stopping: false };
+    default:
+      return run;
+  }
 }
 
+/**
+ * Applies a batch of events in order.
+ * @param {Run} run
+ * @param {RunEvent[]} events
+ * @param {number} now
+ * @returns {Run}
+ */
+export function applyEvents(run, events, now) {
+  const chunks = events.map(toChunk).filter((chunk) => chunk !== null);
+  const output = chunks.length > 0 ? appendOutput(run.output, chunks) : run.output;
+  return { ...events.reduce((state, event) => apply(state, event, now), run), output };
+}
+
+/** @param {{ status: string }} run */
 export function isActive(run) {
   return run.status === 'queued' || run.status === 'running';
 }
 
-/** Whether the page shows another file than the one that ran; not while the next run is being made ready. */
+/**
+ * Whether the page shows another file than the one that ran; not while the next run is being prepared.
+ * @param {Run} run
+ * @param {PageFile | null} file
+ * @param {boolean} busy
+ */
 export function isOfEarlierFile(run, file, busy) {
   return !busy && run.code !== null && file !== null && file.code !== run.code;
 }
 
-/** Ended by someone's wish, or about to: what is cut off then is nobody's fault. */
+/**
+ * Whether the user ended it, or is about to: a call that is cut off then is not a failure.
+ * @param {Run} run
+ */
 export function isCancelled(run) {
   return run.status === 'cancelled' || run.stopping;
 }
 
-/** What the server says of a run that was going when it stopped. */
-const INTERRUPTED = 'the server stopped while this run was going';
-
+/** @param {Run} run */
 export function interrupted(run) {
-  return run.status === 'failed' && run.exit?.reason === INTERRUPTED;
+  return run.exit?.interrupted === true;
 }
 
-/** An agent that ends with 3 says that it stopped early, not that it broke. */
+/**
+ * Whether the agent stopped early, as its exit code says: that is not a failure.
+ * @param {Run} run
+ */
 export function stoppedEarly(run) {
-  return run.status === 'error' && (run.exit?.stopped_early === true || run.exit?.returncode === 3);
+  return run.status === 'error' && run.exit?.returncode === 3;
 }
 
+export const HIT_MAX_TOKENS = 'the response hit max tokens';
+
+/** @type {Record<string, string>} */
+const STOPS = {
+  max_tokens: HIT_MAX_TOKENS,
+  length: HIT_MAX_TOKENS,
+  refusal: 'the model refused',
+  content_filter: 'the model refused',
+  model_context_window_exceeded: 'the context window is full',
+  tool_use: 'it hit the limit of turns or tokens',
+  tool_calls: 'it hit the limit of turns or tokens',
+};
+
+/**
+ * Why an agent stopped early, from how its last model call ended; null where that is not known.
+ * @param {Run} run
+ */
+export function stopReason(run) {
+  const reasons = run.calls.at(-1)?.['gen_ai.response.finish_reasons'];
+  return STOPS[reasons?.at(-1) ?? ''] ?? null;
+}
+
+/** @type {Record<string, string>} */
 const STATUS_TEXT = {
   idle: 'Not run yet',
   restoring: 'Loading',
@@ -164,6 +222,7 @@ const STATUS_TEXT = {
   lost: 'Outcome unknown',
 };
 
+/** @param {Run} run */
 export function statusText(run) {
   if (stoppedEarly(run)) return 'Stopped early';
   if (interrupted(run)) return 'Interrupted';
@@ -173,7 +232,10 @@ export function statusText(run) {
   return name ? `${text}: ${name}` : text;
 }
 
-/** One of: quiet, active, good, caution, bad. */
+/**
+ * @param {Run} run
+ * @returns {'quiet' | 'active' | 'good' | 'caution' | 'bad'}
+ */
 export function statusTone(run) {
   if (isActive(run)) return 'active';
   if (run.status === 'success') return 'good';

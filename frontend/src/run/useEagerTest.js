@@ -1,12 +1,17 @@
 import { useHotkeys } from '@mantine/hooks';
 import { useCallback, useEffect, useState } from 'react';
 
-const NOT_REACHED = { title: 'Nothing was run', text: 'The server can’t be reached yet. Test again when it is back.' };
-const NO_ANSWER = { title: 'Nothing was run', text: 'No model can answer here: see “Run with”.' };
+/** @import { Backend } from '../form/backends.js' */
+/** @import { Builder } from '../form/useBuilder.js' */
+/** @import { Server } from '../page/useServer.js' */
+
+const NOT_REACHED = { title: 'Test not started', text: 'Can’t reach the server. Test again when it is back.' };
+const NO_ANSWER = { title: 'Test not started', text: 'No model is available: see “Run with”.' };
 
 /**
- * Ctrl+Enter tests from anywhere on the page. A press from before the catalog is there is kept, and
- * `waiting` says so; it ends when the server is found to be away, as nobody expects a run much later.
+ * Ctrl+Enter tests from anywhere on the page. A press before the catalog has loaded starts the test later,
+ * and `waiting` says so; it is dropped when the server can't be reached, as nobody expects a run much later.
+ * @param {{ server: Server, builder: Builder, backend: Backend | null }} page
  */
 export function useEagerTest({ server, builder, backend }) {
   const [waiting, setWaiting] = useState(false);
@@ -22,7 +27,7 @@ export function useEagerTest({ server, builder, backend }) {
 
   useEffect(() => {
     if (!waiting || (status === 'loading' && !catalog)) return;
-    // Not within the effect: what it starts draws the page anew.
+    // Not within the effect: the test renders the page again.
     queueMicrotask(() => {
       setWaiting(false);
       if (!catalog) setProblem(NOT_REACHED);

@@ -20,7 +20,7 @@ function connection(text, { breaks = false } = {}) {
 }
 
 /** A server whose answers to successive connections are given. */
-function serverOf(answers, record = { status: 'running' }) {
+function serverOf(answers) {
   const asked = [];
   return {
     asked,
@@ -30,7 +30,6 @@ function serverOf(answers, record = { status: 'running' }) {
       if (answer instanceof Error) throw answer;
       return answer;
     },
-    getRun: async () => record,
   };
 }
 
@@ -73,10 +72,11 @@ describe('following a run', () => {
     expect((await follow(api)).events).toHaveLength(1);
   });
 
-  it('ends from the record when the stream closed without exit', async () => {
-    const api = serverOf([connection(frame(1, 'started'))], { status: 'failed', reason: 'the fork server died' });
+  it('resumes when the stream closed without exit', async () => {
+    const api = serverOf([connection(frame(1, 'started')), connection(frame(2, 'exit', { status: 'failed', interrupted: true }))]);
     const { events } = await follow(api);
-    expect(events.at(-1)).toMatchObject({ type: 'exit', status: 'failed' });
+    expect(events.at(-1)).toMatchObject({ type: 'exit', status: 'failed', interrupted: true });
+    expect(api.asked).toEqual([null, 1]);
   });
 
   it('throws at once when the run is unknown', async () => {

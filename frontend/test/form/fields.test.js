@@ -5,6 +5,8 @@ import { candidates, errorAt, inOrder, knownErrors, sectionsWith, withoutErrors 
 import { decodeLines, encodeLines } from '../../src/form/stopLines.js';
 import { summaries } from '../../src/form/summaries.js';
 
+const defaults = { max_tokens: 4096, max_turns: 10, retries: 2 };
+const nothing = { found: null, outlines: {} };
 const full = {
   name: 'Helper', prompt: 'p', task: 't', provider: 'anthropic', model: 'm1', stream: true,
   tools: [{ code: 'def a(x: int) -> int:\n    """A."""\n    return x\n' }],
@@ -19,12 +21,16 @@ const full = {
 };
 
 describe('the form and the spec', () => {
-  it('are the same thing said twice', () => {
-    expect(toSpec(fromSpec(full))).toEqual(full);
+  it('say the same', () => {
+    expect(toSpec(fromSpec(full, defaults))).toEqual(full);
     expect(Object.keys(full).sort()).toEqual([...FIELDS].sort());
   });
 
-  it('leave out what is not set, so that the server’s defaults hold', () => {
+  it('leave a field with its default empty', () => {
+    expect(fromSpec({ max_tokens: 4096, retries: 3 }, defaults)).toEqual({ ...starter, retries: '3' });
+  });
+
+  it('leave out what is not set, so that the server’s defaults apply', () => {
     expect(Object.keys(toSpec(starter))).toEqual(['name', 'prompt', 'task', 'provider', 'model', 'stream']);
   });
 
@@ -43,7 +49,7 @@ describe('the form and the spec', () => {
   });
 
   it('tell every field apart', () => {
-    const other = fromSpec(full);
+    const other = fromSpec(full, defaults);
     const base = { ...starter, tools: other.tools };
     for (const field of FIELDS.filter((name) => name !== 'tools')) {
       expect(fingerprint({ ...base, [field]: other[field] }), field).not.toBe(fingerprint(base));
@@ -52,10 +58,13 @@ describe('the form and the spec', () => {
 
   it('leave the model of a server of one’s own alone, and what the catalog knows to the server', () => {
     const models = [{ id: 'known', base_url: 'http://own/v1' }];
-    const catalog = { providers: [{ id: 'huggingface', default_model: 'known', models }] };
+    const catalog = { providers: [{ id: 'huggingface', default_model: 'known', takes_base_url: true, models }] };
     const own = { ...starter, provider: 'huggingface', model: 'mine', base_url: 'http://own/v1' };
     expect(withCatalog(own, catalog).model).toBe('mine');
     expect(withCatalog({ ...own, base_url: ' ' }, catalog).model).toBe('known');
+    const [provider] = catalog.providers;
+    const closed = { providers: [{ ...provider, takes_base_url: false }] };
+    expect(withCatalog(own, closed)).toMatchObject({ base_url: '', model: 'known' });
     expect(withoutKnownAddress(own, catalog).base_url).toBe('http://own/v1');
     expect(withoutKnownAddress({ ...own, model: 'known' }, catalog).base_url).toBe('');
   });
@@ -104,14 +113,17 @@ describe('errors by path', () => {
 });
 
 it('sums a section up in one line', () => {
-  const of = (values) => Object.fromEntries(Object.entries(summaries).map(([id, say]) => [id, say(values)]));
+  const of = (values, inspection = nothing) => Object.fromEntries(Object.entries(summaries).map(([id, say]) => [id, say(values, inspection)]));
   expect(of(starter)).toEqual({ tools: 'None', answer: 'Plain text', options: 'Defaults', conversation: 'Defaults', mcp: 'None' });
-  expect(of(fromSpec(full))).toEqual({
+  const values = fromSpec(full, defaults);
+  const inspection = { found: { answer_name: 'City' }, outlines: { [values.tools[0].key]: { name: 'a' } } };
+  expect(of(values, inspection)).toEqual({
     tools: 'a',
     answer: 'City',
     options: 'own server, 8,000 tokens, thinking adaptive and 3 more',
     conversation: 'chat, usage line, 5 turns and 3 more',
     mcp: 'docs, files',
   });
-  expect(summaries.tools({ tools: [newTool('x = 1')] })).toBe('unnamed');
+  expect(summaries.tools({ tools: [newTool('x = 1')] }, nothing)).toBe('tool 1');
+  expect(summaries.answer({ answer: '{"a": 1}' }, nothing)).toBe('JSON Schema');
 });

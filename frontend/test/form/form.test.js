@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { answererOf } from '../../src/form/answerer.js';
 import { backendChoices, effectiveBackend, explainBackend, resolveBackend } from '../../src/form/backends.js';
 import { lifecycleWarning, listedAt, retiredLast, staleList } from '../../src/form/lifecycle.js';
 import { contextSize, count, dollars, modelFacts, seconds, UNKNOWN } from '../../src/lib/format.js';
@@ -8,7 +7,7 @@ import { fingerprint, restoreDraft, starter, withCatalog } from '../../src/form/
 
 const anthropic = {
   id: 'anthropic', label: 'Anthropic', key_env: 'ANTHROPIC_API_KEY', key_configured: false,
-  default_model: 'm1', models: [{ id: 'm1' }, { id: 'm2' }],
+  default_model: 'm1', takes_base_url: false, answerer: { own: false, name: 'Anthropic API', reason: 'ANTHROPIC_API_KEY is not set.' }, models: [{ id: 'm1' }, { id: 'm2' }],
 };
 const catalog = {
   providers: [anthropic],
@@ -40,17 +39,17 @@ describe('the draft', () => {
 
 describe('run with', () => {
   it('disables the provider without a key, names the key, and says who answers', () => {
-    const choices = backendChoices(catalog, answererOf(starter, anthropic));
+    const choices = backendChoices(catalog, anthropic.answerer);
     expect(choices.map(({ reason }) => reason)).toEqual([null, 'ANTHROPIC_API_KEY is not set.', null]);
     expect(effectiveBackend(choices, 'provider')).toBe('auto');
-    expect(explainBackend(choices, 'auto', answererOf(starter, anthropic))).toMatch(/local model will answer/);
+    expect(explainBackend(choices, 'auto', anthropic.answerer)).toMatch(/local model will answer/);
   });
 
   it('offers everything where everything is there', () => {
-    const provider = { ...anthropic, key_configured: true };
-    const choices = backendChoices({ ...catalog, backends: catalog.backends.map((b) => ({ ...b, available: true })) }, answererOf(starter, provider));
+    const answerer = { ...anthropic.answerer, reason: null };
+    const choices = backendChoices(catalog, answerer);
     expect(choices.every(({ reason }) => reason === null)).toBe(true);
-    expect(explainBackend(choices, 'auto', answererOf(starter, provider))).toMatch(/Anthropic API will answer/);
+    expect(explainBackend(choices, 'auto', answerer)).toMatch(/Anthropic API will answer/);
   });
 });
 
@@ -85,9 +84,9 @@ it('lists retired models last and keeps the order otherwise', () => {
 it('warns of models that are going or gone', () => {
   expect(lifecycleWarning({ lifecycle: 'current' })).toBeNull();
   expect(lifecycleWarning({ lifecycle: 'retired', retires_on: '2026-02-19' })).toBe(
-    'Retired by its provider on 2026-02-19: the file will be written, but calls to the provider will fail.',
+    'Retired by its provider on 2026-02-19. The file can be generated, but calls to the provider will fail.',
   );
-  expect(lifecycleWarning({ lifecycle: 'deprecated', retires_on: null })).toMatch(/^Deprecated by its provider:/);
+  expect(lifecycleWarning({ lifecycle: 'deprecated', retires_on: null })).toMatch(/^Deprecated by its provider\./);
 });
 
 describe('figures', () => {
@@ -107,13 +106,13 @@ describe('figures', () => {
 it('says what to do about an error', () => {
   expect(describeProblem({ code: 'aborted' })).toBeNull();
   expect(describeProblem({ code: 'offline' })).toBeNull(); // the banner says it
-  expect(describeProblem({ code: 'backend_unavailable', status: 409, message: 'No key' }).text).toBe('No key.');
-  expect(describeProblem({ status: 429, message: 'Full', retryAfter: 6.2 }).text).toBe('Full. Try again in 7 seconds.');
-  expect(describeProblem({ status: 418, message: '' }).text).toMatch(/look at the log/);
+  expect(describeProblem({ code: 'backend_unavailable', status: 409, message: 'no key' }).text).toBe('No key.');
+  expect(describeProblem({ code: 'queue_full', status: 429, message: 'Full', retryAfter: 6.2 }).text).toBe('Full. Try again in 7 seconds.');
+  expect(describeProblem({ code: 'new', status: 418, message: '' }).text).toMatch(/check the server’s log/);
 });
 
 it('says of which time the list of models is, and only then', () => {
   expect([listedAt({ refreshed_at: null }), staleList({ refresh_note: null, refreshed_at: 5 }), staleList(null)]).toEqual([null, null, null]);
-  expect(staleList({ refresh_note: 'timed out', refreshed_at: null })).toMatch(/\(timed out\); the list is the one that ships/);
-  expect(staleList({ refresh_note: 'timed out', refreshed_at: 1_795_000_000 })).toMatch(/the list is from .*2026/);
+  expect(staleList({ refresh_note: 'timed out', refreshed_at: null })).toMatch(/\(timed out\); showing the built-in list/);
+  expect(staleList({ refresh_note: 'timed out', refreshed_at: 1_795_000_000 })).toMatch(/showing the list from .*2026/);
 });

@@ -2,36 +2,35 @@ import { describe, expect, it } from 'vitest';
 import { runFileUrl } from '../../src/api/client.js';
 import { addFiles, readFile, sizeText, toBody, usageText } from '../../src/grants/files.js';
 
-const bounds = { max_count: 2, max_bytes: 100 };
+const limits = { max_count: 2, max_bytes: 100, reserved_names: ['agent.py'] };
 const file = (name, size = 10) => ({ name, size, base64: 'QQ==' });
 
 describe('adding files', () => {
   it('keeps their order and replaces one of the same name in its place', () => {
-    const { files, problem } = addFiles([file('a'), file('b')], [file('a', 20)], bounds);
+    const { files, problem } = addFiles([file('a'), file('b')], [file('a', 20)], limits);
     expect([files.map(({ name, size }) => [name, size]), problem]).toEqual([[['a', 20], ['b', 10]], null]);
   });
 
   it.each([
-    [[file('a'), file('b')], file('c'), 'c is one more than 2 files'],
-    [[file('a', 60)], file('b', 41), 'b makes more than 100 bytes in all'],
-    [[], file('agent.py'), 'agent.py is the name of the agent itself'],
-    [[], file('tmp'), 'tmp is the name of the run’s folder for temporary files'],
+    [[file('a'), file('b')], file('c'), 'c exceeds the limit of 2 files'],
+    [[file('a', 60)], file('b', 41), 'b exceeds the limit of 100 bytes in total'],
+    [[], file('agent.py'), 'agent.py is a reserved name'],
     [[], { name: 'folder', size: 4096, unreadable: true }, 'folder can’t be read'],
   ])('leaves out what can’t be given and says why', (before, added, reason) => {
-    const { files, problem } = addFiles(before, [added], bounds);
+    const { files, problem } = addFiles(before, [added], limits);
     expect(files).toEqual(before);
     expect(problem).toContain(reason);
   });
 
   it('adds the rest when one is left out, and names a few of many', () => {
-    const { files, problem } = addFiles([], [file('big', 101), file('a')], bounds);
-    expect([files.length, problem]).toEqual([1, 'Not added: big makes more than 100 bytes in all.']);
+    const { files, problem } = addFiles([], [file('big', 101), file('a')], limits);
+    expect([files.length, problem]).toEqual([1, 'Not added: big exceeds the limit of 100 bytes in total.']);
     const many = Array.from({ length: 9 }, (_, index) => file(`big${index}`, 101));
-    expect(addFiles([], many, bounds).problem).toMatch(/big2 .*; and 6 more\.$/);
+    expect(addFiles([], many, limits).problem).toMatch(/big2 .*; and 6 more\.$/);
   });
 
   it('counts a replaced file once', () => {
-    expect(addFiles([file('a', 90)], [file('a', 100)], bounds).problem).toBe(null);
+    expect(addFiles([file('a', 90)], [file('a', 100)], limits).problem).toBe(null);
   });
 });
 
@@ -40,8 +39,8 @@ it.each([[0, '0 bytes'], [1, '1 byte'], [1023, '1,023 bytes'], [1024, '1 KiB'], 
   (bytes, text) => expect(sizeText(bytes)).toBe(text),
 );
 
-it('says how much of the bounds is used', () => {
-  expect(usageText([file('a', 50)], bounds)).toBe('1 of 2 files, 50 bytes of 100 bytes');
+it('says how much of the limits is used', () => {
+  expect(usageText([file('a', 50)], limits)).toBe('1 of 2 files, 50 bytes of 100 bytes');
 });
 
 it('sends names and contents, and nothing else', () => {

@@ -5,9 +5,9 @@ it.each([
   [0.000056, 'provider', '$0.000056'],
   [1.5, 'provider', '$1.50'],
   [null, 'provider', 'unknown'],
-  [null, 'own', 'no price known'],
-  [null, 'local', 'free, local'],
-  [null, 'replay', 'none, recorded'],
+  [null, 'own', 'no known price'],
+  [null, 'local', 'free (local)'],
+  [null, 'replay', 'none (recorded)'],
 ])('says what %s by %s cost: %s', (value, backend, text) => expect(costText(value, backend)).toBe(text));
 
 it.each([

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { forgetRun, keepFile, keepRun, keptFile, keptRun } from '../../src/lib/tabState.js';
+import { forgetRun, storedFile, storedRun, storeFile, storeRun } from '../../src/lib/tabState.js';
 
 const file = { code: 'print()\n', filename: 'a.py', warnings: ['old'], kept: [{ first_line: 1, last_line: 2, kind: 'added' }], fingerprint: '[]' };
 const run = { id: 'r1', answerer: 'Anthropic API' };
@@ -16,28 +16,28 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
-it('brings back the run and the file', () => {
-  expect([keptRun(), keptFile()]).toEqual([null, null]);
-  keepRun({ ...run, abort: {} });
-  keepFile({ ...file, message: 'written' });
-  expect([keptRun(), keptFile()]).toEqual([run, file]);
+it('restores the run and the file', () => {
+  expect([storedRun(), storedFile()]).toEqual([null, null]);
+  storeRun({ ...run, abort: {} });
+  storeFile({ ...file, message: 'written' });
+  expect([storedRun(), storedFile()]).toEqual([run, file]);
   forgetRun();
-  expect(keptRun()).toBeNull();
+  expect(storedRun()).toBeNull();
 });
 
-it('keeps nothing rather than the file before when there is no room', () => {
-  keepFile(file);
+it('stores nothing rather than the previous file when storage is full', () => {
+  storeFile(file);
   globalThis.window.sessionStorage.setItem = () => {
     throw new Error('QuotaExceededError');
   };
-  keepFile({ ...file, code: 'new' });
-  expect(keptFile()).toBeNull();
+  storeFile({ ...file, code: 'new' });
+  expect(storedFile()).toBeNull();
 });
 
-it('takes nothing that is not of its kind, and lives without storage', () => {
+it('ignores values of other types, and works without storage', () => {
   for (const key of ['llm-agent-builder.run', 'llm-agent-builder.file']) area.set(key, '{"id": 7, "code": null}');
-  expect([keptRun(), keptFile()]).toEqual([null, null]);
+  expect([storedRun(), storedFile()]).toEqual([null, null]);
   vi.stubGlobal('window', {});
-  keepRun(run);
-  expect(keptRun()).toBeNull();
+  storeRun(run);
+  expect(storedRun()).toBeNull();
 });

@@ -3,6 +3,7 @@ import { starter, toSpec } from '../../src/form/fields.js';
 import { isSpecName, readSpec, specProblem } from '../../src/openFile/specFile.js';
 
 const catalog = {
+  defaults: { max_tokens: 4096, max_turns: 10, retries: 2 },
   providers: [{ id: 'anthropic', default_model: 'm', models: [{ id: 'm' }] }],
   tools: [{ id: 'calculator', code: 'def calculate(): ...' }],
 };
@@ -24,14 +25,14 @@ describe('a JSON spec', () => {
     expect([toSpec(values), left]).toEqual([{ ...spec, tools }, []]);
   });
 
-  it('leaves out what the form can’t hold, and says so', () => {
+  it('leaves out what the form can’t show, and says so', () => {
     const odd = { name: 7, provider: 'other', max_tokens: [], tools: [{ gallery: 'no' }], mcp_servers: [3], stop_sequences: 'x', extra: 1, stream: 'yes' };
     const { values, left } = read({ prompt: 'P', ...odd });
     expect(left.sort()).toEqual(Object.keys(odd).sort());
     expect(values).toEqual({ ...starter, name: '', task: '', prompt: 'P' });
   });
 
-  it.each([['{', 'can’t be read'], ['[]', 'should be an object'], ['null', 'should be an object']])('is refused as %s with a reason', (text, why) => {
+  it.each([['{', 'Invalid JSON'], ['[]', 'Expected a JSON object'], ['null', 'Expected a JSON object']])('is refused as %s with a reason', (text, why) => {
     expect(readSpec(text, catalog).why).toContain(why);
   });
 });

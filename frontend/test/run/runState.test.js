@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { applyEvents, idleRun, isOfEarlierFile, limitName, restoredRun, statusText, statusTone } from '../../src/run/runState.js';
+import { applyEvents, idleRun, isOfEarlierFile, limitName, restoredRun, statusText, statusTone, stopReason } from '../../src/run/runState.js';
 
-const running = applyEvents({ ...idleRun, status: 'queued' }, [{ type: 'started', backend: 'local', tier: 'strong' }], 5);
+const started = { type: 'started', backend: 'local', model_label: 'local model', limits: { wall_s: 60 }, granted: { hosts: [], files: [] }, missing: [] };
+const running = applyEvents({ ...idleRun, status: 'queued' }, [{ ...started, backend: 'local' }], 5);
 
 function ended(...events) {
   return applyEvents(running, events, 9);
@@ -11,14 +12,14 @@ describe('a run', () => {
   it('takes what it was granted, and what its tools lack, from `started`', () => {
     const granted = { hosts: ['a.example:443'], files: ['data.csv'] };
     const missing = [{ tool: 'query_sqlite', kind: 'files', names: ['data.db'], message: 'query_sqlite finds no data.db' }];
-    const run = applyEvents(idleRun, [{ type: 'started', backend: 'local', granted, missing }], 0);
+    const run = applyEvents(idleRun, [{ ...started, granted, missing }], 0);
     expect(run).toMatchObject({ granted, missing: ['query_sqlite finds no data.db'] });
     expect(running).toMatchObject({ granted: { hosts: [], files: [] }, missing: [] });
   });
 
   it('takes also what no tool lacks but the model that answers, each once', () => {
     const lack = { tool: '', kind: 'answer', names: [], message: 'the built-in model holds to no such type' };
-    expect(applyEvents(idleRun, [{ type: 'started', missing: [lack, lack] }], 0).missing).toEqual([lack.message]);
+    expect(applyEvents(idleRun, [{ ...started, missing: [lack, lack] }], 0).missing).toEqual([lack.message]);
   });
 
   it('is of an earlier file once the page shows another, also after a reload', () => {
@@ -30,7 +31,7 @@ describe('a run', () => {
   });
 
   it('takes backend and start from `started`', () => {
-    expect(running).toMatchObject({ status: 'running', backend: 'local', tier: 'strong', startedAt: 5 });
+    expect(running).toMatchObject({ status: 'running', backend: 'local', modelLabel: 'local model', startedAt: 5 });
   });
 
   it('collects output, calls and the end in one batch', () => {
@@ -82,14 +83,13 @@ describe('a run', () => {
 });
 
 it('calls a run interrupted when the server stopped under it', () => {
-  const run = ended({ type: 'exit', status: 'failed', reason: 'the server stopped while this run was going' });
+  const run = ended({ type: 'exit', status: 'failed', interrupted: true });
   expect([statusText(run), statusTone(run)]).toEqual(['Interrupted', 'caution']);
   expect(statusText(ended({ type: 'exit', status: 'failed', reason: 'no fork server' }))).toBe('Could not run');
 });
 
 describe('a run taken up again', () => {
   const kept = { id: 'r1', answerer: 'Anthropic API' };
-  const started = { type: 'started', backend: 'local', limits: { wall_s: 60 } };
 
   it('goes on counting from where it began', () => {
     const run = restoredRun(kept, { status: 'running' }, 3000, 10_000);
@@ -109,8 +109,11 @@ describe('a run taken up again', () => {
   });
 });
 
-it('knows limits by kind or by setting', () => {
-  expect([limitName('cpu'), limitName('cpu_s'), limitName('scratch_mib'), limitName('new'), limitName(null)]).toEqual([
-    'CPU time', 'CPU time', 'disk space', 'new', null,
-  ]);
+it('names limits for people', () => {
+  expect([limitName('cpu'), limitName('scratch'), limitName('new'), limitName(null)]).toEqual(['CPU time', 'disk space', 'new', null]);
 });
+
+it.each([['max_tokens', 'the response hit max tokens'], ['refusal', 'the model refused'], ['tool_use', 'it hit the limit of turns or tokens'], ['end_turn', null]])(
+  'explains a stop by the last call, which ended with %s',
+  (reason, text) => expect(stopReason(ended({ type: 'model_call', 'gen_ai.response.finish_reasons': [reason] }))).toBe(text),
+);
