@@ -95,9 +95,7 @@ def test_opened_file_fills_the_form_and_keeps_what_was_written_by_hand(
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
     expect(section(page, "Model options")).to_contain_text("500 tokens")
     assert code_of(page) == mine
-    expect(
-        page.get_by_role("status").filter(has_text="1 manual edit kept, line")
-    ).to_have_count(1)
+    expect(page.get_by_role("status").filter(has_text="1 manual edit kept, line")).to_have_count(1)
     page.get_by_label("Example task").fill("Is it cold?")
     generate(page)
     expect(page.get_by_test_id("code")).to_contain_text("Is it cold?")

@@ -148,7 +148,7 @@ def test_provider_tools_are_granted_by_the_name_that_errors_use(
     open_page(page, provider.server)
     fill(page)
     reach = page.get_by_role("group", name="Allowed hosts")
-    tools = reach.get_by_role("checkbox", name="provider-tools: web search, pictures by address")
+    tools = reach.get_by_role("checkbox", name="provider-tools: web search, images by URL")
     tools.check()
     SHOTS.mkdir(parents=True, exist_ok=True)
     for width in (420, 1280):

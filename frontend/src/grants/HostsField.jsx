@@ -9,7 +9,7 @@ const list = (words) => (words.length < 2 ? (words[0] ?? '') : `${words.slice(0,
  * Explains names that are not hosts.
  * @type {Record<string, string>}
  */
-const MEANINGS = { 'provider-tools': 'web search, pictures by address and MCP servers that the provider runs' };
+const MEANINGS = { 'provider-tools': 'web search, images by URL and MCP servers run by the provider' };
 
 /** @param {{ host: string }} props */
 function Name({ host }) {
