@@ -1,4 +1,4 @@
-"""The bodies of the HTTP interface."""
+"""The bodies of requests that run or write agents, and their answers."""
 
 from __future__ import annotations
 
@@ -104,11 +104,11 @@ def _code_schema() -> WithJsonSchema:
 
 
 class GenerateRequest(AgentSpec):
-    """An agent to write; the model is checked against the catalog when it is written."""
+    """An agent to write. Writing it checks the model against the catalog."""
 
     base: Annotated[str, PlainValidator(_check_code), _code_schema()] | None = Field(
         default=None,
-        description="An agent file edited by hand, whose hand-written parts are to stay.",
+        description="A manually edited agent file whose edits are preserved.",
     )
 
     def spec(self) -> AgentSpec:
@@ -117,24 +117,25 @@ class GenerateRequest(AgentSpec):
 
 
 class CodeRequest(_Body):
-    """A Python file, to be read and never run."""
+    """A Python file. It is read and never run."""
 
     code: Annotated[str, PlainValidator(_check_code), _code_schema()]
 
 
 class ImportRequest(CodeRequest):
-    """A program of OpenAI's Agents SDK, to be read and never run."""
+    """A program of OpenAI's Agents SDK. It is read and never run."""
 
     provider: ProviderEnum = Field(
-        default=ProviderEnum.ANTHROPIC, description="Whose default model takes its model's place."
+        default=ProviderEnum.ANTHROPIC,
+        description="The provider whose default model replaces the program's.",
     )
     agent: str | None = Field(
-        default=None, max_length=200, description="The name of one of several agents."
+        default=None, max_length=200, description="Which agent to import, if there are several."
     )
 
 
 class HandWritten(Answer):
-    """A hand-written part of a file: lines counted from 1, both ends included."""
+    """A manual edit of a file: lines counted from 1, both ends included."""
 
     kind: Literal["added", "changed", "removed"]
     first_line: int
@@ -142,17 +143,18 @@ class HandWritten(Answer):
 
 
 class GenerateResponse(Answer):
-    """A written agent. `warnings` are sentences: a retired model, say."""
+    """A written agent."""
 
     status: Literal["success"] = "success"
     message: str
     code: str
     filename: str
     warnings: list[str] = []
+    """Sentences, for example on a retired model."""
     kept: list[HandWritten] = []
-    """The hand-written parts of `base`, where they stand now."""
+    """The manual edits of `base`, at their new lines."""
     needs: list[Need] = []
-    """What a run must be given for the agent's ready tools: files, or places to reach."""
+    """What a run must be given for the agent's ready tools: files, or hosts to reach."""
 
 
 def _check_task(value: object) -> str:
@@ -163,7 +165,7 @@ _DEFAULTS = Limits()
 
 
 class LimitsBody(_Body):
-    """Limits of one run, within the ranges that the server sets; see `server/limits.py`."""
+    """Limits of one run, within the ranges that the server sets."""
 
     cpu_s: float = Field(default=_DEFAULTS.cpu_s, ge=0.1, le=300)
     wall_s: float = Field(default=_DEFAULTS.wall_s, ge=0.1, le=600)
@@ -173,16 +175,16 @@ class LimitsBody(_Body):
     output_kib: int = Field(default=_DEFAULTS.output_kib, ge=1, le=16_384)
 
     def limits(self) -> Limits:
-        """Return them as the sandbox takes them."""
+        """Return the limits in the sandbox's form."""
         return Limits(**self.model_dump())
 
 
 _MOST_OF_A_BUDGET = 10**12
-"""More is no limit, and numbers without one overflow in other places."""
+"""Anything larger is no limit in practice, and unlimited numbers overflow elsewhere."""
 
 
 class BudgetBody(_Body):
-    """What one run may use; the server's own caps hold as well."""
+    """What one run may use; the server's own caps apply as well."""
 
     usd: float | None = Field(
         default=None, ge=0, le=_MOST_OF_A_BUDGET, allow_inf_nan=False, description="US dollars."
@@ -193,7 +195,7 @@ class BudgetBody(_Body):
     calls: int | None = Field(default=None, ge=0, le=_MOST_OF_A_BUDGET, description="Model calls.")
 
     def caps(self) -> Caps:
-        """Return them as the gateway takes them."""
+        """Return the caps in the gateway's form."""
         return Caps(**self.model_dump())
 
 
@@ -228,10 +230,10 @@ def _schema(**schema: object) -> WithJsonSchema:
 
 
 class GivenFile(_Body):
-    """A file placed in the program's folder before it starts; either `text` or `base64`."""
+    """A file placed in the program's folder before it starts, as either `text` or `base64`."""
 
     name: Annotated[str, PlainValidator(_check_name), _schema(maxLength=MAX_NAME)] = Field(
-        description="Relative name; folders above it are made."
+        description="A relative name; its folders are created."
     )
     text: Annotated[bytes, PlainValidator(_encoded), _schema()] | None = None
     base64: Annotated[bytes, PlainValidator(_decoded), _schema(contentEncoding="base64")] | None = (
@@ -251,7 +253,7 @@ class GivenFile(_Body):
 
 
 class TextFile(Answer):
-    """A file that the program wrote, where it is UTF-8."""
+    """A file that the program wrote, if it is UTF-8 text."""
 
     name: str
     size: int
@@ -259,7 +261,7 @@ class TextFile(Answer):
 
 
 class BinaryFile(Answer):
-    """A file that the program wrote, where it isn't text."""
+    """A file that the program wrote, if it is not text."""
 
     name: str
     size: int
@@ -267,7 +269,7 @@ class BinaryFile(Answer):
 
 
 def returned_file(file: WrittenFile) -> TextFile | BinaryFile:
-    """Return a written file as the answer of execute carries it."""
+    """Return a written file in the form of the answer of /api/execute."""
     name, size = file.name, len(file.content)
     try:
         return TextFile(name=name, size=size, text=file.content.decode())
@@ -280,7 +282,7 @@ _CASSETTE_SCHEMA = WithJsonSchema({"type": "object", "additionalProperties": Tru
 
 
 def _few_files(value: object) -> object:
-    """Refuse many files before each is looked at."""
+    """Refuse too many files before each one is validated."""
     if isinstance(value, list) and len(value) > MAX_FILES:
         problem = amount_problem([0] * len(value))
         raise PydanticCustomError("files", "{problem}", {"problem": problem})
@@ -288,7 +290,7 @@ def _few_files(value: object) -> object:
 
 
 def _check_replay(value: object) -> Cassette:
-    if isinstance(value, Cassette):  # read already, beside the event loop
+    if isinstance(value, Cassette):  # already parsed, in a thread
         return value
     try:
         return parse_cassette(value)
@@ -316,7 +318,7 @@ class ExecuteRequest(_Body):
         Field(
             default=[],
             max_length=_PLACES_MAX,
-            description="HOST:PORT that the program may reach, or provider-tools.",
+            description="Hosts that the program may reach, as HOST:PORT; or provider-tools.",
         )
     )
     record: bool = Field(default=False, description="Whether to record the model calls.")
@@ -347,14 +349,14 @@ class ExecuteRequest(_Body):
         return value
 
     def contents(self) -> dict[str, bytes]:
-        """Return the given files by name, as the sandbox takes them."""
+        """Return the given files by name."""
         return {file.name: file.content for file in self.files}
 
     def options(self, settings: Settings) -> RunOptions:
-        """Return what the run is granted, within what the server's settings allow.
+        """Return the run's options, within the limits of the server's settings.
 
         Raises:
-            SpecError: it asks for more; names the field.
+            SpecError: the request asks for more; names the field.
 
         """
         for place in self.egress:
@@ -398,7 +400,7 @@ class Usage(Answer):
 
 
 class ExecuteResponse(Answer):
-    """How a run ended, and what it wrote. A failed program is `status: "error"`."""
+    """How a run ended, and its output. A failed program is `status: "error"`."""
 
     status: RunStatus
     output: str
@@ -414,15 +416,15 @@ class ExecuteResponse(Answer):
     run_id: str
     backend: Backend
     cassette: dict[str, Any] | None = None
-    """The recorded model calls, where that was asked for."""
+    """The recorded model calls, if `record` was set."""
     recording_full: str | None = None
-    """Why they are left out, where they are more than a recording may have."""
+    """Why they are left out, if they exceed the limits of a recording."""
     denied: str | None = None
-    """What the sandbox refused last, and what to do."""
+    """What the sandbox refused last, and how to fix that."""
     budget: str | None = None
-    """Which cap ended the run and why, where its reason is "budget"."""
+    """Which cap ended the run and why, if `reason` is "budget"."""
     missing: list[str] = []
-    """What the agent's ready tools need and this run was not given."""
+    """What the agent's ready tools need and the run was not given."""
     files: list[TextFile | BinaryFile] = Field(
         description=(
             "Regular files that the program wrote or changed: "
@@ -433,12 +435,12 @@ class ExecuteResponse(Answer):
 
 
 class RunAccepted(Answer):
-    """A run that was taken in."""
+    """A run that was accepted."""
 
     id: str
 
 
 class SessionRequest(_Body):
-    """The access token, to be kept in a cookie."""
+    """The access token, to be saved in a cookie."""
 
     token: str

@@ -1,1 +1,1 @@
-"""The HTTP interface: routes, errors, and who may use the server."""
+"""The HTTP interface: routes, their answers and errors, and access control."""

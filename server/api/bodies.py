@@ -1,7 +1,7 @@
-"""The bodies of requests: read within limits, and their JSON parsed before any model sees it.
+"""Request bodies: read within limits, and parsed as JSON before a model validates them.
 
-How much is held at once is this module's decision and not the senders': all bodies that are being
-read share one amount, and large ones are parsed one at a time, beside the event loop.
+Clients don't decide how much memory bodies take: all bodies that are being read share one limit,
+and large ones are parsed one at a time, in a thread.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = [
 ]
 
 BODIES_MAX_BYTES = 4 * MAX_BODY
-"""Bytes of all bodies that are being read or wait to be parsed."""
+"""Limit on the bytes of all bodies that are being read or wait to be parsed."""
 SMALL_BYTES = 64 * 1024
-"""A body up to this is parsed in less time than a thread takes, and is not counted here: `serve`
-counts as much of all connections (see `net/connections.py`)."""
-_FOR_ANYBODY_BYTES = 4 * 1024
+"""A body up to this size is parsed faster than a thread starts, and does not count towards the
+limit: `serve` counts as much for every connection (see `net/connections.py`)."""
+_OPEN_ROUTE_BYTES = 4 * 1024
 _RETRY_AFTER_S = 1.0
 
 
@@ -47,12 +47,12 @@ class Bodies:
         self._parser = asyncio.Semaphore(1)
 
     async def read(self, request: Request, most_bytes: int) -> Request:
-        """Return the request with its JSON read.
+        """Return the request with its JSON parsed.
 
         Raises:
-            TooLargeError: it has more than `most_bytes`.
-            ServerBusyError: other bodies take up what may be held at once.
-            RequestValidationError: it is no JSON, or has too much in it.
+            TooLargeError: the body has more than `most_bytes`.
+            ServerBusyError: other bodies use up the shared limit.
+            RequestValidationError: the body is not JSON, or has too many parts.
 
         """
         async with self._received(request, most_bytes) as body:
@@ -71,7 +71,7 @@ class Bodies:
 
     @asynccontextmanager
     async def _received(self, request: Request, most_bytes: int) -> AsyncIterator[bytearray]:
-        """Yield the whole body; what it takes up is counted until it is no longer needed."""
+        """Yield the whole body; its bytes count towards the limit until the block ends."""
         body, counted = bytearray(), 0
         try:
             async for piece in _pieces(request):
@@ -91,7 +91,7 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
     try:
         async for piece in request.stream():
             yield piece
-    except ClientDisconnect:  # hardly anybody is left to read this
+    except ClientDisconnect:  # nearly always, no client is left to read this
         raise HTTPException(400, "the body did not come to its end") from None
 
 
@@ -103,7 +103,7 @@ def _refuse(problem: JsonProblem) -> NoReturn:
 
 
 class _ReadRequest(Request):
-    """A request whose body was read, and is no longer held."""
+    """A request whose body was parsed, and is no longer in memory."""
 
     def __init__(self, request: Request, body: bytes, value: Any) -> None:
         super().__init__(request.scope, request.receive, request._send)
@@ -111,23 +111,23 @@ class _ReadRequest(Request):
         self.value = value
 
     async def json(self) -> Any:
-        """Return what the body says."""
+        """Return the parsed body."""
         return self.value
 
 
 def forget_body(request: Request) -> None:
-    """Let the memory of a body go whose request goes on for long; its model has what is needed."""
+    """Free the parsed body of a long request; its model has what the route needs."""
     if isinstance(request, _ReadRequest) and isinstance(request.value, dict):
-        request.value.clear()  # whoever called the route still refers to it
+        request.value.clear()  # FastAPI still refers to the object itself
 
 
 class BoundedRoute(APIRoute):
-    """A route whose body, where it takes one, is read within limits."""
+    """A route whose body, if it takes one, is read within limits."""
 
     most_bytes: ClassVar[int] = MAX_BODY
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
+        """Return the function that answers a request."""
         handle = super().get_route_handler()
         if self.body_field is None:
             return handle
@@ -141,15 +141,15 @@ class BoundedRoute(APIRoute):
         return read_first
 
     async def check(self, value: Any) -> None:
-        """Look at a body's value before its model does.
+        """Check a body's value before its model validates it.
 
         Raises:
-            RequestValidationError: it is no request.
+            RequestValidationError: the value can't be used.
 
         """
 
 
 class SmallBodyRoute(BoundedRoute):
-    """A route that anybody may ask, and that needs few bytes."""
+    """A route that needs no token, and whose body is small."""
 
-    most_bytes: ClassVar[int] = _FOR_ANYBODY_BYTES
+    most_bytes: ClassVar[int] = _OPEN_ROUTE_BYTES

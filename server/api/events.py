@@ -13,7 +13,7 @@ from server.limits import Limits
 from server.models import Answer, RunStatus, Usage
 from server.runs.backends import Backend
 
-__all__ = ["RunEvent"]
+__all__ = ["ExitData", "RunEvent"]
 
 
 class _Timed(Answer):

@@ -1,8 +1,8 @@
 """The answer of `POST /api/execute`: JSON, written in pieces.
 
-A run may write 32 MiB, a character of which can be six in JSON, and the answer has them twice. So
-it is never there as a whole: what the run wrote is read page by page, where it is much from the
-database, and goes out as fast as the client reads.
+A run can write 32 MiB, one character can take six bytes in JSON, and the answer has the output
+twice. So the answer is never in memory as a whole: the output is read page by page, from the
+database if it is large, and sent as fast as the client reads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from server.models import ExecuteResponse, returned_file
 from server.runs.run import Event, Run
 
 _LITTLE_BYTES = 256 * 1024
-"""A run that wrote no more is answered from memory."""
+"""The answer of a run with no more output is made from memory."""
 _PIECE_CHARACTERS = 64 * 1024
 _STREAMS: dict[str, tuple[str, ...]] = {
     "output": ("stdout", "stderr"),
@@ -25,21 +25,21 @@ _STREAMS: dict[str, tuple[str, ...]] = {
 }
 
 Pages = Callable[[], AsyncIterator[Sequence[Event]]]
-"""Begins to read the events of the run."""
+"""Starts reading the events of the run."""
 
 
 def execute_answer(run: Run, stored: Pages) -> AsyncIterator[bytes]:
-    """Return the answer for a run that has ended, as an `ExecuteResponse` in pieces.
+    """Return the pieces of the `ExecuteResponse` of a run that has ended.
 
-    It doesn't hold the run. `stored` reads the events of one whose output is large; where they are
-    not all to be had, the answer breaks off with a StoreError.
+    They don't refer to the run. `stored` reads the events of a run with large output; if some can't
+    be read, the answer breaks off with a StoreError.
     """
     pages = _in_memory(run.events) if run.size() <= _LITTLE_BYTES else stored
     return _pieces(_small_parts(run), run.cassette or "null", pages)
 
 
 def _small_parts(run: Run) -> bytes:
-    """Return all but output and recording, as JSON whose last brace is missing."""
+    """Return everything but output and recording, as JSON without its last brace."""
     taken = ExecuteResponse.model_fields.keys() - {"files"}
     answer = ExecuteResponse(
         **{key: value for key, value in run.result.items() if key in taken},
@@ -59,7 +59,7 @@ def _small_parts(run: Run) -> bytes:
 
 async def _pieces(start: bytes, cassette: str, pages: Pages) -> AsyncIterator[bytes]:
     yield start
-    # JSON already: parsed for this, it would take up many times its size.
+    # Already JSON: parsed again, it would take many times its size.
     yield b',"cassette":' + cassette.encode()
     for name, streams in _STREAMS.items():
         yield f',"{name}":"'.encode()
@@ -70,7 +70,7 @@ async def _pieces(start: bytes, cassette: str, pages: Pages) -> AsyncIterator[by
 
 
 async def _texts(pages: Pages, streams: tuple[str, ...]) -> AsyncIterator[str]:
-    """Yield what was written on some streams, small pieces together."""
+    """Yield the text of some streams, small pieces together."""
     last = ""
     async for page in pages():
         last = page[-1][1]

@@ -1,4 +1,4 @@
-"""The route that writes agent files; what takes long of that is done beside the event loop."""
+"""The route that writes agent files; slow work runs in a thread."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from server.models import GenerateRequest, GenerateResponse, HandWritten
 __all__ = ["router"]
 
 _SHORT_BYTES = 8 * 1024
-"""Texts up to this, without code, are checked and written in less time than a thread takes."""
+"""Specs with less text, and without code, are checked and written faster than a thread starts."""
 
 
-class _CheckedBeside(BoundedRoute):
-    """Checks long bodies in a thread first: parsed code is kept, so checking again is quick."""
+class _CheckedInThread(BoundedRoute):
+    """Validates long bodies in a thread first; parsed code is cached, so a second time is quick."""
 
     async def check(self, value: Any) -> None:
-        """Refuse a body as the route itself would."""
+        """Refuse a body for the reasons that the route itself would."""
         if _is_long(value):
             await asyncio.to_thread(_check, value)
 
@@ -51,7 +51,7 @@ def _check(value: object) -> None:
         raise RequestValidationError(problems) from None
 
 
-router = APIRouter(route_class=_CheckedBeside, tags=["agents"])
+router = APIRouter(route_class=_CheckedInThread, tags=["agents"])
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""The route /healthz: whether the server works, and its components one by one."""
+"""The route /healthz: whether the server and each of its components work."""
 
 from __future__ import annotations
 

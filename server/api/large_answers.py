@@ -1,8 +1,8 @@
-"""Answers that are large and whole in memory: few at once, and written in pieces.
+"""Large answers that are in memory as a whole: few at once, and written in pieces.
 
-A limit on what is written and not read (`net/http_deadlines.py`) does not limit what is made
-meanwhile:
-an answer takes up its place here from before it is read until its last piece is on its way.
+The limit on bytes that a client has not read yet (`net/http_deadlines.py`) does not limit how many
+answers are made meanwhile. Here, an answer takes a place before it is made, and gives it back after
+its last piece was written.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from llm_agent_builder.errors import ServerBusyError
 __all__ = ["LargeAnswers"]
 
 _PIECE_BYTES = 64 * 1024
-"""An answer up to this is one write, which the kernel takes: it has its place while it is made."""
+"""An answer up to this size is one write, which the kernel buffers: its place is free at once."""
 _WAIT_S = 10.0
 _TAKEN_IN_S = 60.0
-"""Seconds for a client to take an answer in: 4 MiB come in that time over 0.6 Mbit/s, and a place
-can't be held for longer."""
+"""Seconds that a client has to read an answer, enough for 4 MiB at 0.6 Mbit/s. After that, the
+connection is closed and the place is free."""
 _RETRY_AFTER_S = 5.0
 
 
 class LargeAnswers:
-    """Has so many answers in memory at once."""
+    """Limits how many answers are in memory at once."""
 
     def __init__(self, most: int, wait_s: float = _WAIT_S, taken_in_s: float = _TAKEN_IN_S) -> None:
         self._places = asyncio.Semaphore(most)
@@ -36,15 +36,15 @@ class LargeAnswers:
         self.taken_in_s = taken_in_s
 
     def answer(self, make: Callable[[], Awaitable[Response]]) -> Response:
-        """Return what answers with what `make` returns, once there is a place for it.
+        """Return a response that is made by `make` once a place is free.
 
-        Answering raises what `make` does, and ServerBusyError where no place gets free in time.
+        Sending it raises what `make` raises, and ServerBusyError if no place gets free in time.
         """
         return _LargeAnswer(self, make)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Have a place while the block lasts."""
+        """Take a place for as long as the block lasts."""
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._places.acquire()

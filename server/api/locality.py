@@ -1,7 +1,7 @@
-"""Whether a request was made on this machine: by its connection, not by what it says of itself.
+"""Whether a request comes from this machine, judged by its connection and not by its headers.
 
-A reverse proxy, a container's port forwarding or `ssh -L` makes others' requests look local. Those
-that add a header are recognised here; the rest can't be distinguished from a local program.
+A reverse proxy, a container's port forwarding or `ssh -L` makes remote requests look local. Proxies
+that add a header are recognised here; the others can't be distinguished from a local program.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _FORWARDED_PREFIXES = (
     *("x-forwarded", "x-original-", "x-proxy", "x-envoy-", "x-appengine-", "x-azure-", "x-arr-"),
     *("x-amzn-", "x-amz-cf-", "cf-", "tailscale-"),
 )
-"""What reverse proxies, balancers and tunnels add: RFC 7239, and the names their manuals give."""
+"""Headers that reverse proxies, load balancers and tunnels add: RFC 7239 and their manuals."""
 
 
 def why_not_local(scope: Scope, headers: Headers) -> str | None:
-    """Return why a request may come from elsewhere, or None where its connection is local.
+    """Return why a request may come from another machine, or None if its connection is local.
 
-    uvicorn replaces the peer by what `X-Forwarded-For` says, in either direction; a request that
-    has such a header is never local, so that does not matter here.
+    uvicorn replaces the client address by the one in `X-Forwarded-For`. That does not matter here:
+    a request with such a header is never local.
     """
     if (name := _forwarded_header(headers)) is not None:
         return f"this request came through a proxy (it has the header {name})"
-    if scope.get("http_version") == "1.0":  # as nginx speaks to what is behind it, unasked
+    if scope.get("http_version") == "1.0":  # nginx sends it to upstream servers by default
         return "this request is HTTP/1.0, which proxies send"
     peer, here = scope.get("client"), scope.get("server")
     if not peer or not is_loopback(peer[0]):
@@ -52,12 +52,12 @@ def _forwarded_header(headers: Headers) -> str | None:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether an IP address, perhaps with a zone, is one of loopback; a name never is."""
+    """Return whether an IP address, with or without a zone, is a loopback address; no name is."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    inner = getattr(parsed, "ipv4_mapped", None)  # as a socket for both families shows IPv4
+    inner = getattr(parsed, "ipv4_mapped", None)  # how a dual-stack socket shows IPv4
     return (inner or parsed).is_loopback
 
 
@@ -65,8 +65,8 @@ def is_loopback(address: str) -> bool:
 def _listens_on_loopback_alone(port: int) -> bool:
     """Return whether this process listens on `port`, and on loopback addresses only.
 
-    A connection knows its own address, not the one that its listener was bound to: a local request
-    to 0.0.0.0 looks like one to 127.0.0.1, and so does what a container's runtime passes on.
+    A connection shows its own address, not the one that its listener is bound to: with a listener
+    on 0.0.0.0, requests that a container runtime forwards look like requests to 127.0.0.1.
     """
     bound = list(_bound_addresses(port))
     return bool(bound) and all(map(is_loopback, bound))
@@ -75,7 +75,7 @@ def _listens_on_loopback_alone(port: int) -> bool:
 def _bound_addresses(port: int) -> Iterator[str]:
     """Yield the addresses of this process's TCP listeners with that port."""
     for name in os.listdir("/dev/fd"):
-        with suppress(OSError):  # closed meanwhile, or no socket
+        with suppress(OSError):  # closed meanwhile, or not a socket
             each = socket.socket(fileno=int(name))
             try:
                 address = each.getsockname()

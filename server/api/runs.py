@@ -29,10 +29,10 @@ __all__ = ["router"]
 
 
 class _WithCassette(BoundedRoute):
-    """Reads a body's cassette in a thread first."""
+    """Parses a body's cassette in a thread first."""
 
     async def check(self, value: Any) -> None:
-        """Put the cassette itself in the place of its JSON."""
+        """Replace the JSON of a cassette by the parsed cassette."""
         if isinstance(value, dict) and isinstance(value.get("replay"), dict):
             value["replay"] = await asyncio.to_thread(parse_cassette, value["replay"])
 
@@ -99,7 +99,7 @@ async def _wait_while_connected(request: Request, runs: RunManager, run: Run) ->
         gone.cancel()
         done.cancel()
         if not run.done.is_set():
-            with contextlib.suppress(MachineryError):  # the log says it, too
+            with contextlib.suppress(MachineryError):  # it is logged
                 await asyncio.shield(runs.cancel(run.id))
 
 

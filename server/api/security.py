@@ -1,8 +1,9 @@
-"""Who may talk to the server: Host, Origin, content type and token; and the answer's headers.
+"""Access control by Host, Origin, content type and token; and the security headers of answers.
 
 The server runs code, so a page of another site must not reach it through the user's browser, not
-even by renaming itself to a loopback address (DNS rebinding): hence Host and Origin both. Without a
-token it serves only what comes over loopback (see `locality.py`) to a loopback name.
+even if that site's name resolves to a loopback address (DNS rebinding): hence both Host and Origin
+are checked. Without a token, only requests over loopback (see `locality.py`) to a loopback name are
+served.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from starlette._utils import get_route_path  # the path that every route and mount is matched by
+from starlette._utils import get_route_path  # the path by which routes and mounts match
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,14 +24,15 @@ from server.settings import EVERYWHERE, LOOPBACK_HOSTS, Settings
 
 COOKIE = "agent_builder_token"
 MAX_BODY = 8 * 1024 * 1024
-"""Bytes of a request. Larger than 1 MiB of code all of it escaped as JSON, and than 1 MiB of code
-with 4 MiB of files as base64. What is announced is refused here; `bodies.py` counts what comes."""
+"""Limit on the bytes of a request: enough for 1 MiB of code with every character escaped, and for
+1 MiB of code with 4 MiB of files as base64. Content-Length is checked here; `bodies.py` counts the
+bytes received."""
 _MOST_COOKIES = 1000
-"""Cookies of our name that are compared in one request."""
+"""Limit on the cookies of our name that are compared in one request."""
 _HEALTH = "/healthz"
 _OPEN_PATHS = {_HEALTH, "/api/session"}
 _DETAILS = "agent_builder.details"
-"""Where a request for the health notes that its sender may use everything else, too."""
+"""The key in the scope of a /healthz request that says whether its sender may see details."""
 _HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::\d{1,5})?")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -48,36 +50,36 @@ _HEADERS = {
 
 
 def host_of(value: str) -> str | None:
-    """Return the host of a Host header, lower case and without port; None if it makes no sense."""
+    """Return the host of a Host header, lower case and without port; None if it is malformed."""
     match = _HOST.fullmatch(value)
     return (match["name"] or match["v6"]).lower() if match else None
 
 
 class MethodMiddleware:
-    """Gives all unknown methods one name: each would be a series of its own in the metrics.
+    """Gives all unknown methods one name: else each would be a series of its own in the metrics.
 
-    The next one refuses it.
+    SecurityMiddleware refuses them.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request pass."""
+        """Pass the request on."""
         if scope["type"] == "http" and scope["method"] not in _SAFE | _UNSAFE:
             scope = {**scope, "method": "UNKNOWN"}
         await self._app(scope, receive, send)
 
 
 class SecurityMiddleware:
-    """Checks each request before any route sees it; refuses with a reason.
+    """Checks each request before any route sees it; a refusal says why.
 
-    Access is decided by the path that routes are matched by, without what a proxy or an outer app
-    has put before it. What is not known to be open needs the token, whatever a route makes of it.
+    Access is decided by the path by which routes match, without the prefix of a proxy or an outer
+    app. Every path that is not listed as open needs the token, whether or not a route has it.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, page: Collection[str] = ()) -> None:
-        """Take the paths that the page's own files have; anybody may have these."""
+        """`page` has the paths of the page's own files, which need no token."""
         self._app = app
         self._page = frozenset(page)
         self._token = settings.token
@@ -86,7 +88,7 @@ class SecurityMiddleware:
             self._hosts |= {settings.host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with a refusal, or let the request pass."""
+        """Refuse the request or pass it on."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
@@ -114,7 +116,7 @@ class SecurityMiddleware:
         return self._refuse_stranger(scope, headers, host) or _malformed(scope, headers)
 
     def _refuse_stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
-        """Refuse who has no token and needs one: for all but page, health and signing in."""
+        """Refuse a request without access, unless it is for the page, the health or signing in."""
         refusal = self._stranger(scope, headers, host)
         path = get_route_path(scope)
         if path == _HEALTH:
@@ -122,7 +124,7 @@ class SecurityMiddleware:
         return None if path in _OPEN_PATHS or self._is_page(scope) else refusal
 
     def _is_page(self, scope: Scope) -> bool:
-        """Return whether a request is for one of the page's files, by the one name that it has."""
+        """Return whether a request is for one of the page's files, by its exact path."""
         return scope["method"] in {"GET", "HEAD"} and get_route_path(scope) in self._page
 
     def _stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
@@ -137,7 +139,7 @@ class SecurityMiddleware:
     def _same_origin(self, scope: Scope, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is None:
-            # A link of another site may lead to the page or the health, and to nothing else.
+            # Links on other sites may lead to the page or the health only.
             if headers.get("sec-fetch-site") not in {"cross-site", "same-site"}:
                 return True
             return self._is_page(scope) or get_route_path(scope) == _HEALTH
@@ -152,19 +154,19 @@ class SecurityMiddleware:
         presented = [_raw(bearer.strip())] if scheme.lower() == "bearer" else _cookies(headers)
         if any(token_matches(each, token) for each in presented):
             return None
-        # Cookies may be another server's, sent along unasked; a header is meant for this one.
+        # A cookie may be another server's, sent by the browser; a header is meant for this server.
         is_wrong = scheme.lower() == "bearer" and bearer.strip()
         what = "that is not this server's" if is_wrong else "this server needs its"
         return _refuse(401, "token_required", f"{what} access token (it printed it at start)")
 
 
 def may_see_details(scope: Scope) -> bool:
-    """Return whether who asks for the health has the token, or is local and needs none."""
+    """Return whether the sender of a /healthz request has the token, or is local and needs none."""
     return scope.get(_DETAILS) is True
 
 
 def _refuse_without_token(scope: Scope, headers: Headers, host: str) -> Response | None:
-    """Refuse what may come from elsewhere, where there is no token by which to let it in."""
+    """Refuse a request that may come from another machine, on a server without a token."""
     reason = why_not_local(scope, headers)
     if reason is None and host not in LOOPBACK_HOSTS:
         reason = "this request names the server by another name than a loopback one"
@@ -174,7 +176,7 @@ def _refuse_without_token(scope: Scope, headers: Headers, host: str) -> Response
 
 
 def _malformed(scope: Scope, headers: Headers) -> Response | None:
-    """Refuse what no route of this server takes, whoever asks."""
+    """Refuse a request that no route of this server takes."""
     if scope["method"] not in _SAFE | _UNSAFE:
         return _refuse(405, "method_not_allowed", "that is not a method of this server")
     if length_over(headers):
@@ -187,23 +189,23 @@ def _malformed(scope: Scope, headers: Headers) -> Response | None:
 
 
 def too_large(most_bytes: int) -> str:
-    """Return what is said to who sends more bytes than that."""
+    """Return the message for a request with more bytes than that."""
     said = f"a request may have {most_bytes:,} bytes at most"
     return f"{said}; larger recordings can be replayed with: llm-agent-builder run --replay FILE"
 
 
 def token_matches(presented: bytes, token: str) -> bool:
-    """Compare in constant time; a blank token matches nothing, since everybody has it."""
+    """Compare in constant time. A blank token matches nothing: anybody could send it."""
     return bool(token.strip()) and hmac.compare_digest(presented, token.encode())
 
 
 def session_cookie(token: str) -> str:
-    """Return the token as a cookie's value: in letters that every program passes on as they are."""
+    """Return the token as a cookie's value, in characters that every program leaves unchanged."""
     return quote(token, safe="")
 
 
 def length_over(headers: Headers) -> bool:
-    """Return whether a request announces more than is allowed."""
+    """Return whether the Content-Length of a request is too large or malformed."""
     length = headers.get("content-length", "0")
     return not length.isdecimal() or len(length) > 20 or int(length) > MAX_BODY
 
@@ -213,16 +215,16 @@ def _is_json(headers: Headers) -> bool:
 
 
 def _cookies(headers: Headers) -> Iterator[bytes]:
-    """Yield what may be the token, from each cookie of our name.
+    """Yield the values of all cookies of our name, each of which may be the token.
 
-    Cookies know no ports, so those of other programs on this machine come along, however they are
-    written: each is looked at by itself, and none keeps another from being found.
+    Cookies don't depend on the port, so browsers also send those of other programs on this machine.
+    They may be malformed: each is read by itself, so that none hides another.
     """
     pairs = (pair for line in headers.getlist("cookie") for pair in line.split(";"))
     named = (value for name, _, value in (pair.partition("=") for pair in pairs) if _is_ours(name))
     for value in islice(named, _MOST_COOKIES):
         plain = value.strip().removeprefix('"').removesuffix('"')
-        yield _raw(plain)  # as a client that sets it by hand writes it
+        yield _raw(plain)  # clients that set the cookie themselves may not quote
         yield unquote_to_bytes(_raw(plain))
 
 
@@ -231,7 +233,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _raw(value: str) -> bytes:
-    """Return a header's value as it came: Starlette reads each byte as a letter of Latin-1."""
+    """Return the bytes of a header's value: Starlette decodes each byte as a Latin-1 character."""
     return value.encode("latin-1", "replace")
 
 

@@ -11,27 +11,27 @@ from llm_agent_builder.errors import ServerBusyError
 from server.runs.run import Event
 
 READERS_MAX = 256
-"""Streams of events at once. Each holds a connection, and of an ended run 64 KiB of its events."""
+"""Event streams at once. Each uses a connection, and 64 KiB of events of a run that has ended."""
 _RETRY_AFTER_S = 5.0
 _PING_S = 15.0
 _PIECE_BYTES = 16 * 1024
 _SLICE_CHARS = 1024
-"""Of a text. Each may become 12 bytes of JSON."""
+"""Characters of a text encoded at a time. Each can become 12 bytes of JSON."""
 
 
 class Readers:
-    """Counts those who read events, and admits no more than a server carries."""
+    """Counts the clients that read events, and limits their number."""
 
     def __init__(self, most: int = READERS_MAX) -> None:
         self._free = most
 
     def require_place(self) -> None:
-        """Raise ServerBusyError where there are as many readers as may be."""
+        """Raise ServerBusyError if the limit is reached."""
         if self._free <= 0:
             raise ServerBusyError("too many clients read the events of runs", _RETRY_AFTER_S)
 
     async def count(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        """Pass a stream on; its reader counts from the first piece to the last."""
+        """Yield a stream's pieces; its reader counts from the first piece to the last."""
         self._free -= 1
         try:
             async for piece in stream:
@@ -42,7 +42,7 @@ class Readers:
 
 
 async def event_stream(pages: AsyncIterator[Sequence[Event]]) -> AsyncGenerator[bytes, None]:
-    """Write events as SSE, and a comment now and then, by which a lost client is noticed."""
+    """Yield events as SSE, and comments in between: writing these shows when a client is gone."""
     following: asyncio.Task[Sequence[Event] | None] | None = None
     try:
         while True:
@@ -67,9 +67,9 @@ async def _next(pages: AsyncIterator[Sequence[Event]]) -> Sequence[Event] | None
 
 
 def _pieces(page: Sequence[Event]) -> Iterator[bytes]:
-    """Yield events as bytes, small ones together: each piece costs a turn of the event loop.
+    """Yield events as bytes, small ones together: each piece takes a turn of the event loop.
 
-    A large one comes in several, so that a reader who is slow holds one piece of it.
+    A large event becomes several pieces, so that a slow client keeps only one of them in memory.
     """
     piece = bytearray()
     for part in _parts(page):

@@ -16,9 +16,11 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from jsonschema import Draft202012Validator
 
 from server.api.errors import ERRORS
+from server.api.events import ExitData, RunEvent
 from server.api.schemas import ErrorCode
 from server.main import create_app
 from server.settings import load_settings
+from server.storage.store import Store
 from tests.support.api_client import SPEC, events_of
 from tests.support.described import Described, Operation
 from tests.support.serving import ServerFactory, wait_until
@@ -242,6 +244,21 @@ def test_refusals_of_a_server_with_a_token_that_can_not_run_code_are_as_describe
         ask("POST", "/api/execute", json={"code": "1", "task": "x"}, headers=signed_in)
     assert not ask.problems
     assert {status for _, status in ask.seen} == {401, 503}
+
+
+def test_end_that_the_history_makes_up_is_a_described_event(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    try:
+        store.add_run("lost", code="", task="", backend="local")
+        store.end_run("lost", {"status": "failed", "reason": "the server was killed"})
+        [(seq, kind, data)] = store.events("lost")
+    finally:
+        store.close()
+    event = RunEvent.model_validate({"id": seq, "event": kind, "data": data}).root
+    assert (event.event, event.data) == (
+        "exit",
+        ExitData(status="failed", reason="the server was killed"),
+    )
 
 
 # ---------------------------------------------------------------- methods
