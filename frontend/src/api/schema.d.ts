@@ -522,7 +522,7 @@ export interface components {
         };
         /**
          * BinaryFile
-         * @description A file that the program wrote, where it isn't text.
+         * @description A file that the program wrote, if it is not text.
          */
         BinaryFile: {
             /** Name */
@@ -534,7 +534,7 @@ export interface components {
         };
         /**
          * BudgetBody
-         * @description What one run may use; the server's own caps hold as well.
+         * @description What one run may use; the server's own caps apply as well.
          */
         BudgetBody: {
             /**
@@ -721,7 +721,7 @@ export interface components {
         };
         /**
          * CodeRequest
-         * @description A Python file, to be read and never run.
+         * @description A Python file. It is read and never run.
          */
         CodeRequest: {
             /** Code */
@@ -876,7 +876,7 @@ export interface components {
             budget?: components["schemas"]["BudgetBody"];
             /**
              * Egress
-             * @description HOST:PORT that the program may reach, or provider-tools.
+             * @description Hosts that the program may reach, as HOST:PORT; or provider-tools.
              * @default []
              */
             egress: string[];
@@ -902,7 +902,7 @@ export interface components {
         };
         /**
          * ExecuteResponse
-         * @description How a run ended, and what it wrote. A failed program is `status: "error"`.
+         * @description How a run ended, and its output. A failed program is `status: "error"`.
          */
         ExecuteResponse: {
             /**
@@ -939,29 +939,29 @@ export interface components {
             backend: "provider" | "local" | "replay";
             /**
              * Cassette
-             * @description The recorded model calls, where that was asked for.
+             * @description The recorded model calls, if `record` was set.
              */
             cassette: {
                 [key: string]: unknown;
             } | null;
             /**
              * Recording Full
-             * @description Why they are left out, where they are more than a recording may have.
+             * @description Why they are left out, if they exceed the limits of a recording.
              */
             recording_full: string | null;
             /**
              * Denied
-             * @description What the sandbox refused last, and what to do.
+             * @description What the sandbox refused last, and how to fix that.
              */
             denied: string | null;
             /**
              * Budget
-             * @description Which cap ended the run and why, where its reason is "budget".
+             * @description Which cap ended the run and why, if `reason` is "budget".
              */
             budget: string | null;
             /**
              * Missing
-             * @description What the agent's ready tools need and this run was not given.
+             * @description What the agent's ready tools need and the run was not given.
              * @default []
              */
             missing: string[];
@@ -1101,7 +1101,7 @@ export interface components {
         };
         /**
          * GenerateRequest
-         * @description An agent to write; the model is checked against the catalog when it is written.
+         * @description An agent to write. Writing it checks the model against the catalog.
          * @example {
          *       "model": "claude-sonnet-5-5",
          *       "name": "Greeter",
@@ -1226,13 +1226,13 @@ export interface components {
             usage: boolean;
             /**
              * Base
-             * @description An agent file edited by hand, whose hand-written parts are to stay.
+             * @description A manually edited agent file whose edits are preserved.
              */
             base?: string | null;
         };
         /**
          * GenerateResponse
-         * @description A written agent. `warnings` are sentences: a retired model, say.
+         * @description A written agent.
          */
         GenerateResponse: {
             /**
@@ -1249,30 +1249,31 @@ export interface components {
             filename: string;
             /**
              * Warnings
+             * @description Sentences, for example on a retired model.
              * @default []
              */
             warnings: string[];
             /**
              * Kept
-             * @description The hand-written parts of `base`, where they stand now.
+             * @description The manual edits of `base`, at their new lines.
              * @default []
              */
             kept: components["schemas"]["HandWritten"][];
             /**
              * Needs
-             * @description What a run must be given for the agent's ready tools: files, or places to reach.
+             * @description What a run must be given for the agent's ready tools: files, or hosts to reach.
              * @default []
              */
             needs: components["schemas"]["Need"][];
         };
         /**
          * GivenFile
-         * @description A file placed in the program's folder before it starts; either `text` or `base64`.
+         * @description A file placed in the program's folder before it starts, as either `text` or `base64`.
          */
         GivenFile: {
             /**
              * Name
-             * @description Relative name; folders above it are made.
+             * @description A relative name; its folders are created.
              */
             name: string;
             /** Text */
@@ -1298,7 +1299,7 @@ export interface components {
         };
         /**
          * HandWritten
-         * @description A hand-written part of a file: lines counted from 1, both ends included.
+         * @description A manual edit of a file: lines counted from 1, both ends included.
          */
         HandWritten: {
             /**
@@ -1344,19 +1345,19 @@ export interface components {
         };
         /**
          * ImportRequest
-         * @description A program of OpenAI's Agents SDK, to be read and never run.
+         * @description A program of OpenAI's Agents SDK. It is read and never run.
          */
         ImportRequest: {
             /** Code */
             code: string;
             /**
-             * @description Whose default model takes its model's place.
+             * @description The provider whose default model replaces the program's.
              * @default anthropic
              */
             provider: components["schemas"]["ProviderEnum"];
             /**
              * Agent
-             * @description The name of one of several agents.
+             * @description Which agent to import, if there are several.
              */
             agent?: string | null;
         };
@@ -1574,7 +1575,7 @@ export interface components {
         };
         /**
          * LimitsBody
-         * @description Limits of one run, within the ranges that the server sets; see `server/limits.py`.
+         * @description Limits of one run, within the ranges that the server sets.
          */
         LimitsBody: {
             /**
@@ -2044,7 +2045,7 @@ export interface components {
         };
         /**
          * RunAccepted
-         * @description A run that was taken in.
+         * @description A run that was accepted.
          */
         RunAccepted: {
             /** Id */
@@ -2165,7 +2166,7 @@ export interface components {
         };
         /**
          * SessionRequest
-         * @description The access token, to be kept in a cookie.
+         * @description The access token, to be saved in a cookie.
          */
         SessionRequest: {
             /** Token */
@@ -2280,7 +2281,7 @@ export interface components {
         };
         /**
          * TextFile
-         * @description A file that the program wrote, where it is UTF-8.
+         * @description A file that the program wrote, if it is UTF-8 text.
          */
         TextFile: {
             /** Name */
