@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import DEFAULT_PROVIDER, PROVIDERS, ProviderEnum
 from llm_agent_builder.python_source.names import class_name_for, filename_for
 from llm_agent_builder.rendering.features import features_of
 from llm_agent_builder.rendering.render import RenderedCode, render
@@ -37,7 +37,7 @@ class AgentBuilder:
         prompt: str,
         example_task: str,
         model: str | None = None,
-        provider: str = "anthropic",
+        provider: str = DEFAULT_PROVIDER.value,
         stream: bool = False,
     ) -> str:
         """Return the source of an agent file.

@@ -25,7 +25,7 @@ cli.add_later(
 )
 cli.add_later(
     "import",
-    "llm_agent_builder.commands.read:import_",
+    "llm_agent_builder.commands.import_agent:import_",
     "Make a spec of an agent of OpenAI's Agents SDK, or of code exported by its Agent Builder.",
 )
 cli.add_later(
@@ -40,7 +40,7 @@ cli.add_later(
 )
 cli.add_later(
     "check",
-    "llm_agent_builder.commands.models:check",
+    "llm_agent_builder.commands.check:check",
     "Check an agent file: that it is Python, has its parts, and names a model that is still there.",
 )
 cli.add_later(

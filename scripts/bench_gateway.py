@@ -35,11 +35,11 @@ from server.budgets.daily_budget import DailyBudget, keep_books
 from server.budgets.ledger import Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import SpendStore
-from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream, settle_in
+from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream, preload_prices
 from server.gateway.metering import today
 from server.observability.metrics import RunMetrics
 from server.runs.usage_totals import UsageTotals
-from server.settings import Secret
+from server.secret import Secret
 from server.storage.store import Store
 
 CALLS_A_RUN = 1500
@@ -110,7 +110,7 @@ async def serve_gateway(upstream: str, grants: int) -> None:
 
     gateway = Gateway(environ={})
     await gateway.start()
-    await settle_in()
+    await preload_prices()
     opened = [await gateway.open(policy, on_call) for _ in range(grants)]
     print(json.dumps([[grant.port, grant.token.reveal()] for grant in opened]), flush=True)
     await asyncio.Event().wait()
@@ -384,7 +384,7 @@ async def overspent(
             await asyncio.gather(*(try_stream(grant, name, rng) for grant in each_one))
             for grant in grants:
                 await grant.close()
-        went = sum(call["http.response.status_code"] == 200 for call in calls)
+        went = sum(call.status == 200 for call in calls)
         through, refused = through + went, refused + len(calls) - went
     await gateway.close()
     reader, writer = await asyncio.open_connection("127.0.0.1", upstream)

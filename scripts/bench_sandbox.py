@@ -29,7 +29,7 @@ from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream
 from server.isolation.events import OutputEvent, Program
 from server.isolation.tiers.probe import ACCEPTED
 from server.sandbox import Sandbox, SandboxRun
-from server.settings import Secret
+from server.secret import Secret
 
 SUSTAINED_S = 3.0
 AT_ONCE = 4
@@ -72,7 +72,7 @@ async def request_arrives(sandbox: Sandbox, gateway: Gateway, code: str) -> floa
         return grants[0].environment()
 
     start = time.perf_counter()
-    run = await sandbox.start(Program(code, "x", way_out=way_out))
+    run = await sandbox.start(Program(code, "x", network_handler=way_out))
     try:
         return await asyncio.wait_for(arrived, _PATIENCE_S) - start
     finally:

@@ -1,4 +1,4 @@
-"""The whole command line: the pure commands, and run, serve and doctor."""
+"""The command line: the builder's commands, and run, serve and doctor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 try:
     from llm_agent_builder.cli import cli
-except KeyboardInterrupt:  # Ctrl-C while it loads; later ones are the group's
+except KeyboardInterrupt:  # Ctrl-C during the import; the group handles later ones
     print("interrupted", file=sys.stderr)
     raise SystemExit(130) from None
 
@@ -31,32 +31,33 @@ cli.add_later(
 cli.add_later(
     "doctor",
     "server.commands.doctor:doctor",
-    "Show what works on this machine, and how to mend what doesn't.",
+    "Check this machine and suggest fixes.",
 )
 
 
 def main() -> None:
     """Run the command line."""
     try:
-        cli(obj=_Known())
-    except OSError as error:  # standard output can't be written: the disk is full, say
+        cli(obj=_StoredCatalog())
+    except OSError as error:  # such as a full disk when writing standard output
         raise SystemExit(f"Error: {error}") from None
 
 
-class _Known:
-    """The catalog as the server had it last: with its settings, and the lists it kept."""
+class _StoredCatalog:
+    """The catalog as the server had it last, with its settings and the models it has listed."""
 
     def __call__(self) -> Catalog:
-        return self._kept.current()
+        return self._cached.current()
 
     def server_notes(self) -> list[str]:
-        return self._kept.server_notes()
+        return self._cached.server_notes()
 
     @cached_property
-    def _kept(self) -> CachedCatalog:
+    def _cached(self) -> CachedCatalog:
         from server.catalog.cached import CachedCatalog  # noqa: PLC0415 - few commands ask for it
-        from server.settings import KeySource, load_settings  # noqa: PLC0415
+        from server.keys import KeySource  # noqa: PLC0415
+        from server.settings import load_settings  # noqa: PLC0415
 
-        kept = CachedCatalog(load_settings(), KeySource())
-        kept.load()
-        return kept
+        cached = CachedCatalog(load_settings(), KeySource())
+        cached.load()
+        return cached

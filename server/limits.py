@@ -1,4 +1,4 @@
-"""What one run may use, and other limits that several packages share.
+"""The limits of one run, and other limits that several packages share.
 
 Standard library only: the processes of a run import this module too.
 """
@@ -9,21 +9,22 @@ from dataclasses import dataclass
 
 MIB = 1024 * 1024
 MOST_DESCRIPTORS = 65536
-"""No process of ours has descriptors from this number on, so that closing all ends here."""
+"""All our processes have descriptors below this number only: closing up to here closes all."""
 
 MOST_SESSIONS = 8
-"""Of a run at once, where the kernel shares the processor among sessions, unweighted."""
+"""Sessions of one run at a time, where the kernel shares the processor among sessions and has no
+weight for the run as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one run may use. CPU, memory, processes and scratch are of its whole process tree."""
+    """The limits of one run. CPU, memory, processes and scratch count its whole process tree."""
 
     cpu_s: float = 30.0
     wall_s: float = 60.0
     memory_mib: int = 512
     processes: int = 64
-    """Processes and threads, beside the program's own first one."""
+    """Processes and threads, not counting the program's first one."""
     scratch_mib: int = 64
     output_kib: int = 1024
     """Of each of the two output streams."""

@@ -22,10 +22,11 @@ from server.api.openapi import METRICS, DescribedApp, operation_id
 from server.api.security import MethodMiddleware, SecurityMiddleware
 from server.installation import STATIC, package_version, page_paths
 from server.isolation.shutdown import Closing, Ending
+from server.keys import KeySource
 from server.net.last_answers import LastAnswers
 from server.observability.logs import configure_logs
 from server.services import open_services
-from server.settings import KeySource, Settings, load_settings, unknown_variables
+from server.settings import Settings, load_settings, unknown_variables
 
 _log = logging.getLogger(__name__)
 

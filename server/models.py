@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import DEFAULT_PROVIDER, ProviderEnum
 from llm_agent_builder.spec.agent_spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from llm_agent_builder.user_code.gallery_needs import Need
 from llm_agent_builder.validation.text import few_items, few_keys, value_error
@@ -126,7 +126,7 @@ class ImportRequest(CodeRequest):
     """A program of OpenAI's Agents SDK. It is read and never run."""
 
     provider: ProviderEnum = Field(
-        default=ProviderEnum.ANTHROPIC,
+        default=DEFAULT_PROVIDER,
         description="The provider whose default model replaces the program's.",
     )
     agent: str | None = Field(

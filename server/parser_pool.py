@@ -1,7 +1,7 @@
-"""Where code from outside is read: few threads of its own, and few requests that wait for one.
+"""Threads that parse code from outside, with a limit on the requests that wait for one.
 
-Parsing and comparing take a processor for up to a second. In the threads that all share, some such
-requests would keep the store, and with it health and runs, waiting.
+Parsing and comparing take up to a second of processor time. In the threads that everything else
+shares, a few such requests would hold up the store, and with it health checks and runs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from llm_agent_builder.errors import ReadersBusyError
 
 THREADS = 2
 ADMITTED_MAX = 16
+"""Requests that are being parsed or wait for a thread; more are refused."""
 _RETRY_AFTER_S = 2.0
 
 T = TypeVar("T")
 
 
 class ParserPool:
-    """Runs work on code from outside."""
+    """Runs work on code from outside in its threads."""
 
     def __init__(self, threads: int = THREADS, admitted: int = ADMITTED_MAX) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reading")
@@ -31,22 +32,22 @@ class ParserPool:
         """Return what `work` returns.
 
         Raises:
-            ReadersBusyError: as many requests are being read, or wait for it, as may.
+            ReadersBusyError: too many requests are being parsed or wait.
 
         """
         if not self._free:
             raise ReadersBusyError(_RETRY_AFTER_S)
         self._free -= 1
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        # By the work's own end: a client that goes away does not stop what a thread does.
+        # When the work ends, not the request: a client that disconnects does not stop the thread.
         future.add_done_callback(self._leave)
         return await asyncio.shield(future)
 
     def _leave(self, future: asyncio.Future[T]) -> None:
         self._free += 1
         if not future.cancelled():
-            future.exception()  # told to who waits; nobody may, any more
+            future.exception()  # mark as seen: the client may have gone
 
     def close(self) -> None:
-        """Take in no more; what waits is dropped."""
+        """Accept no more work; drop what waits."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -17,12 +18,13 @@ from server.budgets.daily_budget import DailyBudget, keep_books, write_down
 from server.budgets.ledger import Caps
 from server.budgets.spend_store import SpendStore
 from server.catalog.live import LiveCatalog
-from server.gateway.gateway import Gateway, settle_in
+from server.gateway.gateway import Gateway, preload_prices
 from server.gateway.metering import today
 from server.isolation.child.libc import give_memory_back
 from server.isolation.scratch import sweep_scratch
 from server.isolation.shutdown import Closing
 from server.isolation.tiers.probe import PRELOADED
+from server.keys import KeySource
 from server.local_model.service import NOTE, LocalModel
 from server.observability.metrics import RunMetrics
 from server.observability.tracing import Telemetry
@@ -31,7 +33,7 @@ from server.runs.backends import Backend, Backends, providers_in
 from server.runs.manager import RunManager
 from server.runs.sdk_imports import imported
 from server.sandbox import Sandbox
-from server.settings import KeySource, Settings
+from server.settings import Settings
 from server.storage.database_threads import DatabaseThreads
 from server.storage.pruning import Pruning
 from server.storage.store import Store
@@ -42,7 +44,7 @@ _MOST_READY = 8
 
 @dataclass(slots=True)
 class Services:
-    """What a running server is made of."""
+    """The services of a running server."""
 
     settings: Settings
     keys: KeySource
@@ -67,80 +69,39 @@ async def open_services(
     only_for: str | None = None,
     closing: Closing | None = None,
 ) -> AsyncIterator[Services]:
-    """Start the services; stop them all at the end.
+    """Start the services; stop them all at the end, and those that run where the start fails.
 
-    `spend_store` is where the day's spending is kept, if not beside the runs. With `refresh`, the
-    providers are asked for their models in the background. `only_for` is the code of the one
-    program that will be run, where there is only one: no more than it needs is loaded ahead.
-    `closing` knows how long closing them may take together.
+    `spend_store` has the day's spending, if the run history has not. With `refresh`, the providers
+    are asked for their models in the background. `only_for` is the code of the one program that
+    will run, where there is only one: only what it needs is loaded ahead. `closing` limits how
+    long closing all services may take.
 
     Raises:
         StoreError: the data folder or the database can't be used.
 
     """
     give_memory_back()
-    closing = closing or Closing()
     async with AsyncExitStack() as stack:
-
-        def then_close(name: str, work: Callable[[], Awaitable[object]]) -> None:
-            """Have a part closed at the end, in the reverse order; also where the start fails."""
-            stack.push_async_callback(closing.step, name, work)
-
-        store = await asyncio.to_thread(Store, settings.data_dir, settings.database_url)
-        then_close("the database", lambda: asyncio.to_thread(store.close))
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        local_model = LocalModel(
-            path=settings.local_model_path,
-            log_file=settings.data_dir / "local_model.log",
-            verbose=settings.log_level == "DEBUG",
-        )
-        then_close("the local model", local_model.close)
-        sandbox = await _open_sandbox(settings, only_for)
-        then_close("the sandbox", lambda: asyncio.to_thread(sandbox.close))
-        spend = spend_store or store
-        threads = DatabaseThreads(spend.database)
-        stack.callback(threads.close)
-        exchange = SpendStore(spend.database).exchange
-        daily = DailyBudget(_daily_caps(settings), today, exchange, threads.write)
-        await daily.refresh(today())  # a database that can't be written is a reason not to start
+        start = _Start(settings, keys, stack, closing or Closing())
+        store = await _open_store(start)
+        local_model = _open_local_model(start)
+        sandbox = await _open_sandbox(start, only_for)
+        gateway = await _open_gateway(start)
+        telemetry = _open_telemetry(start)
+        daily = await _open_daily_budget(start, spend_store or store)
         catalog = LiveCatalog(settings, keys)
         await asyncio.to_thread(catalog.load)
-        metrics = RunMetrics(registry, lambda provider: catalog.current().ids(provider))
-        gateway = Gateway()
-        await gateway.start()
-        then_close("the gateway", gateway.close)
-        telemetry = Telemetry.from_environment(os.environ)
-        then_close("the exporter of traces", lambda: asyncio.to_thread(telemetry.close))
-        then_close("the day's spending", lambda: write_down(daily))
-        stack.callback(threads.hurry)
         await asyncio.to_thread(_warm_up_sandbox, sandbox)
-        runs = RunManager(
-            sandbox=sandbox,
-            gateway=gateway,
-            backends=Backends(settings, keys, local_model),
-            store=store,
-            pruning=Pruning(
-                store.database,
-                keep_runs=settings.keep_runs,
-                keep_files_mib=settings.keep_files_mib,
-            ),
-            metrics=metrics,
-            max_concurrent=settings.max_concurrent_runs,
-            max_queued=settings.max_queued_runs,
-            model_label=lambda backend: backend_label(backend, local_model),
-            daily=daily,
-            telemetry=telemetry,
-        )
-        then_close("the runs", runs.close)
-        metrics.budget_used.set_function(daily.used_share)
-        metrics.abandoned.set_function(lambda: sandbox.abandoned.count)
+        metrics = _metrics(registry, catalog, daily, sandbox)
+        runs = _run_manager(start, store, sandbox, gateway, local_model, metrics, daily, telemetry)
+        start.at_the_end("the runs", runs.close)
         await runs.start()
-        background = [asyncio.create_task(keep_books(daily))]
+        background = [keep_books(daily)]
         if only_for is None or providers_in(only_for):
-            background.append(asyncio.create_task(_warm_up(local_model, keys)))
+            background.append(_warm_up_calls(local_model, keys))
         if refresh:
-            background.append(asyncio.create_task(catalog.run()))
-        then_close("the work in the background", lambda: _cancelled(background))
+            background.append(catalog.run())
+        _run_in_background(start, background)
         reading = ParserPool()
         stack.callback(reading.close)
         yield Services(
@@ -148,7 +109,41 @@ async def open_services(
         )
 
 
-async def _open_sandbox(settings: Settings, only_for: str | None) -> Sandbox:
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What the functions below share, each of which opens one service."""
+
+    settings: Settings
+    keys: KeySource
+    stack: AsyncExitStack
+    closing: Closing
+
+    def at_the_end(self, name: str, close: Callable[[], Awaitable[object]]) -> None:
+        """Have a service closed at the end, before those that were opened earlier."""
+        self.stack.push_async_callback(self.closing.step, name, close)
+
+
+async def _open_store(start: _Start) -> Store:
+    settings = start.settings
+    store = await asyncio.to_thread(Store, settings.data_dir, settings.database_url)
+    start.at_the_end("the database", lambda: asyncio.to_thread(store.close))
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return store
+
+
+def _open_local_model(start: _Start) -> LocalModel:
+    settings = start.settings
+    local_model = LocalModel(
+        path=settings.local_model_path,
+        log_file=settings.data_dir / "local_model.log",
+        verbose=settings.log_level == "DEBUG",
+    )
+    start.at_the_end("the local model", local_model.close)
+    return local_model
+
+
+async def _open_sandbox(start: _Start, only_for: str | None) -> Sandbox:
+    settings = start.settings
     sandbox = await asyncio.to_thread(
         Sandbox.probe,
         force=settings.sandbox_tier,
@@ -156,16 +151,89 @@ async def _open_sandbox(settings: Settings, only_for: str | None) -> Sandbox:
         ready=1 if only_for is not None else min(settings.max_concurrent_runs, _MOST_READY),
         preload=_preloaded(settings, only_for),
     )
+    start.at_the_end("the sandbox", lambda: asyncio.to_thread(sandbox.close))
     if sandbox.report.reason:
         _log.warning("sandbox: %s", sandbox.report.reason)
     await asyncio.to_thread(sweep_scratch)
     return sandbox
 
 
-async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _open_gateway(start: _Start) -> Gateway:
+    gateway = Gateway()
+    await gateway.start()
+    start.at_the_end("the gateway", gateway.close)
+    return gateway
+
+
+def _open_telemetry(start: _Start) -> Telemetry:
+    telemetry = Telemetry.from_environment(os.environ)
+    start.at_the_end("the exporter of traces", lambda: asyncio.to_thread(telemetry.close))
+    return telemetry
+
+
+async def _open_daily_budget(start: _Start, spend_store: Store) -> DailyBudget:
+    """Raise StoreError where the day's spending can't be written: then no budget would hold."""
+    threads = DatabaseThreads(spend_store.database)
+    start.stack.callback(threads.close)
+    settings = start.settings
+    caps = Caps(
+        settings.daily_budget_usd, settings.daily_budget_tokens, settings.daily_budget_calls
+    )
+    exchange = SpendStore(spend_store.database).exchange
+    daily = DailyBudget(caps, today, exchange, threads.write)
+    await daily.refresh(today())
+    start.at_the_end("the day's spending", lambda: write_down(daily))
+    start.stack.callback(threads.hurry)
+    return daily
+
+
+def _metrics(
+    registry: CollectorRegistry, catalog: LiveCatalog, daily: DailyBudget, sandbox: Sandbox
+) -> RunMetrics:
+    metrics = RunMetrics(registry, lambda provider: catalog.current().ids(provider))
+    metrics.budget_used.set_function(daily.used_share)
+    metrics.abandoned.set_function(lambda: sandbox.abandoned.count)
+    return metrics
+
+
+def _run_manager(
+    start: _Start,
+    store: Store,
+    sandbox: Sandbox,
+    gateway: Gateway,
+    local_model: LocalModel,
+    metrics: RunMetrics,
+    daily: DailyBudget,
+    telemetry: Telemetry,
+) -> RunManager:
+    settings = start.settings
+    pruning = Pruning(
+        store.database, keep_runs=settings.keep_runs, keep_files_mib=settings.keep_files_mib
+    )
+    return RunManager(
+        sandbox=sandbox,
+        gateway=gateway,
+        backends=Backends(settings, start.keys, local_model),
+        store=store,
+        pruning=pruning,
+        metrics=metrics,
+        max_concurrent=settings.max_concurrent_runs,
+        max_queued=settings.max_queued_runs,
+        model_label=lambda backend: backend_label(backend, local_model),
+        daily=daily,
+        telemetry=telemetry,
+    )
+
+
+def _run_in_background(start: _Start, work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    tasks = [asyncio.create_task(each) for each in work]
+
+    async def cancel() -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    start.at_the_end("the work in the background", cancel)
 
 
 def _preloaded(settings: Settings, only_for: str | None) -> Collection[str]:
@@ -175,22 +243,16 @@ def _preloaded(settings: Settings, only_for: str | None) -> Collection[str]:
 
 
 def _warm_up_sandbox(sandbox: Sandbox) -> None:
-    """Have the SDKs loaded while nobody waits for it; the first run would start it otherwise."""
+    """Load the SDKs before the first run, which would have to wait for them."""
     try:
         sandbox.warm_up()
     except MachineryError as error:
         _log.error("the sandbox does not start: %s", error)
 
 
-def _daily_caps(settings: Settings) -> Caps:
-    return Caps(
-        settings.daily_budget_usd, settings.daily_budget_tokens, settings.daily_budget_calls
-    )
-
-
-async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
-    """Load the prices, and the local model where it is the one that will be asked."""
-    await settle_in()
+async def _warm_up_calls(local_model: LocalModel, keys: KeySource) -> None:
+    """Load the prices, and the local model where no provider has a key."""
+    await preload_prices()
     if any(keys.key(id_) for id_ in PROVIDERS) or local_model.why_unavailable():
         return
     try:
@@ -200,7 +262,7 @@ async def _warm_up(local_model: LocalModel, keys: KeySource) -> None:
 
 
 def backend_label(backend: Backend, local_model: LocalModel) -> str:
-    """Return who answers, in words for the page."""
+    """Return the name of a backend as the page shows it."""
     if backend == "replay":
         return "a recording"
     if backend == "local":

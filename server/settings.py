@@ -1,4 +1,4 @@
-"""Every setting, in one table; and the providers' keys, which are not settings.
+"""Every setting, in one table. The providers' keys are not settings: see `keys.py`.
 
 `Settings` is the table: name, default, one line of help. `docs/settings.md` and `.env.example` are
 made from it (`make docs`) and checked. The environment wins over `.env` in the working directory.
@@ -6,9 +6,7 @@ made from it (`make docs`) and checked. The environment wins over `.env` in the 
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
-import logging
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -16,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -30,57 +27,26 @@ from llm_agent_builder.errors import SettingsError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.validation.messages import describe_error
 from llm_agent_builder.validation.suggestions import nearest
+from server.keys import ENV_FILE, KeySource
 
 PREFIX = "AGENT_BUILDER_"
-ENV_FILE = Path(".env")
 HISTORY_FILE = "runs.sqlite3"
 """The run history, in the data folder, where no database is named."""
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - named, not bound
-"""Addresses to listen on that stand for all of the machine's; nobody reaches a server by them."""
+"""Addresses to listen on that mean all addresses of the machine; no client can connect to them."""
 SandboxTier = Literal["strong", "bubblewrap", "landlock", "limits"]
 
 _NAME = r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*"
 _ALLOWED_NAME = re.compile(rf"(?=.{{1,253}}$){_NAME}")
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_NAME}|[0-9a-f:.]+)")
 
-_log = logging.getLogger(__name__)
-
-
-class Secret:
-    """A secret that masks itself wherever it is printed; `reveal()` is the one way to read it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._value
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a Secret is never pickled")
-
 
 def destination(text: str) -> str:
-    """Return a place to reach as "host:port", in lower case.
+    """Return a destination as "host:port", in lower case.
 
     Raises:
-        ValueError: it isn't one; a single port, no patterns.
+        ValueError: it isn't one host and one port; patterns are not accepted.
 
     """
     host, colon, port = text.strip().lower().rpartition(":")
@@ -93,10 +59,10 @@ def destination(text: str) -> str:
 
 
 def host_name(text: str) -> str:
-    """Return a name or an address as a Host header has it: lower case, without brackets.
+    """Return a name or an address in lower case, without brackets.
 
     Raises:
-        ValueError: it is neither; has a scheme, a port, a path or a pattern.
+        ValueError: it is neither, or has a scheme, a port, a path or a pattern.
 
     """
     name = text.strip().lower().removeprefix("[").removesuffix("]")
@@ -112,19 +78,19 @@ def host_name(text: str) -> str:
 
 
 PROVIDER_TOOLS = "provider-tools"
-"""Stands where a host does: the provider may reach addresses and use its own tools for a run."""
+"""In place of a host: the provider may reach addresses and use its own tools for a run."""
 
 
 def grantable(text: str) -> str:
-    """Return what a run may be granted: a place as "host:port", or `PROVIDER_TOOLS`.
+    """Return what a run may be granted: a destination as "host:port", or `PROVIDER_TOOLS`.
 
     Raises:
         ValueError: it is neither.
 
     """
-    named = text.strip().lower()
-    if named == PROVIDER_TOOLS:
-        return named
+    name = text.strip().lower()
+    if name == PROVIDER_TOOLS:
+        return name
     try:
         return destination(text)
     except ValueError as error:
@@ -163,7 +129,7 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
-        description="Where runs are kept (default: llm-agent-builder in the user's data folder).",
+        description="Where runs are stored (default: llm-agent-builder in the user's data folder).",
     )
     database_url: str | None = Field(
         default=None,
@@ -177,23 +143,23 @@ class Settings(BaseSettings):
         "the machine they all run on.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="DEBUG also logs what the local model says."
+        default="INFO", description="DEBUG also logs the local model's own output."
     )
     max_concurrent_runs: int = Field(default=4, ge=1, le=256, description="Runs at once.")
     max_queued_runs: int = Field(
         default=64, ge=0, le=10_000, description="Runs that may wait; more are refused with 429."
     )
     keep_runs: int = Field(
-        default=1000, ge=1, description="Runs kept in the history; the oldest go first."
+        default=1000, ge=1, description="Runs in the history; the oldest are deleted first."
     )
     keep_files_mib: int = Field(
         default=512,
         ge=1,
-        description="MiB of files kept that runs have left; those of the oldest runs go first.",
+        description="MiB of files that runs have written; the oldest runs' are deleted first.",
     )
     allow_weak_sandbox: bool = Field(
         default=False,
-        description="1: run code even where only resource limits hold. Dangerous.",
+        description="1: run code even where only resource limits protect. Dangerous.",
     )
     sandbox_tier: SandboxTier | None = Field(
         default=None,
@@ -249,13 +215,13 @@ class Settings(BaseSettings):
     )
     extra_models: Annotated[tuple[ExtraModel, ...], NoDecode] = Field(
         default=(),
-        description="Models to list besides those that are known, comma separated: "
+        description="Models to list in addition to the known ones, comma separated: "
         "PROVIDER:MODEL-ID[=LABEL][@BASE-URL].",
     )
     model_servers: Annotated[tuple[ModelServer, ...], NoDecode] = Field(
         default=(),
-        description="Servers of your own (Ollama, vLLM, llama.cpp, Inference Endpoints), comma "
-        "separated: BASE-URL, then perhaps the variable that holds its key.",
+        description="Your own servers (Ollama, vLLM, llama.cpp, Inference Endpoints), comma "
+        "separated: BASE-URL, then optionally the variable with its key.",
     )
     refresh_hours: float = Field(
         default=6,
@@ -265,8 +231,8 @@ class Settings(BaseSettings):
     )
     egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="What a run may ask for, comma separated (default: nothing): HOST:PORT to "
-        "reach, or provider-tools, for what the provider itself fetches and runs.",
+        description="What a run may be granted, comma separated (default: nothing): HOST:PORT, or "
+        "provider-tools, which lets the provider itself fetch addresses and run tools.",
     )
 
     @field_validator("token")
@@ -314,12 +280,18 @@ class Settings(BaseSettings):
         value: str = getattr(self, f"{provider.value}_upstream")
         return value
 
+    @property
+    def own_servers(self) -> dict[str, ModelServer]:
+        """The user's own servers that runs may call, by base URL."""
+        added = [ModelServer(model.base_url) for model in self.extra_models if model.base_url]
+        return {server.base_url: server for server in (*added, *self.model_servers)}
+
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; `overrides` win over the environment.
 
     Raises:
-        SettingsError: one has a value that can't be used; names the variable, never the value.
+        SettingsError: a value is invalid; the message names the variable, never the value.
 
     """
     try:
@@ -334,68 +306,20 @@ def load_settings(**overrides: Any) -> Settings:
 def unknown_variables(
     environ: Mapping[str, str] = os.environ, env_file: Path = ENV_FILE
 ) -> list[str]:
-    """Return what is to be said of variables that look like settings and are none, one line each.
+    """Return a warning for each variable that looks like a setting and is none.
 
-    A misspelled budget or token would otherwise pass for one.
+    A misspelled budget or token would otherwise have no effect without notice.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    given = {name.upper() for name in (*environ, *KeySource({}, env_file).names())}
+    present = {name.upper() for name in (*environ, *KeySource({}, env_file).names())}
     return [
-        f"{name[:80]} is not a setting, so it has no effect{_meant(name, known)}"
-        for name in sorted(given - known)
+        f"{name[:80]} is not a setting, so it has no effect{_suggestion(name, known)}"
+        for name in sorted(present - known)
         if name.startswith(PREFIX)
     ]
 
 
-def _meant(name: str, known: Collection[str]) -> str:
-    # Without what all of them have in common, by which any two would be alike.
+def _suggestion(name: str, known: Collection[str]) -> str:
+    # Without the common prefix, which would make any two names similar.
     close = nearest(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
     return f"; did you mean {PREFIX}{close}?" if close else "; docs/settings.md lists them"
-
-
-class KeySource:
-    """The providers' keys: from the environment, else from `.env`.
-
-    `.env` is looked at again whenever it has changed, so a new key needs no restart.
-    """
-
-    def __init__(self, environ: Mapping[str, str] = os.environ, env_file: Path = ENV_FILE) -> None:
-        self._environ = environ
-        self._env_file = env_file.absolute()
-        self._stamp: tuple[int, int, int] | None = None
-        self._from_file: Mapping[str, str | None] = {}
-
-    def key(self, provider: ProviderEnum) -> Secret | None:
-        """Return the key of `provider`, or None where there is none."""
-        found = (self.variable(name) for name in PROVIDERS[provider].key_variables)
-        return next((key for key in found if key is not None), None)
-
-    def variable(self, name: str) -> Secret | None:
-        """Return what a variable holds, or None where it holds nothing."""
-        for value in (self._environ.get(name), self._read_file().get(name)):
-            if value and value.strip():
-                return Secret(value.strip())
-        return None
-
-    def names(self) -> Collection[str]:
-        """Return the names of all variables of the file."""
-        return self._read_file().keys()
-
-    def _read_file(self) -> Mapping[str, str | None]:
-        try:
-            status = self._env_file.stat()
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if stamp != self._stamp:
-                self._from_file = dotenv_values(self._env_file, interpolate=False)
-                self._stamp = stamp
-        except FileNotFoundError:
-            self._from_file, self._stamp = {}, None
-        except (OSError, UnicodeDecodeError) as error:
-            _log.warning("can't read %s: %s", self._env_file, type(error).__name__)
-            self._from_file, self._stamp = {}, None
-        return self._from_file
-
-
-def server_key(server: ModelServer, keys: KeySource) -> Secret | None:
-    """Return the key for a server of the user's own: empty where it needs none, None if missing."""
-    return keys.variable(server.key_variable) if server.key_variable else Secret("")

@@ -78,6 +78,9 @@ def test_wheel_carries_page_templates_and_no_checkout(wheel: Path) -> None:
     assert any(name.startswith("server/static/assets/") for name in names)
     assert "llm_agent_builder/templates/agent_template.py.j2" in names
     assert "llm_agent_builder/gallery/calculator.py" in names
+    migrations = "server/storage/migrations"
+    assert f"{migrations}/env.py" in names
+    assert f"{migrations}/versions/r0001_baseline.py" in names
     assert not [name for name in names if name.startswith(("tests", "frontend", "scripts"))]
 
 

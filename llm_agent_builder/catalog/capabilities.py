@@ -7,7 +7,7 @@ provider itself answers (`live.py`) goes before this.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -148,17 +148,25 @@ def claude_family(model_id: str) -> ClaudeFamily | None:
     return _BY_FAMILY.get(family_of(model_id))
 
 
-def capabilities(provider: ProviderEnum, model: str, today: date) -> Capabilities:
-    """Return what a model can do as far as it is known offline on `today`.
-
-    What Hugging Face's models can do depends on the partner that serves them: only its API says.
-    """
-    if provider is not ProviderEnum.ANTHROPIC:
-        return Capabilities(thinking=(), effort=(), effort_without_thinking=())
+def _claude_capabilities(model: str, today: date) -> Capabilities:
     family = claude_family(model)
     if family is not None:
         return family.capabilities
-    return Capabilities(prompt_caching=has_cache_price(provider, model, today))
+    caches = has_cache_price(ProviderEnum.ANTHROPIC, model, today)
+    return Capabilities(prompt_caching=caches)
+
+
+def _open_model_capabilities(model: str, today: date) -> Capabilities:
+    """Return no more than the API's own limits.
+
+    What Hugging Face's models can do depends on the partner that serves them: only its API says.
+    """
+    return Capabilities(thinking=(), effort=(), effort_without_thinking=())
+
+
+def capabilities(provider: ProviderEnum, model: str, today: date) -> Capabilities:
+    """Return what a model can do as far as it is known offline on `today`."""
+    return KNOWN[provider].capabilities(model, today)
 
 
 def longest_answer(provider: ProviderEnum, model: str, today: date) -> int | None:
@@ -176,15 +184,35 @@ _NEVER_THINK = re.compile(
 
 
 def may_think_unseen(provider: ProviderEnum, model: str, said: str | None) -> bool:
-    """Say whether a model may write what a stream does not show, such as its thinking.
+    """Return whether a model may write text that a stream does not show, such as its thinking.
 
-    `said` is the type of thinking that a request names, or how it asks for any. A model that isn't
-    known not to think does: many think unasked.
+    `said` is the type of thinking that a request names, or how it asks for any. Every model is
+    taken to think unless it is known not to: many think without being asked.
     """
-    if provider is not ProviderEnum.ANTHROPIC:
-        return said is not None or _NEVER_THINK.match(model) is None
+    return KNOWN[provider].may_think(model, said)
+
+
+def _open_model_may_think(model: str, said: str | None) -> bool:
+    return said is not None or _NEVER_THINK.match(model) is None
+
+
+def _claude_may_think(model: str, said: str | None) -> bool:
     family = claude_family(model)
     choices = family.capabilities.thinking if family is not None else None
     if said == "disabled":
         return choices is not None and "disabled" not in choices
     return said is not None or choices != _OFF
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCapabilities:
+    """The offline knowledge of one provider's models."""
+
+    capabilities: Callable[[str, date], Capabilities]
+    may_think: Callable[[str, str | None], bool]
+
+
+KNOWN: Mapping[ProviderEnum, KnownCapabilities] = {
+    ProviderEnum.ANTHROPIC: KnownCapabilities(_claude_capabilities, _claude_may_think),
+    ProviderEnum.HUGGINGFACE: KnownCapabilities(_open_model_capabilities, _open_model_may_think),
+}

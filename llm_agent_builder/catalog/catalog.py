@@ -21,7 +21,7 @@ from llm_agent_builder.catalog.live import LiveList, LiveModel
 from llm_agent_builder.catalog.model import EXTRA_MODELS, Lifecycle, Model, Origin, Price
 from llm_agent_builder.catalog.offline import (
     CURATED,
-    anthropic_label,
+    OFFLINE,
     lifecycle,
     sdk_model_ids,
     sdk_retirements,
@@ -177,13 +177,13 @@ def _with_answer(found: dict[str, Model], answer: LiveList, today: date) -> dict
         if id_ not in found and model.served
     }
     # Anthropic lists the newest first; of Hugging Face's the short list has the most used.
-    newest_first = answer.provider is ProviderEnum.ANTHROPIC
+    newest_first = PROVIDERS[answer.provider].lists_newest_first
     return new | known if newest_first else known | new
 
 
 def _unserved(model: Model, answer: LiveList) -> Model:
-    if answer.provider is ProviderEnum.ANTHROPIC:
-        return model  # it lists what this key may call; others may call more
+    if not PROVIDERS[answer.provider].lists_every_model:
+        return model  # the list has the models that this key may call; others may call more
     note = f"{model.id} is served by nobody at {answer.url} now: calls may fail"
     return replace(model, note=note)
 
@@ -191,17 +191,13 @@ def _unserved(model: Model, answer: LiveList) -> Model:
 def _blank(provider: ProviderEnum, model_id: str, today: date) -> Model:
     return Model(
         id=model_id,
-        label=_label(provider, model_id),
+        label=OFFLINE[provider].label_of(model_id),
         lifecycle=Lifecycle.CURRENT,
         retires_on=None,
         context_window=table_context(provider, model_id),
         price=table_price(provider, model_id, today),
         capabilities=offline_capabilities(provider, model_id, today),
     )
-
-
-def _label(provider: ProviderEnum, model_id: str) -> str:
-    return anthropic_label(model_id) if provider is ProviderEnum.ANTHROPIC else model_id
 
 
 def _merged(model: Model, told: LiveModel, answer: LiveList, today: date) -> Model:

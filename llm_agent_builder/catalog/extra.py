@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 from llm_agent_builder.catalog.model import is_line
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS, ProviderEnum
 from llm_agent_builder.validation.base_urls import check_base_url
 
 MAX_EXTRA = 200
@@ -21,6 +21,7 @@ _SEPARATOR = re.compile(r"[,\r\n]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _MODEL_SYNTAX = "PROVIDER:MODEL-ID[=LABEL][@BASE-URL]"
 _PROVIDERS = " or ".join(provider.value for provider in ProviderEnum)
+_OWN_SERVER_PROVIDERS = " and ".join(provider.id for provider in OWN_SERVER_PROVIDERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ def parse_model(text: str) -> ExtraModel:
     if not colon or provider not in set(ProviderEnum):
         raise ValueError(f"{shown}: it begins with {_PROVIDERS}")
     rest, base_url = _split_base_url(rest)
-    if base_url and provider != ProviderEnum.HUGGINGFACE:
-        raise ValueError(f"{shown}: only {ProviderEnum.HUGGINGFACE} models have a base URL")
+    if base_url and not PROVIDERS[ProviderEnum(provider)].own_servers:
+        raise ValueError(f"{shown}: only {_OWN_SERVER_PROVIDERS} models have a base URL")
     model_id, _, label = (part.strip() for part in rest.partition("="))
     if not is_line(model_id) or (label and not is_line(label, 100)):
         raise ValueError(f"{shown}: an id is one line of at most 200 characters, a label of 100")

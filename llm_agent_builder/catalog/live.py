@@ -9,14 +9,14 @@ Sources: `anthropic/types/model_info.py` in the SDK; https://huggingface.co/docs
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 from llm_agent_builder.catalog.capabilities import EFFORTS, THINKING
 from llm_agent_builder.catalog.model import Lifecycle, Price, is_line
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import PROVIDERS, Protocol, ProviderEnum
 
 MAX_MODELS = 2000
 """As many of one list are read; no provider has a tenth of that."""
@@ -72,7 +72,7 @@ def read_page(provider: ProviderEnum, page: object) -> list[LiveModel]:
     entries = page.get("data") if isinstance(page, Mapping) else None
     if not isinstance(entries, list):
         raise ModelListError("the answer has no list of models")
-    read = _anthropic_model if provider is ProviderEnum.ANTHROPIC else _openai_model
+    read = ENTRY_READERS[PROVIDERS[provider].protocol]
     found = {
         entry["id"]: read(entry)
         for entry in entries[:MAX_MODELS]
@@ -204,3 +204,10 @@ def _day(value: object) -> date | None:
         return when.astimezone(UTC).date()
     except OverflowError:  # year 1 or 9999, and a zone that leads out of it
         return None
+
+
+ENTRY_READERS: Mapping[Protocol, Callable[[Mapping[str, Any]], LiveModel]] = {
+    Protocol.MESSAGES: _anthropic_model,
+    Protocol.CHAT: _openai_model,
+}
+"""The reader of one entry of each protocol's list of models."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache
@@ -154,16 +154,39 @@ def anthropic_label(model_id: str) -> str:
     return f"{label} ({'-'.join(snapshot)})" if all(snapshot) else label
 
 
+def _anthropic_sdk_models() -> Iterator[CuratedModel]:
+    retirements = sdk_retirements()
+    source = f"anthropic SDK {version('anthropic')}" if sdk_model_ids() else ""
+    for model_id in sdk_model_ids():
+        label, ends = anthropic_label(model_id), retirements.get(model_id)
+        row = claude_family(model_id)
+        where = f"{source}; {row.source}" if row else source
+        checked = row.checked if row else None
+        yield CuratedModel(model_id, label, where, checked, retires_on=ends)
+
+
+def _no_sdk_models() -> Iterator[CuratedModel]:
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineSource:
+    """How the models of one provider are known without asking it."""
+
+    sdk_models: Callable[[], Iterator[CuratedModel]]
+    """The models that its installed SDK knows."""
+    label_of: Callable[[str], str]
+    """Makes a label of the id of a model that has none."""
+
+
+OFFLINE: Mapping[ProviderEnum, OfflineSource] = {
+    ProviderEnum.ANTHROPIC: OfflineSource(_anthropic_sdk_models, anthropic_label),
+    ProviderEnum.HUGGINGFACE: OfflineSource(_no_sdk_models, str),
+}
+
+
 def _entries(provider: ProviderEnum) -> Iterator[CuratedModel]:
-    if provider is ProviderEnum.ANTHROPIC:
-        retirements = sdk_retirements()
-        source = f"anthropic SDK {version('anthropic')}" if sdk_model_ids() else ""
-        for model_id in sdk_model_ids():
-            label, ends = anthropic_label(model_id), retirements.get(model_id)
-            row = claude_family(model_id)
-            where = f"{source}; {row.source}" if row else source
-            checked = row.checked if row else None
-            yield CuratedModel(model_id, label, where, checked, retires_on=ends)
+    yield from OFFLINE[provider].sdk_models()
     yield from CURATED[provider]
 
 

@@ -15,7 +15,7 @@ import click
 from llm_agent_builder.errors import AgentBuilderError, SpecError
 from llm_agent_builder.validation.visible_text import visible
 
-_FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
+FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
 
 
 class Command(click.Command):
@@ -116,11 +116,11 @@ def read_text(path: Path) -> str:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(_FILE_MAX_BYTES + 1)
+            data = file.read(FILE_MAX_BYTES + 1)
     except OSError as error:
         raise click.ClickException(f"can't read {path}: {error.strerror}") from None
-    if len(data) > _FILE_MAX_BYTES:
-        raise click.ClickException(f"{path} has more than {_FILE_MAX_BYTES:,} bytes")
+    if len(data) > FILE_MAX_BYTES:
+        raise click.ClickException(f"{path} has more than {FILE_MAX_BYTES:,} bytes")
     try:
         return data.decode()
     except UnicodeDecodeError:

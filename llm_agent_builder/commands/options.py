@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +11,8 @@ import click
 
 from llm_agent_builder.commands.base import GIVEN_FILES
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.spec.agent_spec import AgentSpec, Effort, Thinking
+from llm_agent_builder.python_source.constants import BY_FIELD, Kind
+from llm_agent_builder.spec.agent_spec import AgentSpec
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
 
 _Command = Callable[..., Any]
@@ -22,36 +23,46 @@ def _about(field: str) -> str:
     return str(AgentSpec.model_fields[field].description)
 
 
-def _option(field: str, **settings: Any) -> Callable[[_Command], _Command]:
-    settings = {"default": None, "help": _about(field), **settings}
-    return click.option(f"--{field.replace('_', '-')}", **settings)
-
-
-_OPTIONS = (
-    click.option(
+_SPECIAL: Mapping[str, Callable[[_Command], _Command] | None] = {
+    "tools": click.option(
         *("--tool", "tools"),
         multiple=True,
         metavar="FILE|ID",
-        help="A Python file with one function, or a ready tool's id; may be repeated. Replaces the "
-        "tools of a --spec or --base file.",
+        help="A Python file with one function, or the id of a ready tool. Repeat for several. "
+        "Replaces the tools of a --spec or --base file.",
     ),
-    click.option("--answer", type=_FILE, help="A Python file with Pydantic models, or a schema."),
-    _option("chat", is_flag=True),
-    _option("max_tokens", type=int),
-    _option("thinking", type=click.Choice(get_args(Thinking))),
-    _option("effort", type=click.Choice(get_args(Effort))),
-    click.option(
+    "answer": click.option(
+        "--answer", type=_FILE, help="A Python file with Pydantic models, or a JSON Schema."
+    ),
+    "stop_sequences": click.option(
         *("--stop-sequence", "stop_sequences"),
         multiple=True,
-        help="A text at which an answer ends; may be repeated.",
+        help="Generation stops at this text. Repeat for several.",
     ),
-    _option("cache_prompt", is_flag=True),
-    _option("max_turns", type=int),
-    _option("token_budget", type=int),
-    click.option("--timeout", "timeout_s", type=float, help=_about("timeout_s")),
-    _option("retries", type=int),
-    _option("usage", is_flag=True),
-)
+    "timeout_s": click.option("--timeout", "timeout_s", type=float, help=_about("timeout_s")),
+    "mcp_servers": None,
+}
+"""The options that are not named and typed as their field; None: in spec files only."""
+_TYPES: Mapping[Kind, Any] = {Kind.WHOLE: int, Kind.NUMBER: float, Kind.TEXT: str}
+
+
+def _option(field: str) -> Callable[[_Command], _Command] | None:
+    if field in _SPECIAL:
+        return _SPECIAL[field]
+    constant = BY_FIELD.get(field)
+    kind: dict[str, Any] = {"is_flag": True}
+    if constant is not None and constant.kind is Kind.CHOICE:
+        literal, _ = get_args(AgentSpec.model_fields[field].annotation)
+        kind = {"type": click.Choice(get_args(literal))}
+    elif constant is not None:
+        kind = {"type": _TYPES[constant.kind]}
+    name = f"--{field.replace('_', '-')}"
+    return click.option(name, default=None, help=_about(field), **kind)
+
+
+_FIELDS = list(AgentSpec.model_fields)
+_FIRST = _FIELDS.index("tools")  # `generate` has options of its own for the fields before
+_OPTIONS = [option for field in _FIELDS[_FIRST:] if (option := _option(field)) is not None]
 
 
 def spec_options(command: _Command) -> _Command:

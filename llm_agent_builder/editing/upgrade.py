@@ -14,6 +14,7 @@ from llm_agent_builder.catalog.catalog import Catalog
 from llm_agent_builder.catalog.model import Lifecycle, Model, Price
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.python_source.constants import BY_FIELD
 from llm_agent_builder.python_source.syntax_trees import syntax_tree
 from llm_agent_builder.reading.constants import assigned, constant, own_base_url, provider_of
 from llm_agent_builder.reading.source import Source, at_byte, read_source
@@ -161,14 +162,14 @@ def _successor(source: Source, literal: _Literal, model: Model, filename: str) -
 def _problems(tree: ast.Module, model: Model) -> Sequence[str]:
     """Return which of the file's other choices the model would refuse."""
     max_tokens, thinking, effort = (
-        constant(tree, name) for name in ("MAX_TOKENS", "THINKING", "EFFORT")
+        constant(tree, BY_FIELD[name].name) for name in ("max_tokens", "thinking", "effort")
     )
     found = model.capabilities.problems(
         max_tokens=max_tokens if isinstance(max_tokens, int) else None,
         thinking=thinking if isinstance(thinking, str) else None,
         effort=effort if isinstance(effort, str) else None,
     )
-    return [f"{name.upper()} {problem}" for name, problem in found.items()]
+    return [f"{BY_FIELD[name].name} {problem}" for name, problem in found.items()]
 
 
 def unified_diff(before: str, after: str, filename: str) -> str:

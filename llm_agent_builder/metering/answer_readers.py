@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from llm_agent_builder.json_input.picker import JsonPicker, Path
 from llm_agent_builder.metering.sse import SseEvents
 from llm_agent_builder.metering.stream_text import RepeatedKeyError, StreamText, unique
 from llm_agent_builder.metering.usage import AnthropicCount, ChatCount, Usage, UsageCount
+from llm_agent_builder.providers import Protocol
 
 _MOST_REASONS = 200
 """Stop reasons that are noted of one answer: one for each choice."""
@@ -308,3 +310,10 @@ def chat_completion_reader(*, stream: bool, count_text: bool = False) -> Reader:
     if stream:
         return _ChatCompletionStream(ChatCount(), count_text=count_text)
     return _JsonReader(ChatCount())
+
+
+READERS: Mapping[Protocol, Callable[..., Reader]] = {
+    Protocol.MESSAGES: anthropic_reader,
+    Protocol.CHAT: chat_completion_reader,
+}
+"""The reader of each protocol's answers."""

@@ -25,12 +25,10 @@ from genai_prices.types import (
 )
 
 from llm_agent_builder.metering.usage import Usage
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 
-_ROUTES = "huggingface_"
-"""How the table's ids of Hugging Face's inference partners begin."""
 _ANY_ROUTE = {"", "auto", "fastest", "cheapest", "preferred"}
-"""What may stand in a partner's place: how Hugging Face is to choose one.
+"""Words in place of a partner's name: how Hugging Face chooses one.
 Source: https://huggingface.co/docs/inference-providers/index (provider selection)."""
 _STANDARD = {None, "standard", "auto", "standard_only", "default", "global", "not_available"}
 """Values of a request or a usage that leave the price as the table has it."""
@@ -60,15 +58,15 @@ def price_table(today: date) -> PriceTable:
 
 @lru_cache(maxsize=512)
 def _priced(provider: ProviderEnum, model: str) -> tuple[tuple[Provider, ModelInfo], ...]:
-    """Return who serves `model` at which price: one for Anthropic, any number for Hugging Face.
+    """Return the price table's entries for `model`: the provider's own, or one for each partner.
 
     Hugging Face's models name their partner after a colon, as in `meta-llama/X:together`.
     """
     name, _, route = model.partition(":")
-    wanted = [provider.value]
-    if provider is ProviderEnum.HUGGINGFACE:
-        every = [entry.id for entry in get_snapshot().providers if entry.id.startswith(_ROUTES)]
-        wanted = every if route in _ANY_ROUTE else [_ROUTES + route]
+    wanted, prefix = [provider.value], PROVIDERS[provider].price_prefix
+    if prefix is not None:
+        every = [entry.id for entry in get_snapshot().providers if entry.id.startswith(prefix)]
+        wanted = every if route in _ANY_ROUTE else [prefix + route]
     found = [
         (entry, priced)
         for entry in get_snapshot().providers
@@ -198,7 +196,7 @@ def _highest(
     offers = _offers(provider, model, today)
     steps = tuple(sorted({step for offer in offers for step in offer.steps}))
     kinds = ["input"]
-    if provider is ProviderEnum.ANTHROPIC:
+    if PROVIDERS[provider].caches_prompts:
         kinds += ["cache_write", "cache_write_1h"]
     rates = []
     for most in (*steps, math.inf) if offers else ():

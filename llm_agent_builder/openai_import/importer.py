@@ -18,7 +18,7 @@ from llm_agent_builder.openai_import.model_settings import carry_run, carry_sett
 from llm_agent_builder.openai_import.program import AgentCall, Program, read_program
 from llm_agent_builder.openai_import.report import Line, Report
 from llm_agent_builder.openai_import.tools import carry_servers, carry_tools
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import DEFAULT_PROVIDER, PROVIDERS, ProviderEnum
 from llm_agent_builder.reading.parts import names_of
 from llm_agent_builder.validation.text import NAME_MAX_CHARS
 
@@ -56,7 +56,7 @@ class _Import:
 
 
 def import_agent(
-    text: str, provider: ProviderEnum = ProviderEnum.ANTHROPIC, agent: str | None = None
+    text: str, provider: ProviderEnum = DEFAULT_PROVIDER, agent: str | None = None
 ) -> Imported:
     """Return the fields of one agent of a program, and the report.
 

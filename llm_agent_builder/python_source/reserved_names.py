@@ -1,20 +1,21 @@
-"""The names that generated files keep for themselves: no code of a user may take one."""
+"""The names that generated files reserve: the user's code may not define them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_DEFINED = (
-    "NAME MODEL BASE_URL ACCESS_TOKEN MAX_TOKENS SYSTEM_PROMPT EXAMPLE_TASK THINKING "
-    "EFFORT STOP_SEQUENCES MCP_SERVERS MAX_TURNS TOKEN_BUDGET TIMEOUT_S RETRIES TOOLS StoppedEarly "
-    "Tool schema_of as_tool ANSWER_SCHEMA INSTRUCTIONS join_call use_tool connect mcp_tools "
-    "parse_arguments explain show tell chat main run annotations"
-)
-_DEFINED_BEFORE = "find_token"  # by earlier templates, whose files are still read
+from llm_agent_builder.python_source.constants import BY_NAME
 
-FILE_NAMES = frozenset(f"{_DEFINED} {_DEFINED_BEFORE}".split())
-"""What the templates define, or once defined: constants, functions, classes."""
+_DEFINED = (
+    "BASE_URL ACCESS_TOKEN TOOLS StoppedEarly Tool schema_of as_tool ANSWER_SCHEMA INSTRUCTIONS "
+    "join_call use_tool connect mcp_tools parse_arguments explain show tell chat main "
+    "run annotations"
+)
+_DEFINED_BEFORE = "find_token"  # by earlier templates, whose files can still be read
+
+FILE_NAMES = frozenset((*BY_NAME, *f"{_DEFINED} {_DEFINED_BEFORE}".split()))
+"""The constants, functions and classes that the templates define, or once defined."""
 
 _FROM = {
     "anthropic": "beta_tool",
@@ -46,4 +47,5 @@ FILE_IMPORTS: Mapping[str, str] = MappingProxyType(
     {module: module for module in _MODULES.split()}
     | {name: f"{module}.{name}" for module, names in _FROM.items() for name in names.split()}
 )
-"""What the templates import: a user's code may import the same, but nothing else by that name."""
+"""The imports of the templates: the user's code may import the same, but no other thing by that
+name."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 
 from llm_agent_builder.errors import NotOursError
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS, ProviderEnum
 from llm_agent_builder.python_source.syntax_trees import syntax_tree
+
+PROVIDER_BASE_URLS = frozenset(provider.base_url for provider in OWN_SERVER_PROVIDERS)
+"""What BASE_URL is in a file whose agent calls no server of the user's own."""
 
 
 def provider_of(tree: ast.Module) -> ProviderEnum:
@@ -53,9 +56,9 @@ def constant(tree: ast.Module, name: str) -> object:
 
 
 def own_base_url(tree: ast.Module) -> str | None:
-    """Return the address that a Hugging Face agent calls, where it isn't the router's.
+    """Return the address of the user's own server that an agent calls, or None.
 
-    As the template writes it: the last choice of BASE_URL, after the environment's.
+    It is the last choice of BASE_URL, after the environment's; a provider's own address is none.
     """
     values = assigned(tree, "BASE_URL")
     value = values[0] if len(values) == 1 else None
@@ -63,9 +66,7 @@ def own_base_url(tree: ast.Module) -> str | None:
         value = value.values[-1]
     if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
         return None
-    router = PROVIDERS[ProviderEnum.HUGGINGFACE]
-    is_router = value.value == router.upstream + router.base_url_suffix
-    return None if is_router else value.value
+    return None if value.value in PROVIDER_BASE_URLS else value.value
 
 
 def example_task(source: str) -> str | None:

@@ -6,36 +6,19 @@ import ast
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.providers import PROVIDERS, Provider
-from llm_agent_builder.reading.constants import own_base_url
+from llm_agent_builder.python_source.constants import BY_FIELD, BY_NAME, CONSTANTS
+from llm_agent_builder.reading.constants import own_base_url, provider_of
 from llm_agent_builder.reading.literal_values import NotLiteralError, literal_value
 from llm_agent_builder.reading.parts import PartedFile, method, names_of
 from llm_agent_builder.reading.source import Source
 from llm_agent_builder.reading.user_code import read_code
+from llm_agent_builder.spec.agent_spec import AgentSpec
 
-CONSTANTS: Mapping[str, str] = MappingProxyType(
-    {
-        "NAME": "name",
-        "MODEL": "model",
-        "SYSTEM_PROMPT": "prompt",
-        "EXAMPLE_TASK": "task",
-        "MAX_TOKENS": "max_tokens",
-        "THINKING": "thinking",
-        "EFFORT": "effort",
-        "STOP_SEQUENCES": "stop_sequences",
-        "MAX_TURNS": "max_turns",
-        "TOKEN_BUDGET": "token_budget",
-        "TIMEOUT_S": "timeout_s",
-        "RETRIES": "retries",
-        "MCP_SERVERS": "mcp_servers",
-    }
-)
-"""The constants of an agent file, and the field that each of them holds."""
-_REQUIRED = ("NAME", "MODEL", "SYSTEM_PROMPT", "EXAMPLE_TASK")
+_REQUIRED = [row.name for row in CONSTANTS if AgentSpec.model_fields[row.field].is_required()]
 _SHOWN_MAX = 200
 
 
@@ -60,7 +43,7 @@ def read_fields(file: PartedFile) -> FileFields:
 
     """
     source, agent = file.source, file.agent
-    provider = _provider(source.tree)
+    provider = PROVIDERS[provider_of(source.tree)]
     constants = _constants(source.tree)
     missing = [name for name in _REQUIRED if name not in constants]
     if missing:
@@ -71,9 +54,10 @@ def read_fields(file: PartedFile) -> FileFields:
     found.stand_ins = _stand_ins(source, constants, agent, provider)
     stored = _stores(source.tree)
     for name, node in constants.items():
-        if name in CONSTANTS:
+        if name in BY_NAME:
             _read_constant(found, name, node, stored[name])
-    if "RETRIES" not in constants and not provider.retries_by_itself:
+    # A file whose SDK doesn't repeat failed calls repeats them itself, RETRIES times.
+    if BY_FIELD["retries"].name not in constants and not provider.retries_by_itself:
         found.values["retries"] = 0
     code = read_code(file)
     found.values |= {"tools": code.tools, "answer": code.answer}
@@ -82,20 +66,6 @@ def read_fields(file: PartedFile) -> FileFields:
     if (base_url := own_base_url(source.tree)) is not None:
         found.values["base_url"] = base_url
     return found
-
-
-def _provider(tree: ast.Module) -> Provider:
-    imported = set()
-    for node in tree.body:
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imported.add(node.module or "")
-    for provider in PROVIDERS.values():
-        if provider.sdk_module in imported:
-            return provider
-    names = " nor ".join(provider.sdk_module for provider in PROVIDERS.values())
-    raise NotOursError(f"is not an agent of this builder: it imports neither {names}")
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
@@ -127,12 +97,12 @@ def _stand_ins(
     for name in ("SYSTEM_PROMPT", "EXAMPLE_TASK"):
         code = " ".join(source.segment(constants[name]).split())
         shown = code if len(code) <= _SHOWN_MAX else code[:_SHOWN_MAX] + " ..."
-        found[CONSTANTS[name]] = f"(the file computes this: {shown})"
+        found[BY_NAME[name].field] = f"(the file computes this: {shown})"
     return found
 
 
 def _read_constant(found: FileFields, name: str, node: ast.expr, stores: int) -> None:
-    field_name = CONSTANTS[name]
+    field_name = BY_NAME[name].field
     try:
         value = literal_value(node)
     except NotLiteralError:

@@ -1,10 +1,11 @@
-"""What a spec asks for, apart from its values: these alone decide which parts a file has."""
+"""The features of a spec: they alone decide which parts a file has, its values don't."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.python_source.constants import OPTIONAL
 from llm_agent_builder.spec.agent_spec import DEFAULT_RETRIES, AgentSpec
 
 
@@ -14,25 +15,22 @@ class Features:
 
     provider: ProviderEnum
     own_server: bool
-    """It is answered by a server of its user's own."""
+    """The agent calls a user's own server."""
     stream: bool
-    """The answer is shown as it comes."""
+    """The answer is shown while it is written."""
     streams: bool
-    """Answers come as a stream, also where it is not shown."""
+    """Answers are streamed, even if they are shown only when they are complete."""
     tools: bool
     answer: bool
     chat: bool
-    thinking: bool
-    effort: bool
-    stop_sequences: bool
     cache_prompt: bool
     has_stdio: bool
     has_http: bool
-    token_budget: bool
-    timeout_s: bool
     retries: bool
     retries_shown: bool
     usage: bool
+    given: frozenset[str]
+    """The optional constants' fields that the spec gives."""
 
     @property
     def mcp(self) -> bool:
@@ -46,17 +44,17 @@ class Features:
 
     @property
     def replies(self) -> bool:
-        """Whether messages are handed from method to method."""
+        """Whether methods pass the messages on to each other."""
         return self.chat or self.answer or self.mcp
 
     @property
     def counts(self) -> bool:
         """Whether it counts tokens."""
-        return self.usage or self.token_budget
+        return self.usage or "token_budget" in self.given
 
 
 def features_of(spec: AgentSpec) -> Features:
-    """Return the parts that the file of `spec` has."""
+    """Return the features of the file of `spec`."""
     provider = PROVIDERS[spec.provider]
     most = provider.max_tokens_unstreamed
     return Features(
@@ -67,18 +65,16 @@ def features_of(spec: AgentSpec) -> Features:
         tools=bool(spec.tools),
         answer=spec.answer is not None,
         chat=spec.chat,
-        thinking=spec.thinking is not None,
-        effort=spec.effort is not None,
-        stop_sequences=bool(spec.stop_sequences),
         cache_prompt=spec.cache_prompt,
         has_stdio=any(server.command for server in spec.mcp_servers),
         has_http=any(server.url for server in spec.mcp_servers),
-        token_budget=spec.token_budget is not None,
-        timeout_s=spec.timeout_s is not None,
         retries=spec.retries > 0,
-        # The SDK's own default needs no word; where the file itself tries again, it has one.
+        # The SDK's own default is left out; a file that repeats calls itself states the number.
         retries_shown=spec.retries > 0
         if not provider.retries_by_itself
         else spec.retries != DEFAULT_RETRIES,
         usage=spec.usage,
+        given=frozenset(
+            row.field for row in OPTIONAL if getattr(spec, row.field) not in (None, ())
+        ),
     )

@@ -1,31 +1,27 @@
-"""From a spec to text: the templates get its features, and its values as Python literals."""
+"""Renders a spec: the templates get its features, and its values as Python literals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.python_source.literals import (
-    LINE_MAX,
-    line_literal,
-    list_literal,
-    number_literal,
-    python_literal,
-    wrapped,
-)
+from llm_agent_builder.providers import PROVIDERS, Provider
+from llm_agent_builder.python_source.constants import ALWAYS, CONSTANTS, GIVEN, OPTIONAL, Constant
+from llm_agent_builder.python_source.literals import LINE_MAX, line_literal, wrapped
+from llm_agent_builder.rendering.constants import constant_line
 from llm_agent_builder.rendering.features import Features
-from llm_agent_builder.spec.agent_spec import AgentSpec, McpServer
+from llm_agent_builder.rendering.sdk_terms import SDK_TERMS
+from llm_agent_builder.spec.agent_spec import AgentSpec
 from llm_agent_builder.user_code.imports import import_block
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedCode:
-    """A user's code as it stands in a file, and the names that the file calls it by."""
+    """The user's code of a file, and the names by which the file calls it."""
 
     imports: tuple[tuple[str, ...], ...] = ()
     bodies: tuple[str, ...] = ()
@@ -39,13 +35,11 @@ def _environment() -> Environment:
         loader=PackageLoader("llm_agent_builder"),
         undefined=StrictUndefined,
         auto_reload=False,  # templates don't change while the program runs: no look at each file
-        autoescape=False,  # noqa: S701 - Python is rendered, not HTML; values pass python_literal
+        autoescape=False,  # noqa: S701 - Python is rendered, not HTML; values are Python literals
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["literal"] = python_literal
-    environment.filters["number"] = number_literal
     environment.filters["wrapped"] = lambda parts: wrapped(*parts)
     return environment
 
@@ -53,44 +47,34 @@ def _environment() -> Environment:
 def render(
     spec: AgentSpec, features: Features, code: RenderedCode, class_name: str, filename: str
 ) -> str:
-    """Return the text of an agent file. The caller checks its shape."""
+    """Return the text of an agent file, which the caller has to verify (`check_shape`)."""
     provider = PROVIDERS[features.provider]
     context = {
         **_flags(features),
         **_requirements(features),
         **_phrases(features, code),
-        "name": spec.name,
-        "prompt": spec.prompt,
-        "task": spec.task,
-        "model": spec.model,
-        "max_tokens": spec.max_tokens,
-        "thinking_value": spec.thinking,
-        "effort_value": spec.effort,
-        "stops": list_literal("STOP_SEQUENCES = [", spec.stop_sequences),
-        "servers": _servers_literal(spec.mcp_servers),
-        "max_turns_value": spec.max_turns,
-        "token_budget_value": spec.token_budget,
-        "timeout_value": spec.timeout_s,
-        "retries_value": spec.retries,
-        "base_url_line": _base_url_line(base_url_of(spec)),
+        "folder": provider.parts,
+        "constants": [
+            (row.name, constant_line(row, getattr(spec, row.field))) for row in _constants(features)
+        ],
+        "base_url_line": _base_url_line(provider, base_url_of(spec)),
         "own_key_variable": provider.own_key_variable,
         "class_name": class_name,
         "filename": filename,
         "bodies": [body.rstrip("\n") for body in code.bodies],
     }
-    own = _environment().get_template(f"{provider.parts}_imports.py.j2").render(context)
+    own = _environment().get_template(f"{provider.parts}/imports.py.j2").render(context)
     context["imports"] = import_block(own.splitlines(), *code.imports)
     return _environment().get_template(provider.template).render(context)
 
 
 def base_url_of(spec: AgentSpec) -> str:
-    """Return the address that an agent calls where the environment names no other."""
-    provider = PROVIDERS[spec.provider]
-    return spec.base_url or provider.upstream + provider.base_url_suffix
+    """Return the address that an agent calls unless the environment names another."""
+    return spec.base_url or PROVIDERS[spec.provider].base_url
 
 
-def _base_url_line(base_url: str) -> str:
-    variable = f'os.environ.get("{PROVIDERS[ProviderEnum.HUGGINGFACE].base_url_variable}")'
+def _base_url_line(provider: Provider, base_url: str) -> str:
+    variable = f'os.environ.get("{provider.base_url_variable}")'
     choices = f"{variable} or {line_literal(base_url)}"
     if len(choices) <= LINE_MAX - len("BASE_URL = "):
         return f"BASE_URL = {choices}"
@@ -101,9 +85,25 @@ def _base_url_line(base_url: str) -> str:
 
 @cache
 def _flags(features: Features) -> Mapping[str, Any]:
+    """Return all features by name, and whether each optional field is given."""
     derived = ("mcp", "loops", "replies", "counts")
     names = [field.name for field in fields(Features)]
-    return {name: getattr(features, name) for name in (*names, *derived)}
+    given = {row.field: row.field in features.given for row in OPTIONAL}
+    return given | {name: getattr(features, name) for name in (*names, *derived)}
+
+
+@cache
+def _constants(features: Features) -> tuple[Constant, ...]:
+    """Return the constants that a file has."""
+    flags = _flags(features)
+    return tuple(row for row in CONSTANTS if _has(row, flags))
+
+
+def _has(constant: Constant, flags: Mapping[str, Any]) -> bool:
+    if constant.when == ALWAYS:
+        return True
+    name = constant.field if constant.when == GIVEN else constant.when
+    return bool(flags[name])
 
 
 @cache
@@ -117,21 +117,26 @@ def _requirements(features: Features) -> Mapping[str, str]:
 
 
 def _phrases(features: Features, code: RenderedCode) -> dict[str, Any]:
-    """Return what the templates say in several places, put together once."""
-    anthropic = features.provider is ProviderEnum.ANTHROPIC
-    beta = "Beta" if features.loops else ""
-    message_type = f"{beta}MessageParam" if anthropic else "Any"
+    """Return the pieces of code that several templates write."""
+    provider, terms = PROVIDERS[features.provider], SDK_TERMS[features.provider]
+    message_type = terms.loop_message_type if features.loops else terms.message_type
     on_text = "on_text: Callable[[str], object] | None = None"
-    client = [] if anthropic else ["base_url=BASE_URL", "api_key=ACCESS_TOKEN"]
-    client += ["max_retries=RETRIES"] if anthropic and features.retries_shown else []
-    client += ["timeout=TIMEOUT_S"] if features.timeout_s else []
+    client = [*terms.client_arguments]
+    if provider.retries_by_itself and features.retries_shown:
+        client.append("max_retries=RETRIES")
+    if "timeout_s" in features.given:
+        client.append("timeout=TIMEOUT_S")
     return {
         "answer_type": code.answer,
         "returns": code.answer or "str",
         "tool_calls": tool_calls(features, code),
-        "tool_type": "BetaFunctionTool[Any]" if anthropic else "Tool",
+        "tool_type": terms.tool_type,
+        "tools_annotation": terms.tools_annotation,
+        "system_message": terms.system_message,
         "message_type": message_type,
-        "first_messages": '[{"role": "user", "content": task}]' if anthropic else "messages",
+        "first_messages": "messages"
+        if terms.system_message
+        else '[{"role": "user", "content": task}]',
         "given": ["messages", "on_text"] if features.stream else ["messages"],
         "parameters": [f"messages: list[{message_type}]", *[on_text] * features.stream],
         "on_text_parameter": on_text,
@@ -141,26 +146,4 @@ def _phrases(features: Features, code: RenderedCode) -> dict[str, Any]:
 
 def tool_calls(features: Features, code: RenderedCode) -> list[str]:
     """Return the items of a file's TOOLS."""
-    anthropic = features.provider is ProviderEnum.ANTHROPIC
-    return [f"{'beta_tool' if anthropic else 'as_tool'}({name})" for name in code.tools]
-
-
-def _servers_literal(servers: Sequence[McpServer]) -> str:
-    if not servers:
-        return "[]"
-    return "[\n" + "".join(map(_server_literal, servers)) + "]"
-
-
-def _server_literal(server: McpServer) -> str:
-    items = [f'"name": {line_literal(server.name)}']
-    if server.url is None:
-        lists = {"command": server.command, "env": server.env}
-        items += [_list_item(key, values) for key, values in lists.items()]
-    else:
-        items.append(f'"url": {line_literal(server.url)}')
-    return wrapped("    {", items, "},") + "\n"
-
-
-def _list_item(key: str, values: Sequence[str]) -> str:
-    """Return an item of a server's dictionary, as it stands there on lines of its own."""
-    return list_literal(f'        "{key}": [', values, "],").strip().removesuffix(",")
+    return [f"{SDK_TERMS[features.provider].tool_maker}({name})" for name in code.tools]

@@ -17,8 +17,9 @@ from itertools import accumulate, takewhile
 from typing import Any
 
 from llm_agent_builder.errors import TemplateError
-from llm_agent_builder.python_source.literals import number_value
+from llm_agent_builder.python_source.constants import CONSTANTS, Kind
 from llm_agent_builder.python_source.syntax_trees import syntax_tree
+from llm_agent_builder.rendering.constants import constant_values
 from llm_agent_builder.rendering.features import Features
 from llm_agent_builder.rendering.render import RenderedCode, base_url_of, render
 from llm_agent_builder.spec.agent_spec import AgentSpec, McpServer
@@ -26,6 +27,13 @@ from llm_agent_builder.spec.agent_spec import AgentSpec, McpServer
 _MARK = "_mark"
 _CLASS, _ANSWER, _TOOL = "ReferenceAgent", "ReferenceAnswer", "reference_tool"
 _FILENAME = "agent.py"
+_STAND_INS: Mapping[Kind, Any] = {
+    Kind.TEXT: "reference text",
+    Kind.CHOICE: "reference choice",
+    Kind.WHOLE: 1,
+    Kind.NUMBER: 1.5,
+    Kind.TEXTS: ("reference item",),
+}
 _Aliases = frozenset[tuple[str, str, str]]
 
 
@@ -106,7 +114,7 @@ def _reference(features: Features) -> _Reference:
     code = RenderedCode(bodies=(_MARK,) if has_code else (), tools=tools, answer=answer)
     source = _reference_text(features, code, _CLASS, _FILENAME)
     imports, body = _parted(syntax_tree(source))
-    values = _values(_reference_spec(features))
+    values = constant_values(_reference_spec(features))
     base_url, literals, place = "", {}, _Places(source)
     for node in body:
         name, value = _assigned(node)
@@ -122,20 +130,9 @@ def _reference_spec(features: Features) -> AgentSpec:
     """Return a spec of stand-ins. Not validated: what is not among its features is not read."""
     servers = [McpServer(name="s", command=("c",))] if features.has_stdio else []
     servers += [McpServer(name="h", url="http://h/")] if features.has_http else []
-    return AgentSpec.model_construct(
-        name="reference name",
-        model="reference model",
-        prompt="reference prompt",
-        task="reference task",
-        base_url="http://reference/v1" if features.own_server else None,
-        provider=features.provider,
-        thinking="adaptive",
-        effort="low",
-        stop_sequences=("reference stop",),
-        mcp_servers=tuple(servers),
-        token_budget=1,
-        timeout_s=1.5,
-    )
+    values = {row.field: _STAND_INS.get(row.kind, servers) for row in CONSTANTS}
+    base_url = "http://reference/v1" if features.own_server else None
+    return AgentSpec.model_construct(**values, base_url=base_url, provider=features.provider)
 
 
 class _Places:
@@ -175,7 +172,7 @@ def _with_stand_ins(body: list[ast.stmt], made: Made, reference: _Reference) -> 
 def _right_values(
     body: list[ast.stmt], spec: AgentSpec, reference: _Reference
 ) -> Iterator[tuple[str, ast.stmt | ast.expr]]:
-    values = _values(spec)
+    values = constant_values(spec)
     for node in body:
         name, value = _assigned(node)
         if name not in reference.literals or value is None:
@@ -214,31 +211,6 @@ def _aliases(nodes: list[ast.stmt]) -> _Aliases:
 @lru_cache(maxsize=512)
 def _aliases_of_text(imports: tuple[str, ...]) -> _Aliases:
     return _aliases(syntax_tree("\n".join(imports)).body)
-
-
-def _values(spec: AgentSpec) -> Mapping[str, Any]:
-    return {
-        "NAME": spec.name,
-        "MODEL": spec.model,
-        "MAX_TOKENS": spec.max_tokens,
-        "THINKING": spec.thinking,
-        "EFFORT": spec.effort,
-        "STOP_SEQUENCES": spec.stop_sequences,
-        "MAX_TURNS": spec.max_turns,
-        "TOKEN_BUDGET": spec.token_budget,
-        "TIMEOUT_S": number_value(spec.timeout_s or 0),
-        "RETRIES": spec.retries,
-        "MCP_SERVERS": [server_value(server) for server in spec.mcp_servers],
-        "SYSTEM_PROMPT": spec.prompt,
-        "EXAMPLE_TASK": spec.task,
-    }
-
-
-def server_value(server: McpServer) -> dict[str, Any]:
-    """Return a server as the file's MCP_SERVERS has it."""
-    if server.url is not None:
-        return {"name": server.name, "url": server.url}
-    return {"name": server.name, "command": server.command, "env": server.env}
 
 
 def _assigned(node: ast.stmt) -> tuple[str, ast.expr | None]:

@@ -21,20 +21,17 @@ from llm_agent_builder.json_input.strict import (
     read_json_pieces,
 )
 from llm_agent_builder.metering.prices import is_standard
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from llm_agent_builder.requests.checks import Walk, fold
 from llm_agent_builder.requests.shapes import REQUESTS
 
 __all__ = ["RequestFacts", "TooComplexError", "read_request"]
 
-_IMAGE_TOKENS = {ProviderEnum.ANTHROPIC: 5_000, ProviderEnum.HUGGINGFACE: 20_000}
-"""More than is counted for one image. Qwen's vision models, the greediest of Hugging Face's, take
-at most 16,384: the largest image of their preprocessor_config.json, by 28 x 28 pixels a token."""
 INSTRUCTIONS_TOKENS = 1024
 """More than a provider's own words take: on tools as such, on a tool that it defines itself, on a
 typed answer."""
-FRAME_TOKENS = {ProviderEnum.ANTHROPIC: 64, ProviderEnum.HUGGINGFACE: 256}
-"""For what a chat template puts around the messages."""
+_FRAME_TOKENS = min(provider.frame_tokens for provider in PROVIDERS.values())
+"""Every provider's chat template adds up to this many tokens around the messages."""
 _PAYERS = (
     *("billing_policy", "bill_to", "billing", "user_profile_id", "workspace_id"),
     *("organization", "organization_id", "project", "api_key", "anthropic_api_key"),
@@ -87,12 +84,7 @@ class RequestFacts:
     @property
     def most_input_tokens(self) -> int:
         """The most it can be: a token is at least a byte of the body's text."""
-        return (
-            self.body_bytes
-            - self.image_bytes
-            + FRAME_TOKENS[ProviderEnum.ANTHROPIC]
-            + self.extra_tokens
-        )
+        return self.body_bytes - self.image_bytes + _FRAME_TOKENS + self.extra_tokens
 
     @property
     def most_output_tokens(self) -> int | None:
@@ -125,10 +117,10 @@ def read_request(provider: ProviderEnum, body: bytes, encoding: str = "identity"
     if encoding != "identity":
         facts.note_not_understood("a compressed body")
     walk = Walk()
-    yield from walk.run(REQUESTS[provider], asked)
+    yield from walk.run(REQUESTS[PROVIDERS[provider].protocol], asked)
     _take_fields(facts, provider, asked)
     facts.image_bytes = min(walk.image_bytes, len(body))
-    facts.extra_tokens += walk.images * _IMAGE_TOKENS[provider]
+    facts.extra_tokens += walk.images * PROVIDERS[provider].image_tokens
     facts.extra_tokens += walk.instructions * INSTRUCTIONS_TOKENS
     facts.reaches = walk.reaches
     if walk.not_understood:
@@ -186,7 +178,7 @@ def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> Non
     if isinstance(thinking, dict) and _count(thinking.get("budget_tokens")) >= max(limits) > 0:
         # Between tools, Anthropic lets the budget of thinking go beyond max_tokens.
         facts.note_not_understood("thinking.budget_tokens is not below max_tokens")
-    facts.extra_tokens += FRAME_TOKENS[provider] - FRAME_TOKENS[ProviderEnum.ANTHROPIC]
+    facts.extra_tokens += PROVIDERS[provider].frame_tokens - _FRAME_TOKENS
 
 
 def _asks_to_think(asked: dict[str, Any]) -> str | None:

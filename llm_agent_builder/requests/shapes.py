@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_agent_builder.json_input.strict import Doubled
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import Protocol
 from llm_agent_builder.requests.checks import (
     Check,
     Walk,
@@ -410,9 +410,9 @@ CHAT: Mapping[str, Check] = {
     "plugins": unbounded("tools of the provider's", reaches=True),
 }
 
-REQUESTS: Mapping[ProviderEnum, Check] = {
-    ProviderEnum.ANTHROPIC: fields(ANTHROPIC),
-    ProviderEnum.HUGGINGFACE: fields(CHAT),
+REQUESTS: Mapping[Protocol, Check] = {
+    Protocol.MESSAGES: fields(ANTHROPIC),
+    Protocol.CHAT: fields(CHAT),
 }
 LEFT_OUT = frozenset(
     {

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS, ProviderEnum
 from llm_agent_builder.spec.parts import (
     TOOLS_MAX,
     McpServer,
@@ -76,6 +76,8 @@ DEFAULT_MAX_TOKENS = 4096
 DEFAULT_MAX_TURNS = 10
 DEFAULT_RETRIES = 2
 """As many as Anthropic's SDK makes by itself."""
+_CHOICES = sorted(frozenset().union(*(provider.choices for provider in PROVIDERS.values())))
+"""Fields that not every provider's API accepts."""
 _STOP_MAX_BYTES = 200
 _STOP_MAX_COUNT = 4  # as many as OpenAI-shaped servers take
 _SERVERS_MAX_COUNT = 8
@@ -207,13 +209,15 @@ class AgentSpec(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _check_server(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and info.data.get("provider") is ProviderEnum.ANTHROPIC:
+        provider = info.data.get("provider")
+        if value is not None and provider and not PROVIDERS[provider].own_servers:
+            ids = " and ".join(each.id for each in OWN_SERVER_PROVIDERS)
             raise value_error(
-                "base_url", "is for huggingface agents, whose SDK speaks OpenAI's protocol"
+                "base_url", f"is for {ids} agents, whose SDK speaks OpenAI's protocol"
             )
         return value
 
-    @field_validator("thinking", "effort", "cache_prompt")
+    @field_validator(*_CHOICES)
     @classmethod
     def _check_offered(cls, value: Any, info: ValidationInfo) -> Any:
         provider = info.data.get("provider")

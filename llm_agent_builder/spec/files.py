@@ -11,7 +11,7 @@ import yaml
 
 from llm_agent_builder.errors import SpecFileError
 from llm_agent_builder.gallery import gallery
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import DEFAULT_PROVIDER, PROVIDERS, ProviderEnum
 from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec, spec_json_schema
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -102,7 +102,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields with the provider and the model that a spec file may leave out."""
-    found: dict[str, Any] = {"provider": ProviderEnum.ANTHROPIC.value, **values}
+    found: dict[str, Any] = {"provider": DEFAULT_PROVIDER.value, **values}
     provider = found["provider"]
     if "model" not in found and isinstance(provider, str) and provider in PROVIDERS:
         found["model"] = PROVIDERS[ProviderEnum(provider)].default_model
@@ -160,7 +160,7 @@ def file_schema() -> dict[str, Any]:
         ]
     }
     properties["answer"]["anyOf"].insert(1, {"type": "object", "description": "A JSON Schema."})
-    properties["provider"]["default"] = ProviderEnum.ANTHROPIC.value
+    properties["provider"]["default"] = DEFAULT_PROVIDER.value
     properties[_SCHEMA_KEY] = {"type": "string", "description": "Where editors find this schema."}
     schema["required"] = list(_NEEDED)
     return {_SCHEMA_KEY: "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -24,12 +24,12 @@ from server.api.errors import describe_errors
 from server.isolation.child.cell_root import TEMPORARY_NAME
 from server.isolation.files import MAX_BYTES, MAX_FILES, PROGRAM
 from server.isolation.tiers.probe import TierReport
+from server.keys import server_key
 from server.local_model.service import MAX_TOKENS
 from server.models import CODE_MAX_BYTES
 from server.runs.answerers import Answerer, provider_answerer, server_answerer
-from server.runs.backends import Backend, own_servers
+from server.runs.backends import Backend
 from server.services import Services, backend_label
-from server.settings import server_key
 
 __all__ = ["CatalogCache", "CatalogResponse", "router"]
 
@@ -182,8 +182,8 @@ def _provider(services: Services, id_: ProviderEnum) -> ProviderEntry:
         key_configured=services.keys.key(id_) is not None,
         default_model=provider.default_model,
         answerer=provider_answerer(id_, services.keys),
-        takes_base_url=id_ is ProviderEnum.HUGGINGFACE,
-        servers=_own_servers(services) if id_ is ProviderEnum.HUGGINGFACE else (),
+        takes_base_url=provider.own_servers,
+        servers=_own_servers(services) if provider.own_servers else (),
         refreshed_at=catalog.refreshed_at(id_),
         refresh_note=catalog.refresh_note(id_),
         models=catalog.current().models(id_),
@@ -198,13 +198,13 @@ def _own_servers(services: Services) -> tuple[OwnServer, ...]:
             key_configured=server_key(server, services.keys) is not None,
             answerer=server_answerer(server.base_url, services.settings, services.keys),
         )
-        for server in own_servers(services.settings).values()
+        for server in services.settings.own_servers.values()
     )
 
 
 def _backends(services: Services) -> tuple[BackendEntry, ...]:
     has_key = any(services.keys.key(id_) for id_ in PROVIDERS)
-    has_provider = has_key or bool(own_servers(services.settings))
+    has_provider = has_key or bool(services.settings.own_servers)
     names = " or ".join(provider.key_env for provider in PROVIDERS.values())
     no_key = None if has_provider else f"no key: set {names} in the environment or .env"
     no_model = services.local_model.why_unavailable()

@@ -13,7 +13,8 @@ from typing import Any
 
 from llm_agent_builder.errors import StoreError
 from server.models import ExecuteResponse, returned_file
-from server.runs.run import Event, Run
+from server.runs.run import Run
+from server.storage.records import Event
 
 _LITTLE_BYTES = 256 * 1024
 """The answer of a run with no more output is made from memory."""
@@ -40,9 +41,10 @@ def execute_answer(run: Run, stored: Pages) -> AsyncIterator[bytes]:
 
 def _small_parts(run: Run) -> bytes:
     """Return everything but output and recording, as JSON without its last brace."""
+    assert run.result is not None
     taken = ExecuteResponse.model_fields.keys() - {"files"}
     answer = ExecuteResponse(
-        **{key: value for key, value in run.result.items() if key in taken},
+        **{key: value for key, value in run.result.to_wire().items() if key in taken},
         files=[returned_file(file) for file in run.files],
         output="",
         stdout="",
@@ -51,7 +53,7 @@ def _small_parts(run: Run) -> bytes:
         backend=run.backend,
         recording_full=run.recording_full,
         denied=run.denied(),
-        budget=run.over_budget if run.result["reason"] == "budget" else None,
+        budget=run.over_budget if run.result.reason == "budget" else None,
         missing=list(run.missing),
     )
     return answer.model_dump_json(exclude={"cassette", *_STREAMS}).encode()[:-1]

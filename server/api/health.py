@@ -13,7 +13,6 @@ from server.api.dependencies import CurrentServices
 from server.api.errors import describe_errors
 from server.api.schemas import HealthResponse
 from server.api.security import may_see_details
-from server.runs.backends import own_servers
 from server.sandbox import Sandbox
 from server.services import Services
 
@@ -67,8 +66,8 @@ def _status(services: Services, problems: Mapping[str, str | None]) -> str:
 
 
 def _has_provider(services: Services) -> bool:
-    """Return whether a model other than the built-in one can answer runs."""
-    return any(services.keys.key(id_) for id_ in PROVIDERS) or bool(own_servers(services.settings))
+    """Return whether something else than the built-in model can answer runs."""
+    return any(services.keys.key(id_) for id_ in PROVIDERS) or bool(services.settings.own_servers)
 
 
 def _sandbox_problem(sandbox: Sandbox) -> str | None:

@@ -121,7 +121,7 @@ async def list_runs(
 ) -> Response:
     """Return runs, newest first; `next` is the `before` of the next page, or null."""
     runs = await services.runs.history(limit=limit, before=before)
-    following = runs[-1]["id"] if len(runs) == limit else None
+    following = runs[-1].id if len(runs) == limit else None
     return JSONResponse(jsonable_encoder({"runs": runs, "next": following}))
 
 

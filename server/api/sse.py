@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Se
 from typing import Any
 
 from llm_agent_builder.errors import ServerBusyError
-from server.runs.run import Event
+from server.storage.records import Event
 
 READERS_MAX = 256
 """Event streams at once. Each uses a connection, and 64 KiB of events of a run that has ended."""

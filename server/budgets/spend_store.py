@@ -11,35 +11,15 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Date,
-    Engine,
-    MetaData,
-    Table,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateTable
 
 from llm_agent_builder.errors import StoreError
 from server.budgets.ledger import NOTHING, Amount, Caps
 from server.storage.database import Database, UnclearWriteError, plain_cause
+from server.storage.tables import SPEND
 
-_SPEND = Table(
-    "spend",
-    MetaData(),
-    Column("day", Date, primary_key=True),
-    # Billionths of a dollar. Each count includes what is reserved for calls under way.
-    Column("nano", BigInteger, nullable=False),
-    Column("tokens", BigInteger, nullable=False),
-    Column("calls", BigInteger, nullable=False),
-)
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -61,8 +41,6 @@ class SpendStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        with _store_errors():
-            _make_table(database.engine)
 
     def exchange(
         self, day: date, difference: Amount, asked: Sequence[Amount] = (), caps: Caps | None = None
@@ -81,7 +59,7 @@ class SpendStore:
             before = _owned_row(connection, day)
             after = _grant((before + difference).clamped(), asked, caps or Caps())
             if after.total != before:
-                changed = update(_SPEND).where(_SPEND.c.day == day)
+                changed = update(SPEND).where(SPEND.c.day == day)
                 connection.execute(changed.values(**asdict(after.total)))
             try:
                 transaction.commit()
@@ -101,25 +79,15 @@ class SpendStore:
             yield connection
 
 
-def _make_table(engine: Engine) -> None:
-    """Create the table; another server may do the same at the same time."""
-    try:
-        with engine.begin() as connection:
-            connection.execute(CreateTable(_SPEND, if_not_exists=True))
-    except SQLAlchemyError:
-        if not inspect(engine).has_table(_SPEND.name):
-            raise
-
-
 def _owned_row(connection: Connection, day: date) -> Amount:
     """Return a day's row, which nobody else can change until this transaction ends.
 
     Writing comes first, because reading alone owns nothing: SQLite locks the file by it, others the
     row.
     """
-    own = update(_SPEND).where(_SPEND.c.day == day).values(calls=_SPEND.c.calls)
+    own = update(SPEND).where(SPEND.c.day == day).values(calls=SPEND.c.calls)
     if connection.execute(own).rowcount == 0:
-        added: Any = _INSERT.get(connection.dialect.name, sqlite.insert)(_SPEND)
+        added: Any = _INSERT.get(connection.dialect.name, sqlite.insert)(SPEND)
         connection.execute(
             added.values(day=day, **asdict(NOTHING)).on_conflict_do_nothing(index_elements=["day"])
         )
@@ -128,7 +96,7 @@ def _owned_row(connection: Connection, day: date) -> Amount:
 
 
 def _row(connection: Connection, day: date) -> Amount:
-    counts = select(_SPEND.c.nano, _SPEND.c.tokens, _SPEND.c.calls).where(_SPEND.c.day == day)
+    counts = select(SPEND.c.nano, SPEND.c.tokens, SPEND.c.calls).where(SPEND.c.day == day)
     row = connection.execute(counts).first()
     # An earlier version could overflow a sum in SQLite, which then is a float.
     return Amount(*map(int, row)).clamped() if row else NOTHING

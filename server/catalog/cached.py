@@ -1,6 +1,6 @@
-"""The catalog as it was kept: what ships, and what providers answered a server when it asked.
+"""The cached catalog: the built-in lists, and lists that a server has fetched from providers.
 
-Nobody is asked here (`live.py` does that), so the command line gets by with this.
+It makes no request (`live.py` does that); the command line only needs this module.
 """
 
 from __future__ import annotations
@@ -13,51 +13,52 @@ from functools import partial
 
 from llm_agent_builder.catalog.catalog import Catalog
 from llm_agent_builder.catalog.live import LiveList, read_page
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from server.catalog.list_cache import CacheError, KeptList, ListCache
-from server.catalog.sources import Source
-from server.settings import KeySource, Secret, Settings, server_key
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS, ProviderEnum
+from server.catalog.list_cache import CachedList, CacheError, ListCache, Source
+from server.keys import KeySource, server_key
+from server.secret import Secret
+from server.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 
 def today_utc() -> date:
-    """Return today's date; providers retire models by UTC."""
+    """Return today's date in UTC, because providers retire models by UTC."""
     return datetime.now(UTC).date()
 
 
 @dataclass(slots=True)
 class SourceState:
-    """How it stands with asking one source."""
+    """The state of requests to one source."""
 
     source: Source
     key: Callable[[], Secret | None]
-    """Returns the key, an empty one where none is needed, or None where one is missing."""
+    """Returns the key; an empty one if none is needed; None if the key is missing."""
     note: str | None = None
     failures: int = 0
     due_at: float = 0.0
     """On the monotonic clock."""
-    asked_with: Secret | None = None
+    last_key: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a source answered, and when, in seconds since the epoch."""
+    """A source's list, and when it was fetched, in seconds since the epoch."""
 
     models: LiveList
     fetched_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """A catalog, and the answers that it is made of."""
+class _Snapshot:
+    """A catalog, and the lists it was made from."""
 
     answers: Mapping[Source, _Answer]
     catalog: Catalog
 
 
 class CachedCatalog:
-    """The catalog by what was kept."""
+    """The catalog from cached lists."""
 
     def __init__(
         self, settings: Settings, keys: KeySource, today: Callable[[], date] = today_utc
@@ -66,38 +67,38 @@ class CachedCatalog:
         self._today = today
         self._cache = ListCache(settings.data_dir / "model_lists")
         self._states = [*_providers(settings, keys), *_own_servers(settings, keys)]
-        self._made: _Made | None = None
+        self._snapshot: _Snapshot | None = None
 
     def load(self) -> None:
-        """Take up what was kept by an earlier server. Reads files."""
+        """Load the lists that an earlier server has cached. Reads files."""
         answers = {}
         for state in self._states:
             try:
-                kept = self._cache.read(state.source)
+                cached = self._cache.read(state.source)
             except CacheError as error:
-                state.note = f"what was kept of {state.source.host}'s list is not used: {error}"
+                state.note = f"the cached list of {state.source.host} is not used: {error}"
                 _log.warning("%s", state.note)
                 continue
-            if kept is not None:
-                answers[state.source] = answer_of(state.source, kept)
-        self._made = self._make(answers)
+            if cached is not None:
+                answers[state.source] = answer_of(state.source, cached)
+        self._snapshot = self._make_snapshot(answers)
 
     def current(self) -> Catalog:
-        """Return the catalog of today."""
-        return self._today_made().catalog
+        """Return today's catalog."""
+        return self._todays_snapshot().catalog
 
     @property
     def _answers(self) -> Mapping[Source, _Answer]:
-        return {} if self._made is None else self._made.answers
+        return {} if self._snapshot is None else self._snapshot.answers
 
-    def _today_made(self) -> _Made:
-        if self._made is None or self._made.catalog.today != self._today():
-            self._made = self._make(self._answers)
-        return self._made
+    def _todays_snapshot(self) -> _Snapshot:
+        if self._snapshot is None or self._snapshot.catalog.today != self._today():
+            self._snapshot = self._make_snapshot(self._answers)
+        return self._snapshot
 
-    def _make(self, answers: Mapping[Source, _Answer]) -> _Made:
+    def _make_snapshot(self, answers: Mapping[Source, _Answer]) -> _Snapshot:
         live = [answers[state.source].models for state in self._states if state.source in answers]
-        return _Made(answers, Catalog(self._today(), live, self._settings.extra_models))
+        return _Snapshot(answers, Catalog(self._today(), live, self._settings.extra_models))
 
     def refreshed_at(self, provider: ProviderEnum) -> float | None:
         """Return when the provider last answered, in seconds since the epoch, or None."""
@@ -106,31 +107,31 @@ class CachedCatalog:
         return max(times, default=None)
 
     def refresh_note(self, provider: ProviderEnum) -> str | None:
-        """Return what went wrong when the provider was last asked, or None."""
+        """Return why the last request to the provider failed, or None."""
         states = (state for state in self._states if state.source.provider is provider)
         return "; ".join(state.note for state in states if state.note) or None
 
     def server_notes(self) -> list[str]:
-        """Return of each server of the user's own whether its list is known, and from when."""
+        """Return for each of the user's model servers whether its list is known, and its date."""
         return [self._server_note(state) for state in self._states if state.source.base_url]
 
     def _server_note(self, state: SourceState) -> str:
         server, answer = state.source.base_url, self._answers.get(state.source)
         if answer is not None:
             when = datetime.fromtimestamp(answer.fetched_at, UTC)
-            return f"{server}: its list is of {when:%Y-%m-%d %H:%M} UTC"
+            return f"{server}: model list from {when:%Y-%m-%d %H:%M} UTC"
         return (
-            f"{server}: its list is not known yet: `serve` asks for it; `doctor` says whether the "
-            "server answers"
+            f"{server}: no model list yet: `serve` fetches it; `doctor` checks whether the server "
+            "answers"
         )
 
 
-def answer_of(source: Source, kept: KeptList) -> _Answer:
-    """Return what was kept of a source's list as its answer."""
-    models = [model for page in kept.pages for model in read_page(source.provider, page)]
-    fetched_on = datetime.fromtimestamp(kept.fetched_at, UTC).date()
-    told = LiveList(source.provider, source.url, fetched_on, models, source.base_url)
-    return _Answer(told, kept.fetched_at)
+def answer_of(source: Source, cached: CachedList) -> _Answer:
+    """Return the models of a source's cached list."""
+    models = [model for page in cached.pages for model in read_page(source.provider, page)]
+    fetched_on = datetime.fromtimestamp(cached.fetched_at, UTC).date()
+    listed = LiveList(source.provider, source.url, fetched_on, models, source.base_url)
+    return _Answer(listed, cached.fetched_at)
 
 
 def _providers(settings: Settings, keys: KeySource) -> list[SourceState]:
@@ -146,8 +147,9 @@ def _providers(settings: Settings, keys: KeySource) -> list[SourceState]:
 def _own_servers(settings: Settings, keys: KeySource) -> list[SourceState]:
     return [
         SourceState(
-            Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url),
+            Source(provider.id, f"{server.base_url}/models", server.base_url),
             partial(server_key, server, keys),
         )
         for server in settings.model_servers
+        for provider in OWN_SERVER_PROVIDERS
     ]

@@ -1,10 +1,11 @@
-"""Asks a provider which models it offers: one list, page by page, within bounds."""
+"""Fetches a provider's list of models, page by page, with limits on size and time."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import aiohttp
@@ -12,50 +13,68 @@ from yarl import URL
 
 from llm_agent_builder.catalog.live import ModelListError, next_page, read_page
 from llm_agent_builder.catalog.offline import sdk_api_version
-from llm_agent_builder.providers import ProviderEnum
-from server.catalog.sources import Source
+from llm_agent_builder.providers import PROVIDERS, Protocol
+from server.catalog.list_cache import Source
 from server.net.upstreams import Pools, Upstream
-from server.settings import Secret
+from server.secret import Secret
 
 MAX_PAGE = 4 * 1024 * 1024
-"""Bytes of one page; the longest list known, Hugging Face's, has a tenth of that."""
+"""Bytes of one page; Hugging Face's list, the longest one known, has a tenth of that."""
 MAX_PAGES = 20
-_PAGE_MODELS = 1000  # as many as Anthropic gives at once
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """How a protocol's list of models is asked for."""
+
+    headers: Callable[[], Mapping[str, str]]
+    page_size: int | None
+    """Models a page, as the query's `limit`; None: the list comes as one."""
+
+
+LIST_REQUESTS: Mapping[Protocol, ListRequest] = {
+    # Anthropic gives at most 1,000 at once.
+    Protocol.MESSAGES: ListRequest(lambda: {"anthropic-version": sdk_api_version()}, 1000),
+    Protocol.CHAT: ListRequest(dict, None),
+}
 
 
 class ListFailedError(Exception):
-    """There is no list; `str()` is a sentence that names the host and never a key."""
+    """The list can't be fetched; `str()` is a sentence that names the host but never a key."""
 
 
-async def fetch_list(pools: Pools, source: Source, key: Secret, patience: float) -> list[object]:
-    """Return the pages of a list, each already found readable.
+async def fetch_list(pools: Pools, source: Source, key: Secret, timeout_s: float) -> list[object]:
+    """Return the pages of a list, each of them checked to be readable.
 
-    `key` goes to the source's own host only, and not at all if it is empty. All of it takes at most
-    `patience` seconds.
+    `key` is only sent to the source's own host, and not sent if it is empty. Takes at most
+    `timeout_s` seconds.
 
     Raises:
-        ListFailedError: there is none, or it can't be read.
+        ListFailedError: the list can't be fetched or can't be read.
 
     """
     upstream = Upstream("provider", str(URL(source.url).origin()), key)
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(timeout_s):
             pool = await pools.take(upstream)
             try:
                 return await _fetch_pages(pool.session, source, _headers(source, key))
             finally:
                 await pool.give_back()
     except TimeoutError:
-        raise ListFailedError(f"{source.host} did not answer within {patience:g} s") from None
+        raise ListFailedError(f"{source.host} did not answer within {timeout_s:g} s") from None
     except (aiohttp.ClientError, OSError) as error:
-        # Not str(error): it may hold the URL of a proxy with its password.
+        # Not str(error): it may contain the URL of a proxy with its password.
         raise ListFailedError(f"no answer from {source.host} ({type(error).__name__})") from None
+
+
+def _list_request(source: Source) -> ListRequest:
+    return LIST_REQUESTS[PROVIDERS[source.provider].protocol]
 
 
 def _headers(source: Source, key: Secret) -> dict[str, str]:
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if source.provider is ProviderEnum.ANTHROPIC:
-        headers["anthropic-version"] = sdk_api_version()
+    headers |= _list_request(source).headers()
     if key.reveal():
         headers["Authorization"] = f"Bearer {key.reveal()}"
     return headers
@@ -66,7 +85,8 @@ async def _fetch_pages(
 ) -> list[object]:
     pages: list[object] = []
     seen: set[str] = set()
-    query = f"?limit={_PAGE_MODELS}" if source.provider is ProviderEnum.ANTHROPIC else ""
+    size = _list_request(source).page_size
+    query = "" if size is None else f"?limit={size}"
     for _ in range(MAX_PAGES):
         page = await _fetch_page(session, source, query, headers)
         try:
@@ -75,10 +95,10 @@ async def _fetch_pages(
             raise ListFailedError(f"{source.host}: {error}") from None
         pages.append(page)
         after = next_page(page) if query else None
-        if after is None or after in seen:  # a list that leads in a circle has been read
+        if after is None or after in seen:  # a list with circular links ends here
             return pages
         seen.add(after)
-        query = f"?limit={_PAGE_MODELS}&after_id={quote(after, safe='')}"
+        query = f"?limit={size}&after_id={quote(after, safe='')}"
     raise ListFailedError(f"the list of {source.host} has more than {MAX_PAGES} pages")
 
 

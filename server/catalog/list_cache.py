@@ -1,6 +1,6 @@
-"""Keeps the lists of models that providers answered, so that a restart has them at once.
+"""Caches providers' lists of models in files, so that a restarted server has them at once.
 
-One file for each place, written whole or not at all. What can't be read is not used.
+One file per source, written completely or not at all. Unreadable files are not used.
 """
 
 from __future__ import annotations
@@ -15,29 +15,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from yarl import URL
+
 from llm_agent_builder.catalog.live import ModelListError, read_page
-from server.catalog.sources import Source
+from llm_agent_builder.providers import ProviderEnum
 
 VERSION = 1
 MAX_FILE = 16 * 1024 * 1024
 MAX_AGE_S = 30 * 24 * 3600.0
-"""An older list says less than what ships."""
-
-
-class CacheError(Exception):
-    """What was kept can't be used; `str()` says why."""
+"""Lists older than this are less useful than the built-in ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeptList:
-    """The pages of one list, and when they came, in seconds since the epoch."""
+class Source:
+    """A URL that lists models."""
+
+    provider: ProviderEnum
+    url: str
+    """Without a query."""
+    base_url: str | None = None
+    """For one of the user's model servers: the base URL for agents."""
+
+    @property
+    def host(self) -> str:
+        """The host and port, for messages."""
+        return URL(self.url).authority
+
+
+class CacheError(Exception):
+    """A cached list can't be read or written; `str()` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedList:
+    """The pages of one list, and when they were fetched, in seconds since the epoch."""
 
     fetched_at: float
     pages: list[object]
 
 
 class ListCache:
-    """The kept lists, in a folder of their own."""
+    """The cached lists, in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -46,11 +64,11 @@ class ListCache:
         name = hashlib.sha256(source.url.encode()).hexdigest()[:16]
         return self._folder / f"{source.provider.value}-{name}.json"
 
-    def read(self, source: Source, now: float | None = None) -> KeptList | None:
-        """Return what was kept of a list, or None where nothing was, or nothing of use.
+    def read(self, source: Source, now: float | None = None) -> CachedList | None:
+        """Return a cached list, or None if there is none, or only an outdated one.
 
         Raises:
-            CacheError: something is there that can't be read.
+            CacheError: the file can't be read.
 
         """
         try:
@@ -58,25 +76,25 @@ class ListCache:
                 content = file.read(MAX_FILE + 1)
             if len(content) > MAX_FILE:
                 raise CacheError("it is too large")
-            kept = _parse(json.loads(content), source)
+            cached = _parse(json.loads(content), source)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise CacheError(error.strerror or type(error).__name__) from None
         except (ValueError, RecursionError) as error:
             raise CacheError(f"it is damaged ({type(error).__name__})") from None
-        age = (time.time() if now is None else now) - kept.fetched_at
-        return kept if abs(age) < MAX_AGE_S else None
+        age = (time.time() if now is None else now) - cached.fetched_at
+        return cached if abs(age) < MAX_AGE_S else None
 
-    def write(self, source: Source, kept: KeptList) -> None:
-        """Keep a list.
+    def write(self, source: Source, cached: CachedList) -> None:
+        """Cache a list.
 
         Raises:
             CacheError: it can't be written.
 
         """
-        content = {"version": VERSION, "url": source.url, "fetched_at": kept.fetched_at}
-        text = json.dumps({**content, "pages": kept.pages})
+        content = {"version": VERSION, "url": source.url, "fetched_at": cached.fetched_at}
+        text = json.dumps({**content, "pages": cached.pages})
         written = None
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,9 +109,9 @@ class ListCache:
             raise CacheError(error.strerror or type(error).__name__) from None
 
 
-def _parse(content: object, source: Source) -> KeptList:
+def _parse(content: object, source: Source) -> CachedList:
     if not isinstance(content, Mapping) or content.get("version") != VERSION:
-        raise CacheError("it is of another version")
+        raise CacheError("it has another version")
     fetched_at, pages = content.get("fetched_at"), content.get("pages")
     is_time = isinstance(fetched_at, int | float) and not isinstance(fetched_at, bool)
     if content.get("url") != source.url or not is_time or not isinstance(pages, list):
@@ -103,4 +121,4 @@ def _parse(content: object, source: Source) -> KeptList:
             read_page(source.provider, page)
     except ModelListError as error:
         raise CacheError(str(error)) from None
-    return KeptList(float(str(fetched_at)), pages)
+    return CachedList(float(str(fetched_at)), pages)

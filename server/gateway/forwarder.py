@@ -1,4 +1,4 @@
-"""The passage of one model call: out with the real key, back byte for byte, read on the way."""
+"""Forwards one model call: out with the real key, back byte for byte, metered on the way."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from server.gateway.request_headers import upstream_headers
 from server.gateway.request_reader import Intake, RequestReader, require_granted
 from server.gateway.response_relay import BROKE_OFF, Answer, ResponseRelay, is_stream
 from server.gateway.settlement import settle
-from server.gateway.timeouts import Timeouts, Waits
+from server.gateway.timeouts import Deadlines, Timeouts
 from server.gateway.turns import Turns
-from server.gateway.write_ahead import Ahead
+from server.gateway.write_ahead import BufferTotal
 from server.net.upstreams import Policy, Pools, Translation, Upstream
 
 _ROUTE_HEADER = "x-inference-provider"
-"""By which Hugging Face's router names the partner that answered.
+"""In which Hugging Face's router names the partner that answered.
 
-Its reference doesn't say so; its own chat-ui reads it (src/lib/server/endpoints/openai).
+Its reference doesn't mention it; its own chat-ui reads it (src/lib/server/endpoints/openai).
 """
 _LARGE = 512 * 1024
 _MOST_TRANSLATED = 4 * 1024 * 1024
-"""Bytes of a local model's answer that are put in other words; it writes at most some 1,000."""
+"""Most bytes of a local model's response that is translated; it writes some 1,000 at most."""
 _TINY_PIECES = (
     "the request's body came in chunks of too few bytes each; send it with a Content-Length, or in "
     "larger chunks"
@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class CallContext:
-    """What one run's calls go through. The counters are of the calls under way."""
+    """What all calls of one run share."""
 
     policy: Policy
     budget: RunBudget
@@ -60,43 +60,43 @@ class CallContext:
     recorder: Recorder | None = None
     replayer: Replayer | None = None
     on_mismatch: Callable[[str], None] = lambda difference: None
-    """Hears of a call that the recording has no answer to."""
+    """Called with the reason when the recording has no response to a call."""
     intake: Intake = field(default_factory=Intake)
 
 
 class Forwarder:
-    """Passes calls on to upstreams."""
+    """Forwards calls to upstreams."""
 
     def __init__(self, pools: Pools, timeouts: Timeouts, reader: RequestReader) -> None:
         self._pools = pools
-        self._waits = Waits(timeouts)
+        self._deadlines = Deadlines(timeouts)
         self._turns = Turns()
-        self._ahead = Ahead()
+        self._buffered = BufferTotal()
         self._reader = reader
 
-    def give_back(self, context: CallContext, call: Call) -> None:
-        """Let go of a call's body, when the call has ended."""
-        self._reader.give_back(context.intake, call)
+    def release(self, context: CallContext, call: Call) -> None:
+        """Stop counting the body of a call that has ended."""
+        self._reader.release(context.intake, call)
 
     async def forward(
         self, context: CallContext, request: web.BaseRequest, call: Call
     ) -> web.StreamResponse:
-        """Pass one call on and its answer back.
+        """Forward one call, and relay its response.
 
         Raises:
-            RefusedError: there is no answer to pass back.
+            RefusedError: there is no response to relay.
 
         """
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await self._take_body(context, request, call)
+        body = await self._receive_body(context, request, call)
         facts = await self._reader.read(context.intake, request, call, body)
         if context.replayer is not None:
             require_granted(context.intake, request, facts)
             return await self._replay(context, context.replayer, request, call, body)
         upstream = await _route(context, call)
-        asked = body  # what the agent sent is what it will send again
-        body, translation = _in_its_words(upstream, request.rel_url.raw_path, body)
+        asked = body  # as the agent sends it, and will again in a replay
+        body, translation = _translate(upstream, request.rel_url.raw_path, body)
         day = today()
         reservation = await _reserve(context, facts, call, upstream, day)
         try:
@@ -104,34 +104,42 @@ class Forwarder:
         except RefusedError:
             reservation.settle(NOTHING)
             raise
-        back = ResponseRelay(
-            request, call, self._waits, self._turns, reservation, context.on_limit, self._ahead
+        relay = ResponseRelay(
+            request,
+            call,
+            self._deadlines,
+            self._turns,
+            reservation,
+            context.on_limit,
+            self._buffered,
         )
         if context.recorder is not None:
             path = request.rel_url.raw_path_qs
-            back.recording = context.recorder.start(call.provider, request.method, path, asked)
+            relay.recording = context.recorder.start(call.provider, request.method, path, asked)
         try:
-            return await self._pass_on(request, call, upstream, body, back, translation)
+            return await self._pass_on(request, call, upstream, body, relay, translation)
         finally:
             set_cost(call, day, free=upstream.is_free, standard=facts.standard_price)
             settle(reservation, call, day, free=upstream.is_free)
 
-    async def _take_body(self, context: CallContext, request: web.BaseRequest, call: Call) -> bytes:
-        """Return the whole body; a client that stops sending it is not waited for."""
+    async def _receive_body(
+        self, context: CallContext, request: web.BaseRequest, call: Call
+    ) -> bytes:
+        """Return the whole body. A client that stops sending gets an error."""
         try:
-            return await self._take_in_time(context, request, call)
+            return await self._receive_in_time(context, request, call)
         except web.RequestPayloadError as error:
             raise RefusedError(400, "invalid_request_error", _TINY_PIECES) from error
 
-    async def _take_in_time(
+    async def _receive_in_time(
         self, context: CallContext, request: web.BaseRequest, call: Call
     ) -> bytes:
         if request.content.is_eof():
-            return await self._reader.take(context.intake, request, call)
-        most = self._waits.timeouts.body
+            return await self._reader.receive(context.intake, request, call)
+        most = self._deadlines.timeouts.body
         try:
-            async with self._waits.until(asyncio.get_running_loop().time() + most):
-                return await self._reader.take(context.intake, request, call)
+            async with self._deadlines.at(asyncio.get_running_loop().time() + most):
+                return await self._reader.receive(context.intake, request, call)
         except TimeoutError as error:
             message = f"the request's body did not come within {most:g} s"
             raise RefusedError(408, "invalid_request_error", message) from error
@@ -152,7 +160,7 @@ class Forwarder:
             raise RefusedError(400, "replay_mismatch", f"replay: {error}") from error
         call.status = recorded.status
         answer = Answer(recorded.status, CIMultiDict(recorded.headers), replayed_chunks(recorded))
-        return await ResponseRelay(request, call, self._waits, self._turns).stream(answer)
+        return await ResponseRelay(request, call, self._deadlines, self._turns).stream(answer)
 
     async def _pass_on(
         self,
@@ -160,11 +168,11 @@ class Forwarder:
         call: Call,
         upstream: Upstream,
         body: bytes,
-        back: ResponseRelay,
+        relay: ResponseRelay,
         translation: Translation | None,
     ) -> web.StreamResponse:
         headers = upstream_headers(request, upstream.key, len(body))
-        if back.wants_plain_text or translation:
+        if relay.wants_plain_text or translation:
             headers["Accept-Encoding"] = "identity"
         pool = await self._pools.take(upstream)
         try:
@@ -179,10 +187,10 @@ class Forwarder:
             async with await self._answer_to(asking, call, upstream) as answer:
                 call.route = answer.headers.get(_ROUTE_HEADER)
                 call.status = answer.status
-                async with self._waits.for_first_byte():  # of what goes back
+                async with self._deadlines.for_first_byte():  # of the body
                     found = await _read(answer, translation)
-                return await back.stream(found)
-        except asyncio.CancelledError:  # what the answer has said of its usage is not all
+                return await relay.stream(found)
+        except asyncio.CancelledError:  # the usage reported so far is incomplete
             call.error = call.error or "client_disconnected"
             raise
         finally:
@@ -191,9 +199,9 @@ class Forwarder:
     async def _answer_to(
         self, asking: Awaitable[aiohttp.ClientResponse], call: Call, upstream: Upstream
     ) -> aiohttp.ClientResponse:
-        """Send the call and wait for the answer to begin."""
+        """Send the call, and wait for the response's headers."""
         try:
-            async with self._waits.for_first_byte():
+            async with self._deadlines.for_first_byte():
                 call.sent = True
                 answer = await asking
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -205,10 +213,10 @@ class Forwarder:
 
 
 async def _read(answer: aiohttp.ClientResponse, translation: Translation | None) -> Answer:
-    """Return an answer as it is to go back: as it comes, unless it has to be put in other words.
+    """Return a response for the relay: as it arrives, or translated.
 
     Raises:
-        RefusedError: it broke off before it could be.
+        RefusedError: it broke off before it was translated.
 
     """
     if translation is None:
@@ -234,20 +242,20 @@ async def _whole_small_body(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def _whole_body(answer: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body where it came with the headers: then it can go on with them, too."""
+    """Return the body if it arrived with the headers: then they are sent on together."""
     if not answer.content.is_eof() or "Content-Length" not in answer.headers:
         return None
     return None if is_stream(answer.headers) else answer.content.read_nowait() or None
 
 
 async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
-    """Yield a large body bit by bit: others are to have a turn in between."""
+    """Yield a large body in pieces, so that other work gets a turn in between."""
     for start in range(0, len(body), _LARGE):
         yield body[start : start + _LARGE]
 
 
 def _no_answer(error: Exception, call: Call, upstream: Upstream) -> RefusedError:
-    """Return the refusal for an upstream that doesn't answer."""
+    """Return the error for an upstream that doesn't answer."""
     # Not str(error): it may hold the URL of a proxy with its password.
     name = type(error).__name__
     _log.warning("no answer from the %s backend: %s", upstream.backend, name)
@@ -271,8 +279,8 @@ async def _route(context: CallContext, call: Call) -> Upstream:
     return upstream
 
 
-def _in_its_words(upstream: Upstream, path: str, body: bytes) -> tuple[bytes, Translation | None]:
-    """Return a body as its upstream takes it. Raises RefusedError where it is too large."""
+def _translate(upstream: Upstream, path: str, body: bytes) -> tuple[bytes, Translation | None]:
+    """Return a body as its upstream accepts it. Raises RefusedError if it is too large."""
     if upstream.most_bytes is not None and len(body) > upstream.most_bytes:
         message = f"the built-in model reads at most {upstream.most_bytes:,} bytes"
         raise RefusedError(413, "request_too_large", message)

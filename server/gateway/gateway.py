@@ -1,8 +1,8 @@
-"""The gateway: a run's only way out, to a model and nowhere else.
+"""The gateway: a run's only way to the network.
 
-Each run gets a listener and a run token of its own. What comes in with that token, by one of a few
-exact routes, goes out to a fixed upstream with the real key put in; the answer streams back byte
-for byte and is metered on the way. The run never sees the key, and each call becomes an event.
+Each run gets a listener and a run token of its own. A request with that token to one of a few exact
+routes is forwarded to a fixed upstream with the real key; the response streams back byte for byte
+and is metered on the way. The run never sees the key, and each call becomes an event.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from llm_agent_builder.metering.prices import price_table
 from llm_agent_builder.providers import PROVIDERS
 from server.budgets.ledger import BudgetError, Caps, Ledger
 from server.budgets.run_budget import RunBudget
-from server.gateway.call import ROUTES, Call, ModelCall, RefusedError, provider_of, refuse
+from server.gateway.call import ROUTES, Call, RefusedError, provider_of, refuse
 from server.gateway.cassette import MOST_BYTES, Cassette
 from server.gateway.egress_proxy import Egress, proxy_environment
 from server.gateway.forwarder import CallContext, Forwarder
 from server.gateway.metering import today
+from server.gateway.model_call import ModelCall
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import Replayer
 from server.gateway.request_reader import MAX_BODIES, MAX_BODY, RequestReader
@@ -37,7 +38,7 @@ from server.net.listeners import listen_without_delay
 from server.net.paced_parsing import Pace, PacedServer
 from server.net.upstreams import Policy, Pools, Upstream, tls_context
 from server.observability.tracing import NoTrace, RunTrace
-from server.settings import Secret
+from server.secret import Secret
 
 __all__ = [
     "MAX_BODIES",
@@ -50,32 +51,34 @@ __all__ = [
     "ModelCall",
     "Policy",
     "Upstream",
-    "settle_in",
+    "preload_prices",
     "tls_context",
 ]
 
-# What one run may ask of the gateway at once; beyond it is 429, in the provider's own form.
 MAX_CONNECTIONS = 64
+"""Of one run at once; further ones are closed."""
 MAX_CALLS = 2000
+"""Of one run; further ones get status 429, in the provider's own form."""
 MAX_REFUSED = 2000
-"""Requests that are answered without asking a model; then the listener answers no more."""
+"""Refused requests of one run; after that, the listener answers nothing."""
 MAX_EVENTS = 20
+"""Distinct events that refusals of one run cause."""
 _CLOSE_S = 3.0
-"""For calls under way at the end of their run; they are cancelled after 0.1 s."""
+"""For calls that are open when their run ends; they are cancelled after 0.1 s."""
 
 _log = logging.getLogger(__name__)
 
 
-async def settle_in() -> None:
-    """Load what calls need before the first one asks, and let the collector pass it over.
+async def preload_prices() -> None:
+    """Load the table of prices before the first call, and exempt it from garbage collection.
 
-    Else each full collection walks through the table of prices, and holds all calls up for 40 ms.
+    A full collection would otherwise walk through it, and delay every call by 40 ms.
     """
     await asyncio.to_thread(price_table, today())
     gc.freeze()
 
 
-# aiohttp logs a malformed request with the line in question: it may hold the run token.
+# aiohttp logs the bad line of a malformed request, which may contain the run token.
 _http_log = logging.getLogger(f"{__name__}.http")
 _http_log.setLevel(logging.CRITICAL + 1)
 
@@ -85,20 +88,20 @@ RECORDING_FULL = (
 )
 
 OnEvent = Callable[[str, Mapping[str, str]], None]
-"""Hears of what isn't a call: "limit" (`kind`, `message`, and `cap` of a budget), "denied" (`kind`,
-`message`), "mismatch" (`message`): a call that the recording has no answer to."""
+"""Receives events other than calls: "limit" (`kind`, `message`, and `cap` of a budget), "denied"
+(`kind`, `message`), and "mismatch" (`message`) for a call that the recording doesn't contain."""
 
 
 def _ignore(kind: str, data: Mapping[str, str]) -> None:
-    """Hear nothing."""
+    """Drop an event."""
 
 
 @dataclass(slots=True)
 class Grant:
-    """One run's way out: what its environment needs, and the end of it."""
+    """One run's access to the gateway: its token, its listener, and the variables for its SDKs."""
 
     token: Secret
-    passage: CallContext
+    context: CallContext
     on_call: Callable[[ModelCall], None]
     on_event: OnEvent = _ignore
     egress: Egress = field(default_factory=Egress)
@@ -106,12 +109,12 @@ class Grant:
     port: int = 0
     calls: int = 0
     refused: int = 0
-    _told: set[str] = field(default_factory=set)
+    _reported: set[str] = field(default_factory=set)
     _server: asyncio.Server | None = None
     _handler: web.Server | None = None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that point the SDKs here."""
+        """Return the environment variables by which SDKs find this gateway."""
         variables: dict[str, str] = {}
         for provider in PROVIDERS.values():
             base = f"http://127.0.0.1:{self.port}{provider.base_url_suffix}"
@@ -124,45 +127,45 @@ class Grant:
         return variables | self.trace.environment()
 
     def connect(self) -> asyncio.BaseProtocol:
-        """Return the protocol for one more connection; one too many is closed at once."""
+        """Return the protocol for a new connection; one too many is closed at once."""
         assert self._handler is not None
         if len(self._handler.connections) >= MAX_CONNECTIONS or self.refused >= MAX_REFUSED:
             return _Closed()
         return self._handler()
 
-    def tell(self, event: str, data: Mapping[str, str]) -> None:
-        """Pass an event on, each once and not without end: a run can cause them at will."""
+    def report(self, event: str, data: Mapping[str, str]) -> None:
+        """Report each event once, and not too many: a run can cause as many as it likes."""
         data = {name: self.masked(text) for name, text in data.items()}
-        if data["message"] not in self._told and len(self._told) < MAX_EVENTS:
-            self._told.add(data["message"])
+        if data["message"] not in self._reported and len(self._reported) < MAX_EVENTS:
+            self._reported.add(data["message"])
             self.on_event(event, data)
 
     def masked(self, text: str) -> str:
-        """Return text without the run's token: what is kept and shown has none."""
+        """Return text without the run's token, so that it can be stored and shown."""
         return text.replace(self.token.reveal(), "(the run's token)")
 
-    def tell_denied(self, message: str) -> None:
-        """Tell the run that the network was refused to it, and why."""
-        self.tell("denied", {"kind": "network", "message": message})
+    def report_denied(self, message: str) -> None:
+        """Report that the run was denied access to the network, and why."""
+        self.report("denied", {"kind": "network", "message": message})
 
     async def close(self) -> None:
-        """End the listener, the token and every call under way."""
+        """Close the listener, and end every open call; the token is worthless then."""
         if self._server is not None:
             self._server.close()
         if self._handler is not None:
             closing = asyncio.ensure_future(self._handler.shutdown(0.1))
             await asyncio.wait({closing}, timeout=_CLOSE_S)
-        # What is in circles with this is freed late: the run, with its output, needn't be.
+        # This object is part of reference cycles; the run and its output should be freed earlier.
         self.on_call, self.on_event = (lambda call: None), _ignore
 
     def recorded(self) -> str | None:
-        """Return the cassette of the calls so far as JSON, where they are recorded."""
-        recorder = self.passage.recorder
+        """Return the cassette of the calls so far as JSON, or None if they are not recorded."""
+        recorder = self.context.recorder
         return recorder.cassette() if recorder is not None else None
 
 
 class _Closed(asyncio.Protocol):
-    """Ends a connection as soon as it is made."""
+    """Closes a connection as soon as it is made."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
@@ -175,7 +178,7 @@ def _presented_token(request: web.BaseRequest) -> str:
 
 @dataclass(slots=True)
 class Gateway:
-    """Opens ways out for runs. Lives in the server's event loop, between `start` and `close`."""
+    """Opens a `Grant` for each run, in the server's event loop, between `start` and `close`."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -185,7 +188,7 @@ class Gateway:
     _forwarder: Forwarder | None = None
 
     async def start(self) -> None:
-        """Make ready for calls.
+        """Read the certificates, and prepare the connections to upstreams.
 
         Raises:
             MachineryError: a bundle of certificates can't be read.
@@ -214,35 +217,35 @@ class Gateway:
         trace: RunTrace | None = None,
         provider_tools: bool = False,
     ) -> Grant:
-        """Open a way out for one run; `on_call` hears of each finished call.
+        """Open the gateway for one run; `on_call` receives each finished call.
 
-        `listener` is where the run's connections arrive, which the grant then owns; without one, a
-        port on loopback. `record` has the calls recorded, and returns the keys that must not be in
-        the cassette; `replay` answers them from one. `provider_tools` lets calls have the provider
-        reach addresses and use its own tools.
+        The run's connections arrive at `listener`, which the grant then owns; without one, at a
+        free port on loopback. With `record`, the calls are recorded; it returns the keys that must
+        not be in the cassette. `replay` is a cassette that answers the calls. `provider_tools`
+        allows the provider to reach addresses and use its own tools for this run.
 
         Raises:
-            MachineryError: no port could be had.
+            MachineryError: no port is free.
 
         """
         # Hugging Face's SDK goes to its router only with a key that looks like one of its own.
         token = Secret(f"hf_run_{secrets.token_urlsafe(24)}")
 
         def on_limit(error: BudgetError) -> None:
-            grant.tell("limit", {"kind": "budget", "cap": error.cap, "message": str(error)})
+            grant.report("limit", {"kind": "budget", "cap": error.cap, "message": str(error)})
 
         def on_full() -> None:
             grant.on_event("limit", {"kind": "recording", "message": RECORDING_FULL})
 
-        passage = CallContext(policy, budget or RunBudget(Ledger("run", Caps())), on_limit)
+        context = CallContext(policy, budget or RunBudget(Ledger("run", Caps())), on_limit)
         if record is not None:
-            passage.recorder = Recorder(lambda: [token.reveal(), *record()], on_full)
+            context.recorder = Recorder(lambda: [token.reveal(), *record()], on_full)
         if replay is not None:
-            passage.replayer = Replayer(replay, token.reveal)
-            passage.on_mismatch = lambda message: grant.tell("mismatch", {"message": message})
-        passage.intake.allows_provider_tools = provider_tools
-        grant = Grant(token, passage, on_call, on_event, egress or Egress(), trace or NoTrace())
-        passage.intake.on_denied = grant.tell_denied
+            context.replayer = Replayer(replay, token.reveal)
+            context.on_mismatch = lambda message: grant.report("mismatch", {"message": message})
+        context.intake.allows_provider_tools = provider_tools
+        grant = Grant(token, context, on_call, on_event, egress or Egress(), trace or NoTrace())
+        context.intake.on_denied = grant.report_denied
         try:
             await self._listen(grant, listener)
         except BaseException:
@@ -282,7 +285,7 @@ class Gateway:
 
     async def _handle(self, grant: Grant, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "CONNECT" or "Proxy-Authorization" in request.headers:
-            response = await grant.egress.handle(request, grant.token, grant.tell_denied)
+            response = await grant.egress.handle(request, grant.token, grant.report_denied)
             grant.refused += response.status >= 400
             return response
         provider = provider_of(request)
@@ -300,7 +303,7 @@ class Gateway:
     ) -> web.StreamResponse:
         assert self._forwarder is not None
         try:
-            return await self._forwarder.forward(grant.passage, request, call)
+            return await self._forwarder.forward(grant.context, request, call)
         except RefusedError as refusal:
             call.error, call.status = refusal.kind, refusal.status
             call.refused = refusal.status not in _NO_ANSWER
@@ -313,25 +316,25 @@ class Gateway:
             _log.exception("a call failed in the gateway")
             raise
         finally:
-            self._forwarder.give_back(grant.passage, call)
-            event = call.event()
-            grant.on_call(event)
-            grant.trace.call(call, event)
+            self._forwarder.release(grant.context, call)
+            finished = call.finished()
+            grant.on_call(finished)
+            grant.trace.call(call, finished)
 
 
 _NO_ANSWER = {502, 504}
-"""Statuses by which the gateway says that a model was asked in vain; by others it refuses."""
+"""The gateway's statuses for a model that didn't answer; all others are refusals."""
 
 
 def _check(grant: Grant, request: web.BaseRequest) -> None:
-    """Raise RefusedError unless this is a call of the run itself, by a route that goes on."""
+    """Raise RefusedError unless this is a call with the run's token to a known route."""
     presented = _presented_token(request).encode("utf-8", "replace")
     if not hmac.compare_digest(presented, grant.token.reveal().encode()):
         raise RefusedError(401, "authentication_error", "this is not the run's token")
     if (request.method, request.rel_url.raw_path) not in ROUTES:
         asked = f"{request.method} {request.rel_url.raw_path[:200]}"
         message = f"the sandbox reaches the model API only: {asked} is not part of it"
-        grant.tell_denied(message)
+        grant.report_denied(message)
         raise RefusedError(403, "permission_error", message)
     grant.calls += 1
     if grant.calls > MAX_CALLS:

@@ -9,19 +9,15 @@ from __future__ import annotations
 import math
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from llm_agent_builder.metering.answer_readers import (
-    Reader,
-    anthropic_reader,
-    chat_completion_reader,
-)
+from llm_agent_builder.metering.answer_readers import READERS, Reader
 from llm_agent_builder.metering.prices import cost, is_standard, price_table
 from llm_agent_builder.metering.usage import Usage
-from llm_agent_builder.providers import ProviderEnum
+from llm_agent_builder.providers import PROVIDERS
 from server.gateway.call import Call
 
 READABLE_ENCODINGS = ("gzip", "deflate", "identity")
@@ -67,19 +63,14 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-_READERS: Mapping[ProviderEnum, Callable[..., Reader]] = {
-    ProviderEnum.ANTHROPIC: anthropic_reader,
-    ProviderEnum.HUGGINGFACE: chat_completion_reader,
-}
-
-
 class Meter:
     """Watches one answer, and puts what it learns into the call."""
 
     def __init__(self, call: Call, headers: Mapping[str, str], *, count_text: bool = False) -> None:
         self._call = call
         stream = headers.get("Content-Type", "").lower().startswith("text/event-stream")
-        self._reader: Reader | None = _READERS[call.provider](stream=stream, count_text=count_text)
+        reader = READERS[PROVIDERS[call.provider].protocol]
+        self._reader: Reader | None = reader(stream=stream, count_text=count_text)
         call.seen = self._reader.seen
         encoding = encoding_of(headers)
         self._inflate = _inflate() if encoding in {"gzip", "x-gzip", "deflate"} else None

@@ -1,8 +1,8 @@
-"""The headers of a model call: which go on, and which say something that isn't known.
+"""The headers of a model call: which are forwarded, dropped or refused.
 
-What the SDKs and traces send goes on, and so does what nobody knows, since no provider acts on it.
-Not passed on is what belongs to the connection or to the client's login. What would have another
-account pay, another key used or another route taken is refused.
+Headers of SDKs and traces are forwarded, and unknown ones too, since no provider acts on them.
+Headers of the connection or of the client's authentication are dropped. A header that chooses
+another account, payer, key or route has the call refused.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from server.gateway.metering import READABLE_ENCODINGS
-from server.gateway.response_relay import HOP_BY_HOP, kept_headers
-from server.settings import Secret
+from server.gateway.response_relay import HOP_BY_HOP, without_headers
+from server.secret import Secret
 
 _CLIENT_ONLY = HOP_BY_HOP | {"host", "authorization", "x-api-key", "cookie", "content-length"}
 _CLIENT_ONLY |= {"expect", "forwarded", "accept-encoding", "via", "x-real-ip", "true-client-ip"}
@@ -26,7 +26,7 @@ _SWITCH = re.compile(
     r"|x-http-method|x-method-override|x-original-|x-rewrite-|x-service-|x-priority"
     r"|x-(provider|model|org|organization|project|account|billing|bill|tenant|workspace)\b"
 )
-"""Headers by which accounts, payers, keys, tiers or routes are chosen, as they begin.
+"""The beginnings of headers that choose an account, a payer, a key, a tier or a route.
 
 `X-HF-Bill-To` is huggingface_hub's `bill_to`; `anthropic-workspace-id` and
 `anthropic-user-profile-id` are parameters of Anthropic's SDK.
@@ -52,9 +52,9 @@ KNOWN_BETAS = frozenset(
         "cache-diagnosis-2026-04-07",
     }
 )
-"""Values of `anthropic-beta` that make no call dearer than its fields and the price table say."""
+"""Values of `anthropic-beta` with which a call costs what its fields and the price table say."""
 _READ = _CLIENT_ONLY | {"content-type", "content-encoding", "anthropic-beta", "anthropic-version"}
-"""Headers that are read here: in another spelling, a server may read what we don't."""
+"""Headers that are read here; a server may read another spelling, which we don't."""
 _TEXT = re.compile(r"(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*", re.IGNORECASE)
 _PLAIN = {"", "identity"}
 _PACKED = {"gzip", "x-gzip", "deflate"}
@@ -63,7 +63,7 @@ _PACKED = {"gzip", "x-gzip", "deflate"}
 def forbidden(request: web.BaseRequest) -> str | None:
     """Return the name of a header that chooses an account, a payer, a key or a route, or None."""
     for name in request.headers:
-        # Some servers take an underscore for a hyphen.
+        # Some servers treat an underscore as a hyphen.
         plain = name.lower().replace("_", "-")
         if "_" in name and plain in _READ:
             return name
@@ -73,7 +73,7 @@ def forbidden(request: web.BaseRequest) -> str | None:
 
 
 def encoding_of(request: web.BaseRequest) -> str | None:
-    """Return how the body is encoded: "identity", or a compression; None where that isn't clear."""
+    """Return the body's encoding: "identity" or a compression; None if it is ambiguous."""
     said = [value.strip().lower() for value in request.headers.getall("Content-Encoding", ())]
     if not said or said in (["identity"], [""]):
         return "identity"
@@ -81,7 +81,7 @@ def encoding_of(request: web.BaseRequest) -> str | None:
 
 
 def text_problem(request: web.BaseRequest) -> str | None:
-    """Return why it can't be known which text the body is, or None."""
+    """Return the header that makes the body's text ambiguous, or None."""
     if encoding_of(request) is None:
         said = ", ".join(request.headers.getall("Content-Encoding"))
         return f"Content-Encoding: {said[:80]}"
@@ -93,7 +93,7 @@ def text_problem(request: web.BaseRequest) -> str | None:
 
 
 def price_problem(request: web.BaseRequest) -> str | None:
-    """Return which header or query could make a call dearer than its body says, or None."""
+    """Return the header or query that could make a call cost more than its body says, or None."""
     for value in request.headers.getall("Content-Type", ()):
         if value.partition(";")[0].strip().lower() != "application/json":
             return f"Content-Type: {value[:80]}"
@@ -107,14 +107,14 @@ def price_problem(request: web.BaseRequest) -> str | None:
 
 
 def upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMultiDict[str]:
-    """Drop the client's authentication and put the real key in, in the form the SDK used.
+    """Return the headers to forward: with the real key, in the header that the SDK uses.
 
     A server that needs no key gets none.
     """
     forwarded = {
         name.lower() for name in request.headers if name.lower().startswith("x-forwarded-")
     }
-    headers = kept_headers(request.headers, _CLIENT_ONLY | forwarded)
+    headers = without_headers(request.headers, _CLIENT_ONLY | forwarded)
     if "x-api-key" in request.headers:
         headers["x-api-key"] = key.reveal()
     elif key.reveal():
@@ -126,6 +126,6 @@ def upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMult
 
 @lru_cache(maxsize=64)
 def _readable(accepted: str) -> str:
-    """Return those of the accepted encodings that can be read here."""
+    """Return the accepted encodings that can be decoded here."""
     offered = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
     return ", ".join(name for name in READABLE_ENCODINGS if name in offered) or "identity"

@@ -1,7 +1,7 @@
-"""Takes the bodies of model calls in and reads them, within limits and in turns.
+"""Receives and parses the bodies of model calls, within limits and in turns.
 
-Reading costs the event loop's time. So each run has one reader, readers of all runs take turns of a
-few milliseconds, and all that they have in memory together is limited.
+Parsing takes time of the event loop. So each run parses one body at a time, all runs take turns of
+a few milliseconds, and the memory of all bodies together is limited.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from server.gateway.request_headers import encoding_of, forbidden, price_problem
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request; Anthropic's own limit for a message."""
 MAX_BODIES = MAX_BODY + 8 * 1024 * 1024
-"""Bytes of all requests of one run that are under way."""
+"""Bytes of all open requests of one run."""
 MAX_ALL_BODIES = 256 * 1024 * 1024
-"""Bytes of large requests of all runs that are under way. A small one always finds a place."""
+"""Bytes of all open large requests of all runs. Small ones are always accepted."""
 LARGE = 64 * 1024
+"""Bytes of a request from which on it counts as large."""
 _TURN_S = 0.004
 RETRY_AFTER_S = 5
 
@@ -35,34 +36,34 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Intake:
-    """One run's requests under way, and its one reader."""
+    """The open requests of one run."""
 
     allows_provider_tools: bool = False
-    """Whether the provider may reach addresses and use tools of its own for this run."""
+    """Whether the provider may reach addresses and use its own tools for this run."""
     on_denied: Callable[[str], None] = lambda message: None
-    """Is called with what was refused for that."""
-    held: int = 0
-    """Bytes of its requests under way."""
-    reader: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Called with the reason when a request is refused because it may not."""
+    bytes: int = 0
+    """Size of all open requests."""
+    parsing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class RequestReader:
-    """Reads the requests of all runs of a server."""
+    """Receives and parses the requests of all runs of a server."""
 
     def __init__(self, most_bytes: int = MAX_ALL_BODIES) -> None:
         self._most_bytes = most_bytes
-        self._held = 0
+        self._large_bytes = 0
         self._turn = asyncio.Lock()
 
-    async def take(self, intake: Intake, request: web.BaseRequest, call: Call) -> bytes:
-        """Return the whole body; `give_back` takes it out of the account.
+    async def receive(self, intake: Intake, request: web.BaseRequest, call: Call) -> bytes:
+        """Return the whole body, and count it until `release`.
 
         Raises:
-            RefusedError: it is too large, or together with other requests it is.
+            RefusedError: it is too large, by itself or together with other open requests.
 
         """
         content = request.content
-        if content.is_eof():  # as it is with most: it came with the headers
+        if content.is_eof():  # most bodies arrive together with the headers
             self._count(intake, call, body := content.read_nowait())
             return body
         whole = io.BytesIO()
@@ -71,23 +72,23 @@ class RequestReader:
             whole.write(piece)
         return whole.getvalue()
 
-    def give_back(self, intake: Intake, call: Call) -> None:
-        """Take a call's body out of the account."""
-        intake.held -= call.body_bytes
-        self._held -= max(0, call.body_bytes - LARGE)
+    def release(self, intake: Intake, call: Call) -> None:
+        """Stop counting a call's body."""
+        intake.bytes -= call.body_bytes
+        self._large_bytes -= max(0, call.body_bytes - LARGE)
         call.body_bytes = 0
 
     def _count(self, intake: Intake, call: Call, piece: bytes) -> None:
         before = max(0, call.body_bytes - LARGE)
         call.body_bytes += len(piece)
-        intake.held += len(piece)
-        self._held += max(0, call.body_bytes - LARGE) - before
+        intake.bytes += len(piece)
+        self._large_bytes += max(0, call.body_bytes - LARGE) - before
         if call.body_bytes > MAX_BODY:
             raise RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
-        if intake.held > MAX_BODIES:
+        if intake.bytes > MAX_BODIES:
             message = f"more than {MAX_BODIES:,} bytes in a run's requests at once"
             raise RefusedError(429, "rate_limit_error", message, retry_after=RETRY_AFTER_S)
-        if self._held > self._most_bytes and call.body_bytes > LARGE:
+        if self._large_bytes > self._most_bytes and call.body_bytes > LARGE:
             message = f"more than {self._most_bytes:,} bytes in all runs' requests at once"
             raise RefusedError(429, "rate_limit_error", message, retry_after=RETRY_AFTER_S)
 
@@ -111,13 +112,13 @@ class RequestReader:
             except TooComplexError as error:
                 message = f"this request is not passed on: {error}"
                 raise RefusedError(400, "invalid_request_error", message) from error
-        _look_at_headers(facts, request)
+        _add_headers(facts, request)
         call.request_model = facts.model
         call.max_tokens = facts.max_tokens or facts.max_completion_tokens
         return facts
 
     async def _in_turns(self, intake: Intake, steps: Generator[None, None, T]) -> T:
-        async with intake.reader:
+        async with intake.parsing:
             while True:
                 async with self._turn:
                     end = time.monotonic() + _TURN_S
@@ -127,7 +128,7 @@ class RequestReader:
                     except StopIteration as finished:
                         result: T = finished.value
                         return result
-                    await asyncio.sleep(0)  # within the turn: one a round of the loop
+                    await asyncio.sleep(0)  # within the turn: one turn an iteration of the loop
 
 
 def _steps(
@@ -136,8 +137,8 @@ def _steps(
     return read_request(provider, body, encoding_of(request) or "identity")
 
 
-def _look_at_headers(facts: RequestFacts, request: web.BaseRequest) -> None:
-    """Add what the headers say to what the body says."""
+def _add_headers(facts: RequestFacts, request: web.BaseRequest) -> None:
+    """Add what the headers ask for to the facts of the body."""
     if problem := text_problem(request):
         facts.unreadable = f"it can't be known which text it is ({problem})"
         facts.note_not_understood(facts.unreadable)
@@ -148,10 +149,10 @@ def _look_at_headers(facts: RequestFacts, request: web.BaseRequest) -> None:
 
 
 def require_granted(intake: Intake, request: web.BaseRequest, facts: RequestFacts) -> None:
-    """Refuse what would have another account pay, or could carry the run's files out.
+    """Refuse requests that would charge another account, or could send the run's files elsewhere.
 
     Raises:
-        RefusedError: the request is one of these; says how it can be granted.
+        RefusedError: the request is one of these; the message says how to allow it.
 
     """
     if name := forbidden(request):

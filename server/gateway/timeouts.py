@@ -1,7 +1,8 @@
-"""How long a call may take, and what ends it when it takes longer.
+"""The timeouts of a model call.
 
-`asyncio.timeout` sets a timer for each wait, which is a twentieth of a call's whole way. Here one
-timer looks after all that are open, ten times a second, and none is set while none is open.
+`asyncio.timeout` sets a timer for each use and for each change of its end. @FIGURES@
+Here one timer checks all open deadlines ten times a second; there is none while no
+deadline is open.
 """
 
 from __future__ import annotations
@@ -11,75 +12,75 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-_GRAIN_S = 0.1
+_RESOLUTION_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a call may take, in seconds: the longest that a provider's own clients wait."""
+    """How long each part of a call may take, in seconds: as long as the providers' SDKs wait."""
 
     body: float = 120
-    """Until all of a request has come."""
+    """To receive the whole request."""
     connect: float = 10
     first_byte: float = 600
-    """Until the answer's headers: an answer that doesn't stream is written before they come."""
+    """To the response's headers: without streaming they come after the model has finished."""
     idle: float = 120
-    """Between two pieces of an answer; providers send something at least each 15 s."""
+    """Between two chunks of a response; providers send something every 15 s at least."""
     total: float = 1800
 
 
-class Waits:
-    """Looks after every open wait of one event loop."""
+class Deadlines:
+    """Makes the deadlines of one event loop, and ends those that have passed."""
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
-        self._open: set[Wait] = set()
+        self._open: set[Deadline] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def for_first_byte(self) -> Wait:
-        """Return the wait for an answer to begin."""
-        return self.until(asyncio.get_running_loop().time() + self.timeouts.first_byte)
+    def for_first_byte(self) -> Deadline:
+        """Return the deadline for the start of a response."""
+        return self.at(asyncio.get_running_loop().time() + self.timeouts.first_byte)
 
-    def until(self, end: float) -> Wait:
-        """Return a wait that ends when the loop's clock says `end`, or a tenth of a second late."""
-        return Wait(self, end)
+    def at(self, end: float) -> Deadline:
+        """Return a deadline at `end` by the loop's clock; it may be 0.1 s late."""
+        return Deadline(self, end)
 
-    def add(self, wait: Wait) -> None:
-        """Look after one more."""
-        self._open.add(wait)
+    def add(self, deadline: Deadline) -> None:
+        """Check a deadline from now on."""
+        self._open.add(deadline)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_GRAIN_S, self._look)
+            self._timer = asyncio.get_running_loop().call_later(_RESOLUTION_S, self._expire_passed)
 
-    def discard(self, wait: Wait) -> None:
-        """Look after it no longer."""
-        self._open.discard(wait)
+    def discard(self, deadline: Deadline) -> None:
+        """Stop checking a deadline."""
+        self._open.discard(deadline)
 
-    def _look(self) -> None:
+    def _expire_passed(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_GRAIN_S, self._look) if self._open else None
+        self._timer = loop.call_later(_RESOLUTION_S, self._expire_passed) if self._open else None
         now = loop.time()
-        for wait in [each for each in self._open if each.end <= now]:
-            self._open.discard(wait)
-            wait.expire()
+        for deadline in [each for each in self._open if each.end <= now]:
+            self._open.discard(deadline)
+            deadline.expire()
 
 
-class Wait:
-    """Ends what is awaited inside it with TimeoutError at its `end`, which may be moved at will."""
+class Deadline:
+    """A context manager that raises TimeoutError at `end`, which may be changed at any time."""
 
-    __slots__ = ("_timeout", "_waits", "end")
+    __slots__ = ("_deadlines", "_timeout", "end")
 
-    def __init__(self, waits: Waits, end: float) -> None:
+    def __init__(self, deadlines: Deadlines, end: float) -> None:
         self.end = end
-        self._waits = waits
+        self._deadlines = deadlines
         self._timeout = asyncio.timeout(None)
 
     def expire(self) -> None:
-        """End it now."""
+        """Raise TimeoutError in the context now."""
         self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
-        self._waits.add(self)
+        self._deadlines.add(self)
         return self
 
     async def __aexit__(
@@ -88,5 +89,5 @@ class Wait:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._waits.discard(self)
+        self._deadlines.discard(self)
         await self._timeout.__aexit__(kind, error, traceback)

@@ -1,4 +1,4 @@
-"""Turns at costly work in the event loop: one slice each time round, whoever waits."""
+"""Shares the event loop between long computations: one slice in each iteration of the loop."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 
 
 class Turns:
-    """Shares the loop between many that have much to do and all that have little."""
+    """Lets one long computation at a time run a slice, so that short work is never held up."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
 
     async def take(self) -> None:
-        """Wait for the others that wait, and for the loop to go round."""
+        """Wait for this caller's turn, and for the next iteration of the loop."""
         async with self._lock:
             await asyncio.sleep(0)

@@ -1,7 +1,7 @@
-"""Writes an answer to a client that may be slow, while its upstream is read on.
+"""Writes a response to a slow client without slowing down the reading of its upstream.
 
-A stream that a budget cuts has to be read as fast as it comes: what a model writes while nobody
-reads it is not counted, and is paid for.
+A stream that a budget can cut must be read as fast as it arrives: tokens that the model writes
+while nobody reads them are not counted, but are paid for.
 """
 
 from __future__ import annotations
@@ -14,51 +14,51 @@ import aiohttp
 from aiohttp import web
 
 MOST_AHEAD = 4 * 1024 * 1024
-"""Bytes of one answer that its client has not taken: some 20,000 tokens of an ordinary stream."""
+"""Unsent bytes of one response: some 20,000 tokens of an ordinary stream."""
 MOST_AHEAD_TOGETHER = 16 * 1024 * 1024
-"""Bytes of all such answers of a gateway. Beyond it, those with more than `_AT_ONCE` end."""
+"""Unsent bytes of all responses of a gateway. Beyond, responses with over `_AT_ONCE` end."""
 _AT_ONCE = 64 * 1024
 
 
-class Ahead:
-    """Counts what is held for the clients of one gateway together."""
+class BufferTotal:
+    """Counts the unsent bytes of all responses of one gateway."""
 
     def __init__(self, most: int = MOST_AHEAD_TOGETHER) -> None:
         self.most = most
-        self.held = 0
+        self.bytes = 0
 
 
 class TooSlowError(Exception):
-    """A client has left more unread than is held for it."""
+    """A client has left more bytes unread than are buffered for it."""
 
 
-class WritingAhead:
-    """Holds what a client hasn't taken, and writes it on the side; use it as a context."""
+class BufferedWriter:
+    """A context manager that buffers a response, and writes it in a task of its own."""
 
-    def __init__(self, response: web.StreamResponse, together: Ahead) -> None:
+    def __init__(self, response: web.StreamResponse, total: BufferTotal) -> None:
         self._response = response
-        self._together = together
-        self._held = bytearray()
-        self._news = asyncio.Event()
+        self._total = total
+        self._buffer = bytearray()
+        self._changed = asyncio.Event()
         self._ended = False
 
     async def write(self, piece: bytes) -> None:
-        """Take a piece; returns before it is written.
+        """Buffer a piece; returns before it is sent.
 
         Raises:
             ConnectionError: the client is gone.
-            TooSlowError: it has left too much unread.
+            TooSlowError: it has left too many bytes unread.
 
         """
         if self._task.done():
             await self._task
-        held = len(self._held) + len(piece)
-        is_full = self._together.held + len(piece) > self._together.most
-        if held > MOST_AHEAD or (is_full and held > _AT_ONCE):
+        size = len(self._buffer) + len(piece)
+        is_full = self._total.bytes + len(piece) > self._total.most
+        if size > MOST_AHEAD or (is_full and size > _AT_ONCE):
             raise TooSlowError
-        self._held += piece
-        self._together.held += len(piece)
-        self._news.set()
+        self._buffer += piece
+        self._total.bytes += len(piece)
+        self._changed.set()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._write_all())
@@ -70,12 +70,12 @@ class WritingAhead:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Write the rest, also where the upstream broke off; drop it after any other error."""
+        """Send the rest, also after the upstream broke off; drop it after any other error."""
         try:
             await self._finish(error)
         finally:
-            self._together.held -= len(self._held)
-            self._held.clear()
+            self._total.bytes -= len(self._buffer)
+            self._buffer.clear()
 
     async def _finish(self, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, aiohttp.ClientError):
@@ -83,7 +83,7 @@ class WritingAhead:
             await asyncio.gather(self._task, return_exceptions=True)
             return
         self._ended = True
-        self._news.set()
+        self._changed.set()
         try:
             await self._task
         except ConnectionError:
@@ -93,12 +93,12 @@ class WritingAhead:
             self._task.cancel()
 
     async def _write_all(self) -> None:
-        while self._held or not self._ended:
-            if not self._held:
-                self._news.clear()
-                await self._news.wait()
+        while self._buffer or not self._ended:
+            if not self._buffer:
+                self._changed.clear()
+                await self._changed.wait()
                 continue
-            piece = bytes(self._held[:_AT_ONCE])
-            del self._held[:_AT_ONCE]
-            self._together.held -= len(piece)
+            piece = bytes(self._buffer[:_AT_ONCE])
+            del self._buffer[:_AT_ONCE]
+            self._total.bytes -= len(piece)
             await self._response.write(piece)

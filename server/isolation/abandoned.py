@@ -1,7 +1,8 @@
-"""Places whose processes could not be ended: counted, tried again, and too many refuse new runs.
+"""Abandoned runs: the server could not kill their processes. They count against a maximum.
 
-A process can't be ended while the kernel works for it without end (on a file system that does not
-answer, say), and a cell can't while one of its processes waits to be reaped by one outside.
+The kernel can't end a process while it works for it without end (on a file system that does not
+answer, say), and it can't end a cell while one of its processes waits to be reaped by a process
+outside. The server retries; too many abandoned runs stop new runs from starting.
 """
 
 from __future__ import annotations
@@ -9,28 +10,28 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from server.isolation.engine import Place
-from server.isolation.uncancellable import carried_through
+from server.isolation.background_work import finish_despite_cancellation
+from server.isolation.engine import Workspace
 
 MOST = 8
-"""Places that may be abandoned at once; then no run starts. Each has a run's memory at most."""
-_AGAIN_S = 2.0
+"""Abandoned runs at a time; then no run starts. Each occupies the memory of one run at most."""
+_RETRY_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-class AbandonedPlaces:
-    """The places of one sandbox that could not be ended."""
+class AbandonedRuns:
+    """The abandoned runs of one sandbox, by their workspaces."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._trying: set[asyncio.Task[None]] = set()
+        self._retries: set[asyncio.Task[None]] = set()
         self.ever = 0
         """How many there have been."""
 
     @property
     def count(self) -> int:
         """How many there are now."""
-        return len(self._trying)
+        return len(self._retries)
 
     @property
     def full(self) -> bool:
@@ -39,7 +40,7 @@ class AbandonedPlaces:
 
     @property
     def problem(self) -> str | None:
-        """What to say of them, or None where there are none."""
+        """The problem in a sentence, or None if there is no abandoned run."""
         if not self.count:
             return None
         text = (
@@ -47,25 +48,25 @@ class AbandonedPlaces:
             "killed; see the log"
         )
         if self.full:
-            text += ". No run starts until they have gone: restart the server, or the machine"
+            text += ". No run starts until they are gone: restart the server or the machine"
         return text
 
-    def take(self, place: Place) -> None:
-        """Go on trying to end a place, and release it when that was possible."""
+    def take(self, workspace: Workspace) -> None:
+        """Keep trying to end a workspace's processes, and release the workspace afterwards."""
         self.ever += 1
-        task = asyncio.create_task(self._try_on(place))
-        self._trying.add(task)
-        task.add_done_callback(self._trying.discard)
+        task = asyncio.create_task(self._retry(workspace))
+        self._retries.add(task)
+        task.add_done_callback(self._retries.discard)
         _log.error(
-            "the processes of a run can't be killed: its place is abandoned (%d of at most %d)",
+            "the processes of a run can't be killed: the run is abandoned (%d of at most %d)",
             self.count,
             self._most,
         )
 
-    async def _try_on(self, place: Place) -> None:
+    async def _retry(self, workspace: Workspace) -> None:
         try:
-            while not await place.close():
-                await asyncio.sleep(_AGAIN_S)
-            _log.warning("the processes of an abandoned run have gone")
-        finally:  # also at the end of the loop, where what is left is the kernel's
-            await carried_through(place.release())
+            while not await workspace.close():
+                await asyncio.sleep(_RETRY_S)
+            _log.warning("the processes of an abandoned run are gone")
+        finally:  # also when the loop ends: only the kernel can end what is left
+            await finish_despite_cancellation(workspace.release())

@@ -1,4 +1,4 @@
-"""The cell maker's process, as the server has it; and how a cell is taken from its init."""
+"""The server's side of the cell maker: start it, order cells, receive them from their inits."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ import socket
 import tempfile
 
 from llm_agent_builder.errors import MachineryError
+from server.isolation.async_io import wait_readable
 from server.isolation.child.cell_root import paths_to_show
 from server.isolation.child.channel import channel, receive
-from server.isolation.engine import readable
 from server.isolation.helper_process import PACKAGE_ROOT, Helper
 
-_BOOT_MAKER = (
+_BOOT = (
     f"import sys; sys.path.insert(0, {PACKAGE_ROOT!r}); "
     "from server.isolation.child.cell_maker import main; main()"
 )
 READY_S = 10.0
-"""For how long a cell may take to be ready, or to get another size; it takes 5 ms."""
+"""How long a cell may take to be ready, or to be resized; it usually takes 5 ms."""
 
 
-class Maker:
+class CellMakerClient:
     """The cell maker's process, and its user namespace."""
 
-    def __init__(self, helper: Helper, user: int) -> None:
-        """`user` is its user namespace, which `end` closes."""
+    def __init__(self, helper: Helper, user_namespace: int) -> None:
+        """`end` closes `user_namespace`, a descriptor."""
         self.helper = helper
-        self.user = user
+        self.user_namespace = user_namespace
 
     @classmethod
-    def start(cls) -> Maker:
-        """Start it and wait until it has its root. Blocks for at most `READY_S`.
+    def start(cls) -> CellMakerClient:
+        """Start the process and wait until it has its root. Blocks for at most `READY_S`.
 
         Raises:
             MachineryError: it failed; says why.
 
         """
-        helper = Helper.spawn(_BOOT_MAKER, options=("-I", "-S"))
+        helper = Helper.spawn(_BOOT, options=("-I", "-S"))
         try:
-            # The folder is only where the maker mounts its root; it has left it when it answers.
+            # The cell maker mounts its root on this folder, and has left it when it answers.
             with tempfile.TemporaryDirectory(prefix="agent-cells-") as base:
-                helper.tell({"base": base, "paths": paths_to_show()})
-                message, descriptors = helper.hear(READY_S)
+                helper.send({"base": base, "paths": paths_to_show()})
+                message, descriptors = helper.receive(READY_S)
             if message is None or "failed" in message:
                 reason = message["failed"] if message else "it ended"
                 raise MachineryError(f"the cell maker failed: {reason}")
@@ -56,31 +56,31 @@ class Maker:
         return cls(helper, descriptors[0])
 
     def order_cell(self) -> socket.socket:
-        """Return our end of the channel of a cell that will be ready soon. Never waits.
+        """Return the server's end of the channel of a cell that will be ready soon. Never waits.
 
         Raises:
-            MachineryError: the maker can't be reached; it is killed then.
+            MachineryError: the cell maker can't be reached; it is killed then.
 
         """
         try:
             ours, theirs = channel()
         except OSError as error:
-            raise MachineryError(f"a cell can't be asked for: {error.strerror}") from None
+            raise MachineryError(f"can't order a cell: {error.strerror}") from None
         with theirs:
-            if not self.helper.tell({"make": True}, [theirs.fileno()]):
+            if not self.helper.send({"make": True}, [theirs.fileno()]):
                 ours.close()
                 self.helper.kill()
                 raise MachineryError("the cell maker can't be reached")
         return ours
 
     def end(self) -> None:
-        """Kill it. Blocks for a moment."""
+        """Kill the process. Blocks for a moment."""
         self.helper.end()
-        os.close(self.user)
+        os.close(self.user_namespace)
 
 
-def let_go_of(control: socket.socket) -> None:
-    """End a cell that nobody has taken: also one whose init has been stopped, if it is ready."""
+def discard_cell(control: socket.socket) -> None:
+    """End an unused cell: even one whose init has been stopped, if the cell is ready."""
     control.setblocking(False)
     with contextlib.suppress(OSError, ValueError), control:
         message, descriptors = receive(control)
@@ -91,11 +91,11 @@ def let_go_of(control: socket.socket) -> None:
             os.close(descriptor)
 
 
-async def handed_over(control: socket.socket) -> dict[str, int]:
-    """Wait for a cell's init to be ready; return what it hands over. The caller sets a deadline.
+async def receive_cell(control: socket.socket) -> dict[str, int]:
+    """Wait until a cell is ready; return its descriptors by name. The caller sets a deadline.
 
     Raises:
-        ConnectionError: it has ended.
+        ConnectionError: the cell has ended.
         MachineryError: it failed; says why.
 
     """
@@ -105,9 +105,9 @@ async def handed_over(control: socket.socket) -> dict[str, int]:
             message, descriptors = receive(control)
             break
         except BlockingIOError:
-            await readable(control.fileno(), READY_S)
+            await wait_readable(control.fileno(), READY_S)
         except OSError as error:
-            raise MachineryError(f"a cell can't be taken: {error.strerror}") from None
+            raise MachineryError(f"can't receive a cell: {error.strerror}") from None
     if message is None:
         raise ConnectionError
     if "failed" in message:

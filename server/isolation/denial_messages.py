@@ -1,4 +1,4 @@
-"""Messages for what the sandbox denied a run."""
+"""Messages about what the sandbox denied a run."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from server.isolation.child.denials import FILE, NETWORK, printable
 
 
 def denied_message(kind: str, subject: str) -> str:
-    """Return the message for a denial, with what to do about it."""
+    """Return the message for a denial, with advice."""
     subject = printable(subject)
     if kind == NETWORK:
         variables = [(each.upstream, each.base_url_variable) for each in PROVIDERS.values()]
         return _network_message(subject, variables)
     if kind == FILE:
         return (
-            f"{subject} is outside the program's folder; a run has only the files it is given "
-            "(--file, or Files on the page) and those it writes"
+            f"{subject} is outside the program's folder; a run can only use files attached to it "
+            "(--file, or Files on the page) and files it writes"
         )
     what = f": {subject}" if subject else ""
-    return f"the sandbox refuses this system call{what}"
+    return f"the sandbox blocks this system call{what}"
 
 
 def _network_message(subject: str, variables: Iterable[tuple[str, str]]) -> str:
-    tried = f" ({subject} was tried)" if subject else ""
-    message = f"the sandbox has no network; only the model API is reachable{tried}"
+    attempted = f" (attempted: {subject})" if subject else ""
+    message = f"the sandbox has no network; only the model API is reachable{attempted}"
     host = subject.rpartition(":")[0] or subject
     for upstream, variable in variables:
         domain = ".".join(upstream.split(".")[-2:])
-        if f".{host}".endswith(f".{domain}"):  # its SDK also asks other hosts of the provider
-            hint = f"Point the client at the base URL in {variable}, as generated agents do"
+        if f".{host}".endswith(f".{domain}"):  # an SDK may also call other hosts of its provider
+            hint = f"Set the client's base URL from {variable}, as generated agents do"
             return f"{message}. {hint}"
     return message

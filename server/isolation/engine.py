@@ -1,37 +1,32 @@
-"""What the sandbox asks of a tier: places in which one program can run.
+"""The interface between the sandbox and a tier: an engine makes workspaces, each for one program.
 
-An engine has long-lived helper processes, with which it speaks by channels; it belongs to no event
-loop, so one engine serves runs of several. Its places belong to the loop in which they are used.
+An engine has long-lived helper processes and talks to them over channels. It belongs to no event
+loop, so one engine can serve runs of several loops. A workspace belongs to the loop that uses it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import signal
 import socket
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from llm_agent_builder.errors import MachineryError
-from server.isolation.child.channel import close_all, receive
 from server.limits import Limits
 
-END_S = 2.5
-"""For how long the processes of a run may take to end when they have been killed."""
 SOON_S = 1.0
-"""After so long, whoever has to reap them is asked whether it is still there."""
+"""After this long without an end, the engine checks whether the reaping process still answers."""
 STARTED_S = 10.0
-"""How long until who was to start a run is asked whether it is still there."""
+"""After this long without a start, the engine checks whether the starting process still answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchOrder:
-    """One program to start in a place; `layers` are those the process puts on itself."""
+    """One program to start in a workspace; `layers` are those the process applies to itself."""
 
     program: str
     task: str
@@ -53,15 +48,16 @@ class LaunchOrder:
 
 @dataclass(frozen=True, slots=True)
 class GivenDescriptors:
-    """Descriptors for a run: its ends of the output and of the mark, and a file for its job.
+    """Descriptors that a run gets: its output pipes, the exit note's pipe, and its job file.
 
-    The mark is what the process says of its own end. What keeps it from beginning goes into the
-    job's file (see `isolation/child/agent_process.py`), out of the program's reach.
+    In the exit note the process says why it ended, where its exit code can't. An error before the
+    program starts goes into the job file (see `isolation/child/agent_process.py`), which the
+    program can't reach.
     """
 
     stdout: int
     stderr: int
-    mark: int
+    exit_note: int
     job: int
 
     def write_job(self, job: dict[str, Any]) -> None:
@@ -73,13 +69,13 @@ class GivenDescriptors:
         return asdict(self)
 
     def close_pipes(self) -> None:
-        """Close all but the job's file, once the run has them."""
-        for descriptor in (self.stdout, self.stderr, self.mark):
+        """Close all but the job file, once the run has its copies."""
+        for descriptor in (self.stdout, self.stderr, self.exit_note):
             os.close(descriptor)
 
 
 def write_program(folder: int, code: bytes) -> None:
-    """Write `agent.py` into a place's folder. Raises OSError."""
+    """Write `agent.py` into a workspace's folder. Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open("agent.py", flags, 0o600, dir_fd=folder), "wb") as file:
         file.write(code)
@@ -94,9 +90,9 @@ def new_job_file() -> int:
 
 
 def failure_in(job: int) -> str | None:
-    """Return what kept a run from beginning, or None where the program has run.
+    """Return the error that kept a run from starting, or None if the program was started.
 
-    See `agent_child.failing_into`, which puts it in the job's place.
+    `agent_process.failures_written_to` writes the error over the job.
     """
     text = os.pread(job, 4096, 0)
     return text[1:].decode("utf-8", "replace") if text.startswith(b"!") else None
@@ -104,63 +100,63 @@ def failure_in(job: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ExitInfo:
-    """How a program ended: its wait status, or the limit for which it was ended."""
+    """How a program ended: its wait status, or the limit for which it was killed."""
 
     status: int | None = None
     limit: str | None = None
     cpu_s: float = 0.0
-    """Processor time of the program's first process and those it waited for."""
+    """Processor time of the program's first process and the children it waited for."""
 
 
-class Place(Protocol):
-    """Room for one run, prepared; used once."""
+class Workspace(Protocol):
+    """A prepared, isolated environment for one run; used once."""
 
     scratch: str
-    """The run's working folder, by the name it has for the run."""
+    """The run's working folder, by the path that the run sees."""
     folder: int
     """The same folder, as an open descriptor of this process."""
     bounded: bool
-    """Whether the folder is a file system of its own that ends where the limit is."""
+    """Whether the folder is a file system of its own, as large as the scratch limit."""
     owner: int | None
     """The host's user id that files there must have; None: this process's own."""
     ended: asyncio.Future[ExitInfo]
-    """Done when the program has ended; MachineryError where it was not the program that did."""
+    """Done when the program has ended; MachineryError if the sandbox failed, not the program."""
     on_limit: Callable[[str], None]
-    """Called with the kind of a limit that was met and doesn't end the run."""
+    """Called with the kind of a limit that was reached but doesn't end the run."""
 
     def listener(self) -> socket.socket:
         """Return the one listening socket that the run can reach; the caller closes it.
 
         Raises:
-            MachineryError: there can't be one.
+            MachineryError: it can't be opened.
 
         """
         ...
 
     async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
-        """Start the program, and see to it that the pipes that are given get closed here.
+        """Start the program, and make sure that this process closes the given pipes.
 
         Raises:
-            MachineryError: it could not be started.
+            MachineryError: the program could not be started.
 
         """
         ...
 
     async def close(self) -> bool:
-        """End what runs here; return whether no process of it is left. `folder` stays open.
+        """End the run's processes; return whether none of them is left. `folder` stays open.
 
-        Returns within a bound, also where the kernel can't end a process; then it may be called
+        Returns within a fixed time, even if the kernel can't end a process; then it may be called
         again.
         """
         ...
 
     async def release(self) -> None:
-        """Let go of everything, `folder` too. After `close`."""
+        """Release everything, `folder` included. Call it after `close`."""
         ...
 
 
 def resolve_exit(future: asyncio.Future[ExitInfo], ended: ExitInfo | MachineryError) -> None:
-    """Tell how a place's program has ended; what is told first stays."""
+    """Report how a workspace's program ended; the first report wins."""
     if future.done():
         return
     if isinstance(ended, MachineryError):
@@ -170,10 +166,10 @@ def resolve_exit(future: asyncio.Future[ExitInfo], ended: ExitInfo | MachineryEr
 
 
 class Engine(Protocol):
-    """What makes places."""
+    """Makes the workspaces of one tier."""
 
     def start(self) -> None:
-        """Start the helper processes, without waiting for them; again is harmless.
+        """Start the helper processes, without waiting for them; calling it again is harmless.
 
         Raises:
             MachineryError: they could not be started.
@@ -181,8 +177,8 @@ class Engine(Protocol):
         """
         ...
 
-    async def place(self, limits: Limits) -> Place:
-        """Return a place that is ready, and as large as `limits` say.
+    async def workspace(self, limits: Limits) -> Workspace:
+        """Return a workspace that is ready and has the size that `limits` say.
 
         Raises:
             MachineryError: none could be made.
@@ -191,78 +187,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """End the helper processes and what runs by them."""
+        """End the helper processes and the runs that depend on them."""
         ...
-
-
-async def killed(process: int, seconds: float = END_S) -> bool:
-    """Kill a process, by its pidfd; return whether it has ended within `seconds`.
-
-    The first process of a pid namespace ends when all others in it have ended and were reaped.
-    """
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(process, signal.SIGKILL)
-    return await readable(process, seconds)
-
-
-async def readable(descriptor: int, seconds: float) -> bool:
-    """Wait until something can be read from a descriptor, or its end is seen.
-
-    Returns whether that was so within `seconds`.
-    """
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(descriptor, wake)
-    try:
-        return bool((await asyncio.wait({ready}, timeout=seconds))[0])
-    finally:
-        loop.remove_reader(descriptor)
-
-
-@dataclass(slots=True)
-class Listening:
-    """Calls `on_message` for each message of a channel, and `on_end` once at its end.
-
-    Descriptors that come with one are closed, unless `on_descriptors` takes them.
-    """
-
-    end: socket.socket
-    on_message: Callable[[dict[str, Any]], None]
-    on_end: Callable[[], None]
-    on_descriptors: Callable[[list[int]], None] = close_all
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    _open: bool = True
-
-    def __post_init__(self) -> None:
-        """Begin."""
-        self.end.setblocking(False)
-        self.loop.add_reader(self.end, self.read)
-
-    def close(self) -> None:
-        """Stop, and close the channel."""
-        if self._open:
-            self._open = False
-            self.loop.remove_reader(self.end)
-            self.end.close()
-
-    def read(self) -> None:
-        """Take the messages that are there."""
-        while self._open:
-            try:
-                message, descriptors = receive(self.end)
-            except BlockingIOError:
-                return
-            except (OSError, ValueError):
-                message, descriptors = None, []
-            if descriptors:
-                self.on_descriptors(descriptors)
-            if message is None:
-                self.loop.remove_reader(self.end)
-                self.on_end()
-                return
-            self.on_message(message)

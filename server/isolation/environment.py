@@ -1,4 +1,4 @@
-"""The variables that every run finds, whatever the tier."""
+"""The environment variables of every run, on all tiers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # as openssl-rehash(1) names certific
 
 
 def certificates_folder() -> str | None:
-    """Return where OpenSSL finds a certificate by its hash; None where it can't on this machine."""
+    """Return the folder where OpenSSL finds certificates by their hashes; None if there is none."""
     folder = ssl.get_default_verify_paths().openssl_capath
     with contextlib.suppress(OSError):
         if any(_HASHED.fullmatch(name) for name in os.listdir(folder)):
@@ -23,14 +23,14 @@ def certificates_folder() -> str | None:
 
 
 def _base_environment() -> dict[str, str]:
-    """Return them; `python` is what runs the agent."""
+    """Return the variables; `python` on the PATH is this interpreter."""
     found = {"LANG": "C.UTF-8", "PATH": f"{os.path.dirname(sys.executable)}:/usr/bin:/bin"}
     if folder := certificates_folder():
-        # Else each client that is made reads a bundle of them all: some 30 ms.
+        # Otherwise each new client reads a bundle of all certificates, which takes some 30 ms.
         found["SSL_CERT_DIR"] = folder
     return found
 
 
 BASE_ENVIRONMENT = _base_environment()
 CELL_ENVIRONMENT = {**BASE_ENVIRONMENT, "HOME": SCRATCH, "TMPDIR": TEMPORARY}
-"""What a run in a cell finds before the gateway's variables are added."""
+"""The variables of a run in a cell, before the gateway's variables are added."""

@@ -1,4 +1,4 @@
-"""What a run in the sandbox takes and what it tells: Program in, events out."""
+"""The input and the output of a run in the sandbox: `Program` in, events out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from server.limits import MOST_SESSIONS, Limits
 StreamName = Literal["stdout", "stderr"]
 
 
-WayOut = Callable[[socket.socket], Awaitable[Mapping[str, str]]]
-"""Takes over the one listening socket that a run can reach, as its owner; returns environment
-variables that tell the program of it. Raises MachineryError."""
+NetworkHandler = Callable[[socket.socket], Awaitable[Mapping[str, str]]]
+"""Takes ownership of the one listening socket that the program can connect to; returns environment
+variables with its address for the program. Raises MachineryError."""
 
 
 class Status(StrEnum):
@@ -35,15 +35,15 @@ class Program:
     code: str
     task: str
     limits: Limits = field(default_factory=Limits)
-    way_out: WayOut | None = None
-    """Who answers what the program connects to; without it, nobody does."""
+    network_handler: NetworkHandler | None = None
+    """Answers the program's connections; None: the program has no network."""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Placed in its working folder beside `agent.py`: safe relative names and their content."""
+    """Written to the working folder beside `agent.py`: safe relative names and their content."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputEvent:
-    """Text the program wrote; bytes that aren't UTF-8 are shown as U+FFFD."""
+    """Text that the program wrote; bytes that aren't UTF-8 are replaced by U+FFFD."""
 
     stream: StreamName
     text: str
@@ -55,11 +55,13 @@ class LimitEvent:
 
     kind: str
     message: str
+    cap: str | None = None
+    """Which cap of a budget, as in "run_usd"; None: not a budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeniedEvent:
-    """What ended the run was refused by the sandbox: its kind, and why, for people.
+    """The sandbox denied the operation that ended the run: its kind, and a message for people.
 
     Kinds: "network", "file", "call".
     """
@@ -78,7 +80,7 @@ class WrittenFile:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Files that the program left and that aren't returned: how many at least, and why."""
+    """Files of the program that aren't returned: the reason, and how many there are at least."""
 
     reason: str
     count: int
@@ -105,7 +107,7 @@ SandboxEvent = OutputEvent | LimitEvent | DeniedEvent | ExitEvent
 
 
 def limit_message(kind: str, limits: Limits) -> str:
-    """Return a limit in words, with its figure."""
+    """Return a limit as text with its value, such as "memory (512 MiB)"."""
     figure = {
         "wall": f"{limits.wall_s:g} s",
         "cpu": f"{limits.cpu_s:g} s",

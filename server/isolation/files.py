@@ -1,8 +1,8 @@
 """The files of a run: placed in its folder before it starts, collected when it has ended.
 
-Standard library only. `collect_files` walks a folder that a hostile program has made, while nothing
-of the program is left: every step is relative to an open descriptor, follows no link, opens only
-what is a regular file, and is bounded in number, size, depth and time.
+Standard library only. `collect_files` walks a folder that a hostile program may have prepared, when
+all processes of the program have ended: each step is relative to an open descriptor, follows no
+link, opens only regular files, and is limited in number, size, depth and time.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from server.isolation.child.cell_root import INODES_A_MIB, TEMPORARY_NAME
 from server.isolation.events import LeftOut, WrittenFile
 from server.limits import MIB
 
-# The same both ways, so that what one run returns can be given to the next. 4 MiB as base64 is
-# 5.4 MiB: with 1 MiB of code beside it, it fits the 8 MiB that a request may have.
+# The limits are the same in both directions, so that the files of one run can be passed to the
+# next. 4 MiB as base64 is 5.4 MiB: with 1 MiB of code, it fits the 8 MiB that a request may have.
 MAX_FILES = 64
 MAX_BYTES = 4 * MIB
 """Of all files together."""
 MAX_NAME = 255
-"""Bytes of a whole relative name: it is a file name when downloaded."""
+"""Bytes of a whole relative name, which becomes a file name when downloaded."""
 MAX_DEPTH = 16
-"""Folders above a file, at most."""
+"""Maximum number of folders above a file."""
 _BLOCK = 4096
 _OWN_ENTRIES = 3  # the run's folder, the one for temporary files, the program
 _MAX_ENTRIES = 10_000
@@ -38,13 +38,13 @@ PROGRAM = "agent.py"
 _UNREADABLE = "can't be read"
 _NOT_LOOKED_AT = f"not looked at: more than {_MAX_ENTRIES:,} entries, or too slow"
 
-# Made by the interpreter and by libraries for themselves (HOME is the folder), not results.
+# Not results: the interpreter and libraries make these for themselves (HOME is the folder).
 _NEVER = frozenset({"__pycache__"})
 _NEVER_ON_TOP = frozenset({PROGRAM, ".cache"})
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# A fifo that took the file's place meanwhile must not block, a terminal not become ours.
+# If a fifo has replaced the file, opening must not block; a terminal must not become ours.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -52,17 +52,17 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def safe_name(name: str) -> str:
-    """Return a relative name as people and other systems can take it.
+    """Return a relative name that is safe for people and other systems.
 
-    What can't be seen or is a separator elsewhere (control and format characters, surrogates,
-    backslashes) becomes "_"; blanks around each part go.
+    Invisible characters and separators of other systems (control and format characters,
+    surrogates, backslashes) become "_"; blanks around each part are removed.
     """
     return "/".join(_safe_part(part) for part in name.split("/"))
 
 
 def _safe_part(part: str) -> str:
     shown = part.replace("\\", "_")
-    if not shown.isprintable():  # a blank is, other separators are not
+    if not shown.isprintable():  # a blank is printable, other separators are not
         shown = "".join(letter if letter.isprintable() else "_" for letter in shown)
     shown = shown.strip()
     return "_" * len(shown) if shown in {".", ".."} else shown or "_"
@@ -78,15 +78,15 @@ def _problems(name: str) -> Iterator[tuple[bool, str]]:
     yield name.startswith("/"), "is absolute; it must be relative to the run's folder"
     yield any(part in {"", ".", ".."} for part in parts), "has an empty part, '.' or '..'"
     unsafe = safe_name(name) != name
-    yield unsafe, "has a backslash, a character that can't be seen, or blanks around a part"
+    yield unsafe, "has a backslash, an invisible character, or blanks around a part"
     yield len(name.encode("utf-8", "replace")) > MAX_NAME, f"is longer than {MAX_NAME} bytes"
     yield len(parts) > MAX_DEPTH + 1, f"is more than {MAX_DEPTH} folders deep"
-    yield parts[0] == PROGRAM, f"is the program's own: {PROGRAM}"
-    yield parts[0] == TEMPORARY_NAME, f"is the run's folder for temporary files: {TEMPORARY_NAME}"
+    yield parts[0] == PROGRAM, f"is reserved for the program: {PROGRAM}"
+    yield parts[0] == TEMPORARY_NAME, f"is reserved for temporary files: {TEMPORARY_NAME}"
 
 
 def clash(names: Collection[str]) -> str | None:
-    """Return a name that is there twice, or as a file and as a folder; None if there is none."""
+    """Return a name that occurs twice, or both as a file and as a folder; None if there is none."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -104,21 +104,21 @@ def _folders_of(name: str) -> Iterator[str]:
 def amount_problem(sizes: Collection[int]) -> str | None:
     """Return why files of these sizes in bytes can't be given together, or None."""
     if len(sizes) > MAX_FILES:
-        return f"{len(sizes)} files are given; at most {MAX_FILES} are allowed"
+        return f"too many files: {len(sizes)} (at most {MAX_FILES})"
     if sum(sizes) > MAX_BYTES:
-        return f"the files have {sum(sizes):,} bytes; at most {MAX_BYTES:,} are allowed"
+        return f"the files are too large: {sum(sizes):,} bytes (at most {MAX_BYTES:,})"
     return None
 
 
 def scratch_problem(sizes: Mapping[str, int], program: int, scratch_mib: int) -> str | None:
-    """Return why files of these names and sizes, beside a program, fit into no such scratch."""
+    """Return why files of these names and sizes don't fit into scratch with a program, or None."""
     folders = {folder for name in sizes for folder in _folders_of(name)}
     blocks = sum(-(-size // _BLOCK) for size in (program, *sizes.values()))
     entries = len(sizes) + len(folders) + _OWN_ENTRIES
     if (blocks + len(folders) + _OWN_ENTRIES) * _BLOCK > scratch_mib * MIB:
         return f"the files don't fit into the {scratch_mib} MiB of scratch"
     if entries > scratch_mib * INODES_A_MIB:
-        return f"the files have more folders than fit into the {scratch_mib} MiB of scratch"
+        return f"the files and their folders are too many for the {scratch_mib} MiB of scratch"
     return None
 
 
@@ -128,12 +128,12 @@ def scratch_problem(sizes: Mapping[str, int], program: int, scratch_mib: int) ->
 def place_files(folder: int, files: Mapping[str, bytes], *, uid: int = -1, gid: int = -1) -> None:
     """Write `files` below the open folder `folder`: folders with mode 700, files with mode 600.
 
-    With `uid` and `gid`, what is made is given to them. Nothing that is there is written to, and
-    no link is followed.
+    `uid` and `gid` become the owner of new files and folders. Never writes to an existing file and
+    follows no link.
 
     Raises:
-        ValueError: a name is not one that `name_problem` accepts.
-        OSError: there is no room, or something of that name is there.
+        ValueError: `name_problem` does not accept a name.
+        OSError: there is no space left, or a file of that name exists.
 
     """
     for name, content in files.items():
@@ -150,7 +150,7 @@ def place_files(folder: int, files: Mapping[str, bytes], *, uid: int = -1, gid: 
 
 @contextmanager
 def _made_folder(folder: int, parts: Iterable[str], uid: int, gid: int) -> Iterator[int]:
-    """Open the folder `parts` below `folder`, making what is missing."""
+    """Open the folder `parts` below `folder`, making missing folders."""
     current = os.dup(folder)
     try:
         for part in parts:
@@ -174,7 +174,7 @@ def _made_folder(folder: int, parts: Iterable[str], uid: int, gid: int) -> Itera
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a program left: its files, and what is not among them."""
+    """The files that a program has left, and how many entries were left out and why."""
 
     files: tuple[WrittenFile, ...]
     left_out: tuple[LeftOut, ...]
@@ -185,9 +185,9 @@ def collect_files(
 ) -> Collected:
     """Return the regular files below the open folder `folder` that the program wrote or changed.
 
-    Not returned, and not counted either: `agent.py`, files of `given` with the same content as
-    before, byte code, `.cache`, and the names of `skip` at the top. Call it when no process of the
-    run is left. Never raises for what the program has made of the folder.
+    Neither returned nor counted as left out: `agent.py`, files of `given` with unchanged content,
+    byte code, `.cache`, and the names of `skip` at the top. Call it when no process of the run is
+    left. Never raises, whatever the program has done to the folder.
     """
     walk = _Walk(given, _NEVER_ON_TOP.union(skip))
     walk.take_folder(folder, "", 0)
@@ -196,7 +196,7 @@ def collect_files(
 
 
 class _UnreadableError(Exception):
-    """A file that can't be opened, or is none any more."""
+    """A file that can't be opened, or is no longer a regular file."""
 
 
 class _Walk:
@@ -215,7 +215,7 @@ class _Walk:
 
     def take_folder(self, folder: int, prefix: str, depth: int) -> None:
         below: list[str] = []
-        # A name that is safe as it is comes before one that becomes the same.
+        # A name that is safe goes before another name that becomes the same.
         for name in sorted(self._entries(folder), key=lambda name: (safe_name(name) != name, name)):
             if name in _NEVER or (not prefix and name in self._skip):
                 continue
@@ -248,7 +248,7 @@ class _Walk:
             os.close(folder)
 
     def _entries(self, folder: int) -> list[str]:
-        """Return the names in a folder, as many as may still be looked at."""
+        """Return the names in a folder, as many as the limits still allow."""
         names: list[str] = []
         try:
             with os.scandir(folder) as entries:
@@ -263,7 +263,7 @@ class _Walk:
         return names
 
     def _take_file(self, folder: int, raw: str, path: str) -> None:
-        """Take one file in, or count why not."""
+        """Add one file, or count why it is left out."""
         name = safe_name(path)
         before = self._given.get(path)
         try:
@@ -287,7 +287,7 @@ class _Walk:
         if time.monotonic() > self._deadline:
             return _NOT_LOOKED_AT
         if status.st_nlink > 1:
-            # Where the folder is no file system of its own, it may be a file from outside.
+            # If the folder is on a shared file system, it may be a file from outside.
             return "hard links"
         if len(self.files) >= MAX_FILES:
             return f"more than {MAX_FILES} files"
@@ -298,14 +298,14 @@ class _Walk:
         return None
 
     def _is_taken(self, name: str) -> bool:
-        """Two names can become one when they are made safe."""
+        """Return whether a name is in use: two names can become the same safe name."""
         used = self._names | self._folders
         return name in used or not self._names.isdisjoint(_folders_of(name))
 
 
 @contextmanager
 def _opened(folder: int, name: str) -> Iterator[tuple[int, os.stat_result]]:
-    """Open a regular file of a folder; raise _UnreadableError for whatever else it is."""
+    """Open a regular file of a folder; raise _UnreadableError for anything else."""
     try:
         descriptor = os.open(name, _READ, dir_fd=folder)
     except OSError as error:
@@ -320,7 +320,7 @@ def _opened(folder: int, name: str) -> Iterator[tuple[int, os.stat_result]]:
 
 
 def _read(descriptor: int, size: int) -> bytes:
-    """Return at most `size` bytes from the start; what was added meanwhile is cut off."""
+    """Return at most `size` bytes from the start; later additions are cut off."""
     pieces: list[bytes] = []
     position = 0
     try:

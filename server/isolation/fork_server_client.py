@@ -1,6 +1,6 @@
-"""The fork server's process, as the server has it: started, asked to fork, replaced when silent.
+"""The server's side of the fork server: start it, send it requests, replace it when silent.
 
-The rest of the file is what asks it: nothing here waits in an event loop.
+All functions here may block for a moment; no event loop calls them directly, except `ask`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from server.isolation.helper_process import PACKAGE_ROOT, Helper
 
-BOOT_FORK_SERVER = (
+_BOOT = (
     f"import sys; fresh = list(sys.modules); sys.path[0] = {PACKAGE_ROOT!r}\n"
     "from server.isolation.child.preload import Preloaded\n"
     "preloaded = Preloaded(fresh)\n"
@@ -26,21 +26,21 @@ BOOT_FORK_SERVER = (
 _log = logging.getLogger(__name__)
 
 
-class WarmParent:
-    """The fork server of one engine. Its engine sees to it that one thread at a time calls this."""
+class ForkServerClient:
+    """The fork server of one engine, which calls this from one thread at a time."""
 
     def __init__(self, preload: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        """`preload` names SDK modules; `environment` is what they see as they load."""
+        """`preload` names SDK modules; they see `environment` while they load."""
         self._job = {"preload": list(preload), "environment": dict(environment)}
         self._helper: Helper | None = None
 
     @property
     def alive(self) -> bool:
-        """Whether there is one that can be asked."""
+        """Whether a fork server is running."""
         return self._helper is not None and self._helper.alive
 
     def start(self) -> None:
-        """Start one, in the place of one that has ended; it loads while it takes orders.
+        """Start a fork server in place of one that has ended; it accepts requests while loading.
 
         Blocks for a moment.
 
@@ -49,44 +49,44 @@ class WarmParent:
 
         """
         self.end()
-        self._helper = Helper.spawn(BOOT_FORK_SERVER)
-        self._helper.tell(self._job)
+        self._helper = Helper.spawn(_BOOT)
+        self._helper.send(self._job)
 
-    def ask(self, what: str, passed: Mapping[str, int]) -> bool:
-        """Ask for something; return whether it was taken. One that doesn't take it is killed."""
+    def ask(self, what: str, descriptors: Mapping[str, int]) -> bool:
+        """Send a request; return whether the fork server took it. If not, kill it. Never waits."""
         if not self.alive or self._helper is None:
             return False
-        if self._helper.tell({what: list(passed)}, passed.values()):
+        if self._helper.send({what: list(descriptors)}, descriptors.values()):
             return True
         self._helper.kill()
         return False
 
     def kill_if_silent(self) -> None:
-        """Kill one that does not answer, so that it is replaced: nobody reaps its children.
+        """Kill a fork server that does not answer, so that it is replaced. Blocks for seconds.
 
-        Blocks for seconds. Its runs go on in its successor where they had not begun, and fail
-        otherwise.
+        Without this, no process would reap its children. Runs that had not started continue in its
+        successor; the others fail.
         """
         helper = self._helper
         if helper is not None and not helper.answers():
-            _log.error("the fork server does not answer: it is killed, and replaced")
+            _log.error("the fork server does not answer: it is killed and replaced")
             helper.kill()
             helper.reap(1.0)
         reap_orphans()
 
     def end(self) -> None:
-        """Kill it. Blocks for a moment."""
+        """Kill the fork server. Blocks for a moment."""
         if self._helper is not None:
             helper, self._helper = self._helper, None
             helper.end()
 
 
 def reap_orphans() -> None:
-    """Reap processes of cells that a killed fork server has left to this process.
+    """Reap processes of cells that became this process's children when a fork server was killed.
 
-    That is so where this process is the first of a container: then nobody else does, and a cell
-    whose processes are not reaped does not end. They are known by having a number in a further pid
-    namespace, which no process that this one started itself has.
+    That happens where this process is the first of a container: then no other process reaps them,
+    and a cell with unreaped processes does not end. They are recognised by their number in a nested
+    pid namespace, which no child that this process started itself has.
     """
     for task in Path("/proc/self/task").iterdir():
         children: list[str] = []

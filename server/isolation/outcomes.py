@@ -1,4 +1,4 @@
-"""How a run ended, in the terms of its status: read from its wait status and its last word."""
+"""Turns a wait status and a run's exit note into its status, reason and exit code."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from server.isolation.events import Status
 
 
 def returncode_of(ended: ExitInfo) -> int:
-    """Put the end in the shell's terms: 128+N for a fatal signal N."""
+    """Return the exit code as a shell reports it: 128+N for a fatal signal N."""
     if ended.status is None:
         return 128 + signal.SIGKILL
     code = os.waitstatus_to_exitcode(ended.status)
     return code if code >= 0 else 128 - code
 
 
-def limit_of(status: int, mark: bytes) -> str | None:
-    """Return the limit that a wait status tells of, or the run's own last word."""
+def limit_of(status: int, exit_note: bytes) -> str | None:
+    """Return the limit named by a wait status or by the run's exit note, if any."""
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU:
         return "cpu"
-    return "memory" if mark == MEMORY and code else None
+    return "memory" if exit_note == MEMORY and code else None
 
 
 def outcome_of(code: int, cause: str | None) -> tuple[Status, str | None]:

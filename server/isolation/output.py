@@ -1,4 +1,4 @@
-"""The one output pump: bytes from a run's pipes in, bounded and decoded events out."""
+"""The output pump: reads bytes from a run's pipes and emits decoded events, up to a limit."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _CHUNK = 65536
 _FLUSH_S = 0.01
 _SLOW_FLUSH_S = 0.05
 _MOST_PIECES = 64
-"""Of both streams in turn within 10 ms, in order of arrival; beyond, each stream's go together."""
+"""Pieces of alternating streams within 10 ms, in order of arrival; more are joined by stream."""
 _MANY_EVENTS = 2000
-"""After so many, two streams that take turns get one event each in 50 ms: all are kept."""
+"""After this many events, each stream gets at most one event in 50 ms: all events are stored."""
 
 
 class OutputBuffer:
-    """Turns what arrives within 10 ms into one event a stream; the first piece never waits."""
+    """Joins the text that arrives within 10 ms into one event per stream; the first never waits."""
 
     def __init__(self, emit: Callable[[OutputEvent], None]) -> None:
         self.first_output: float | None = None
-        """When the first piece came, by `time.monotonic`."""
+        """The time of the first text, by `time.monotonic`."""
         self._emit = emit
         self._pending: list[tuple[StreamName, str]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -32,31 +32,31 @@ class OutputBuffer:
         self._emitted = 0
 
     def add(self, stream: StreamName, text: str) -> None:
-        """Take text of one stream, in order of arrival."""
+        """Add text of one stream, in order of arrival."""
         if not text:
             return
         now = time.monotonic()
         self.first_output = self.first_output or now
-        self._keep(stream, text)
+        self._append(stream, text)
         wait = _FLUSH_S if self._emitted < _MANY_EVENTS else _SLOW_FLUSH_S
         if now - self._last_flush >= wait:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(wait, self.flush)
 
-    def _keep(self, stream: StreamName, text: str) -> None:
+    def _append(self, stream: StreamName, text: str) -> None:
         most = _MOST_PIECES if self._emitted < _MANY_EVENTS else 2
         for back in (1, 2) if len(self._pending) >= most else (1,):
             if len(self._pending) < back or self._pending[-back][0] != stream:
                 continue
             earlier = self._pending[-back][1]
-            if len(earlier) < _CHUNK:  # so that joining is linear, and no event is large
+            if len(earlier) < _CHUNK:  # keeps joining linear, and events small
                 self._pending[-back] = (stream, earlier + text)
                 return
         self._pending.append((stream, text))
 
     def flush(self) -> None:
-        """Emit what waits."""
+        """Emit the pending text."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -68,9 +68,9 @@ class OutputBuffer:
 
 
 class Pump:
-    """Moves one stream into a buffer until it ends; says so once after `limit` bytes.
+    """Moves one stream into a buffer until it ends; calls `on_limit` once after `limit` bytes.
 
-    What comes after the limit is read and dropped, so that a flooding program can still be ended.
+    Output beyond the limit is read and dropped, so that a flooding program can still be ended.
     Owns the descriptor.
     """
 
@@ -95,7 +95,7 @@ class Pump:
         self._loop.add_reader(descriptor, self._read)
 
     def close(self) -> None:
-        """Stop, and close the descriptor; what was written and not read is lost."""
+        """Stop, and close the descriptor; output that was not read yet is lost."""
         if not self.ended.done():
             self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)

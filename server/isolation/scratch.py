@@ -1,4 +1,4 @@
-"""Scratch folders: one for each run, gone with it, whatever the program made of it."""
+"""Scratch folders: one per run, removed after it, whatever the program has done to the folder."""
 
 from __future__ import annotations
 
@@ -10,29 +10,26 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from server.isolation.child import memory_cgroup as memory_group
-from server.isolation.child import pids_cgroup as task_cap
-from server.isolation.child.memory_cgroup import remove_group
+from server.isolation.child.cgroups import PREFIX, remove_cgroup, run_cgroups
 
-_PREFIX = "agent-run-"
 _TOOL_S = 60.0
 
 
 def make_scratch() -> str:
-    """Make a folder that only this user can enter; its name tells which process it belongs to.
+    """Make a folder that only this user can enter; its name contains this process's id.
 
     Raises:
-        OSError: there is no room for it.
+        OSError: it can't be made, for example because the disk is full.
 
     """
-    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+    return tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
 
 
 def remove_tree(folder: str) -> None:
-    """Remove a folder and all in it: unreadable, too deep or too long for most tools as well.
+    """Remove a folder and its content, even if unreadable, or too deep or too long for most tools.
 
     Raises:
-        OSError: there is no process or descriptor to be had for it.
+        OSError: this process has no free descriptor, or can't start another process.
         SubprocessError: it takes more than a minute.
 
     """
@@ -44,13 +41,13 @@ def remove_tree(folder: str) -> None:
     except FileNotFoundError:
         return
     except (OSError, RecursionError):
-        # coreutils walk by descriptor: no path is too long for them.
+        # coreutils walk by descriptors: no path is too long for them.
         for command in (["chmod", "-R", "u+rwX", folder], ["rm", "-rf", "--", folder]):
             subprocess.run(command, stderr=subprocess.DEVNULL, check=False, timeout=_TOOL_S)
 
 
 def _open_up(folder: str) -> None:
-    """Give every folder below, and `folder` itself, back the rights to remove what is in it."""
+    """Restore the rights to remove the content of `folder` and all folders below it."""
     os.chmod(folder, stat.S_IRWXU)
     for path, folders, _ in os.walk(folder):
         for name in folders:
@@ -60,9 +57,9 @@ def _open_up(folder: str) -> None:
 
 
 def sweep_scratch() -> None:
-    """Remove the folders and groups that killed servers of this user have left."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+    """Remove the folders and cgroups that killed servers of this user have left behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         if not owner.isdecimal() or _is_alive(int(owner)):
             continue
         try:
@@ -72,10 +69,10 @@ def sweep_scratch() -> None:
         if mine:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 remove_tree(str(folder))
-    for group in [*task_cap.left_groups(_PREFIX), *memory_group.left_groups()]:
-        owner = group.name.removeprefix(_PREFIX).partition("-")[0]
+    for cgroup in run_cgroups():
+        owner = cgroup.name.removeprefix(PREFIX).partition("-")[0]
         if owner.isdecimal() and not _is_alive(int(owner)):
-            remove_group(group)
+            remove_cgroup(cgroup)
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,6 +1,6 @@
-"""The program with which `tiers/probe.py` tries, inside a run, what each layer must prevent.
+"""The program that `tiers/probe.py` runs to check each layer: it attempts what they must prevent.
 
-It prints, for each layer, "" or what got through. It relies on nothing of ours.
+For each layer it prints "", or the attempt that succeeded. It uses none of our modules.
 """
 
 SELF_CHECK = """
@@ -16,8 +16,8 @@ def refused(codes, attempt):
 def capabilities():
     header, data = struct.pack("=Ii", 0x20080522, 0), ctypes.create_string_buffer(24)
     if ctypes.CDLL(None).capget(header, data):
-        return "they can't be read"
-    return "there are some" if any(data.raw) else ""
+        return "can't be read"
+    return "the process has some" if any(data.raw) else ""
 
 def connect():
     with socket.socket() as one:
@@ -33,17 +33,17 @@ def mptcp():
 def check_root():
     shown = len(os.listdir("/etc"))  # a host has some hundred entries there
     if not os.path.ismount("/scratch") or shown >= 16:
-        return "the root is the host's"
+        return "the host's root is visible"
     for name in ("stdlib", "purelib"):
         try:
             os.listdir(sysconfig.get_path(name))
         except OSError:
-            return f"{sysconfig.get_path(name)} is closed to the user that runs are (chmod a+rX it)"
+            return f"runs can't read {sysconfig.get_path(name)} (allow it with chmod a+rX)"
     return ""
 
 def check_processes():
     ids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    return "" if len(ids) < 6 and os.getpid() != 1 else f"{len(ids)} processes can be seen"
+    return "" if len(ids) < 6 and os.getpid() != 1 else f"{len(ids)} processes are visible"
 
 def check_network():
     with open("/proc/net/dev") as file:
@@ -52,20 +52,20 @@ def check_network():
 
 def check_ipc():
     with open("/proc/sysvipc/shm") as file:
-        return "" if len(file.readlines()) == 1 else "segments of others can be seen"
+        return "" if len(file.readlines()) == 1 else "shared memory of others is visible"
 
 CHECKS = {
     "private root": check_root,
     "private processes": check_processes,
     "private network": check_network,
     "private ipc": check_ipc,
-    "private host name": lambda: "" if socket.gethostname() == "sandbox" else "the host's name",
+    "private host name": lambda: "" if socket.gethostname() == "sandbox" else "it is the host's",
     "landlock": lambda: refused({errno.EACCES}, connect),
     "seccomp": lambda: refused({errno.EPERM}, udp) or refused({errno.EPERM}, mptcp),
     "capabilities": capabilities,
     "rlimits": lambda: ""
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
-    else "memory is not bounded",
+    else "memory is not limited",
 }
 
 found = {}

@@ -1,7 +1,7 @@
-"""The end of a server, or of a command: within a bound, whatever does not end by itself.
+"""Ends a server or a command within a fixed time, even if a part of it does not end by itself.
 
-A server has `SHUTDOWN_S` from the first SIGTERM or Ctrl-C; then, and at once at a second one, its
-helper processes are killed and the process leaves. The kernel ends what ran in cells with that.
+A server has `SHUTDOWN_S` from the first SIGTERM or Ctrl-C. After that time, or at once at a second
+signal, it kills its helper processes and exits. The kernel then ends the processes in cells.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from server.isolation.helper_process import kill_known
+from server.isolation.helper_process import kill_registered
 
 SHUTDOWN_S = 4.5
-"""From the first signal to the last resort."""
+"""From the first signal to the forced exit."""
 GRACE_S = 1.0
-"""Of that, for answers under way; their runs are cancelled at once."""
+"""The part of it for responses in progress; their runs are cancelled at once."""
 CLOSE_S = 4.0
-"""Of that, until all parts of the server are closed."""
+"""The part of it until all parts of the server are closed."""
 _LEAST_S = 0.1
 _log = logging.getLogger(__name__)
 
 
 class Ending:
-    """Watches over the end of this process, from the first signal on."""
+    """Limits the time in which this process ends, from the first signal on."""
 
     def __init__(self, seconds: float = SHUTDOWN_S) -> None:
         self._seconds = seconds
@@ -39,10 +39,10 @@ class Ending:
 
     @contextlib.contextmanager
     def watching(self, first: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Have `first` called at the first signal, before what there is for it; see `Ending`.
+        """Call `first` at the first signal, before the present handler of that signal.
 
-        Signals that would end the process at once are left to do so. Does nothing outside of the
-        main thread, where Python handles no signals.
+        A signal without a Python handler still ends the process at once. Does nothing outside the
+        main thread, because Python handles signals only there.
         """
         before = _handlers() if threading.current_thread() is threading.main_thread() else {}
 
@@ -58,17 +58,17 @@ class Ending:
         try:
             yield
         finally:
-            if self._begun is None:  # else a second signal ends the process, however far it is
+            if self._begun is None:  # otherwise a second signal must still end the process at once
                 for number, handler in before.items():
                     signal.signal(number, handler)
 
     def left(self) -> float:
-        """Return the seconds that are left for closing what is open."""
+        """Return how many seconds are left for closing the parts of the server."""
         since = 0 if self._begun is None else time.monotonic() - self._begun
         return CLOSE_S - since
 
     def done(self) -> None:
-        """Leave the process alone: it has ended what it had to, and goes on."""
+        """Cancel the forced exit: everything has been closed, and the process continues."""
         self._over.set()
 
     def _begin(self, number: int) -> None:
@@ -76,7 +76,7 @@ class Ending:
 
         def wait() -> None:
             if not self._over.wait(self._seconds):
-                _say(f"not everything has ended within {self._seconds:g} s: it is killed")
+                _log_error(f"shutdown took more than {self._seconds:g} s: forcing the exit")
                 leave(128 + number)
 
         threading.Thread(target=wait, name="ending", daemon=True).start()
@@ -87,35 +87,35 @@ def _handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
     return {number: handler for number, handler in found.items() if callable(handler)}
 
 
-def _say(problem: str) -> None:
-    """Write to the log, without waiting for whoever should read it."""
-    saying = threading.Thread(target=_log.error, args=(problem,), daemon=True)
-    saying.start()
-    saying.join(_LEAST_S)
+def _log_error(problem: str) -> None:
+    """Write to the log, but don't wait long: the reader of the log may have stopped."""
+    writing = threading.Thread(target=_log.error, args=(problem,), daemon=True)
+    writing.start()
+    writing.join(_LEAST_S)
 
 
 def leave(code: int) -> None:
-    """End this process now, and its helper processes first. Nothing is flushed: that can wait."""
-    kill_known()
+    """Kill the helper processes and end this process now, without flushing: that could block."""
+    kill_registered()
     os._exit(code)
 
 
 class Closing:
-    """The steps of a server's end, which share one deadline: what one leaves, the next can use."""
+    """The steps of a shutdown, with a common deadline: a step can use the time of earlier ones."""
 
     def __init__(self, left: Callable[[], float] = lambda: CLOSE_S) -> None:
-        """`left` is asked once, at the first step: how many seconds there are for all of them."""
+        """`left` returns the seconds for all steps together; it is called once, at the first."""
         self._left = left
         self._deadline: float | None = None
 
     async def step(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Do one of them. What fails or takes too long is written to the log, and left behind."""
+        """Run one step. If it fails or takes too long, log that and return."""
         now = time.monotonic()
         self._deadline = self._deadline or now + self._left()
         task = asyncio.ensure_future(work())
         done, _ = await asyncio.wait({task}, timeout=max(_LEAST_S, self._deadline - now))
         if not done:
             task.cancel()
-            _log.error("closing %s takes too long: it is left behind", name)
+            _log.error("closing %s takes too long: continuing without it", name)
         elif not task.cancelled() and (error := task.exception()) is not None:
             _log.error("closing %s failed", name, exc_info=error)

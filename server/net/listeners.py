@@ -1,4 +1,4 @@
-"""Listening sockets, and descriptors for their connections."""
+"""Listening sockets, and the number of connections that a process may have."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from server.limits import MOST_DESCRIPTORS
 
 
 def listen_without_delay(host: str, port: int) -> socket.socket:
-    """Return a TCP listener whose connections send at once.
+    """Return a TCP listener whose connections have TCP_NODELAY.
 
-    asyncio sets TCP_NODELAY only on sockets that were made with the protocol named, which these are
-    not; without it, an answer written in two pieces waits 40 ms for the other side's delayed
+    asyncio sets it only on sockets that were created with an explicit protocol, which these are
+    not. Without it, a response written in two pieces waits 40 ms for the client's delayed
     acknowledgement. Accepted sockets inherit the option from their listener.
 
     Raises:
@@ -26,10 +26,10 @@ def listen_without_delay(host: str, port: int) -> socket.socket:
 
 
 def allow_many_connections() -> int:
-    """Raise this process's soft limit of open descriptors to its hard one, 65,536 at most.
+    """Raise the soft limit of open descriptors to the hard one, 65,536 at most.
 
-    Each connection has one, and shells and service managers often start with 1,024. Returns how
-    many connections fit, with as many descriptors left for runs and the database.
+    Each connection needs one, and shells and service managers often start with 1,024. Returns half
+    of the limit: as many connections fit, and the rest is for runs and the database.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)

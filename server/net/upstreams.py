@@ -1,4 +1,4 @@
-"""Where calls go: upstreams, and the connections to them."""
+"""The upstreams of model calls, and the connections to them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from yarl import URL
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import ProviderEnum
 from server.net.paced_parsing import ANSWER_BUFFER, Pace, PacedConnector
-from server.settings import LOOPBACK_HOSTS, Secret
+from server.secret import Secret
+from server.settings import LOOPBACK_HOSTS
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A call in another protocol's words: what to ask where, and how to put the answer back."""
+    """A call in another protocol: its path and body, and how to translate the response back."""
 
     path: str
     body: bytes
@@ -29,23 +30,23 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a call goes: `backend` is "provider", "own" (a server of the user's) or "local"."""
+    """Where a call goes. `backend` is "provider", "own" (the user's own server) or "local"."""
 
     backend: str
     base_url: str
     key: Secret
     prepare: Callable[[bytes], bytes] | None = None
-    """Changes the request's body; only the local model needs that."""
+    """Changes the request's body; only for the local model."""
     translate: Callable[[str, bytes], Translation | None] | None = None
-    """Puts a call, by its path and body, into other words; only the local model needs that."""
+    """Translates a call, given its path and body; only for the local model."""
     most_bytes: int | None = None
-    """Of a request. To change a longer one would hold up everything else."""
+    """Of a request: changing a longer one would block the event loop."""
     model: str | None = None
-    """What answers, where it isn't the model that is asked for."""
+    """The model that answers, if it isn't the requested one."""
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody asks money for it."""
+        """Whether calls cost nothing."""
         return self.backend != "provider"
 
 
@@ -54,9 +55,9 @@ Policy = Callable[[ProviderEnum], Awaitable[Upstream]]
 
 
 def tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
-    """Return a context that trusts the system's certificates and a bundle of the user's.
+    """Return a context that trusts the system's certificates and the user's bundle.
 
-    OpenSSL itself reads SSL_CERT_FILE; REQUESTS_CA_BUNDLE is what other tools call it.
+    The bundle is named by SSL_CERT_FILE, as for OpenSSL, or by REQUESTS_CA_BUNDLE, as elsewhere.
 
     Raises:
         MachineryError: the bundle can't be read.
@@ -75,7 +76,7 @@ def tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
 
 @dataclass(slots=True)
 class Pool:
-    """The connections to one upstream with one key, lent to calls."""
+    """The connections to one upstream with one key."""
 
     session: aiohttp.ClientSession
     key: Secret
@@ -83,13 +84,13 @@ class Pool:
     _retired: bool = False
 
     async def give_back(self) -> None:
-        """Tell that a call needs it no longer."""
+        """End one use; `Pools.take` began it."""
         self.used -= 1
         if self._retired and not self.used:
             await self.session.close()
 
     async def retire(self) -> None:
-        """Lend it no more: its connections end with the last call that uses them."""
+        """Close the connections after the last call that uses them."""
         self._retired = True
         if not self.used:
             await self.session.close()
@@ -97,9 +98,9 @@ class Pool:
 
 @dataclass(slots=True)
 class Pools:
-    """Connections kept open, one pool for each upstream and key: no two keys share a connection.
+    """Open connections, in one pool for each upstream and key: no two keys share a connection.
 
-    When a key changes, the old one's connections end with the last call that uses them.
+    When a key changes, the old connections are closed after the last call that uses them.
     """
 
     environ: Mapping[str, str]
@@ -124,13 +125,13 @@ class Pools:
         self._pools.clear()
 
     async def take(self, upstream: Upstream) -> Pool:
-        """Lend the pool for calls to `upstream` with its key; it must be given back."""
-        place = (upstream.backend, upstream.base_url)
-        known = self._pools.get(place)
+        """Return the pool for calls to `upstream` with its key; call its `give_back` after use."""
+        name = (upstream.backend, upstream.base_url)
+        known = self._pools.get(name)
         if known is not None and known.key == upstream.key:
             known.used += 1
             return known
-        pool = self._pools[place] = Pool(self._make_session(upstream), upstream.key, used=1)
+        pool = self._pools[name] = Pool(self._make_session(upstream), upstream.key, used=1)
         if known is not None:
             await known.retire()
         return pool
@@ -156,8 +157,8 @@ class Pools:
 def _proxy_for(url: URL) -> tuple[URL | None, aiohttp.BasicAuth | None]:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for an address.
 
-    Once for a pool: with `trust_env`, aiohttp would ask a thread anew for each call. What is on
-    this machine is never asked for through a proxy.
+    Once for a pool: with `trust_env`, aiohttp would look it up in a thread for each call. Servers
+    on this machine are never reached through a proxy.
     """
     if url.host in LOOPBACK_HOSTS:
         return None, None

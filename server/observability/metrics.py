@@ -1,33 +1,30 @@
-"""Prometheus metrics of our own: runs and model calls, by labels that are bounded in number."""
+"""Prometheus metrics of runs and model calls; their labels have a bounded number of values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from llm_agent_builder.catalog.catalog import allowed_model_ids
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 
+if TYPE_CHECKING:
+    from llm_agent_builder.metering.usage import Usage
+    from server.gateway.model_call import ModelCall
+    from server.storage.records import RunResult
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-_TOKENS = {
-    "input": "gen_ai.usage.input_tokens",
-    "output": "gen_ai.usage.output_tokens",
-    "cache_read": "gen_ai.usage.cache_read.input_tokens",
-    "cache_write": "gen_ai.usage.cache_creation.input_tokens",
-    "reasoning": "gen_ai.usage.reasoning.output_tokens",
-}
 AnyMetric = TypeVar("AnyMetric", Counter, Histogram)
 KnownModels = Callable[[ProviderEnum], Collection[str]]
 OUTCOMES = ("ok", "refused", "rejected", "failed", "cut", "disconnected")
 """ok; refused by the gateway (budget, token, no answer that fits); rejected by the provider (4xx);
-failed (no answer, 5xx); cut off in mid-answer; the agent went away."""
+failed (no response, 5xx); cut off within the response; the agent disconnected."""
 
 
-def outcome_of(call: Mapping[str, Any]) -> str:
-    """Return how a call ended, as one of OUTCOMES."""
-    error, status = call["error.type"], call["http.response.status_code"]
+def outcome_of(error: str | None, status: int | None) -> str:
+    """Return how a call with this error type and HTTP status ended, as one of OUTCOMES."""
     if error == "client_disconnected":
         return "disconnected"
     if error in {"billing_error", "permission_error", "replay_mismatch", "request_too_large"}:
@@ -40,14 +37,14 @@ def outcome_of(call: Mapping[str, Any]) -> str:
 
 
 def model_label(provider: str, model: str | None, models: KnownModels = allowed_model_ids) -> str:
-    """Return a model that the catalog knows, or "other": an agent may name any."""
+    """Return a model's id if the catalog knows it, else "other": an agent may name any."""
     known = models(ProviderEnum(provider)) if provider in list(PROVIDERS) else ()
-    names = [model or "", (model or "").partition(":")[0]]  # without Hugging Face's partner
+    names = [model or "", (model or "").partition(":")[0]]  # without Hugging Face's partner suffix
     return next((name for name in names if name in known), "other")
 
 
 class RunMetrics:
-    """The metrics of runs, on a registry of their own: apps in one process don't share them."""
+    """The metrics of runs, in the registry of one app."""
 
     def __init__(
         self, registry: CollectorRegistry, models: KnownModels = allowed_model_ids
@@ -100,35 +97,45 @@ class RunMetrics:
             "model_time_to_first_token", "From a call's arrival to the first of its stream.", *who
         )
 
-    def end(self, backend: str, result: Mapping[str, Any]) -> None:
+    def end(self, backend: str, result: RunResult) -> None:
         """Count a run that has ended."""
-        self.finished.labels(result["status"], backend).inc()
-        if result["duration"] is not None:
-            self.duration.labels(backend).observe(result["duration"])
-        if result["time_to_first_output"] is not None:
-            self.first_output.labels(backend).observe(result["time_to_first_output"])
+        self.finished.labels(result.status, backend).inc()
+        if result.duration is not None:
+            self.duration.labels(backend).observe(result.duration)
+        if result.time_to_first_output is not None:
+            self.first_output.labels(backend).observe(result.time_to_first_output)
 
-    def call(self, call: Mapping[str, Any]) -> None:
+    def call(self, call: ModelCall) -> None:
         """Count a model call that has ended."""
-        provider: str = call["gen_ai.provider.name"]
-        model = model_label(provider, call["gen_ai.request.model"], self._models)
-        who = (provider, model, call["backend"] or "none")
-        outcome = outcome_of(call)
+        model = model_label(call.provider, call.request_model, self._models)
+        who = (call.provider, model, call.backend or "none")
+        outcome = outcome_of(call.error, call.status)
         at = self._at
         at(self.model_calls, *who, outcome).inc()
-        at(self.call_duration, *who, outcome).observe(call["duration"])
-        if call["time_to_first_token"] is not None:
-            at(self.first_token, *who).observe(call["time_to_first_token"])
-        for kind, attribute in _TOKENS.items():
-            if count := call[attribute]:
-                at(self.model_tokens, *who, kind).inc(count)
-        if call["cost_usd"] is not None:
-            at(self.model_cost, *who).inc(call["cost_usd"])
-        elif call.get("unpriced"):
+        at(self.call_duration, *who, outcome).observe(call.duration)
+        if call.time_to_first_token is not None:
+            at(self.first_token, *who).observe(call.time_to_first_token)
+        if call.usage is not None:
+            self._count_tokens(call.usage, who)
+        if call.cost_usd is not None:
+            at(self.model_cost, *who).inc(call.cost_usd)
+        elif call.unpriced:
             at(self.unpriced, *who).inc()
 
+    def _count_tokens(self, usage: Usage, who: tuple[str, ...]) -> None:
+        counts = (
+            ("input", usage.input_tokens),
+            ("output", usage.output_tokens),
+            ("cache_read", usage.cached_tokens),
+            ("cache_write", usage.cache_write_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        )
+        for kind, count in counts:
+            if count:
+                self._at(self.model_tokens, *who, kind).inc(count)
+
     def _at(self, metric: AnyMetric, *labels: str) -> AnyMetric:
-        """Return one series of a metric: looked up here, as `labels()` takes five times as long."""
+        """Return one series of a metric from a cache: `labels()` takes five times as long."""
         key = (metric, labels)
         if key not in self._series:
             self._series[key] = metric.labels(*labels)

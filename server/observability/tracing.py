@@ -1,14 +1,15 @@
-"""Traces: runs and model calls as OpenTelemetry spans, where an endpoint for them is configured.
+"""Traces: runs and model calls as OpenTelemetry spans, sent to a configured endpoint.
 
 Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set; the exporter reads the other OTEL_* variables itself.
 The OpenTelemetry SDK is an optional dependency (`pip install 'llm-agent-builder[otel]'`). Spans
-hold names, counts, times and outcomes; no prompt, no answer, no key.
+contain names, counts, times and outcomes, but no prompt, response or key.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
     from server.gateway.call import Call
+    from server.gateway.model_call import ModelCall
+    from server.storage.records import RunResult
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _OURS = {
@@ -28,7 +31,7 @@ _OURS = {
     "unpriced",
     "refused",
 }
-"""What the conventions have no name for goes under our own."""
+"""Attributes that the conventions do not name; they get our prefix."""
 _log = logging.getLogger(__name__)
 
 
@@ -36,29 +39,29 @@ class RunTrace(Protocol):
     """The trace of one run."""
 
     def environment(self) -> dict[str, str]:
-        """Return variables by which an instrumented agent joins the trace."""
+        """Return environment variables with which an instrumented agent joins the trace."""
         ...
 
-    def call(self, call: Call, event: Mapping[str, Any]) -> None:
-        """Tell of a finished call."""
+    def call(self, call: Call, finished: ModelCall) -> None:
+        """Add a finished call."""
         ...
 
-    def end(self, result: Mapping[str, Any]) -> None:
-        """Tell of the run's end."""
+    def end(self, result: RunResult) -> None:
+        """End the trace."""
         ...
 
 
 class NoTrace:
-    """The trace of a run where traces are off."""
+    """The trace of a run while tracing is off."""
 
     def environment(self) -> dict[str, str]:
         """Return nothing."""
         return {}
 
-    def call(self, call: Call, event: Mapping[str, Any]) -> None:
+    def call(self, call: Call, finished: ModelCall) -> None:
         """Do nothing."""
 
-    def end(self, result: Mapping[str, Any]) -> None:
+    def end(self, result: RunResult) -> None:
         """Do nothing."""
 
 
@@ -71,7 +74,7 @@ class Telemetry:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Telemetry:
-        """Return what the environment asks for: traces to an endpoint, or none."""
+        """Return the telemetry that the environment configures; without an endpoint, none."""
         if not any(environ.get(name) for name in _ENDPOINTS):
             return cls()
         try:
@@ -90,7 +93,7 @@ class Telemetry:
         return _SpanTrace(self._tracer, run_id, backend)
 
     def close(self) -> None:
-        """Send what has not been sent; may take seconds."""
+        """Send the remaining spans; may take seconds."""
         if self._provider is not None:
             self._provider.shutdown()
 
@@ -130,38 +133,39 @@ class _SpanTrace:
         )
 
     def environment(self) -> dict[str, str]:
-        """Return TRACEPARENT, as the W3C's trace context is handed to child processes."""
+        """Return TRACEPARENT, which passes the W3C trace context to child processes."""
         context = self._span.get_span_context()
         parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
         return {"TRACEPARENT": parent}
 
-    def call(self, call: Call, event: Mapping[str, Any]) -> None:
-        """Add a finished call: below the span that its SDK sent, else below the run."""
+    def call(self, call: Call, finished: ModelCall) -> None:
+        """Add a finished call: a child of the span that its SDK sent, else of the run's."""
         parent, links = self._parent(call.trace_parent)
         span = self._tracer.start_span(
-            f"{event['gen_ai.operation.name']} {event['gen_ai.request.model'] or ''}".strip(),
+            f"{finished.operation} {finished.request_model or ''}".strip(),
             context=parent,
             kind=self._trace.SpanKind.CLIENT,
-            attributes=_attributes(event),
+            attributes=_attributes(finished),
             links=links,
             start_time=call.started_ns,
         )
-        if event["error.type"] is not None:
-            span.set_status(self._trace.StatusCode.ERROR, str(event["error.type"]))
-        elif (event["http.response.status_code"] or 0) >= 400:
+        if finished.error is not None:
+            span.set_status(self._trace.StatusCode.ERROR, finished.error)
+        elif (finished.status or 0) >= 400:
             span.set_status(self._trace.StatusCode.ERROR)
-        span.end(call.started_ns + int(event["duration"] * 1e9))
+        span.end(call.started_ns + int(finished.duration * 1e9))
 
-    def end(self, result: Mapping[str, Any]) -> None:
-        """End the run's span with its outcome and its sums."""
+    def end(self, result: RunResult) -> None:
+        """End the run's span with its outcome, usage and cost."""
+        usage = {} if result.usage is None else asdict(result.usage)
         found = {
-            "agent_builder.run.status": result["status"],
-            "agent_builder.cost_usd": result["cost_usd"],
-            **{f"gen_ai.usage.{key}": value for key, value in (result["usage"] or {}).items()},
+            "agent_builder.run.status": result.status,
+            "agent_builder.cost_usd": result.cost_usd,
+            **{f"gen_ai.usage.{key}": value for key, value in usage.items()},
         }
         self._span.set_attributes({key: value for key, value in found.items() if value is not None})
-        if result["status"] not in {"success", "cancelled"}:
-            self._span.set_status(self._trace.StatusCode.ERROR, str(result["status"]))
+        if result.status not in {"success", "cancelled"}:
+            self._span.set_status(self._trace.StatusCode.ERROR, result.status)
         self._span.end()
 
     def _parent(self, sent: str | None) -> tuple[Context, list[Any]]:
@@ -179,9 +183,9 @@ class _SpanTrace:
         return context, [] if same else [self._trace.Link(self._span.get_span_context())]
 
 
-def _attributes(event: Mapping[str, Any]) -> dict[str, Any]:
+def _attributes(call: ModelCall) -> dict[str, Any]:
     return {
         f"agent_builder.{name}" if name in _OURS else name: value
-        for name, value in event.items()
+        for name, value in call.to_wire().items()
         if value is not None and name != "duration"
     }

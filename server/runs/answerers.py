@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from server.runs.backends import own_servers
-from server.settings import PREFIX, KeySource, Settings, server_key
+from server.keys import KeySource, server_key
+from server.settings import PREFIX, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def provider_answerer(provider: ProviderEnum, keys: KeySource) -> Answerer:
 
 def server_answerer(base_url: str, settings: Settings, keys: KeySource) -> Answerer:
     """Return the answerer of agents that call `base_url`, an address in its usual form."""
-    server = own_servers(settings).get(base_url)
+    server = settings.own_servers.get(base_url)
     reason = None
     if server is None:
         reason = f"Add {base_url} to {PREFIX}MODEL_SERVERS to test agents against it."

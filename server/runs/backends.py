@@ -10,17 +10,17 @@ import ast
 import re
 from typing import Literal
 
-from llm_agent_builder.catalog.extra import ModelServer
 from llm_agent_builder.errors import BackendUnavailableError, NotOursError
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
-from llm_agent_builder.reading.constants import assigned, own_base_url
+from llm_agent_builder.reading.constants import PROVIDER_BASE_URLS, assigned, own_base_url
 from llm_agent_builder.reading.source import read_source
 from llm_agent_builder.validation.base_urls import check_base_url
+from server.keys import KeySource, server_key
 from server.local_model.service import MOST_BYTES, LocalModel, prepare_request
 from server.local_model.typed_answers import ask_for_type
 from server.net.upstreams import Policy, Upstream
 from server.runs.sdk_imports import imported
-from server.settings import PREFIX, KeySource, Settings, server_key
+from server.settings import PREFIX, Settings
 
 _NAMES_ADDRESS = re.compile(r"\bBASE_URL\b")  # not HF_BASE_URL, which the gateway sets
 BackendChoice = Literal["auto", "provider", "local"]
@@ -72,17 +72,10 @@ def _may_lead_elsewhere(values: list[ast.expr | None]) -> bool:
     if len(values) != 1 or values[0] is None:
         return bool(values)
     nodes = list(ast.walk(values[0]))
-    router = PROVIDERS[ProviderEnum.HUGGINGFACE]
-    known = {None, router.upstream + router.base_url_suffix}
+    known = {None, *PROVIDER_BASE_URLS}
     texts = {node.value for node in nodes if isinstance(node, ast.Constant)} - known
     names = {node.id for node in nodes if isinstance(node, ast.Name)}
     return bool(names - {"os"}) or any("//" in str(each) for each in texts)
-
-
-def own_servers(settings: Settings) -> dict[str, ModelServer]:
-    """Return the servers of the user's own that may be called, by their base URL."""
-    added = [ModelServer(model.base_url) for model in settings.extra_models if model.base_url]
-    return {server.base_url: server for server in (*added, *settings.model_servers)}
 
 
 class Backends:
@@ -92,7 +85,7 @@ class Backends:
         self._settings = settings
         self._keys = keys
         self._local = local_model
-        self._servers = own_servers(settings)
+        self._servers = settings.own_servers
 
     def resolve(self, choice: BackendChoice, code: str) -> Backend:
         """Return the backend for a run of `code`.
@@ -133,7 +126,7 @@ class Backends:
         return route
 
     def _upstream(self, provider: ProviderEnum, base_url: str | None) -> Upstream:
-        if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
+        if base_url is None or not PROVIDERS[provider].own_servers:
             key = self._keys.key(provider)
             if key is not None:
                 return Upstream("provider", self._settings.upstream(provider), key)
@@ -146,7 +139,7 @@ class Backends:
 
     def _problem(self, provider: ProviderEnum, base_url: str | None) -> str | None:
         """Return why calls to a provider can't go out and how to fix that, or None."""
-        if base_url is None or provider is not ProviderEnum.HUGGINGFACE:
+        if base_url is None or not PROVIDERS[provider].own_servers:
             return None if self._keys.key(provider) else self._no_key(provider)
         server = self._servers.get(base_url)
         if base_url == UNREADABLE_ADDRESS:

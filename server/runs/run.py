@@ -1,6 +1,6 @@
-"""One run: what it is asked for, its events so far, and how it ended.
+"""One run: its input, its events so far, and its result.
 
-An event is numbered here, once; live readers and the database see the same numbers, so a stream can
+Events are numbered here, once. Live readers and the database see the same numbers, so a stream can
 be resumed from either.
 """
 
@@ -9,52 +9,52 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError
 from server.budgets.ledger import Caps
 from server.gateway.cassette import Cassette
-from server.isolation.events import LeftOut, WrittenFile
+from server.isolation.events import WrittenFile
+from server.isolation.sandbox_run import SandboxRun
 from server.limits import Limits
 from server.observability.tracing import NoTrace, RunTrace
 from server.runs.backends import Backend
+from server.runs.events import RunEvent, message_of, text_of, to_wire, without_text
 from server.runs.usage_totals import UsageTotals
-from server.sandbox import SandboxRun
 from server.settings import PROVIDER_TOOLS
+from server.storage.records import Event, FileEntry, RunDescription, RunResult, RunSummary
 from server.storage.store import EVENT_BYTES_AT_ONCE, EVENTS_AT_ONCE
-
-Event = tuple[int, str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run may have beside its program and its limits."""
+    """What a run gets beside its program and its limits."""
 
     budget: Caps = field(default_factory=Caps)
     egress: tuple[str, ...] = ()
-    """What it was granted: places, "host:port", and `PROVIDER_TOOLS`."""
+    """What it was granted: hosts as "host:port", and `PROVIDER_TOOLS`."""
     record: bool = False
     replay: Cassette | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Placed in its folder."""
+    """Written to its folder, by name."""
 
     @property
     def size(self) -> int:
-        """Return the bytes that its files and its cassette take up, about."""
+        """Return about how many bytes its files and its cassette take."""
         replay = 0 if self.replay is None else self.replay.size
         return sum(map(len, self.files.values())) + replay
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The granted places alone."""
+        """The granted hosts alone."""
         return frozenset(self.egress) - {PROVIDER_TOOLS}
 
 
 @dataclass(eq=False)
 class Run:
-    """One run, from admission until its last event is kept."""
+    """One run, from its admission until its last event is in the database."""
 
     id: str
     code: str
@@ -63,110 +63,108 @@ class Run:
     backend: Backend
     options: RunOptions
     files: tuple[WrittenFile, ...] = ()
-    """What it left in its folder, and with `files_left_out` what is not among it."""
-    files_left_out: tuple[LeftOut, ...] = ()
+    """What it left in its folder."""
     created: float = field(default_factory=time.monotonic)
     status: str = "queued"
     events: list[Event] = field(default_factory=list)
-    result: dict[str, Any] = field(default_factory=dict)
+    result: RunResult | None = None
+    """None until it has ended."""
     failure: MachineryError | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when nothing of it runs any more, whether or not the database knows."""
+    """Set when none of its processes is left, whether or not the database knows."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task_handle: asyncio.Task[None] | None = None
     process: SandboxRun | None = None
     cancel_asked: bool = False
     abandoned: bool = False
-    """Whether its processes could not be ended with it."""
+    """Whether its processes could not be killed."""
     trace: RunTrace = field(default_factory=NoTrace)
-    tally: UsageTotals = field(default_factory=UsageTotals)
+    totals: UsageTotals = field(default_factory=UsageTotals)
     over_budget: str | None = None
-    """The budget that its last refused call did not fit in, in words for people."""
+    """The message about the budget that its last refused call exceeded."""
     mismatch: str | None = None
-    """How the first call that its recording has no answer to differs from what was recorded."""
+    """How the first call without a recorded response differs from the recording."""
     cassette: str | None = None
     """The recorded model calls as JSON, once the run has ended."""
     recording_full: str | None = None
-    """Why there is no recording, where one was asked for."""
+    """Why there is no recording although one was requested."""
     missing: tuple[str, ...] = ()
-    """What the agent's ready tools need and this run was not given, in words for people."""
+    """Messages about what the agent's ready-made tools need and this run does not have."""
     input_size: int = 0
-    """Bytes of what it was given: code, task, files, cassette."""
-    kept: int = 0
+    """Bytes of its code, task, files and cassette."""
+    written: int = 0
     """How many of the events are in the database."""
     end_written: bool = False
-    """Whether its outcome is in the database, though its last events may not be."""
+    """Whether its result is in the database; its last events may still be missing there."""
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by who writes it to the database."""
+    """Held while it is written to the database."""
     cancel_reason: str = "cancelled"
     admitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def add(self, kind: str, /, **data: Any) -> None:
-        """Give an event its number, and wake the readers."""
+    def add(self, event: RunEvent) -> None:
+        """Append an event with its number and the seconds since the start; wake the readers."""
+        kind, data = to_wire(event)
         data["time"] = time.monotonic() - self.created
-        self.events.append((len(self.events) + 1, kind, data))
+        self.events.append(Event(len(self.events) + 1, kind, data))
         self.wake()
 
     def wake(self) -> None:
-        """Let every reader that waits look again."""
+        """Let every waiting reader look again."""
         self.changed.set()
         self.changed = asyncio.Event()
 
     def page(self, position: int) -> list[Event]:
-        """Return some events behind the first `position`: 64 KiB of output, and one event more."""
+        """Return the next events after the first `position`: 64 KiB of output, plus one event."""
         size, found = 0, self.events[position : position + EVENTS_AT_ONCE]
-        for count, (_, _, data) in enumerate(found, 1):
-            size += len(data.get("text", ""))
+        for count, event in enumerate(found, 1):
+            size += len(text_of(event))
             if size >= EVENT_BYTES_AT_ONCE:
                 return found[:count]
         return found
 
-    def described(self) -> dict[str, Any]:
-        """Return what the history has of a run that has not ended; what isn't known is None."""
-        unknown = ("reason", "returncode", "duration", "time_to_first_output", "usage", "cost_usd")
+    def describe(self) -> RunDescription:
+        """Return the run as the history describes it; what isn't known yet is None."""
+        result = self.result or RunResult(status=self.status)
+        return RunDescription(
+            **self._summary_fields(result),
+            code=self.code,
+            task=self.task,
+            files=tuple(FileEntry(file.name, file.size, kept=True) for file in result.files),
+            files_left_out=result.files_left_out,
+        )
+
+    def summary(self) -> RunSummary:
+        """Return the run as the list of runs has it."""
+        return RunSummary(**self._summary_fields(self.result or RunResult(status=self.status)))
+
+    def _summary_fields(self, result: RunResult) -> dict[str, Any]:
         return {
             "id": self.id,
             "status": self.status,
             "backend": self.backend,
             "created_at": self.admitted_at.isoformat(),
-            **dict.fromkeys(unknown),
-            "code": self.code,
-            "task": self.task,
-            "files": [],
-            "files_left_out": [],
+            "reason": result.reason,
+            "returncode": result.returncode,
+            "duration": result.duration,
+            "time_to_first_output": result.time_to_first_output,
+            "usage": result.usage and asdict(result.usage),
+            "cost_usd": result.cost_usd,
         }
 
     def size(self) -> int:
         """Return about how many bytes its output, files and recording take in memory."""
-        texts = sum(len(data["text"]) for _, kind, data in self.events if kind == "output")
-        return texts + sum(len(file.content) for file in self.files) + _size(self.cassette)
+        texts = sum(len(text_of(event)) for event in self.events)
+        return texts + sum(len(file.content) for file in self.files) + len(self.cassette or "")
 
     def drop_outputs(self) -> None:
-        """Give up what it wrote; how it ended and what happened in it stays."""
-        self.files, self.cassette, self.result["files"] = (), None, []
-        self.events = [
-            (seq, kind, {**data, "text": ""} if kind == "output" else data)
-            for seq, kind, data in self.events
-        ]
+        """Forget output, files and recording; the result and the other events stay."""
+        self.files, self.cassette = (), None
+        if self.result is not None:
+            self.result = replace(self.result, files=())
+        self.events = [without_text(event) for event in self.events]
 
     def denied(self) -> str | None:
-        """Return what was refused last, in words for people."""
-        messages = [data["message"] for _, kind, data in self.events if kind == "denied"]
+        """Return the message of the last "denied" event."""
+        messages = [message_of(event) for event in self.events if event.kind == "denied"]
         return messages[-1] if messages else None
-
-    def output(self, stream: str | None = None) -> str:
-        """Return what the program wrote, on one stream or on both in order of arrival."""
-        return "".join(
-            data["text"]
-            for _, kind, data in self.events
-            if kind == "output" and stream in {None, data["stream"]}
-        )
-
-
-def _size(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(_size(each) for each in value.values())
-    return sum(_size(each) for each in value) if isinstance(value, list | tuple) else 8

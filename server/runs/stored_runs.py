@@ -1,16 +1,16 @@
-"""Runs that this server does not have in memory: ended ones, and those of other servers.
+"""Runs that are not in this server's memory: ended ones, and those of other servers.
 
-All that is known of them is in the database, which another server may be writing to.
+They are known from the database only, which another server may be writing to.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from llm_agent_builder.errors import RunElsewhereError, RunNotFoundError, StoreError
 from server.storage.database_threads import DatabaseThreads
+from server.storage.records import Event
 from server.storage.store import Store
 from server.storage.tables import OPEN
 
@@ -18,28 +18,26 @@ _LOOK_S = 0.5
 _CANCEL_LOOK_S = 0.1
 _CANCEL_WAIT_S = 15.0
 _FAILURES = 10
-"""Looks in a row that may fail before a stream of events ends."""
+"""Reads in a row that may fail before a stream of events ends."""
 
 
 class StoredRuns:
-    """What the database knows of runs. Every method raises StoreError where that can't be read."""
+    """Reads runs from the database. Every method raises StoreError if that fails."""
 
     def __init__(self, store: Store, threads: DatabaseThreads) -> None:
         self._store = store
         self._threads = threads
         self._paging = asyncio.Lock()
 
-    async def event_pages(
-        self, run_id: str, after: int
-    ) -> AsyncIterator[Sequence[tuple[int, str, Any]]]:
-        """Yield the events of a run behind number `after`, and those that come, to its end.
+    async def event_pages(self, run_id: str, after: int) -> AsyncIterator[Sequence[Event]]:
+        """Yield the events of a run after number `after`, and new ones until it ends.
 
-        Some at a time: a reader that is slow holds one page.
+        They come in pages, of which a slow reader holds one.
         """
         failures, has_ended = 0, False
         while failures < _FAILURES:
             try:
-                # First: then all its events are there.
+                # Before the events: if it has ended, they are complete.
                 has_ended = has_ended or await self._has_ended(run_id)
                 page = await self._page(run_id, after)
                 failures = 0
@@ -49,14 +47,14 @@ class StoredRuns:
                 continue
             if page:
                 yield page
-                after = page[-1][0]
+                after = page[-1].seq
             elif has_ended:
                 return
             else:
                 await asyncio.sleep(_LOOK_S)
 
-    async def _page(self, run_id: str, after: int) -> Sequence[tuple[int, str, Any]]:
-        async with self._paging:  # many readers are not to take all threads that others need
+    async def _page(self, run_id: str, after: int) -> Sequence[Event]:
+        async with self._paging:  # many readers must not take all threads
             return await self._threads.read(self._store.events, run_id, after=after)
 
     async def _has_ended(self, run_id: str) -> bool:
@@ -66,7 +64,7 @@ class StoredRuns:
             return True
 
     async def cancel(self, run_id: str) -> None:
-        """Have the server that has a run cancel it; returns when it has ended.
+        """Have the run's server cancel it; returns when it has ended.
 
         Raises:
             RunNotFoundError: there is no such run.

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-_COUNTS = {
-    "input_tokens": "gen_ai.usage.input_tokens",
-    "output_tokens": "gen_ai.usage.output_tokens",
-    "cached_tokens": "gen_ai.usage.cache_read.input_tokens",
-    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
-    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
-}
+from llm_agent_builder.metering.usage import Usage
+from server.gateway.model_call import ModelCall
+from server.storage.records import RunUsage
 
 
 @dataclass(slots=True)
@@ -23,39 +17,45 @@ class UsageTotals:
     refused_calls: int = 0
     """Of these, calls that the gateway refused, by a budget or for what they ask."""
     unmetered_calls: int = 0
-    """Calls that were answered, or may have been, and of whose tokens nothing is known."""
-    _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTS, 0))
+    """Of these, calls that a model may have answered and whose tokens are not known."""
+    _tokens: Usage = field(default_factory=Usage)
     _cost: float = 0.0
     _priced: int = 0
     _unpriced: int = 0
 
-    def add(self, call: Mapping[str, Any]) -> None:
-        """Take one finished call in, as its event tells of it."""
-        if call["gen_ai.operation.name"] != "chat":
+    def add(self, call: ModelCall) -> None:
+        """Add one finished call."""
+        if call.operation != "chat":
             return
         self.calls += 1
-        self.refused_calls += call.get("refused", False)
-        status = call["http.response.status_code"]
-        # One that was given up may have been carried out, and paid for.
-        unknown = call.get("unpriced", False) or (status is not None and status < 300)
-        if call["gen_ai.usage.input_tokens"] is None:
-            self.unmetered_calls += unknown
+        self.refused_calls += call.refused
+        # A call that was given up may have been carried out, and paid for.
+        may_have_used = call.unpriced or (call.status is not None and call.status < 300)
+        if call.usage is None:
+            self.unmetered_calls += may_have_used
         else:
-            for name, attribute in _COUNTS.items():
-                self._counts[name] += call[attribute] or 0
-        if call["cost_usd"] is not None:
+            self._tokens += call.usage
+        if call.cost_usd is not None:
             self._priced += 1
-            self._cost += call["cost_usd"]
-        elif unknown and call["backend"] == "provider":
+            self._cost += call.cost_usd
+        elif may_have_used and call.backend == "provider":
             self._unpriced += 1
 
-    def usage(self) -> dict[str, int] | None:
-        """Return the counts, or None where no call was made."""
+    def usage(self) -> RunUsage | None:
+        """Return the counts, or None if no call was made."""
         if not self.calls:
             return None
-        calls = {"calls": self.calls, "refused_calls": self.refused_calls}
-        return {**self._counts, **calls, "unmetered_calls": self.unmetered_calls}
+        return RunUsage(
+            input_tokens=self._tokens.input_tokens,
+            output_tokens=self._tokens.output_tokens,
+            cached_tokens=self._tokens.cached_tokens,
+            cache_write_tokens=self._tokens.cache_write_tokens,
+            reasoning_tokens=self._tokens.reasoning_tokens,
+            calls=self.calls,
+            refused_calls=self.refused_calls,
+            unmetered_calls=self.unmetered_calls,
+        )
 
     def cost_usd(self) -> float | None:
-        """Return US dollars; None where nothing was paid for, or the price of a call is unknown."""
+        """Return US dollars; None if nothing was paid for, or the price of a call is unknown."""
         return round(self._cost, 9) if self._priced and not self._unpriced else None

@@ -1,7 +1,7 @@
-"""One database, SQLite in the data folder or another by URL: transactions, schema, plain errors.
+"""A database, SQLite in the data folder or another by URL: connections, transactions, errors.
 
-Synchronous; callers in an event loop go through `database_threads.py`. Every wait for a
-lock, a connection or a statement has a limit. Several servers may use one database at once.
+Synchronous; code in an event loop uses `database_threads.py`. Every wait for a lock, a connection
+or a statement has a limit. Several servers may use one database at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -30,24 +29,23 @@ from sqlalchemy.exc import (
     StatementError,
 )
 from sqlalchemy.orm import Session
-from sqlalchemy.schema import CreateColumn
 
 from llm_agent_builder.errors import StoreError
 from server.settings import HISTORY_FILE
-from server.storage.tables import Base
+from server.storage.schema import prepare_schema
 
 CONNECTIONS = 6
-"""To the database, at most; who needs one waits for the milliseconds that others use theirs."""
-_PATIENCE_S = 5.0
-"""Longest wait for a lock, a connection, or one statement of PostgreSQL."""
+"""Most connections to the database; each is in use for some milliseconds."""
+_WAIT_S = 5.0
+"""Longest wait for a lock, for a connection, and for one statement of PostgreSQL."""
 _STUCK_S = 8.0
-"""A connection in use for longer than this belongs to a call whose caller has given up."""
+"""When a connection is in use for longer than this, its caller has given up."""
 _SCHEMA_LOCK = 0x6C61625F64620001
-"""PostgreSQL's advisory lock around changes of the tables; any number that others don't take."""
+"""The number of PostgreSQL's advisory lock for changes of the tables; no other program uses it."""
 _WAL_LIMIT = 64 * 1024 * 1024
-"""SQLite's log is cut to this size, in bytes, once what readers held up is in the database."""
+"""SQLite's log is truncated to this size, in bytes, once a checkpoint is complete."""
 _NO_ANSWER = "its server does not answer: start it, or look at AGENT_BUILDER_DATABASE_URL"
-_PLAIN = (
+_CAUSES = (
     (("disk is full", "No space left", "53100"), "the disk is full: free some space"),
     (("is locked", "lock timeout"), "another process has locked it: end that process"),
     (("readonly", "read-only", "Read-only"), "it can't be written: make its place writable"),
@@ -69,19 +67,19 @@ _PLAIN = (
     ),
     (("statement timeout", "QueuePool"), "it answers too slowly"),
 )
-"""What the drivers say, and what that means and helps, in words for the owner."""
+"""Parts of the drivers' messages, and for each what it means and what to do."""
 _REFUSAL = re.compile(r"(?:FATAL: +|fe_sendauth: )(.{1,200})")
-"""What PostgreSQL's server, or its library, says where a connection is refused for a reason."""
-_PASSING = ("starting up", "shutting down", "terminating", "recovery")
-"""Reasons that pass by themselves, or with a start of the server."""
+"""The reason in PostgreSQL's message when its server or its library refuses a connection."""
+_TEMPORARY = ("starting up", "shutting down", "terminating", "recovery")
+"""Reasons that end by themselves, or when the server is started."""
 
 
 class UnclearWriteError(StoreError):
-    """The database failed, or gave no answer: it may have written everything, or nothing."""
+    """The database failed or didn't answer; it may have written everything or nothing."""
 
 
 class WrittenJson(str):
-    """JSON that is text already, for a column of JSON."""
+    """A value for a JSON column that is JSON text already."""
 
     __slots__ = ()
 
@@ -91,34 +89,33 @@ def _json_text(value: object) -> str:
 
 
 class Database:
-    """The engine of one database, its tables up to date.
+    """A database with up-to-date tables.
 
-    Raises StoreError from every method when the database can't be read or written.
+    Every method raises StoreError when the database can't be read or written.
     """
 
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
         self._in_use: dict[int, tuple[Any, float]] = {}
         self._file: tuple[Path, tuple[int, int]] | None = None
-        with machinery(), ExitStack() as failed:
+        with store_errors(), ExitStack() as failed:
             self.engine = _make_engine(_parse(url) if url else _in_folder(data_dir))
-            failed.callback(self.engine.dispose)  # what is open by then
+            failed.callback(self.engine.dispose)
             self.is_sqlite = self.engine.dialect.name == "sqlite"
             event.listen(self.engine, "checkout", self._checked_out)
             event.listen(self.engine, "checkin", self._checked_in)
             self._writer = self.engine.execution_options(writes=True)
-            # SQLite's readers see one state anyway; PostgreSQL's by default one for each statement.
-            one_state = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-            self._reader = self.engine.execution_options(**one_state)
+            # In SQLite a transaction reads one state. PostgreSQL needs to be asked for that.
+            one_snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            self._reader = self.engine.execution_options(**one_snapshot)
             self._prepare()
             failed.pop_all()
 
     def _prepare(self) -> None:
         with self._writer.begin() as connection:
-            if not self.is_sqlite:  # SQLite's writers exclude each other anyway
+            if not self.is_sqlite:  # SQLite's writers exclude each other
                 _require_utf8(connection)
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
-            Base.metadata.create_all(connection)
-            _add_missing_columns(connection)
+            prepare_schema(connection)
         name = self.engine.url.database
         if self.is_sqlite and name and os.path.exists(name):
             self._file = (Path(name), _identity(name))
@@ -130,33 +127,33 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Give a session for a transaction that only reads, and sees one state of the database.
+        """Return a session for a read-only transaction that sees one state of the database.
 
-        What several statements find can then be combined, whatever other servers write meanwhile.
+        The results of several statements fit together, whatever other servers write meanwhile.
         """
-        with machinery():
+        with store_errors():
             self.require_file()
             with Session(self._reader) as session, session.begin():
                 yield session
 
     @contextmanager
-    def writing(self, patience_s: float = _PATIENCE_S) -> Iterator[Connection]:
-        """Give a connection for a transaction that writes; it waits so long for a lock.
+    def writing(self, patience_s: float = _WAIT_S) -> Iterator[Connection]:
+        """Return a connection for a transaction that writes; it waits `patience_s` for a lock.
 
-        SQLite's begins as IMMEDIATE: one that reads first and then writes would fail at once,
-        without a wait, where another process has written in between.
+        SQLite's begins as IMMEDIATE: one that reads first and then writes fails at once, without
+        waiting, if another process has written in between.
         """
-        with machinery():
+        with store_errors():
             self.require_file()
             milliseconds = int(patience_s * 1000)
             engine = self._writer.execution_options(patience_ms=milliseconds)
             with engine.begin() as connection:
-                if not self.is_sqlite and patience_s != _PATIENCE_S:
+                if not self.is_sqlite and patience_s != _WAIT_S:
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
                 yield connection
 
     def require_file(self) -> None:
-        """Raise StoreError where SQLite's file was removed: what is written then goes nowhere."""
+        """Raise StoreError if SQLite's file was removed: SQLite would write to the deleted file."""
         if self._file is None:
             return
         path, identity = self._file
@@ -169,17 +166,17 @@ class Database:
         )
 
     def free_bytes(self) -> int | None:
-        """Return how much space is left where SQLite's file is; None: elsewhere."""
+        """Return the free bytes of the disk with SQLite's file; None for other databases."""
         if self._file is None:
             return None
-        with machinery():
+        with store_errors():
             found = os.statvfs(self._file[0].parent)
         return found.f_bavail * found.f_frsize
 
-    # ------------------------------------------------------------ connections that are stuck
+    # ------------------------------------------------------------ stuck connections
 
     def _checked_out(self, connection: Any, _record: object, _proxy: object) -> None:
-        """Note who is in use, and then try it: the pool's own ping would come before the note."""
+        """Record the use of a connection, then ping it; the pool would ping before the record."""
         self._in_use[id(connection)] = (connection, time.monotonic())
         if self.is_sqlite:
             return
@@ -193,10 +190,10 @@ class Database:
         self._in_use.pop(id(connection), None)
 
     def break_stuck(self) -> None:
-        """End the connections of calls that nobody waits for any more, so that their threads end.
+        """Close the connections of calls that nobody waits for any more, so that their threads end.
 
-        A stopped PostgreSQL keeps its connections open and says nothing; its driver would wait for
-        as long as that lasts. SQLite's calls end by themselves.
+        A suspended PostgreSQL keeps its connections open and doesn't answer; its driver would wait
+        for ever. SQLite's calls end by themselves.
         """
         now = time.monotonic()
         for connection, since in list(self._in_use.values()):
@@ -216,7 +213,7 @@ def _require_utf8(connection: Connection) -> None:
 
 
 def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, except those that are there: a write made twice leaves what one leaves."""
+    """Insert rows, except those that exist: a write that is repeated changes nothing."""
     insert: Callable[[Table], Any] = sqlite.insert
     if connection.dialect.name == "postgresql":
         insert = postgresql.insert
@@ -224,33 +221,33 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 
 @contextmanager
-def machinery() -> Iterator[None]:
-    """Raise faults of the database, and values that it can't take, as StoreError."""
+def store_errors() -> Iterator[None]:
+    """Raise errors of the database, and values that it can't store, as StoreError."""
     try:
         yield
     except (SQLAlchemyError, OSError, ValueError, OverflowError, ImportError) as error:
         raise StoreError(
-            f"the run history can't be used: {plain_cause(error)}", lasting=_is_of_values(error)
+            f"the run history can't be used: {plain_cause(error)}", lasting=_is_about_values(error)
         ) from error
 
 
 def plain_cause(error: Exception) -> str:
-    """Return what an error of the database means and what helps."""
-    # The message of SQLAlchemy, and all but the first line of a driver's, may hold the row's
-    # values: prompts.
+    """Return what an error of the database means, and what to do."""
+    # SQLAlchemy's message, and all but the first line of a driver's, may contain the row's values,
+    # and so prompts.
     cause = getattr(error, "orig", None) or error
     lines = str(cause).splitlines() or [""]
-    return _in_words(type(cause).__name__, lines[0])
+    return _describe(type(cause).__name__, lines[0])
 
 
-def _in_words(kind: str, line: str) -> str:
-    """Return what an error means and what helps, from its kind and the first line of its text."""
-    said = f"{kind}: {line[:200]}"
-    words = next((words for signs, words in _PLAIN if _any(signs, f"{kind}: {line}")), None)
+def _describe(kind: str, line: str) -> str:
+    """Return what an error means and what to do, given its type and its message's first line."""
+    original = f"{kind}: {line[:200]}"
+    cause = next((cause for signs, cause in _CAUSES if _any(signs, f"{kind}: {line}")), None)
     refusal = _REFUSAL.search(line)
-    if refusal and words in {None, _NO_ANSWER} and not _any(_PASSING, line):
+    if refusal and cause in {None, _NO_ANSWER} and not _any(_TEMPORARY, line):
         return f"the server refused: {refusal[1]}; {_remedy(refusal[1])}"
-    return said if words is None else f"{words} ({said})"
+    return original if cause is None else f"{cause} ({original})"
 
 
 def _remedy(refusal: str) -> str:
@@ -260,19 +257,19 @@ def _remedy(refusal: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Return `text` as a database takes it: without lone surrogates and NUL."""
+    """Return `text` without lone surrogates and NUL, which databases refuse."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-def _is_of_values(error: Exception) -> bool:
-    """Return whether the values themselves are at fault."""
+def _is_about_values(error: Exception) -> bool:
+    """Return whether the values are the reason of an error: then a retry is useless."""
     if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
         return True
     return isinstance(error, DataError | ValueError | OverflowError)
 
 
-def _any(signs: Sequence[str], said: str) -> bool:
-    return any(sign in said for sign in signs)
+def _any(signs: Sequence[str], message: str) -> bool:
+    return any(sign in message for sign in signs)
 
 
 def _shut_down(descriptor: int) -> None:
@@ -296,7 +293,7 @@ def _in_folder(data_dir: Path) -> URL:
 def _parse(text: str) -> URL:
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError):  # its message has the URL, and that may have a password
+    except (ArgumentError, ValueError):  # whose message has the URL, perhaps with a password
         raise StoreError("AGENT_BUILDER_DATABASE_URL is not a URL such as sqlite:///FILE") from None
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername="postgresql+psycopg")
@@ -312,18 +309,18 @@ def _parse(text: str) -> URL:
 
 def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite" and url.database:
-        # Runs hold prompts. SQLite makes its log with the mode of the database.
+        # Runs contain prompts. SQLite creates its log with the mode of the database.
         os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
     try:
         engine = create_engine(
             url,
-            # ASCII, so that a lone surrogate in a program's output can be kept.
+            # ASCII, so that a lone surrogate in a program's output can be stored.
             json_serializer=_json_text,
             pool_size=CONNECTIONS,
             max_overflow=0,
-            pool_timeout=_PATIENCE_S,
+            pool_timeout=_WAIT_S,
             connect_args=_connect_arguments(url),
-            # A database can have another default.
+            # A database may have another default.
             **({} if url.get_backend_name() == "sqlite" else {"isolation_level": "READ COMMITTED"}),
         )
     except ModuleNotFoundError as error:
@@ -342,29 +339,29 @@ def _make_engine(url: URL) -> Engine:
 
 def _connect_arguments(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
-        return {"timeout": _PATIENCE_S}
+        return {"timeout": _WAIT_S}
     if url.get_driver_name() == "psycopg":
         return {
-            "connect_timeout": int(_PATIENCE_S),
-            "tcp_user_timeout": int(_PATIENCE_S * 1000),
+            "connect_timeout": int(_WAIT_S),
+            "tcp_user_timeout": int(_WAIT_S * 1000),
             "client_encoding": "utf8",
         }
     return {}
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # `_begin_sqlite` says when and how
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions
     cursor = connection.cursor()
     if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        _patiently(lambda: cursor.execute("PRAGMA journal_mode=WAL"))
+        _while_locked(lambda: cursor.execute("PRAGMA journal_mode=WAL"))
     for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"journal_size_limit={_WAL_LIMIT}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
-def _patiently(change: Callable[[], object]) -> None:
-    """Make a change for which SQLite itself doesn't wait while another process is about it."""
-    deadline = time.monotonic() + _PATIENCE_S
+def _while_locked(change: Callable[[], object]) -> None:
+    """Retry a change for which SQLite itself doesn't wait until another process has made it."""
+    deadline = time.monotonic() + _WAIT_S
     while True:
         try:
             change()
@@ -377,13 +374,13 @@ def _patiently(change: Callable[[], object]) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
-    patience = options.get("patience_ms", int(_PATIENCE_S * 1000))
+    patience = options.get("patience_ms", int(_WAIT_S * 1000))
     connection.exec_driver_sql(f"PRAGMA busy_timeout={patience}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
 
 
 def _configure_postgresql(connection: Any, _record: object) -> None:
-    milliseconds = int(_PATIENCE_S * 1000)
+    milliseconds = int(_WAIT_S * 1000)
     cursor = connection.cursor()
     for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
         cursor.execute(f"SET {name} = {milliseconds}")
@@ -392,22 +389,11 @@ def _configure_postgresql(connection: Any, _record: object) -> None:
 
 
 def _open_connections(engine: Engine) -> None:
-    """Open now what would be opened when runs first meet, so that a server's files are all open.
+    """Open all connections of the pool.
 
-    A server that is short of descriptors then fails at its start, and not under its first load.
+    A server that is short of descriptors then fails at its start, not under its first load.
     """
-    with ExitStack() as all_of_them:
+    with ExitStack() as stack:
         for _ in range(CONNECTIONS):
-            connection = all_of_them.enter_context(engine.connect())
-            connection.exec_driver_sql("PRAGMA schema_version")  # reads: opens the log too
-
-
-def _add_missing_columns(connection: Connection) -> None:
-    """Bring the tables of an earlier version up to date; what is added later may be NULL."""
-    there = sqlalchemy.inspect(connection)
-    for table in Base.metadata.sorted_tables:
-        names = {column["name"] for column in there.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in names:
-                definition = CreateColumn(column).compile(dialect=connection.dialect)
-                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+            connection = stack.enter_context(engine.connect())
+            connection.exec_driver_sql("PRAGMA schema_version")  # a read, which opens the log too

@@ -1,12 +1,12 @@
-"""Runs and their events, kept in a database that several servers may share.
+"""Runs and their events in a database that several servers may share.
 
-Synchronous; callers in an event loop go through `database_threads.py`.
+Synchronous; callers in an event loop use `database_threads.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +27,16 @@ from sqlalchemy.orm import (
 )
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError
-from server.isolation.events import WrittenFile
+from server.isolation.events import LeftOut, WrittenFile
 from server.storage.database import Database, WrittenJson, add_missing, storable
+from server.storage.records import (
+    Event,
+    FileEntry,
+    RunDescription,
+    RunResult,
+    RunSummary,
+    StoredRun,
+)
 from server.storage.tables import (
     OPEN,
     CassetteRow,
@@ -40,19 +48,17 @@ from server.storage.tables import (
 
 EVENTS_AT_ONCE = 200
 EVENT_BYTES_AT_ONCE = 64 * 1024
-"""Of events that are read together, about: the last may exceed it."""
-Event = tuple[int, str, Mapping[str, Any]]
-"""Its number in the run, from 1; its kind; its data."""
+"""Of events that are read together, approximately: the last may exceed it."""
 _ROWS_AT_ONCE = 8
 _EVENTS_ADDED_AT_ONCE = 16
-"""Of at most 128 KiB, each byte of which may be six in JSON."""
+"""Each has up to 128 KiB, and each byte may become six in JSON."""
 INTERRUPTED = "the server stopped while this run was going"
 LOST = "this run was lost: the database failed when it was taken in, or when it had ended"
 
 
-# Each run needs these: without the unit of work they cost half, and are compiled only once.
+# Every run executes these. As Core statements they cost half and are compiled once.
 _ADD_RUN = insert(table_of(RunRow))
-_IS_KEPT = select(RunRow.id).where(RunRow.id == bindparam("run"))
+_HAS_RUN = select(RunRow.id).where(RunRow.id == bindparam("run"))
 _START_RUN = update(table_of(RunRow)).where(
     RunRow.id == bindparam("run"), RunRow.status == "queued"
 )
@@ -62,8 +68,8 @@ _END_RUN = update(table_of(RunRow)).where(RunRow.id == bindparam("run"))
 class Store:
     """The run history.
 
-    Writes may be made again: what is there already stays as it is. Raises StoreError from every
-    method when the database can't be read or written.
+    Writes may be repeated: existing rows stay as they are. Every method raises StoreError if the
+    database can't be read or written.
     """
 
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
@@ -83,7 +89,7 @@ class Store:
         server_id: str | None = None,
         created_at: datetime | None = None,
     ) -> None:
-        """Keep a new run, as one of that server."""
+        """Add a new run that belongs to that server."""
         row = {
             "id": run_id,
             "created_at": created_at or datetime.now(UTC),
@@ -97,28 +103,29 @@ class Store:
             connection.execute(_ADD_RUN, row)
 
     def add_events(self, run_id: str, events: Sequence[Event]) -> None:
-        """Keep events of a run, which is going: one that hasn't ended is shown as running."""
+        """Add events of a run; if it is queued, its status becomes running."""
         with self.database.writing() as connection:
-            if _is_kept(connection, run_id):
+            if _has_run(connection, run_id):
                 connection.execute(_START_RUN, {"run": run_id, "status": "running"})
                 _add_events(connection, run_id, events)
 
     def end_run(
         self,
         run_id: str,
-        values: Mapping[str, Any],
+        result: RunResult,
         files: Sequence[WrittenFile] = (),
         events: Sequence[Event] = (),
         cassette: str | None = None,
     ) -> None:
-        """Keep how a run ended, as columns and values, its last events and the files it left.
+        """Write how a run ended, its last events, the files it left, and its cassette as JSON.
 
-        This end takes the place of any other: who carried the run through knows best. A run that is
-        no longer in the history is left out. `cassette` is JSON.
+        This result replaces any other, because it comes from the server that ran it. Does nothing
+        if the run is no longer in the history.
         """
-        columns = {name: _column(value) for name, value in values.items() if name != "files"}
+        columns = {name: _column(value) for name, value in result.to_wire().items()}
+        del columns["files"]  # rows of their own
         with self.database.writing() as connection:
-            if not _is_kept(connection, run_id):
+            if not _has_run(connection, run_id):
                 return
             connection.execute(_END_RUN, {"run": run_id, **columns})
             _add_events(connection, run_id, events)
@@ -135,7 +142,7 @@ class Store:
             connection.execute(asked.values(cancel_asked=True))
 
     def asked_to_cancel(self, server_id: str) -> list[str]:
-        """Return the runs of a server that another one was asked to cancel."""
+        """Return the runs of a server that another server was asked to cancel."""
         return self._open_ids(server_id, RunRow.cancel_asked.is_(True))
 
     def open_runs(self, server_id: str) -> list[str]:
@@ -148,7 +155,7 @@ class Store:
             return list(session.scalars(ids))
 
     def end_lost(self, ids: Collection[str]) -> None:
-        """Give an end to runs that are written down and that their own server does not have."""
+        """End runs in the database that their own server does not know."""
         lost = update(RunRow).where(RunRow.id.in_(ids), RunRow.status.in_(OPEN))
         with self.database.writing() as connection:
             connection.execute(lost.values(status="failed", reason=LOST))
@@ -158,7 +165,7 @@ class Store:
 
         Raises:
             RunNotFoundError: there is no such run.
-            RunFileNotFoundError: it left no such file, or it is no longer kept.
+            RunFileNotFoundError: it left no such file, or its content was removed.
 
         """
         content = select(FileRow.content).where(
@@ -171,8 +178,8 @@ class Store:
             raise RunFileNotFoundError(f"this run has left no file {name[:80]!r}")
         if found[0] is None:
             raise RunFileNotFoundError("this file is no longer kept: newer ones took its room")
-        kept: bytes = found[0]
-        return kept
+        content_bytes: bytes = found[0]
+        return content_bytes
 
     def cassette(self, run_id: str) -> str | None:
         """Return the recorded calls of a run as JSON, or None where there are none."""
@@ -180,8 +187,8 @@ class Store:
         with self.database.reading() as session:
             return session.scalar(text)
 
-    def run(self, run_id: str) -> dict[str, Any]:
-        """Return one run with its code, task, server and files: name, size, whether kept.
+    def run(self, run_id: str) -> RunDescription:
+        """Return one run with its code, task and files.
 
         Raises:
             RunNotFoundError: there is none with that id.
@@ -192,32 +199,35 @@ class Store:
         with self.database.reading() as session:
             row = _require(session, run_id)
             files = session.execute(listing.where(FileRow.run_id == row.id))
-            return {
-                **_summary(row),
-                "code": row.code,
-                "task": row.task,
-                "files": [dict(file) for file in files.mappings()],
-                "files_left_out": row.files_left_out or [],
-            }
+            return RunDescription(
+                **_summary_fields(row),
+                code=row.code,
+                task=row.task,
+                files=tuple(FileEntry(*file) for file in files),
+                files_left_out=tuple(LeftOut(**each) for each in row.files_left_out or ()),
+            )
 
-    def runs(self, *, limit: int, before: str | None = None) -> list[dict[str, Any]]:
+    def runs(self, *, limit: int, before: str | None = None) -> list[StoredRun]:
         """Return runs, newest first; with `before`, those older than that run."""
         query = select(RunRow).options(defer(RunRow.code), defer(RunRow.task))
         query = query.order_by(RunRow.created_at.desc(), RunRow.id.desc()).limit(limit)
         with self.database.reading() as session:
             if before is not None:
-                mark = _require(session, before)
+                last = _require(session, before)
                 query = query.where(
-                    (RunRow.created_at < mark.created_at)
-                    | ((RunRow.created_at == mark.created_at) & (RunRow.id < mark.id))
+                    (RunRow.created_at < last.created_at)
+                    | ((RunRow.created_at == last.created_at) & (RunRow.id < last.id))
                 )
-            return [_summary(row) for row in session.scalars(query)]
+            return [
+                StoredRun(summary=_summary(row), server_id=row.server_id)
+                for row in session.scalars(query)
+            ]
 
-    def summary(self, run_id: str) -> dict[str, Any]:
-        """Return one run as `runs` does; an empty one where it is no longer in the history."""
+    def summary(self, run_id: str) -> RunSummary | None:
+        """Return one run as `runs` does; None if it is no longer in the history."""
         with self.database.reading() as session:
             row = session.get(RunRow, storable(run_id))
-            return _summary(row) if row else {}
+            return _summary(row) if row else None
 
     def status(self, run_id: str) -> str:
         """Return the status of a run.
@@ -232,27 +242,26 @@ class Store:
             raise _no_run(run_id)
         return found
 
-    def events(self, run_id: str, *, after: int = 0) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return the next events of a run behind number `after`, in order: (seq, kind, data).
+    def events(self, run_id: str, *, after: int = 0) -> list[Event]:
+        """Return the next events of a run after number `after`, in order.
 
-        Some of them, so that whoever reads a run holds little of it: 64 KiB of events or so. None
-        are left where the answer is empty. A run that has ended has an `exit` event: where its
-        server could not write one, it is made of what the history says. So nobody but a run's own
-        server ever gives its events numbers.
+        They are about 64 KiB at most, so that a reader holds little of a run; an empty list means
+        that there are no more. A run that has ended always has an `exit` event: if its server could
+        not write one, it is made from the run's row. So only a run's own server numbers its events.
         """
         with self.database.reading() as session:
-            # The row first: a run whose end is in sight has all its events.
+            # The row first: if it says that the run has ended, all its events are there.
             row = session.get(RunRow, storable(run_id), options=[defer(RunRow.code)])
             found, is_last = _next_events(session, run_id, after)
             if is_last and row is not None and row.status not in OPEN:
                 seq, kind = found[-1][:2] if found else _last_event(session, run_id)
                 if kind != "exit" and seq >= after:
-                    found.append((seq + 1, "exit", _exit_data(row)))
+                    found.append(Event(seq + 1, "exit", _exit_data(row)))
         return found
 
 
-def _is_kept(connection: Connection, run_id: str) -> bool:
-    return connection.execute(_IS_KEPT, {"run": run_id}).first() is not None
+def _has_run(connection: Connection, run_id: str) -> bool:
+    return connection.execute(_HAS_RUN, {"run": run_id}).first() is not None
 
 
 def _add_events(connection: Connection, run_id: str, events: Sequence[Event]) -> None:
@@ -277,10 +286,8 @@ def _file_rows(run_id: str, files: Sequence[WrittenFile]) -> list[dict[str, Any]
     ]
 
 
-def _next_events(
-    session: Session, run_id: str, after: int
-) -> tuple[list[tuple[int, str, dict[str, Any]]], bool]:
-    """Return the events behind a number, as many as one answer has, and whether none follow."""
+def _next_events(session: Session, run_id: str, after: int) -> tuple[list[Event], bool]:
+    """Return one page of the events after a number, and whether it is the last."""
     query = (
         select(EventRow.seq, EventRow.kind, cast(EventRow.data, Text))
         .where(EventRow.run_id == storable(run_id), EventRow.seq > after)
@@ -288,11 +295,11 @@ def _next_events(
         .limit(EVENTS_AT_ONCE)
         .execution_options(yield_per=_ROWS_AT_ONCE)
     )
-    found: list[tuple[int, str, dict[str, Any]]] = []
+    found: list[Event] = []
     size = 0
     with session.execute(query) as rows:
         for seq, kind, text in rows:
-            found.append((seq, kind, json.loads(text)))
+            found.append(Event(seq, kind, json.loads(text)))
             size += len(text)
             if size >= EVENT_BYTES_AT_ONCE:
                 return found, False
@@ -328,7 +335,11 @@ def _no_run(run_id: str) -> RunNotFoundError:
     return RunNotFoundError(f"there is no run {run_id[:40]!r}")
 
 
-def _summary(row: RunRow) -> dict[str, Any]:
+def _summary(row: RunRow) -> RunSummary:
+    return RunSummary(**_summary_fields(row))
+
+
+def _summary_fields(row: RunRow) -> dict[str, Any]:
     created = row.created_at if row.created_at.tzinfo else row.created_at.replace(tzinfo=UTC)
     return {
         "id": row.id,
@@ -341,5 +352,4 @@ def _summary(row: RunRow) -> dict[str, Any]:
         "time_to_first_output": row.time_to_first_output,
         "usage": row.usage,
         "cost_usd": row.cost_usd,
-        "server_id": row.server_id,
     }

@@ -1,14 +1,17 @@
-"""The tables of the run history. A column added later may be NULL; so may what isn't known yet."""
+"""The tables of the run history. NULL: not known yet, or from before the column was added."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Column,
+    Date,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     LargeBinary,
@@ -25,16 +28,21 @@ OPEN = ("queued", "running")
 class Base(DeclarativeBase):
     """The tables of this store."""
 
+    type_annotation_map: ClassVar = {float: Double}  # SQLAlchemy 2.0 and 2.1 choose differently
+
 
 class ServerRow(Base):
-    """A server's lease: it is alive while `beats` grows. Where it runs is for those beside it."""
+    """A server's lease: it is alive while `beats` grows.
+
+    The columns about its process let other servers of the machine see that it has ended.
+    """
 
     __tablename__ = "servers"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     heartbeat_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    """By that server's clock, for people: nothing is decided by it."""
+    """By that server's clock; only for people to read."""
     beats: Mapped[int] = mapped_column(BigInteger)
     host: Mapped[str] = mapped_column(Text)
     boot_id: Mapped[str] = mapped_column(Text)
@@ -44,7 +52,7 @@ class ServerRow(Base):
 
 
 class RunRow(Base):
-    """One run. Times in seconds; what isn't known (yet) is NULL."""
+    """One run. Times in seconds; NULL: not known (yet)."""
 
     __tablename__ = "runs"
     __table_args__ = (Index("runs_newest", "created_at", "id"),)
@@ -63,9 +71,9 @@ class RunRow(Base):
     cost_usd: Mapped[float | None]
     files_left_out: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
     server_id: Mapped[str | None] = mapped_column(String(32))
-    """The server that carries it through; NULL: one that knew no leases."""
+    """The server that runs it; NULL: a version without leases."""
     cancel_asked: Mapped[bool | None]
-    """Whether another server was asked to cancel it."""
+    """Whether a client asked another server to cancel it."""
 
 
 class EventRow(Base):
@@ -93,7 +101,7 @@ class CassetteRow(Base):
 
 
 class FileRow(Base):
-    """A file that a run left; its content goes (NULL) before the run does."""
+    """A file that a run left; its content may be removed (NULL) before the run is."""
 
     __tablename__ = "files"
 
@@ -104,6 +112,18 @@ class FileRow(Base):
     name: Mapped[str] = mapped_column(Text)
     size: Mapped[int]
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+SPEND = Table(
+    "spend",
+    Base.metadata,
+    Column("day", Date, primary_key=True),
+    # Billionths of a dollar. Each count includes what is reserved for calls under way.
+    Column("nano", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+)
+"""What each day's calls used, on all servers of the database."""
 
 
 def table_of(row: type[Base]) -> Table:

@@ -15,7 +15,7 @@ from tests.support.serving import bare_environment, command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WEB = {"fastapi", "starlette", "uvicorn"}
-ROOMS = {"aiohttp", "prometheus_client", "sqlalchemy", "server.services", *WEB}
+ROOMS = {"aiohttp", "alembic", "prometheus_client", "sqlalchemy", "server.services", *WEB}
 BUILDER = {"genai_prices", "jinja2", "pydantic", "yaml"}
 SDKS = {"anthropic", "huggingface_hub"}
 ALL = ROOMS | BUILDER | SDKS | {"asyncio"}
@@ -71,7 +71,7 @@ def test_writing_and_checking_agents_loads_nothing_of_the_server_s_rooms(tmp_pat
 
 def test_a_run_and_doctor_load_nothing_of_the_page_and_its_routes(tmp_path: Path) -> None:
     (tmp_path / "hi.py").write_text("print('hi')\n")
-    assert not loaded(tmp_path, "run", "hi.py", "--task", "x") & (WEB | SDKS)
+    assert not loaded(tmp_path, "run", "hi.py", "--task", "x") & (WEB | SDKS | {"alembic"})
     assert not loaded(tmp_path, "doctor") & (WEB | SDKS | {"sqlalchemy", "prometheus_client"})
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from server.isolation.child import memory_cgroup as memory_group
+from server.isolation.child import cgroups
 from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
 from server.isolation.tiers.probe import ACCEPTED, PRELOADED, TierReport, probe_tier
 from server.limits import Limits
@@ -109,7 +109,7 @@ def ends_without_groups(tier: str, jobs: Sequence[Job]) -> list[tuple[str, str |
 def answer_jobs() -> None:
     """Be the process that `ends_without_groups` starts."""
     tier, jobs = json.load(sys.stdin)
-    assert not memory_group.can_make_groups()
+    assert not cgroups.kernel_counts_memory()
     sandbox = open_sandbox(tier)
     ends = []
     for name, task, limits in jobs:

@@ -15,7 +15,7 @@ from llm_agent_builder.requests.facts import RequestFacts, read_request
 from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream
 from server.gateway.request_reader import RequestReader
 from server.gateway.timeouts import Timeouts
-from server.settings import Secret
+from server.secret import Secret
 
 KEY = "canary-key-" + "42"
 MODEL = "claude-sonnet-5-5"
@@ -27,7 +27,9 @@ class Seen:
     """What came of it."""
 
     result: Any = None
-    calls: list[ModelCall] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    """The data of their `model_call` events."""
+    model_calls: list[ModelCall] = field(default_factory=list)
     events: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
@@ -43,10 +45,14 @@ def through(upstream: str, client: Client, *, key: str = KEY, **options: Any) ->
     def on_event(kind: str, data: Mapping[str, str]) -> None:
         seen.events.append((kind, dict(data)))
 
+    def on_call(call: ModelCall) -> None:
+        seen.calls.append(call.to_wire())
+        seen.model_calls.append(call)
+
     async def inside() -> None:
         gateway = Gateway(environ={}, timeouts=timeouts, reader=reader)
         await gateway.start()
-        grant = await gateway.open(policy, seen.calls.append, on_event=on_event, **options)
+        grant = await gateway.open(policy, on_call, on_event=on_event, **options)
         try:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{grant.port}") as session:
                 seen.result = await client(session, grant)

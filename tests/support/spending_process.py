@@ -20,7 +20,7 @@ from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import SpendStore
 from server.gateway.gateway import Gateway, Grant, Upstream
 from server.gateway.metering import today
-from server.settings import Secret
+from server.secret import Secret
 from server.storage.store import Store
 from tests.support.gateway_client import asking, bearer
 

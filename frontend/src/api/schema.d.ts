@@ -1485,7 +1485,7 @@ export interface components {
         };
         /**
          * LeftOut
-         * @description Files that the program left and that aren't returned: how many at least, and why.
+         * @description Files of the program that aren't returned: the reason, and how many there are at least.
          */
         LeftOut: {
             /** Reason */
@@ -1537,7 +1537,7 @@ export interface components {
         };
         /**
          * Limits
-         * @description What one run may use. CPU, memory, processes and scratch are of its whole process tree.
+         * @description The limits of one run. CPU, memory, processes and scratch count its whole process tree.
          */
         Limits: {
             /**
@@ -1557,7 +1557,7 @@ export interface components {
             memory_mib: number;
             /**
              * Processes
-             * @description Processes and threads, beside the program's own first one.
+             * @description Processes and threads, not counting the program's first one.
              * @default 64
              */
             processes: number;
@@ -1979,7 +1979,7 @@ export interface components {
         };
         /**
          * ProviderEnum
-         * @description The ids of the providers, as they stand in the API, the spec and the command line.
+         * @description The ids of the providers, as the API, spec files and the command line write them.
          * @enum {string}
          */
         ProviderEnum: "anthropic" | "huggingface";
@@ -2293,7 +2293,7 @@ export interface components {
         };
         /**
          * TierReport
-         * @description What isolates a run here. `available` is whether the server runs code at all.
+         * @description The isolation of runs on this machine. `available` tells whether the server runs code.
          */
         TierReport: {
             /** Tier */

@@ -1,4 +1,4 @@
-"""Runs the probes in a sandbox, and says of each whether it held."""
+"""Runs the probes in a sandbox, and reports for each whether the sandbox blocked it."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from server.sandbox import Sandbox, run_in_sandbox
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of one probe. `held` is None where the tier doesn't claim to hold it."""
+    """The result of one probe. `blocked` is None if the tier has no active layer against it."""
 
     probe: Probe
-    held: bool | None
+    blocked: bool | None
     note: str | None
 
 
-OUTCOMES = {True: "held", False: "GOT THROUGH", None: "not held by this tier"}
+OUTCOMES = {True: "blocked", False: "NOT BLOCKED", None: "not covered by this tier"}
 
 
 def outcome(done: Attempt) -> str:
-    """Return in words what came of a probe."""
-    return OUTCOMES[done.held]
+    """Return the result of a probe in words."""
+    return OUTCOMES[done.blocked]
 
 
 def attack(
     sandbox: Sandbox, task: Mapping[str, Any], probes: Iterable[Probe] = PROBES
 ) -> Iterator[Attempt]:
-    """Try the probes one after another; `task` are the targets. Blocks for each."""
+    """Run the probes one after another; `task` has the targets. Blocks for each."""
     layers = {layer.name: layer for layer in sandbox.report.layers}
     for probe in probes:
         layer = layers.get(probe.layer)
@@ -44,13 +44,13 @@ def attack(
 
 
 def attempt(sandbox: Sandbox, probe: Probe, task: Mapping[str, Any]) -> Attempt:
-    """Try one probe. What neither held nor got through counts as not held, and says why."""
+    """Run one probe. An unclear result counts as not blocked, with a note."""
     limits = replace(PROBE_LIMITS, cpu_s=probe.cpu_s)
     try:
         shown = run_in_sandbox(probe.source, json.dumps(task), limits=limits, sandbox=sandbox)
     except MachineryError as error:
         return Attempt(probe, False, f"could not be tried: {error}")
     last = shown.strip().splitlines()[-1] if shown.strip() else "it printed nothing"
-    # A limit that ends the run is what stops the probes that take too much.
-    held = last == "held" or last.startswith(("limit: memory", "limit: cpu"))
-    return Attempt(probe, held, None if held else f"got through ({last})")
+    # The probes that use too much are stopped by a limit that ends the run.
+    blocked = last == "blocked" or last.startswith(("limit: memory", "limit: cpu"))
+    return Attempt(probe, blocked, None if blocked else f"the attempt succeeded ({last})")

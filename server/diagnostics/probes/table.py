@@ -1,8 +1,8 @@
-"""The probes: one small attempt each, the layer that it is about, and where it gets through.
+"""The probes: each makes one small attempt that a layer must block.
 
 A body is Python that runs inside the sandbox, with `T`, the targets of `targets.py`, and `call`, a
-system call by its numbers on x86_64 and aarch64 that raises OSError. It sets `through` when it got
-what it must not get. It changes nothing but what the targets are there for.
+system call by its numbers on x86_64 and aarch64 that raises OSError. It sets `through` if the
+attempt succeeds. It changes nothing but the targets.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ try:
 {body}
 except (OSError, ValueError, OverflowError):
     pass
-print("through" if through else "held")
+print("succeeded" if through else "blocked")
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One attempt. `undone` are the layers without which it gets through in the tier landlock.
+    """One attempt. `undone` are the layers without which it succeeds in the tier landlock.
 
-    None there: no layer can be left out, the run must be without a sandbox. A root server's other
-    processes have capabilities, and whoever has none may not trace, read or pin them.
+    With None it succeeds only without a sandbox, whatever layers are left out. If the server is
+    root, its other processes have capabilities, and a process without them may not trace, read or
+    pin those.
     """
 
     what: str
@@ -41,9 +42,9 @@ class Probe:
     body: str
     undone: tuple[str, ...] | None = ()
     as_root: bool = False
-    """Whether it can get through only where the server is root."""
+    """Whether it can succeed only if the server is root."""
     cpu_s: float = 5.0
-    """How much processor time it may use, in seconds."""
+    """Processor time it may use, in seconds."""
 
     @property
     def source(self) -> str:
@@ -56,7 +57,7 @@ _READ = "open({path}).read(); through = True"
 PROBES = (
     Probe("read a file outside", "landlock", _READ.format(path="T['file']"), ("landlock",)),
     Probe(
-        "read it by a symbolic link",
+        "read a file outside through a symbolic link",
         "landlock",
         f"os.symlink(T['file'], 'link')\n{_READ.format(path=repr('link'))}",
         ("landlock",),
@@ -128,7 +129,7 @@ PROBES = (
         ("landlock", "seccomp"),
     ),
     Probe(
-        "keep memory that nobody counts",
+        "use memory that is not counted",
         "seccomp",
         "os.memfd_create('hidden'); through = True",
         ("seccomp",),
@@ -154,15 +155,15 @@ PROBES = (
         ("seccomp",),
     ),
     Probe(
-        "have others wait for a file that it may only read",
+        "block others from a file that it may only read",
         "seccomp",
         "with open(os.__file__) as file:\n"
         "    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK); through = True",
         ("seccomp",),
-        as_root=True,  # a lease is for the owner
+        as_root=True,  # only the owner of a file may take a lease
     ),
     Probe(
-        "know how much processor time another process has used",
+        "read how much processor time another process has used",
         "seccomp",
         "time.clock_gettime(~T['process'] << 3 | 2); through = True",
         ("seccomp",),
@@ -195,7 +196,7 @@ PROBES = (
         ("rlimits",),
     ),
     Probe(
-        "use processor time in children that nobody waits for",
+        "use processor time in children that are not waited for",
         "rlimits",
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
         "for _ in range(200):\n"
@@ -221,38 +222,40 @@ PROBES = (
         "    through = os.waitstatus_to_exitcode(os.wait()[1]) == 0",
         None,
     ),
-    Probe("know that a file is there", "private root", "os.stat(T['file']); through = True"),
+    Probe("find out that a file exists", "private root", "os.stat(T['file']); through = True"),
     Probe(
-        "know that a process is there",
+        "find out that a process exists",
         "private processes",
         "try:\n    os.kill(T['process'], 0)\nexcept ProcessLookupError:\n    pass\n"
         "except PermissionError:\n    through = True\nelse:\n    through = True",
     ),
     Probe(
-        "be in the network of this machine",
+        "use the network of this machine",
         "private network",
         "cookie = socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8)\n"
         "through = cookie.hex() == T['network']",
     ),
     Probe(
-        "know the name of this machine",
+        "read the name of this machine",
         "private host name",
         "through = socket.gethostname() == T['host']",
     ),
     Probe(
-        "have a disk without bounds",
+        "have a disk without a size limit",
         "bounded scratch",
         "found = os.statvfs('.'); through = found.f_blocks * found.f_frsize > T['scratch_bytes']",
     ),
-    Probe("be the user root", "unprivileged user", "through = os.getuid() == 0", (), as_root=True),
     Probe(
-        "see the server's environment",
+        "run as the user root", "unprivileged user", "through = os.getuid() == 0", (), as_root=True
+    ),
+    Probe(
+        "read the server's environment",
         "clean environment",
         "through = T['variable'] in os.environ",
         None,
     ),
     Probe(
-        "spread memory over children",
+        "spread memory over child processes",
         "memory counted by the kernel",
         "for _ in range(4):\n"
         "    if os.fork() == 0:\n"

@@ -1,4 +1,4 @@
-"""What the probes aim at: files, sockets and a process, made for them and gone with them."""
+"""The targets of the probes: files, sockets and a process, made for them and removed after them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VARIABLE = "AGENT_BUILDER_PROBE"
 _SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h
 _CREATE_FOR_ALL = 0o1666  # IPC_CREAT
 _SLEEP = "import ctypes, time; ctypes.CDLL(None).prctl(0x59616d61, ctypes.c_ulong(-1)); "
-_SLEEP += "print(flush=True); time.sleep(600)"  # PR_SET_PTRACER: Yama would hide the layer
+_SLEEP += "print(flush=True); time.sleep(600)"  # PR_SET_PTRACER: otherwise Yama blocks the probe
 
 
 @contextlib.contextmanager

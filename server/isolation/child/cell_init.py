@@ -1,10 +1,11 @@
-"""The first process of a cell: prepares it, waits, then watches the run. Standard library only.
+"""The first process of a cell: prepares it, waits, then monitors the run. Standard library only.
 
-It is pid 1 of the cell's pid namespace: when it ends, for whatever reason, the kernel ends all
-that is in the cell, and it ends when the server's end of its channel is closed.
+A cell is a prepared set of namespaces that a run enters. The init is pid 1 of the cell's pid
+namespace: when it ends, for any reason, the kernel ends all processes in the cell. It ends when the
+server closes its end of the channel.
 
-To the server it says {"ready": names} with the cell's descriptors, and {"resized": true} after a
-"go" with limits that need another size of scratch; the rest is in `supervisor.py`.
+Messages to the server: {"ready": names} with the cell's descriptors; {"resized": true} after a
+"start" with limits that need another scratch size. The other messages are in `supervisor.py`.
 """
 
 from __future__ import annotations
@@ -19,46 +20,47 @@ from typing import Any, NoReturn
 from server.isolation.child import namespaces as ns
 from server.isolation.child.cell_root import INODES_A_MIB, RUN_UID, SCRATCH, TEMPORARY
 from server.isolation.child.channel import send
-from server.isolation.child.confine import make_ruleset, set_inspectable
+from server.isolation.child.confine import set_inspectable
+from server.isolation.child.landlock import make_ruleset
 from server.isolation.child.resource_monitor import MountSpace, ResourceMonitor
 from server.isolation.child.supervisor import Supervisor
 from server.limits import Limits, task_cap
 
 PORT = 4000
-"""Where a run finds the gateway; nothing else listens in its network namespace."""
+"""The port of the gateway, the only one with a listener in a run's network namespace."""
 WRITABLE_DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Users of a cell, as numbered inside it: who owns it, its init, its run."""
+    """User ids of a cell, as numbered inside it: of its owner, its init and its run."""
 
     owner: int
     init: int
     run: int
 
 
-def live(control: socket.socket, ids: Ids) -> None:
-    """Prepare the cell and keep it until the server lets go of it. Never returns.
+def run_init(control: socket.socket, ids: Ids) -> None:
+    """Prepare the cell, and serve it until the server closes the channel. Never returns.
 
     Raises:
         OSError: the cell could not be prepared.
 
     """
     os.setsid()
-    with contextlib.suppress(PermissionError):  # a server that is not root keeps its groups
+    with contextlib.suppress(PermissionError):  # without root, the process keeps its groups
         os.setgroups([])
     os.setresgid(ids.init, ids.init, ids.init)
     os.setresuid(ids.init, ids.init, ids.init)
     set_inspectable(False)
     socket.sethostname("sandbox")
     listener = _prepare()
-    _hand_over(control, listener)
+    _send_descriptors(control, listener)
     _Init(control).supervise()
 
 
 def _prepare() -> socket.socket:
-    """Mount what is the cell's own; return the listener through which the gateway is reached."""
+    """Mount the cell's own file systems; return the listener on which the gateway accepts."""
     secure = ns.MS_NOSUID | ns.MS_NODEV
     ns.mount("proc", "/proc", "proc", secure | ns.MS_NOEXEC)
     ns.mount("tmpfs", SCRATCH, "tmpfs", secure, _scratch_options(Limits().scratch_mib))
@@ -70,7 +72,7 @@ def _prepare() -> socket.socket:
 
 
 def open_listener() -> socket.socket:
-    """Return the listener of this network namespace through which the gateway is reached."""
+    """Return the listener of this network namespace on which the gateway accepts."""
     listener = socket.create_server(("127.0.0.1", PORT), backlog=128)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # see server/net/listeners.py
     return listener
@@ -81,8 +83,8 @@ def _scratch_options(mebibytes: int) -> str:
     return f"size={mebibytes}m,nr_inodes={inodes},mode=700"
 
 
-def _hand_over(control: socket.socket, listener: socket.socket) -> None:
-    """Give the server all it needs to use the cell, and keep nothing of it."""
+def _send_descriptors(control: socket.socket, listener: socket.socket) -> None:
+    """Send the server all descriptors that it needs to use the cell, and close them here."""
     rules = make_ruleset(readable=["/"], writable=[SCRATCH], devices=[*WRITABLE_DEVICES], port=PORT)
     named = {
         "pidfd": os.pidfd_open(os.getpid()),
@@ -99,43 +101,43 @@ def _hand_over(control: socket.socket, listener: socket.socket) -> None:
 
 
 class _Init(Supervisor):
-    """Watches what runs in the cell."""
+    """Monitors the run in the cell."""
 
     def members(self) -> list[int]:
         """Return all processes of the cell but this one."""
         return [int(name) for name in os.listdir("/proc") if name.isdecimal() and name != "1"]
 
     def end_all(self) -> None:
-        """Kill all that is in the cell but this process."""
+        """Kill all processes of the cell but this one."""
         self.signal_all(signal.SIGKILL)
 
     def signal_all(self, number: int) -> None:
-        """Send a signal to all that is in the cell but this process."""
+        """Send a signal to all processes of the cell but this one."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, number)
 
-    def leave(self) -> NoReturn:
-        """End: the kernel ends the rest of the cell."""
+    def exit(self) -> NoReturn:
+        """End this process; the kernel ends the rest of the cell."""
         os._exit(0)
 
-    def go(self, order: dict[str, Any], descriptors: list[int]) -> None:
-        """Give scratch the size of this run."""
+    def start(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        """Give scratch the size for this run, and start to monitor the run."""
         limits = Limits(**order)
         if limits.scratch_mib != Limits().scratch_mib:
             flags = ns.MS_REMOUNT | ns.MS_NOSUID | ns.MS_NODEV
             ns.mount("none", SCRATCH, "", flags, _scratch_options(limits.scratch_mib))
-            self.tell({"resized": True})
-        watch = ResourceMonitor(
+            self.notify({"resized": True})
+        monitor = ResourceMonitor(
             limits,
             MountSpace(SCRATCH),
             members=self.members,
             tasks=task_cap(limits),
             tasks_are_capped=True,
         )
-        self.begin(watch)
+        self.monitor(monitor)
 
     def reap(self) -> None:
-        """Reap the orphans of the run; the agent itself is the fork server's to reap."""
+        """Reap the orphans of the run; the fork server reaps the agent itself."""
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass

@@ -1,7 +1,7 @@
-"""What a cell's root holds: the interpreter, installed packages, certificates; all read-only.
+"""The root file system of a cell: the interpreter, installed packages, certificates; read-only.
 
-`paths_to_show` says which of the host's paths those are; `build_root` puts them, under the names
-they have outside, into a root of their own. Standard library only: for the cell maker.
+`paths_to_show` returns the host's paths to include; `build_root` mounts them under their own names
+in a new root. Standard library only, for the cell maker.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FILES = {
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 LINKS = {
-    "/tmp": TEMPORARY,  # noqa: S108 - all that a run writes is in one bounded place
+    "/tmp": TEMPORARY,  # noqa: S108 - a run can write to one size-limited file system only
     "/dev/shm": TEMPORARY,  # noqa: S108
     "/dev/fd": "/proc/self/fd",
     "/dev/stdin": "/proc/self/fd/0",
@@ -52,7 +52,7 @@ _READ_ONLY = ns.ATTR_RDONLY | ns.ATTR_NOSUID | ns.ATTR_NODEV
 
 
 def _library_folders() -> set[str]:
-    """Return where the dynamic loader finds shared libraries, nothing else of the system."""
+    """Return the folders with shared libraries for the dynamic loader, and no others."""
     multiarch = sysconfig.get_config_var("MULTIARCH")
     if multiarch and os.path.isdir(f"/usr/lib/{multiarch}"):
         return {f"/usr/lib/{multiarch}", f"/lib/{multiarch}", "/lib64", "/usr/lib64"}
@@ -60,7 +60,7 @@ def _library_folders() -> set[str]:
 
 
 def _interpreter_folders() -> set[str]:
-    """Return the interpreter and its packages; of an interpreter in /usr not the rest of /usr."""
+    """Return the interpreter and its packages; for an interpreter in /usr not the rest of /usr."""
     found = {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
     found |= {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     found |= {sys.executable, os.path.realpath(sys.executable)}
@@ -73,22 +73,22 @@ def _interpreter_folders() -> set[str]:
 
 
 def paths_to_show() -> list[str]:
-    """Return the host's paths that a run may read, none inside another, all there."""
+    """Return the host's paths that a run may read. All exist, and none is inside another."""
     wanted = _interpreter_folders() | _library_folders() | {*_CERTIFICATES, *_SYSTEM}
-    there = sorted({os.path.normpath(path) for path in wanted if os.path.exists(path)})
+    existing = sorted({os.path.normpath(path) for path in wanted if os.path.exists(path)})
     shown: list[str] = []
-    for path in there:
+    for path in existing:
         if not any(path == other or path.startswith(f"{other}/") for other in shown):
             shown.append(path)
     return shown
 
 
 def build_root(base: str, paths: Iterable[str]) -> None:
-    """Make a root in a new file system at `base`, a folder, and change to it.
+    """Build a root in a new file system, mounted on the folder `base`, and change to it.
 
     /proc stays the host's until a cell mounts its own over it: the kernel lets an unprivileged
-    process mount one only where one can be seen (mount_namespaces(7)). Nothing runs here but the
-    cell maker.
+    process mount one only where one is visible (mount_namespaces(7)). Only the cell maker runs in
+    this root.
 
     Raises:
         OSError: the kernel refuses.
@@ -113,7 +113,7 @@ def build_root(base: str, paths: Iterable[str]) -> None:
 
 
 def _make_links(links: Mapping[str, str], base: str) -> None:
-    """Make symbolic links; /tmp is a folder, not one, where something in it is shown."""
+    """Make symbolic links. /tmp becomes a folder instead if a path below it is shown."""
     for path, target in links.items():
         if not os.path.lexists(base + path):
             os.makedirs(os.path.dirname(base + path), exist_ok=True)
@@ -121,7 +121,7 @@ def _make_links(links: Mapping[str, str], base: str) -> None:
 
 
 def _show(path: str, base: str) -> None:
-    """Bring in one path, none of whose parts is a link."""
+    """Mount one path, none of whose parts is a link."""
     if os.path.isdir(path):
         os.makedirs(base + path, exist_ok=True)
         ns.bind(path, base + path, _READ_ONLY)
@@ -130,7 +130,7 @@ def _show(path: str, base: str) -> None:
 
 
 def link_parts(path: str, links: dict[str, str]) -> str:
-    """Note each symbolic link on the way to `path` in `links`; return where they lead."""
+    """Add each symbolic link on the way to `path` to `links`; return the path they lead to."""
     done = "/"
     parts = path.strip("/").split("/")
     for index, part in enumerate(parts):
@@ -144,9 +144,9 @@ def link_parts(path: str, links: dict[str, str]) -> str:
 
 
 def _show_file(path: str, base: str, attributes: int) -> None:
-    """Bring in one file or device."""
+    """Mount one file or device."""
     if os.path.lexists(base + path):
-        return  # inside a folder that is there already
+        return  # inside a folder that is mounted already
     os.makedirs(os.path.dirname(base + path), exist_ok=True)
     with open(base + path, "w"):
         pass

@@ -1,7 +1,7 @@
-"""Messages between the server and the small processes around a run. Standard library only.
+"""Messages between the server and the helper processes of a run. Standard library only.
 
-A message is one line of JSON and, beside it, open descriptors, over a Unix socket that keeps
-messages apart (unix(7), SOCK_SEQPACKET): what arrives is whole, and an end is seen at once.
+A message is one line of JSON, with open descriptors, over a Unix socket that preserves message
+boundaries (unix(7), SOCK_SEQPACKET): messages arrive whole, and the end is seen at once.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def send(end: socket.socket, message: dict[str, Any], descriptors: Iterable[int]
 
 
 def receive(end: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
-    """Return the next message and its descriptors, which are the caller's; None after the end.
+    """Return the next message and its descriptors, which the caller must close; None at the end.
 
     Raises:
-        OSError: the socket failed; BlockingIOError where it doesn't wait and there is nothing.
+        OSError: the socket failed; BlockingIOError if it doesn't block and has no message.
         ValueError: it is not a message.
 
     """
-    room = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
+    size = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
     try:
-        data, rights, flags, _ = end.recvmsg(_LONGEST, room, socket.MSG_CMSG_CLOEXEC)
-    except ConnectionResetError:  # it ended with messages of ours unread
+        data, rights, flags, _ = end.recvmsg(_LONGEST, size, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:  # the peer ended without reading all our messages
         return None, []
     descriptors = array.array("i")
     for level, kind, content in rights:
@@ -51,7 +51,7 @@ def receive(end: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     if not data:
         return None, list(descriptors)
     try:
-        if flags & socket.MSG_CTRUNC:  # this process has as many open as it may: see unix(7)
+        if flags & socket.MSG_CTRUNC:  # this process may open no more descriptors: see unix(7)
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         message: dict[str, Any] = json.loads(data)
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
-"""What the sandbox refused, read from the exception that ended a program.
+"""Finds out what the sandbox denied a program, from the exception that ended it.
 
-`explain` runs in the program's own process, after it has ended: standard library only, and nothing
-is read but exceptions and their frames, so no text that a program prints can look like a refusal.
-Its answer crosses to the server as `to_mark` bytes; `denied_message` puts it in words there.
+`explain` runs in the program's own process, after the program: standard library only. It reads only
+exceptions and their frames, so no printed text can look like a denial. `encode_denial` makes the
+bytes for the server, where `denied_message` makes the message.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from types import CodeType, FrameType, TracebackType
 from typing import NamedTuple
 
 NETWORK, FILE, CALL = "network", "file", "call"
-_MAX_ERRORS = 200  # looked at: a chain can be a circle, a group a forest
+_MAX_ERRORS = 200  # a chain of errors may be circular, and groups may be nested
 _MAX_FRAMES = 1000
 _MAX_SUBJECT = 200  # characters
-MAX_MARK = 4096
-"""Bytes of a mark; a pipe takes as many at once (pipe(7), PIPE_BUF)."""
+MAX_DENIAL_BYTES = 4096
+"""A pipe takes this many bytes at once (pipe(7), PIPE_BUF)."""
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 _REFUSED = {errno.EPERM, errno.EACCES}
 _REFUSED_CALL = _REFUSED | {errno.ENOSYS}
 _NO_NAME = {socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_NONAME, socket.EAI_SYSTEM}
-# Methods of a socket object, which leave no frame of their own.
+# Methods of socket objects: they are written in C and leave no frame of their own.
 _SOCKET_CALLS = {"socket", "socketpair", "connect", "connect_ex", "bind", "listen"}
 _SOCKET_CALLS |= {"sendto", "sendmsg", "sendmsg_afalg"}
-# Where the standard library's own functions keep the address they were asked for.
+# The local variables in which functions of the standard library have the requested address.
 _ADDRESS_LOCALS = {
     "socket": ("host", "port"),
     "asyncio.base_events": ("host", "port"),
@@ -40,7 +40,7 @@ _KNOWN_MODULES = {*_ADDRESS_LOCALS, "subprocess"}
 
 
 class Denial(NamedTuple):
-    """A refusal: its kind ("network", "file" or "call"), and what was tried; may be empty."""
+    """A denial: its kind ("network", "file" or "call"), and what was attempted; may be empty."""
 
     kind: str
     subject: str
@@ -49,18 +49,18 @@ class Denial(NamedTuple):
 def explain(
     error: BaseException, scratch: str, *, gateway_port: int | None = None
 ) -> Denial | None:
-    """Return what the sandbox refused, where that is what ended the program with `error`.
+    """Return what the sandbox denied, if that ended the program with `error`.
 
-    `scratch` is the absolute path of the program's folder. A connection that is refused by the
-    run's own `gateway_port` is no denial. Looks at the causes and contexts of `error` and into
-    groups, nearest first. Never raises an Exception, whatever the program made its errors of.
+    `scratch` is the absolute path of the program's folder. A refused connection to the run's own
+    `gateway_port` is no denial. Searches the causes and contexts of `error` and exception groups,
+    nearest first. Never raises an Exception, whatever errors the program defines.
     """
     try:
         if isinstance(error, SystemExit) and error.code in {None, 0}:
             return None
         found = (_denial(each, scratch, gateway_port) for each in _chain(error))
         return next((denial for denial in found if denial is not None), None)
-    except Exception:  # an error class of the program's own can do anything
+    except Exception:  # the program's own error classes can do anything
         return None
 
 
@@ -93,7 +93,7 @@ def _denial(error: OSError, scratch: str, gateway_port: int | None) -> Denial | 
     if names := [name for name in (error.filename, error.filename2) if _is_path(name)]:
         return _file_denial(error.errno, [os.fsdecode(name) for name in names], scratch)
     called = _called_name(error.__traceback__) if error.errno in _REFUSED_CALL else ""
-    # Without one, the error was raised in Python: by the program, maybe, to look like a refusal.
+    # Without a call, Python code raised the error: perhaps the program's, to look like a denial.
     return Denial(CALL, printable(called)) if called else None
 
 
@@ -103,7 +103,7 @@ def _is_of_network(error: OSError) -> bool:
     if error.errno in _UNREACHABLE | {errno.ECONNREFUSED}:
         return True
     origin = _origin(error.__traceback__)
-    if error.errno is None:  # one for several addresses that were tried in vain
+    if error.errno is None:  # one error for several addresses that all failed
         return origin == "asyncio.base_events"
     return error.errno in _REFUSED and (
         origin == "socket" or _called_name(error.__traceback__) in _SOCKET_CALLS
@@ -115,7 +115,7 @@ def _is_path(name: object) -> bool:
 
 
 def _is_missing_command(error: OSError) -> bool:
-    """Tell a program looked for on PATH ("git") from a file in the folder."""
+    """Return whether a command ("git") was missing on PATH, as opposed to a file in the folder."""
     *_, last = (None, *_frames(error.__traceback__))
     name = error.filename
     if last is None or _module(last[0]) != "subprocess" or not _is_path(name):
@@ -124,7 +124,7 @@ def _is_missing_command(error: OSError) -> bool:
 
 
 def _file_denial(code: int | None, names: list[str], scratch: str) -> Denial | None:
-    """Judge a path by where it leads: what happens inside the folder is the program's own doing."""
+    """Return the denial for paths outside the folder; errors inside it are the program's own."""
     inside = os.path.join(os.path.normpath(scratch), "")
     outside = [
         name
@@ -141,7 +141,7 @@ def _file_denial(code: int | None, names: list[str], scratch: str) -> Denial | N
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
-    """Yield the frames of a traceback, outermost first, each with the instruction it was at."""
+    """Yield the frames of a traceback, outermost first, each with its current instruction."""
     for _ in range(_MAX_FRAMES):
         if traceback is None:
             return
@@ -150,22 +150,22 @@ def _frames(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
 
 
 def _origin(traceback: TracebackType | None) -> str | None:
-    """Return the library module that raised an error, where it is one of those known here."""
+    """Return the module that raised an error, if it is one of `_KNOWN_MODULES`."""
     *_, last = (None, *_frames(traceback))
     return None if last is None else _module(last[0])
 
 
 def _module(frame: FrameType) -> str | None:
-    """Return the name of a standard library module that a frame belongs to, else None."""
+    """Return the known standard library module that a frame belongs to, or None."""
     name = frame.f_globals.get("__name__")
     module = sys.modules.get(name) if isinstance(name, str) else None
     if module is None or module.__dict__ is not frame.f_globals:
-        return None  # a module that only calls itself so
+        return None  # another module with this name
     return name if name in _KNOWN_MODULES else None
 
 
 def _address(error: OSError) -> str:
-    """Return host:port as the innermost frame of the library knows it, else the error's fields."""
+    """Return host:port from the innermost frame of the library, or from the error's fields."""
     found = ""
     for frame, _ in _frames(error.__traceback__):
         host, port = _ADDRESS_LOCALS.get(_module(frame) or "", (None, None))
@@ -188,17 +188,17 @@ def _host_and_port(host: object, port: object) -> str:
 
 
 def _called_name(traceback: TracebackType | None) -> str:
-    """Return the name of the function that the innermost frame was calling, if it was.
+    """Return the name of the function that the innermost frame was calling; "" if none.
 
-    Functions written in C leave no frame. The call's instruction tells where in the source its
-    expression starts; the widest name that starts there is what was called.
+    Functions written in C leave no frame. The call instruction has the position in the source at
+    which its expression starts; the widest name that starts there is the called function.
     """
     *_, last = (None, *_frames(traceback))
     return "" if last is None else _name_at(last[0].f_code, last[1])
 
 
 def _name_at(code: CodeType, offset: int) -> str:
-    import dis  # noqa: PLC0415 - rarely needed, and not to be paid for by each run
+    import dis  # noqa: PLC0415 - rarely needed, and would slow down each run
 
     instructions = list(dis.get_instructions(code))
     call = next((each for each in instructions if each.offset == offset), None)
@@ -218,26 +218,26 @@ def _name_at(code: CodeType, offset: int) -> str:
     return found
 
 
-# ---------------------------------------------------------------- across to the server
+# ---------------------------------------------------------------- to the server
 
 
 def printable(text: str) -> str:
-    """Return a text of at most `_MAX_SUBJECT` characters, all of them printable."""
+    """Return the text with at most `_MAX_SUBJECT` characters, all of them printable."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text[:_MAX_SUBJECT])
     return shown + "…" if len(text) > _MAX_SUBJECT else shown
 
 
-def to_mark(denial: Denial) -> bytes:
-    """Return a denial as bytes, at most `MAX_MARK` of them."""
+def encode_denial(denial: Denial) -> bytes:
+    """Return a denial as at most `MAX_DENIAL_BYTES` bytes."""
     return json.dumps({"denied": denial}).encode()
 
 
-def from_mark(mark: bytes) -> Denial | None:
-    """Read what a run's process sent, which a hostile program may have written itself."""
+def decode_denial(note: bytes) -> Denial | None:
+    """Return the denial in an exit note, or None. A hostile program may have written the note."""
     try:
-        kind, subject = json.loads(mark)["denied"]
+        kind, subject = json.loads(note)["denied"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if kind not in (NETWORK, FILE, CALL) or not isinstance(subject, str):  # of any type
+    if kind not in (NETWORK, FILE, CALL) or not isinstance(subject, str):  # kind: of any type
         return None
     return Denial(kind, printable(subject))

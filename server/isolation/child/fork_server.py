@@ -1,18 +1,19 @@
-"""The warm parent of runs: has the SDKs loaded, and forks one child for each run.
+"""The fork server: has the SDKs loaded, and forks one child for each run.
 
-Exec'd fresh with an empty environment, single-threaded, without a secret. It enters the cell
-maker's user namespace before the first run, so that it is an unprivileged user of the host and yet
-may enter the cells. When its channel ends, it ends; its children are ended by their cells.
+It is executed fresh with an empty environment, has a single thread and no secret. It enters the
+cell maker's user namespace before the first run: so it is an unprivileged user of the host, but may
+enter the cells. It ends when its channel ends; then its children end with their cells.
 
-Descriptor 0 is its channel to the server. First comes its job, {"preload": [...], "environment":
-{...}}, answered by {"ready": {name: problem}}; then {"enter": [...]} with the user namespace,
-{"agent": [...]} with what `RunDescriptors` and the cell hold, {"keeper": [...]} with a keeper's
-channel, or {"ping": []}, answered by {"pong": true}.
-On a run's own "report" it says {"started": pid}, then {"exit": status, "cpu": seconds},
-a wait status; {"failed": text} where it could not fork.
+Descriptor 0 is its channel to the server. The first message is its job, {"preload": [...],
+"environment": {...}}; the answer is {"ready": {name: problem}}. Then come requests, each with the
+names of its descriptors: {"enter": [...]} with the user namespace; {"agent": [...]} with the
+descriptors of `RunDescriptors` and the cell's namespaces; {"supervisor": [...]} with the channel of
+a tree supervisor; {"ping": []}, answered by {"pong": true}.
+On a run's own channel "report" it sends {"started": pid}, then {"exit": status, "cpu": seconds}
+with a wait status; or {"failed": text} if it could not fork.
 
-It reaps every child, not only those it forked: clone(2) with CLONE_PARENT makes a sibling of its
-caller, that is, a child of this process, and a cell can't end while such a zombie is in it.
+It reaps all its children, not only those it forked: clone(2) with CLONE_PARENT makes a sibling of
+its caller, that is, a child of this process, and a cell can't end while such a zombie is in it.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ from server.isolation.child.channel import receive, send
 from server.isolation.child.libc import use_huge_pages
 from server.isolation.child.preload import Preloaded
 from server.isolation.child.seccomp import FILTERS, seccomp_program, seccomp_supported
-from server.isolation.child.tree_supervisor import keep
+from server.isolation.child.tree_supervisor import supervise_tree
 from server.limits import MOST_DESCRIPTORS
 
 _WALL = 0x40000000
-"""Children whose end sends another signal than SIGCHLD, too; see wait(2)."""
+"""Also wait for children whose end sends another signal than SIGCHLD; see wait(2)."""
 _REAPED_AT_ONCE = 64
-"""Then orders get their turn: a run may make siblings without end."""
+"""Then requests get their turn: a run may make siblings without end."""
 
 
 class ForkServer:
-    """The loop of the warm parent, and what its children are to know."""
+    """The loop of the fork server, and what its children inherit."""
 
     def __init__(self, server: socket.socket) -> None:
         self._server = server
@@ -50,7 +51,7 @@ class ForkServer:
         self._filters = (
             {name: seccomp_program(name) for name in FILTERS} if seccomp_supported() else {}
         )
-        self._taken = confine.address_space()
+        self._base_bytes = confine.address_space()
         self._waking, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -58,47 +59,48 @@ class ForkServer:
         self._poll.register(server, select.POLLIN)
         self._poll.register(self._waking, select.POLLIN)
         self._children: dict[int, socket.socket | None] = {}
-        """Those it forked, by number, and where to report their end."""
+        """The children it forked, by process id, with the channel for the report of their end."""
 
     def serve(self) -> None:
         """Fork and reap until the channel ends."""
-        patience = None
+        timeout = None
         while True:
-            ready = {descriptor for descriptor, _ in self._poll.poll(patience)}
+            ready = {descriptor for descriptor, _ in self._poll.poll(timeout)}
             if self._waking in ready:
                 os.read(self._waking, 4096)
-            patience = 0 if self._reap() else None
-            if self._server.fileno() in ready and not self._obey():
+            timeout = 0 if self._reap() else None
+            if self._server.fileno() in ready and not self._handle_request():
                 return
 
-    def _obey(self) -> bool:
+    def _handle_request(self) -> bool:
+        """Handle one request; return False at the end of the channel."""
         message, descriptors = receive(self._server)
         if message is None:
             return False
         [(what, names)] = message.items()
-        passed = dict(zip(names, descriptors, strict=True))
+        named = dict(zip(names, descriptors, strict=True))
         work: Callable[[dict[str, int]], None] = getattr(self, f"_do_{what}")
         try:
-            work(passed)
+            work(named)
         finally:
-            for descriptor in passed.values():
+            for descriptor in named.values():
                 os.close(descriptor)
         return True
 
-    def _do_enter(self, passed: dict[str, int]) -> None:
-        namespaces.enter(passed["user"], namespaces.USER)
-        with contextlib.suppress(PermissionError):  # not root's: it keeps its groups
+    def _do_enter(self, named: dict[str, int]) -> None:
+        namespaces.enter(named["user"], namespaces.USER)
+        with contextlib.suppress(PermissionError):  # without root, the process keeps its groups
             os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
 
-    def _do_agent(self, passed: dict[str, int]) -> None:
-        report = socket.socket(fileno=os.dup(passed["report"]))
+    def _do_agent(self, named: dict[str, int]) -> None:
+        report = socket.socket(fileno=os.dup(named["report"]))
         try:
-            if "pid" in passed:
-                namespaces.enter(passed["pid"], namespaces.PID)  # for the next child
+            if "pid" in named:
+                namespaces.enter(named["pid"], namespaces.PID)  # takes effect for the next child
             pid = os.fork()
-        except OSError as error:  # a cell that has ended meanwhile, say
+        except OSError as error:  # for example, the cell has ended meanwhile
             with contextlib.suppress(OSError), report:
                 send(report, {"failed": f"can't fork: {error}"})
             return
@@ -106,33 +108,41 @@ class ForkServer:
             _forget_children()
             os.close(report.fileno())
             become_agent(
-                RunDescriptors.of(passed), null=self._null, filters=self._filters, taken=self._taken
+                RunDescriptors.of(named),
+                null=self._null,
+                filters=self._filters,
+                base_bytes=self._base_bytes,
             )
-        self._watch(pid, report)
+        self._add_child(pid, report)
 
-    def _do_keeper(self, passed: dict[str, int]) -> None:
+    def _do_supervisor(self, named: dict[str, int]) -> None:
         pid = os.fork()
         if pid == 0:
             _forget_children()
             os.setsid()
-            control = os.dup(passed["control"])
+            control = os.dup(named["control"])
             os.dup2(control, 3)
             os.closerange(4, self._null)
             os.closerange(self._null + 1, MOST_DESCRIPTORS)
-            keep(socket.socket(fileno=3), self._null, filters=self._filters, taken=self._taken)
-        self._watch(pid, None)
+            supervise_tree(
+                socket.socket(fileno=3),
+                self._null,
+                filters=self._filters,
+                base_bytes=self._base_bytes,
+            )
+        self._add_child(pid, None)
 
-    def _do_ping(self, passed: dict[str, int]) -> None:
+    def _do_ping(self, named: dict[str, int]) -> None:
         send(self._server, {"pong": True})
 
-    def _watch(self, pid: int, report: socket.socket | None) -> None:
+    def _add_child(self, pid: int, report: socket.socket | None) -> None:
         self._children[pid] = report
         if report is not None:
-            with contextlib.suppress(OSError):  # nobody waits for it any more
+            with contextlib.suppress(OSError):  # the server no longer waits for it
                 send(report, {"started": pid})
 
     def _reap(self) -> bool:
-        """Reap children that have ended, whoever made them; return whether there may be more."""
+        """Reap children that have ended, not only own ones; return whether there may be more."""
         for _ in range(_REAPED_AT_ONCE):
             try:
                 pid, status, used = os.wait4(-1, os.WNOHANG | _WALL)
@@ -140,7 +150,7 @@ class ForkServer:
                 return False
             if pid == 0:
                 return False
-            report = self._children.pop(pid, None)  # none for a sibling of a run's
+            report = self._children.pop(pid, None)  # None for a process that a run made
             if report is not None:
                 with contextlib.suppress(OSError), report:
                     send(report, {"exit": status, "cpu": used.ru_utime + used.ru_stime})
@@ -148,7 +158,7 @@ class ForkServer:
 
 
 def _forget_children() -> None:
-    """Give a forked child back what a fresh interpreter has."""
+    """Restore the signal handling of a fresh interpreter in a forked child."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
@@ -159,30 +169,30 @@ def main(preloaded: Preloaded) -> None:
     job, _ = receive(server)
     if job is None:
         return
-    _stand_in_for_a_run(job)
+    _use_run_environment(job)
     problems = warm_up.load(job["preload"])
     preloaded.wanted = tuple(job["preload"])
     os.environ.clear()
     confine.economise_address_space()
     tasks = len(os.listdir("/proc/self/task"))
-    if tasks != 1:  # a fork would copy locks that nobody opens again
-        problems["threads"] = f"{tasks} threads are left by what was loaded"
+    if tasks != 1:  # a fork would copy locks that no thread releases
+        problems["threads"] = f"the loaded modules have started threads: {tasks} are running"
     send(server, {"ready": problems})
 
 
 def serve(preloaded: Preloaded) -> None:
-    """Serve with what `main` has loaded, hidden."""
+    """Hide what `main` has loaded, and serve."""
     server = socket.socket(fileno=0)
     fork_server = ForkServer(server)
     preloaded.hide("server")
     preloaded.prepare(preloaded.wanted)
     gc.collect()
-    gc.freeze()  # so that a child's collector touches, and copies, nothing of this
+    gc.freeze()  # so that a child's collector doesn't touch, and thereby copy, these objects
     use_huge_pages()
     fork_server.serve()
     os._exit(0)
 
 
-def _stand_in_for_a_run(job: dict[str, Any]) -> None:
-    """Have modules see, as they load, what they would see in a run."""
+def _use_run_environment(job: dict[str, Any]) -> None:
+    """Set the variables of a run, which modules may read while they load."""
     os.environ.update(job["environment"])

@@ -1,4 +1,4 @@
-"""The C library, for the calls that Python has no name for."""
+"""The C library, for calls that Python does not offer."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 libc = ctypes.CDLL(None, use_errno=True)
-if sys.platform == "linux":  # elsewhere nothing here is called: the tier report says so
+if sys.platform == "linux":  # other systems never call these: their tier report says why
     libc.syscall.restype = ctypes.c_long
     libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
 PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE_BLOCK = 1 << 19
-_KEPT_AT_MOST = 1 << 21
+_FREE_MEMORY_KEPT = 1 << 21
 
 
 def check(result: int, what: str) -> int:
-    """Return `result`, or raise OSError for what the C library calls a failure."""
+    """Return `result`, or raise OSError if it is negative, the C library's sign of a failure."""
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{what}: {os.strerror(code)}")
@@ -28,24 +28,24 @@ def check(result: int, what: str) -> int:
 
 
 def use_one_heap() -> None:
-    """Have the threads of this process share one heap, where the C library is glibc.
+    """Have the threads of this process share one heap, if the C library is glibc.
 
-    Else each thread gets one of its own: 64 MiB of address space, and memory that only it uses
-    again. Source: mallopt(3).
+    Otherwise each thread gets its own heap: 64 MiB of address space, and freed memory that only
+    this thread can use again. Source: mallopt(3).
     """
     _tune_heap(_M_ARENA_MAX, 1)
 
 
 def give_memory_back() -> None:
-    """Have this process keep little of the memory that it has freed.
+    """Return most of the memory that this process frees to the system.
 
-    Left alone, glibc takes the largest block that was ever freed for a sign that such blocks are
-    usual, and then has them among the small ones: after some megabytes of output were handled, the
-    holes they left would stay for as long as the process. Source: mallopt(3).
+    By default, glibc raises its threshold for separate blocks to the largest block ever freed, and
+    then puts large blocks among the small ones: after a run with some megabytes of output, the gaps
+    would remain for the life of the process. Source: mallopt(3).
     """
     use_one_heap()
     _tune_heap(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
-    _tune_heap(_M_TRIM_THRESHOLD, _KEPT_AT_MOST)
+    _tune_heap(_M_TRIM_THRESHOLD, _FREE_MEMORY_KEPT)
 
 
 def _tune_heap(option: int, value: int) -> None:
@@ -59,9 +59,9 @@ _HUGE_PAGE = 1 << 21
 
 
 def use_huge_pages() -> None:
-    """Put this process's own memory into huge pages, of which a fork copies one entry and not 512.
+    """Move this process's memory to huge pages: for each, a fork copies one entry instead of 512.
 
-    Where the kernel can't (before Linux 6.1, say), nothing changes. Source: madvise(2).
+    Has no effect on kernels without this feature (before Linux 6.1). Source: madvise(2).
     """
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     with open("/proc/self/maps") as file:
@@ -76,9 +76,9 @@ def use_huge_pages() -> None:
 
 @contextmanager
 def as_user(user: int | None) -> Iterator[None]:
-    """Do file work in this thread as another user, with the rights of that one; see setfsuid(2).
+    """Access files in this thread as another user, with that user's rights; see setfsuid(2).
 
-    The file system of a cell takes files of the cell's own users only, not even root's.
+    The file system of a cell accepts only files of the cell's own users, not even those of root.
     """
     if user is None:
         yield

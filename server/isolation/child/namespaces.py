@@ -1,4 +1,4 @@
-"""Namespaces, mounts and id maps: the calls of which a cell is made. Standard library only.
+"""Namespaces, mounts and id maps: the system calls that make a cell. Standard library only.
 
 Sources: namespaces(7), user_namespaces(7), mount_namespaces(7), mount_setattr(2), pivot_root(2);
 include/uapi/linux/{sched,mount}.h.
@@ -24,7 +24,7 @@ USER, MOUNT, PID, NET, IPC, UTS = (
     0x04000000,
 )
 KINDS = {"user": USER, "mnt": MOUNT, "pid": PID, "net": NET, "ipc": IPC, "uts": UTS}
-"""Names as in /proc/self/ns."""
+"""By their names in /proc/self/ns."""
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
@@ -37,12 +37,12 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 
 def unshare(flags: int) -> None:
-    """Put this process into new namespaces. Raises OSError."""
+    """Move this process into new namespaces. Raises OSError."""
     check(libc.unshare(flags), "unshare")
 
 
 def enter(namespace: int, kind: int) -> None:
-    """Put this process into the namespace that descriptor `namespace` names. Raises OSError."""
+    """Move this process into the namespace of the descriptor `namespace`. Raises OSError."""
     check(libc.setns(namespace, kind), "setns")
 
 
@@ -55,12 +55,12 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
 
 
 def make_mounts_private() -> None:
-    """Keep what is mounted from here on out of the host's sight, and the other way round."""
+    """Hide later mounts of this process from the host, and those of the host from this process."""
     mount("none", "/", "", _MS_REC | _MS_PRIVATE)
 
 
 def bind(source: str, target: str, attributes: int) -> None:
-    """Show `source`, with all that is mounted below it, at `target`, with `ATTR_` bits set."""
+    """Bind-mount `source`, with all mounts below it, on `target`, with `ATTR_` bits set."""
     mount(source, target, "", _MS_BIND | _MS_REC)
     structure = struct.pack("=QQQQ", attributes, 0, 0, 0)  # struct mount_attr
     result = libc.syscall(
@@ -75,7 +75,7 @@ def bind(source: str, target: str, attributes: int) -> None:
 
 
 def change_root(folder: str) -> None:
-    """Make the mounted `folder` the root, and let go of the old one. Raises OSError."""
+    """Make the mounted `folder` the root, and unmount the old one. Raises OSError."""
     os.chdir(folder)
     result = libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b".")
     check(int(result), "pivot_root")
@@ -84,9 +84,9 @@ def change_root(folder: str) -> None:
 
 
 def write_id_maps(process: int | str, uids: str, gids: str, *, may_set_groups: bool) -> None:
-    """Give the user namespace of `process` its ids: lines of "inside outside count".
+    """Write the id maps of the user namespace of `process`: lines of "inside outside count".
 
-    Who has no privileges outside may map one id, its own, and must give up setgroups first.
+    A process without privileges outside may map one id, its own, and must give up setgroups first.
 
     Raises:
         OSError: the kernel refuses.
@@ -100,13 +100,13 @@ def write_id_maps(process: int | str, uids: str, gids: str, *, may_set_groups: b
 
 
 def bring_loopback_up() -> None:
-    """Give a new network namespace its 127.0.0.1 and ::1; it has nothing else. Raises OSError."""
+    """Activate 127.0.0.1 and ::1 in a new network namespace, its only interface. Raises OSError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack("=16sH14x", b"lo", _IFF_UP)  # struct ifreq
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
 
 
 def open_namespaces() -> dict[str, int]:
-    """Return descriptors of this process's own namespaces, by their names in /proc."""
+    """Return descriptors of this process's namespaces, by their names in /proc/self/ns."""
     flags = os.O_RDONLY | os.O_CLOEXEC
     return {name: os.open(f"/proc/self/ns/{name}", flags) for name in KINDS}

@@ -1,7 +1,7 @@
-"""Modules loaded before a run needs them, and hidden until its program imports them.
+"""Modules that are loaded before a run needs them, and hidden until its program imports them.
 
-A program finds `sys.modules` as a fresh interpreter has it. What it then imports, it gets from here
-at once, together with what that module's own imports had loaded. Standard library only.
+A program finds `sys.modules` as in a fresh interpreter. A hidden module that it imports is revealed
+at once, together with the modules that this module had imported. Standard library only.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 
 
 class Preloaded(MetaPathFinder):
-    """The hidden modules; as a finder, how a program comes by them."""
+    """The hidden modules, and the finder through which a program imports them."""
 
     wanted: tuple[str, ...] = ()
     """The modules that programs are expected to import."""
 
     def __init__(self, fresh: Iterable[str]) -> None:
-        """`fresh` names the modules of a fresh interpreter, which stay where they are."""
-        self._fresh = frozenset(fresh) - {"pwd"}  # loaded by site only where HOME isn't set
+        """`fresh` names the modules of a fresh interpreter, which are never hidden."""
+        self._fresh = frozenset(fresh) - {"pwd"}  # site loads it only if HOME isn't set
         self._needs: dict[str, set[str]] = {}
         self._hidden: dict[str, types.ModuleType] = {}
         self._at_fork: dict[str, list[dict[str, Callable[[], None]]]] = {}
@@ -35,9 +35,9 @@ class Preloaded(MetaPathFinder):
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Note, within the block, which module imports which, and what each does at a fork.
+        """Record, within the block, the imports of each module and its handlers for forks.
 
-        That is not done while the module is hidden: it would cost each run a millisecond or more.
+        The handlers don't run while the module is hidden: that would cost each run 1 ms or more.
         """
         real, real_by_name = builtins.__import__, importlib.import_module
         register = os.register_at_fork
@@ -84,7 +84,7 @@ class Preloaded(MetaPathFinder):
         needs.update(whole for item in fromlist if (whole := f"{name}.{item}") in sys.modules)
 
     def hide(self, ours: str) -> None:
-        """Take all that isn't fresh out of `sys.modules`; the package `ours` for good."""
+        """Remove all modules but the fresh ones from `sys.modules`; the package `ours` for good."""
         for name in [name for name in sys.modules if name not in self._fresh]:
             module = sys.modules.pop(name)
             if name.partition(".")[0] == ours or not isinstance(module, types.ModuleType):
@@ -97,7 +97,7 @@ class Preloaded(MetaPathFinder):
         sys.meta_path.insert(0, self)
 
     def prepare(self, names: Iterable[str]) -> None:
-        """Find out now what `reveal` of each of these has to do, so that it is fast."""
+        """Compute now what `reveal` has to do for each of these modules, so that it is fast."""
         for name in names:
             if name in self._hidden:
                 found = {one: self._hidden[one] for one in self._closure(name)}
@@ -118,21 +118,21 @@ class Preloaded(MetaPathFinder):
         return ModuleSpec(name, _Revealer(module, self.reveal))
 
     def reveal(self, name: str) -> None:
-        """Put a hidden module where it was, with its packages and all that it needs."""
+        """Restore a hidden module, with its packages and all that it needs."""
         if name in self._prepared:
             found, special = self._prepared[name]
         else:
             found = {one: self._hidden[one] for one in self._closure(name)}
             special = list(found)
-        sys.modules.update({**found, **sys.modules})  # what is there stays
+        sys.modules.update({**found, **sys.modules})  # never replaces a module
         for one in special:
             parent, _, child = one.rpartition(".")
             if parent in self._fresh and sys.modules[one] is found[one]:
                 setattr(sys.modules[parent], child, found[one])
-            self._catch_up_on_forks(one)
+            self._register_fork_handlers(one)
 
     def _closure(self, name: str) -> set[str]:
-        """Return a hidden module's name with those of its packages and all that it needs."""
+        """Return the names of a hidden module, its packages and all modules that it needs."""
         waiting, seen = [name], {name}
         while waiting:
             this = waiting.pop()
@@ -142,15 +142,15 @@ class Preloaded(MetaPathFinder):
             waiting += new
         return seen
 
-    def _catch_up_on_forks(self, name: str) -> None:
-        """Register what a module does at a fork, and do what it would have done at the last."""
+    def _register_fork_handlers(self, name: str) -> None:
+        """Register a module's handlers for forks, and run those for the fork it has missed."""
         for handlers in self._at_fork.pop(name, ()):
             os.register_at_fork(**handlers)
             if "after_in_child" in handlers:
                 handlers["after_in_child"]()
 
     def _is_shadowed(self, name: str) -> bool:
-        """Return whether a program's own module, or one on its own path, comes first."""
+        """Return whether the program's own path has a module of this name, which goes first."""
         if "." in name:
             return False
         before = [entry for entry in sys.path if entry not in self._path]
@@ -162,7 +162,7 @@ class Preloaded(MetaPathFinder):
 
 
 class _Revealer(Loader):
-    """Hands out a module that is loaded already."""
+    """Loads a module by returning the one that is loaded already."""
 
     def __init__(self, module: types.ModuleType, reveal: Callable[[str], None]) -> None:
         self._module = module
@@ -173,5 +173,5 @@ class _Revealer(Loader):
         return self._module
 
     def exec_module(self, module: types.ModuleType) -> None:
-        module.__spec__ = self._spec  # the import system has put its own there
+        module.__spec__ = self._spec  # the import system has replaced it
         self._reveal(module.__name__)

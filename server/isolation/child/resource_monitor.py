@@ -1,7 +1,7 @@
-"""Measures the process tree of one run against its limits. Standard library only: for the keeper.
+"""Measures the process tree of one run against its limits. Standard library only.
 
-The numbers come from /proc; see proc(5). What the kernel itself holds for a program (pipes, socket
-buffers) is not counted; descriptors are few, so there is little of it.
+The numbers come from /proc; see proc(5). Kernel memory (pipes, socket buffers) is not counted: a
+run has few descriptors, so there is little of it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Protocol
 
 from server.limits import MIB, Limits
 
-_SELDOM = 5  # polls between the costlier measurements
-_DEEPEST = 64  # folders within folders; more than that is an attempt at something
-_ENTRY_BYTES = 1024  # what an entry is charged at least: an empty file is not free
+_SELDOM = 5  # polls between the slower measurements
+_DEEPEST = 64  # nested folders; only a hostile program makes more
+_ENTRY_BYTES = 1024  # the minimum charge for an entry: an empty file is not free
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_BEGUN_BY = 250  # polls
+_STARTED_BY = 250  # polls
 _MOST_MAPPINGS = 200_000
-"""Of a run's processes together: a few hundred each are usual. They are read in 0.2 s."""
+"""Of all processes of a run: each usually has a few hundred. Reading this many takes 0.2 s."""
 _MAPPING_BYTES = 256
 _PROCESSORS = os.cpu_count() or 1
 _ENDED = (b"Z", b"X")
 
 
 def _read(path: str) -> bytes:
-    """Return a file of /proc as bytes; nothing where the process has ended."""
+    """Return a file of /proc as bytes; empty if the process has ended."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -41,7 +41,7 @@ def _read(path: str) -> bytes:
 
 
 def descendants(pid: int, most: int = 100_000) -> list[int]:
-    """Return the processes below `pid`, parents first; stop looking beyond `most`."""
+    """Return the processes below `pid`, parents first; stops after `most`."""
     found: list[int] = []
     waiting = [pid]
     while waiting and len(found) <= most:
@@ -59,10 +59,10 @@ def descendants(pid: int, most: int = 100_000) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """One line of /proc/PID/stat: what of it is needed, in seconds and bytes."""
+    """The fields of /proc/PID/stat that are needed, in seconds and bytes."""
 
     key: tuple[int, int]
-    """Its number and start time: numbers are used again."""
+    """Its id and start time, because the kernel reuses ids."""
     ended: bool
     own_cpu: float
     children_cpu: float
@@ -70,13 +70,13 @@ class _Process:
     resident: int
     session: int
     alive: int
-    """The number by which /proc shows what the process has: its own, or that of a thread."""
+    """The id under which /proc shows its memory and files: its own, or that of a thread."""
 
 
 def _stat(pid: int | str) -> list[bytes]:
-    """Return the fields of /proc/PID/stat from the third on; none where the process has ended."""
+    """Return the fields of /proc/PID/stat from the third on; none if the process has ended."""
     text = _read(f"/proc/{pid}/stat")
-    return text[text.rindex(b")") + 2 :].split() if text else []  # names can be anything
+    return text[text.rindex(b")") + 2 :].split() if text else []  # a name may contain anything
 
 
 def _process(pid: int) -> _Process | None:
@@ -88,7 +88,7 @@ def _process(pid: int) -> _Process | None:
         alive, resident = _thread_alive(pid)
     utime, stime, cutime, cstime = (int(field) / _TICKS for field in fields[11:15])
     own_cpu = utime + stime
-    with contextlib.suppress(OSError):  # to the nanosecond: clock_getcpuclockid(3)
+    with contextlib.suppress(OSError):  # in nanoseconds: clock_getcpuclockid(3)
         own_cpu = time.clock_gettime(~pid << 3 | 2)
     return _Process(
         key=(pid, int(fields[19])),
@@ -103,19 +103,19 @@ def _process(pid: int) -> _Process | None:
 
 
 def _share(process: _Process, now: float) -> float:
-    """Return what share of its life, at most, a process has used a processor.
+    """Return the largest possible share of its life in which a process has used a processor.
 
-    Its start is known to a tick, 10 ms.
+    Its start time has a resolution of one tick, 10 ms.
     """
     age = now - (process.key[1] + 1) / _TICKS
     return min(1.0, process.own_cpu / max(process.own_cpu, age, 1e-9))
 
 
 def _thread_alive(pid: int) -> tuple[int, int]:
-    """Return a thread of a process whose first one has ended, and its resident pages.
+    """Return a running thread of a process whose first thread has ended, and its resident pages.
 
-    Of such a process /proc shows neither memory nor mappings nor descriptors under its own number,
-    but all of it under the number of any of its threads, which share them.
+    /proc shows neither memory nor mappings nor descriptors of such a process under its own id, but
+    it shows all of them under the id of any of its threads, which share them.
     """
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -126,14 +126,14 @@ def _thread_alive(pid: int) -> tuple[int, int]:
 
 
 def _is_closed(process: _Process) -> bool:
-    """Return whether the kernel shows no more of a process than how much is resident.
+    """Return whether the kernel shows only the resident size of a process, and no details.
 
-    So it is with a program that its own user can't read; and before a run's first process has
-    opened itself, having left what the fork server had.
+    That is so for a program file that its user can't read, and for a run's first process until it
+    makes itself inspectable after its change of user.
     """
     try:
         os.close(os.open(f"/proc/{process.alive}/smaps_rollup", os.O_RDONLY | os.O_CLOEXEC))
-    except PermissionError:  # also of a process that ends, and has given its memory back
+    except PermissionError:  # also for a process that is ending and has freed its memory
         fields = _stat(process.alive)
         return bool(fields) and int(fields[21]) > 0
     except OSError:
@@ -142,9 +142,9 @@ def _is_closed(process: _Process) -> bool:
 
 
 def _private_bytes(process: _Process) -> int:
-    """Return the memory of one process with shared pages divided among those that share them.
+    """Return the memory of one process; shared pages are divided among the sharing processes.
 
-    Without shared memory and files in scratch, which are counted by their size.
+    Shared memory and files in scratch are excluded here, and counted by their size elsewhere.
     """
     lines = _read(f"/proc/{process.alive}/smaps_rollup").splitlines()
     sizes = {line.split()[0]: int(line.split()[1]) * 1024 for line in lines[1:]}
@@ -152,10 +152,10 @@ def _private_bytes(process: _Process) -> int:
 
 
 def _mapped_bytes(processes: list[int]) -> int:
-    """Return the size of shared anonymous memory: it stays when nobody has it resident.
+    """Return the size of shared anonymous memory, which remains even if no process has it resident.
 
-    And 256 bytes a mapping, about what the kernel needs for it. More than any limit where there are
-    so many that reading them takes long: meanwhile nobody would look at what the run does.
+    Adds 256 bytes per mapping, about what the kernel needs for one. Returns more than any limit if
+    there are too many mappings: reading them would take long, with the run unobserved meanwhile.
     """
     sizes: dict[bytes, int] = {}
     mappings = 0
@@ -171,14 +171,14 @@ def _mapped_bytes(processes: list[int]) -> int:
 
 
 def _mappings(processes: list[int]) -> Iterator[bytes]:
-    """Yield the lines of the processes' maps; a million of one process are not read at once."""
+    """Yield the lines of the processes' maps one by one: a process may have a million of them."""
     for pid in processes:
         with contextlib.suppress(OSError), open(f"/proc/{pid}/maps", "rb") as lines:
             yield from lines
 
 
 def _tree_bytes(folder: int, depth: int = 0) -> int:
-    """Return what is below an open folder, at least; more than any limit where it can't be read."""
+    """Return a lower bound of the bytes below an open folder; above any limit if unreadable."""
     if depth > _DEEPEST:
         return 1 << 60
     total = 0
@@ -196,7 +196,7 @@ def _named_bytes(name: str, parent: int | None, depth: int) -> int:
     try:
         folder = os.open(name, flags, dir_fd=parent)
     except FileNotFoundError:
-        return 0  # removed since
+        return 0  # it was removed meanwhile
     except OSError:
         return 1 << 60
     try:
@@ -208,7 +208,7 @@ def _named_bytes(name: str, parent: int | None, depth: int) -> int:
 
 
 def _unlinked_files(processes: list[int]) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield the files that are open but have no name any more: (device, inode), bytes."""
+    """Yield the open files that no longer have a name: (device, inode), bytes."""
     for pid in processes:
         try:
             descriptors = os.listdir(f"/proc/{pid}/fd")
@@ -224,31 +224,31 @@ def _unlinked_files(processes: list[int]) -> Iterator[tuple[tuple[int, int], int
 
 
 def _hidden_files(processes: list[int], folder: str) -> set[bytes]:
-    """Return the inodes of files of a folder that have no name any more and are mapped."""
-    place = f" {folder}/".encode()
+    """Return the inodes of a folder's mapped files that no longer have a name."""
+    prefix = f" {folder}/".encode()
     lines = itertools.islice(_mappings(processes), _MOST_MAPPINGS)
-    hidden = (line for line in lines if line.endswith(b" (deleted)\n") and place in line)
+    hidden = (line for line in lines if line.endswith(b" (deleted)\n") and prefix in line)
     return {line.split()[4] for line in hidden}
 
 
 class Space(Protocol):
-    """Where a run keeps its files."""
+    """The file system or folder with a run's files."""
 
     def used(self, processes: list[int]) -> int:
-        """Return the bytes that are in memory because of it."""
+        """Return the bytes of memory that its files use."""
         ...
 
     def state(self, processes: list[int], *, unseen: bool) -> str | None:
-        """Return "full" where nothing more goes in, "over" where too much did.
+        """Return "full" if nothing more fits in, "over" if it has more than its limit.
 
-        `unseen` is whether there are processes that keep closed which files they have open.
+        `unseen` tells whether there are processes whose open files can't be seen.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FolderSpace:
-    """A folder of the host: nothing stops a run from putting too much there."""
+    """A folder of the host: the kernel does not limit what a run writes there."""
 
     folder: str
     most: int
@@ -258,34 +258,34 @@ class FolderSpace:
         return 0
 
     def state(self, processes: list[int], *, unseen: bool) -> str | None:
-        """Return "over" once there is too much, files without a name included."""
+        """Return "over" if it has more than its limit, counting files without a name."""
         if unseen:
             return "over"
         unlinked = dict(_unlinked_files(processes))
         known = {str(inode).encode() for _, inode in unlinked}
         hidden = _hidden_files(processes, os.path.realpath(self.folder)) - known
-        # The size of those that no descriptor leads to is not shown: each is charged as full.
+        # The size of a file that is only mapped is not shown: each is charged as the whole limit.
         used = sum(unlinked.values()) + self.most * len(hidden)
         return "over" if _named_bytes(self.folder, None, 0) + used > self.most else None
 
 
 @dataclass(frozen=True, slots=True)
 class MountSpace:
-    """A file system of the run's own, in memory, that ends where the limit is.
+    """A file system in memory for one run, as large as the limit.
 
-    `most_files` is for one whose number of files nothing bounds.
+    `most_files` is for a file system that does not limit the number of its files.
     """
 
     folder: str
     most_files: int | None = None
 
     def used(self, processes: list[int]) -> int:
-        """Return the bytes it holds."""
+        """Return the bytes in use."""
         status = os.statvfs(self.folder)
         return (status.f_blocks - status.f_bfree) * status.f_frsize
 
     def state(self, processes: list[int], *, unseen: bool) -> str | None:
-        """Return "full" where no block or no further file fits, "over" for too many files."""
+        """Return "full" if no further block or file fits, "over" for too many files."""
         status = os.statvfs(self.folder)
         if self.most_files is not None and status.f_files - status.f_ffree > self.most_files:
             return "over"
@@ -293,10 +293,10 @@ class MountSpace:
 
 
 class Account(Protocol):
-    """The kernel's own account of a run; see `memory_group.RunGroup`."""
+    """The kernel's own account of a run; see `cgroups.SupervisedCgroup`."""
 
     def cpu_s(self) -> float:
-        """Return the seconds of processor time since the run is in it; 0 where it isn't counted."""
+        """Return the seconds of processor time since the run was added; 0 if not counted."""
         ...
 
 
@@ -318,61 +318,61 @@ class ResourceMonitor:
         self._tasks = tasks
         self._tasks_are_capped = tasks_are_capped
         self._polls = 0
-        self._begun = False
-        self._looked = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._started = False
+        self._measured_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._own_cpu: dict[tuple[int, int], float] = {}
         self._seen_cpu = 0.0
         self._before_account: float | None = None
-        self._noticed: set[str] = set()
-        self._told: set[str] = set()
+        self._reached: set[str] = set()
+        self._reported: set[str] = set()
         self.cpu_s = 0.0
         """Seconds of processor time that the run had used at the last measurement."""
         self.sessions: dict[int, int] = {}
         """The sessions of the run at the last measurement, each with one of its processes."""
 
     def exceeded(self, account: Account | None = None) -> str | None:
-        """Measure; return the kind of the limit that the run has crossed, if that ends it."""
+        """Measure; return the kind of the limit that the run has exceeded, if that ends it."""
         processes = [found for pid in self._members() if (found := _process(pid))]
-        going = [process for process in processes if not process.ended]
+        running = [process for process in processes if not process.ended]
         self._polls += 1
-        closed = self._closed(going)
-        alive = [process.alive for process in going]
-        self.sessions = {process.session: process.key[0] for process in going}
-        kind = self._tasks_exceeded(sum(process.tasks for process in going))
+        closed = self._closed(running)
+        alive = [process.alive for process in running]
+        self.sessions = {process.session: process.key[0] for process in running}
+        kind = self._tasks_exceeded(sum(process.tasks for process in running))
         if kind is not None:
             return kind
         self.cpu_s = max(self.cpu_s, self._cpu(processes, account))
         if self.cpu_s > self._limits.cpu_s:
             return "cpu"
-        seldom = self._polls % _SELDOM == 0  # not at once: most runs are over soon
-        if self._memory_exceeded(going, closed, seldom):
+        seldom = self._polls % _SELDOM == 0  # not in the first polls, because most runs end soon
+        if self._memory_exceeded(running, closed, seldom):
             return "memory"
         return self._space_exceeded(alive, closed) if seldom or self._tasks_are_capped else None
 
-    def _closed(self, going: list[_Process]) -> list[_Process]:
-        """Return the processes that keep closed what they have, once the run has begun."""
-        closed = [process for process in going if _is_closed(process)]
-        self._begun = self._begun or len(closed) < len(going) or self._polls > _BEGUN_BY
-        return closed if self._begun else []
+    def _closed(self, running: list[_Process]) -> list[_Process]:
+        """Return the processes without visible details; none before the program has started."""
+        closed = [process for process in running if _is_closed(process)]
+        self._started = self._started or len(closed) < len(running) or self._polls > _STARTED_BY
+        return closed if self._started else []
 
     def _tasks_exceeded(self, tasks: int) -> str | None:
         if tasks >= self._tasks and self._tasks_are_capped:
-            self._noticed.add("processes")
+            self._reached.add("processes")
         elif tasks > self._tasks:
             return "processes"
         return None
 
     def notices(self) -> set[str]:
-        """Return the kinds of limits that were met since the last call, and don't end the run."""
-        new = self._noticed - self._told
-        self._told |= new
+        """Return the limits reached since the last call that don't end the run, by their kinds."""
+        new = self._reached - self._reported
+        self._reported |= new
         return new
 
     def _cpu(self, processes: list[_Process], account: Account | None) -> float:
-        """Return the CPU seconds of the tree: as the kernel counts them, or as /proc shows them.
+        """Return the CPU seconds of the tree, as the kernel counts them or as /proc shows them.
 
-        There are two sums in /proc, each of which misses what the other sees: what parents learn
-        of children they waited for, and what is seen of each process.
+        /proc offers two sums, and each misses what the other includes: the time of children that
+        their parents have waited for, and the time of each process that was seen running.
         """
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         reported = reaped.ru_utime + reaped.ru_stime
@@ -386,15 +386,15 @@ class ResourceMonitor:
         return max(reported, self._before_account + counted)
 
     def _seen_since(self, processes: list[_Process]) -> float:
-        """Return the CPU seconds that were used since the last look, as far as it can be seen.
+        """Return an estimate of the CPU seconds used since the last measurement.
 
-        A new process stands for those that came and went in between, which the kernel may have
-        reaped without adding their time to anybody's: the share of its life that it has used a
-        processor is charged for the whole time. Since looks come at random, that is on average
-        what such processes use.
+        Processes that came and went in between are not seen, and the kernel may have reaped them
+        without adding their time to any parent's. A new process is taken as a sample of them: the
+        share of its life in which it used a processor is charged for the whole interval. Because
+        measurements come at random times, that is on average what such processes use.
         """
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
-        gap, self._looked = now - self._looked, now
+        gap, self._measured_at = now - self._measured_at, now
         known, self._own_cpu = self._own_cpu, {one.key: one.own_cpu for one in processes}
         used = sum(one.own_cpu - known[one.key] for one in processes if one.key in known)
         new = [one for one in processes if one.key not in known]
@@ -402,24 +402,26 @@ class ResourceMonitor:
         unseen = sum(max(0.0, _share(one, now) * gap - one.own_cpu) for one in new)
         return used + min(unseen, gap * _PROCESSORS)
 
-    def _memory_exceeded(self, going: list[_Process], closed: list[_Process], seldom: bool) -> bool:
-        """Compare resident sizes, which are cheap to read, then the exact ones if need be.
+    def _memory_exceeded(
+        self, running: list[_Process], closed: list[_Process], seldom: bool
+    ) -> bool:
+        """Compare resident sizes, which are cheap to read, and exact ones only if necessary.
 
-        Resident sizes count a page once for each process that shares it.
+        Resident sizes count a shared page once for each process that shares it.
         """
         limit = self._limits.memory_mib * MIB
-        alive = [process.alive for process in going]
+        alive = [process.alive for process in running]
         files = self._space.used(alive)
         if seldom and files + _mapped_bytes(alive) > limit:
             return True
-        resident = sum(process.resident for process in going)
+        resident = sum(process.resident for process in running)
         if files + resident <= limit:
             return False
-        private = sum(map(_private_bytes, going)) + sum(process.resident for process in closed)
+        private = sum(map(_private_bytes, running)) + sum(process.resident for process in closed)
         return files + private > limit
 
     def _space_exceeded(self, pids: list[int], closed: list[_Process]) -> str | None:
         state = self._space.state(pids, unseen=bool(closed))
         if state == "full":
-            self._noticed.add("scratch")
+            self._reached.add("scratch")
         return "scratch" if state == "over" else None

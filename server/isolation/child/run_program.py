@@ -1,8 +1,9 @@
 """Runs a program in this process as a fresh `python agent.py --task TASK` would, to its exit code.
 
-Standard library only. The end of the interpreter is done by hand and not by the interpreter: to
-take down all that the fork server has loaded would cost each run some 50 ms. What a program can
-see of it is done: threads are waited for, atexit runs, its objects go, its output is flushed.
+Standard library only. This module ends the interpreter by hand: if the interpreter freed all that
+the fork server has loaded, each run would take some 50 ms longer. It does everything that a program
+can observe: it waits for threads, runs atexit functions, deletes the program's objects and flushes
+its output.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ import sys
 import types
 from collections.abc import Mapping, Sequence
 
-from server.isolation.child.denials import explain, to_mark
+from server.isolation.child.denials import encode_denial, explain
 
 _FLUSH_FAILED = 120
-"""Python's own exit code for it; see Py_FinalizeEx."""
+"""Python's own exit code for this; see Py_FinalizeEx."""
 MEMORY, FILE_SIZE = b"memory", b"file size"
 FULL = b"full\n"
-"""Before one of the others: nothing more went into scratch at the program's end."""
+"""A prefix of the exit note: scratch was full when the program ended."""
 
 
 def forget_parent(environment: Mapping[str, str]) -> None:
-    """Leave nothing of the process that this one was forked from in what a program sees."""
+    """Remove what a program could see of the process that this one was forked from."""
     os.environ.clear()
     os.environ.update(environment)
     signal.set_wakeup_fd(-1)
@@ -43,10 +44,10 @@ def forget_parent(environment: Mapping[str, str]) -> None:
 def run_program(
     path: str, argv: Sequence[str], scratch: str, port: int | None
 ) -> tuple[int, bytes | None]:
-    """Run the program in file `path` and return its exit code, negative for a signal.
+    """Run the program in file `path`; return its exit code, negative for a signal, and a note.
 
-    The other thing returned says what ended it, where the exit code doesn't: `MEMORY`,
-    `FILE_SIZE`, or what `denials.to_mark` makes. `port` is where the gateway is.
+    The exit note says why the program ended, where the exit code doesn't: `MEMORY`, `FILE_SIZE`, or
+    the result of `denials.encode_denial`. The gateway listens on `port`.
     """
     agent = os.getpid()
     main = _fresh_main(path)
@@ -54,15 +55,15 @@ def run_program(
     sys.orig_argv[:] = [sys.executable, *argv]
     sys.path.insert(0, os.path.dirname(path))
     for stream in (sys.stdout, sys.stderr):
-        # Shown as it is written; a killed program loses nothing.
+        # Each line is written at once, so that a killed program loses none.
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     code, error = _run_main(main, path)
     full = _is_full(scratch)
-    mark = _mark(error, scratch, port) if error else b""
+    note = _exit_note(error, scratch, port) if error else b""
     del error
     code = _end_interpreter(main, code)
-    mark = FULL + mark if full else mark
-    return code, mark if mark and os.getpid() == agent else None
+    note = FULL + note if full else note
+    return code, note if note and os.getpid() == agent else None
 
 
 def _fresh_main(path: str) -> types.ModuleType:
@@ -76,7 +77,7 @@ def _fresh_main(path: str) -> types.ModuleType:
 
 
 def _run_main(main: types.ModuleType, path: str) -> tuple[int, BaseException | None]:
-    """Return the exit code, and what ended the program."""
+    """Return the exit code, and the exception that ended the program."""
     try:
         with open(path, "rb") as file:
             program = compile(file.read(), path, "exec", dont_inherit=True)
@@ -86,7 +87,7 @@ def _run_main(main: types.ModuleType, path: str) -> tuple[int, BaseException | N
     except KeyboardInterrupt as error:
         _show(error)
         return -signal.SIGINT, None
-    except BaseException as error:  # whatever it is, Python would show it and exit with 1
+    except BaseException as error:  # Python shows any other exception and exits with 1
         _show(error)
         return 1, error
     return 0, None
@@ -104,20 +105,20 @@ def _exit_code(error: SystemExit) -> int:
 
 
 def _is_full(scratch: str) -> bool:
-    """Return whether a file system is full now: files without a name go when the process does."""
+    """Return whether the file system is full. Asked now: unlinked files go with the process."""
     with contextlib.suppress(OSError):
         status = os.statvfs(scratch)
         return status.f_bfree == 0 or status.f_ffree == 0
     return False
 
 
-def _mark(error: BaseException, scratch: str, port: int | None) -> bytes:
+def _exit_note(error: BaseException, scratch: str, port: int | None) -> bytes:
     if isinstance(error, MemoryError):
         return MEMORY
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return FILE_SIZE
     denial = explain(error, scratch, gateway_port=port)
-    return to_mark(denial) if denial else b""
+    return encode_denial(denial) if denial else b""
 
 
 def _show(error: BaseException) -> None:
@@ -131,7 +132,7 @@ def _show(error: BaseException) -> None:
 
 
 def _end_interpreter(main: types.ModuleType, code: int) -> int:
-    """Do what Py_FinalizeEx does, as far as a program can tell."""
+    """Do what Py_FinalizeEx does, as far as a program can observe it."""
     try:
         if "threading" in sys.modules:
             sys.modules["threading"]._shutdown()
@@ -147,7 +148,7 @@ def _end_interpreter(main: types.ModuleType, code: int) -> int:
 
 
 def _clear(main: types.ModuleType) -> None:
-    """Let go of the program's own objects, so that what they hold is closed and flushed."""
+    """Delete the program's own objects, so that their files are flushed and closed."""
     names = [name for name in main.__dict__ if name != "__builtins__"]
     # Private names first, as the interpreter does.
     for name in sorted(names, key=lambda name: not name.startswith("_")):

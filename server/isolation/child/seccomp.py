@@ -1,7 +1,8 @@
-"""The system-call filter of a run: refuses what no agent has business with. Standard library only.
+"""The system-call filter of a run: refuses calls that no agent needs. Standard library only.
 
+`seccomp_calls.py` has the calls and their numbers, `seccomp_rules.py` the rules for arguments.
 Sources: the kernel's Documentation/userspace-api/seccomp_filter.rst; include/uapi/linux/{seccomp,
-filter,audit}.h. Calls and numbers are in `seccomp_calls.py`, arguments in `seccomp_rules.py`.
+filter,audit}.h.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from server.isolation.child import seccomp_rules as rules
 from server.isolation.child.libc import check, libc
 
 FILTERS = ("shared", "private")
-"""For a run that shares the host's files and network, and for one that has its own."""
+"""For runs that share the host's files and network, and for runs that have their own."""
 
 _PR_SET_SECCOMP = 22
 _OFFSET_NR, _OFFSET_ARCH = 0, 4
 _X32_BIT = 0x40000000
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _UNKNOWN = 467
-"""The first system call (of Linux 6.15) that nobody looked at: from there on none is there."""
+"""The first system call that has not been reviewed (of Linux 6.15): all from here on are absent."""
 
 
 def seccomp_supported() -> bool:
@@ -36,7 +37,7 @@ def seccomp_program(name: str, machine: str | None = None) -> bytes:
     """Return one of `FILTERS` as an array of `struct sock_filter`.
 
     Raises:
-        OSError: the architecture is not one of those it is written for.
+        OSError: the filter does not support the architecture.
 
     """
     machine = machine or platform.machine()
@@ -54,15 +55,15 @@ def seccomp_program(name: str, machine: str | None = None) -> bytes:
 
 
 def _rules(machine: str, column: int, *, private: bool) -> list[bytes]:
-    """Return what is done for each call: those first whose arguments matter and that are many.
+    """Return the rules for all calls. Frequent calls with checked arguments go first.
 
-    The kernel remembers which calls a filter allows whatever their arguments are, and doesn't run
-    it for them.
+    The kernel remembers which calls a filter allows with any arguments, and doesn't run the filter
+    for them.
     """
     program: list[bytes] = []
     if machine == "x86_64":
         program += rules.when_at_least(_X32_BIT, [rules.answer(errno.EPERM)])
-    # As an older kernel would answer: programs know what to do then.
+    # As an older kernel would answer: programs then use another call.
     program += rules.when_at_least(_UNKNOWN, [rules.answer(errno.ENOSYS)])
     for name, body in _checked(machine, private=private):
         program += rules.when_call(calls.CHECKED[name][column], body)
@@ -75,7 +76,7 @@ def _rules(machine: str, column: int, *, private: bool) -> list[bytes]:
 
 
 def _checked(machine: str, *, private: bool) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield what is looked at in the arguments of calls."""
+    """Yield the calls whose arguments are checked, with the rules for them."""
     yield "openat", rules.open_rules(machine, 2, private=private)
     yield "open", rules.open_rules(machine, 1, private=private)
     yield "fcntl", rules.fcntl_rules(machine)
@@ -96,7 +97,7 @@ def _checked(machine: str, *, private: bool) -> Iterator[tuple[str, list[bytes]]
 
 
 def _answered(*, private: bool) -> Iterator[tuple[calls.Numbers, int]]:
-    """Yield calls that are never made, and the errno with which they end; 0 is success."""
+    """Yield calls that the kernel never executes, with the errno they return; 0 is success."""
     tables = [(calls.NOT_THERE, errno.ENOSYS), (calls.NO_EFFECT, 0)]
     if not private:
         tables += [(calls.NO_EFFECT_ON_FILES, 0), (calls.NOT_SUPPORTED, errno.ENOTSUP)]
@@ -109,7 +110,7 @@ def _answered(*, private: bool) -> Iterator[tuple[calls.Numbers, int]]:
 
 
 def _own_only(*, private: bool) -> Iterator[tuple[calls.Numbers, list[bytes]]]:
-    """Yield calls that a run may make about itself alone."""
+    """Yield calls that a process may make only about itself."""
     rows = calls.CHANGES_OWN_ONLY + (() if private else calls.ASKS_OWN_ONLY)
     for numbers, expected in rows:
         yield numbers, rules.own_only_rules(expected)
@@ -119,7 +120,7 @@ def _own_only(*, private: bool) -> Iterator[tuple[calls.Numbers, list[bytes]]]:
 
 
 def load_seccomp(program: bytes) -> None:
-    """Put this process and its children under `program`. Needs no_new_privs.
+    """Apply the filter `program` to this process and its children. Needs no_new_privs.
 
     Raises:
         OSError: the kernel refuses; the process is not filtered.

@@ -1,4 +1,4 @@
-"""System calls by name, and what a run's filter answers to each; numbers for both architectures.
+"""System calls by name, with their numbers, and how a run's filter answers each of them.
 
 Standard library only. Sources: arch/x86/entry/syscalls/syscall_64.tbl and
 include/uapi/asm-generic/unistd.h.
@@ -7,7 +7,7 @@ include/uapi/asm-generic/unistd.h.
 from __future__ import annotations
 
 Numbers = tuple[int | None, int | None]
-"""On x86_64 and on aarch64; None where the architecture has no such call."""
+"""On x86_64 and on aarch64; None if the architecture has no such call."""
 
 CHECKED: dict[str, Numbers] = {
     "openat": (257, 56),
@@ -41,8 +41,8 @@ CHANGES_OWN_ONLY: tuple[OwnOnly, ...] = (
     ((314, 274), ((0, 0),)),  # sched_setattr
     ((141, 140), ((0, 0), (1, 0))),  # setpriority: PRIO_PROCESS, 0
 )
-"""Calls that change a process: refused unless their arguments name the caller itself, as
-(argument, value that does). PRIO_USER would reach all processes of the user."""
+"""Calls that change a process: refused unless their arguments mean the caller itself, listed as
+(argument, required value). PRIO_USER would change all processes of the user."""
 ASKS_OWN_ONLY: tuple[OwnOnly, ...] = (
     ((121, 155), ((0, 0),)),  # getpgid
     ((124, 156), ((0, 0),)),  # getsid
@@ -54,9 +54,11 @@ ASKS_OWN_ONLY: tuple[OwnOnly, ...] = (
     ((252, 31), ((0, 1), (1, 0))),  # ioprio_get
     ((274, 100), ((0, 0),)),  # get_robust_list
 )
-"""Calls that ask about a process, likewise; for runs that share the host's process numbers."""
+"""Calls that read facts about a process, treated alike; for runs that share the host's process ids.
+
+"""
 ASKS_AFFINITY: OwnOnly = ((204, 123), ((0, 0),))
-"""sched_getaffinity. With ENOSYS pthread_getattr_np(3) goes on without it, with EPERM it fails."""
+"""sched_getaffinity. pthread_getattr_np(3) works without it after ENOSYS, but fails after EPERM."""
 
 NOT_THERE: dict[str, Numbers] = {
     "clone3": (435, 435),
@@ -65,8 +67,9 @@ NOT_THERE: dict[str, Numbers] = {
     "statmount": (457, 457),
     "listmount": (458, 458),
 }
-"""ENOSYS, as an older kernel answers. clone3 and openat2 hide their flags behind a pointer, and
-programs fall back to clone and openat; the others tell about the host's caches and mounts."""
+"""ENOSYS, as an older kernel answers. The flags of clone3 and openat2 are behind a pointer, which a
+filter can't follow, and programs fall back to clone and openat; the others reveal facts about the
+host's caches and mounts."""
 
 NO_EFFECT: dict[str, Numbers] = {
     "sync": (162, 81),
@@ -78,8 +81,8 @@ NO_EFFECT: dict[str, Numbers] = {
     "fadvise64": (221, 223),
     "readahead": (187, 213),
 }
-"""Succeed and do nothing. Nothing that a run writes outlives it, so there is nothing to flush; and
-on files that it may only read these would flush, or drop, what other processes of the host use."""
+"""Succeed and do nothing. No file of a run outlives it, so flushing has no use; and on files that a
+run may only read, these would flush or drop data that other processes of the host use."""
 
 NO_EFFECT_ON_FILES: dict[str, Numbers] = {
     "chmod": (90, None),
@@ -95,8 +98,8 @@ NO_EFFECT_ON_FILES: dict[str, Numbers] = {
     "futimesat": (261, None),
     "utimensat": (280, 88),
 }
-"""Landlock does not cover the modes, owners and times of files. Refused, these would break copying
-files inside the scratch folder; so they succeed without effect."""
+"""Landlock does not cover the modes, owners and times of files. Errors from these would break
+copying files inside the scratch folder; so they succeed without effect."""
 
 NOT_SUPPORTED: dict[str, Numbers] = {
     "setxattr": (188, 5),
@@ -116,7 +119,8 @@ NOT_SUPPORTED: dict[str, Numbers] = {
     "getxattrat": (464, 464),
     "listxattrat": (465, 465),
 }
-"""Extended attributes, likewise: ENOTSUP is what a file system without them says."""
+"""Extended attributes, which Landlock does not cover either: ENOTSUP is the answer of a file system
+without them."""
 
 REFUSED: dict[str, Numbers] = {
     "setpgid": (109, 154),
@@ -207,11 +211,11 @@ REFUSED: dict[str, Numbers] = {
     "process_madvise": (440, 440),
     "process_mrelease": (448, 448),
 }
-"""EPERM: ways to other processes, to the kernel's inside, out of the process group, round Landlock,
-to memory that no limit counts, to another I/O priority than the lowest, which a run is given, or to
-what the whole machine has few of (io_setup: 65,536 by default, in /proc/sys/fs/aio-max-nr).
-io_uring would do file and socket work that the filter doesn't see; listen without bind takes a port
-that Landlock doesn't see; a filter of the program's own could answer the calls of its children
-(seccomp_unotify(2))."""
+"""EPERM: calls that reach other processes or kernel internals, leave the process group, bypass
+Landlock, use memory that no limit counts, raise the I/O priority above the lowest, which a run
+gets, or use up what the whole machine has few of (io_setup: 65,536 by default, in
+/proc/sys/fs/aio-max-nr). io_uring would access files and sockets without the filter; listen without
+bind opens a port without Landlock; with a filter of its own, the program could answer the calls of
+its children (seccomp_unotify(2))."""
 HARMLESS_IN_PRIVATE = frozenset({"setpgid", "setsid", "listen"})
-"""What a run may do where its files, its network and its processes are its own."""
+"""Allowed for a run that has its own files, network and processes."""

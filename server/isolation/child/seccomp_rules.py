@@ -1,7 +1,7 @@
-"""What a run's filter allows by the arguments of a call, as instructions; standard library only.
+"""Rules for the arguments of system calls, as instructions of a filter; standard library only.
 
-A filter reads 64-bit arguments in halves. The kernel itself uses only the low half of all that are
-looked at here (they are declared int or unsigned int), but for clone's flags and for pointers.
+A filter reads 64-bit arguments in halves. The kernel itself uses only the low half of the arguments
+that are checked here (they are declared int or unsigned int), except clone's flags and pointers.
 
 Sources: include/uapi/linux/{filter,seccomp,sched,fcntl,prctl,fs}.h, asm-generic/ioctls.h,
 Documentation/userspace-api/seccomp_filter.rst.
@@ -17,7 +17,7 @@ _LOAD, _AND, _JUMP_EQ, _JUMP_GT, _JUMP_GE, _JUMP_SET = 0x20, 0x54, 0x15, 0x25, 0
 _RETURN, _ALLOW, _ERRNO = 0x06, 0x7FFF0000, 0x00050000
 _OFFSET_ARGS = 16
 _LONGEST = 255
-"""Instructions that a jump can pass over."""
+"""Instructions that a jump can skip."""
 
 # ---------------------------------------------------------------- instructions
 
@@ -40,23 +40,23 @@ def _high_half(index: int) -> bytes:
 
 
 def answer(code: int) -> bytes:
-    """Return from the filter: the call answers with errno `code`; 0 is success without effect."""
+    """Return from the filter: the call returns the errno `code`; 0 is success without effect."""
     return _instruction(_RETURN, _ERRNO | code)
 
 
 def allow() -> bytes:
-    """Return from the filter: the call is made."""
+    """Return from the filter: the kernel executes the call."""
     return _instruction(_RETURN, _ALLOW)
 
 
 def when(value: int, body: Sequence[bytes]) -> list[bytes]:
-    """Run `body` where the loaded word is `value`, else pass over it."""
+    """Run `body` if the loaded word is `value`, else skip it."""
     assert len(body) <= _LONGEST
     return [_instruction(_JUMP_EQ, value, 0, len(body)), *body]
 
 
 def when_at_least(value: int, body: Sequence[bytes]) -> list[bytes]:
-    """Run `body` where the loaded word is `value` or more, else pass over it."""
+    """Run `body` if the loaded word is at least `value`, else skip it."""
     assert len(body) <= _LONGEST
     return [_instruction(_JUMP_GE, value, 0, len(body)), *body]
 
@@ -71,12 +71,12 @@ def unless(value: int, body: Sequence[bytes]) -> list[bytes]:
 
 
 def when_call(number: int | None, body: Sequence[bytes]) -> list[bytes]:
-    """Run `body` for one system call; it returns, or reaches its end and the call is allowed."""
+    """Run `body` for one system call; if `body` does not return, the call is allowed."""
     return [] if number is None else when(number, [*body, allow()])
 
 
 def _only(*allowed: int | range) -> list[bytes]:
-    """Allow the call where the loaded word is among the values, else refuse it."""
+    """Allow the call if the loaded word is among the values, else refuse it."""
     body: list[bytes] = []
     for each in allowed:
         if isinstance(each, int):
@@ -91,7 +91,7 @@ def _only(*allowed: int | range) -> list[bytes]:
 
 _SIGCHLD, _VM, _FS, _FILES, _SIGHAND, _VFORK = 17, 0x100, 0x200, 0x400, 0x800, 0x4000
 _THREAD = 0x10000
-# Where ids and thread-local storage go, and semaphores that nobody has (SYSVSEM): of one's own.
+# Where ids and thread-local storage are stored, and semaphores, which no run has (SYSVSEM).
 _PIDFD, _SYSVSEM, _SETTLS, _PARENT_SETTID = 0x1000, 0x40000, 0x80000, 0x100000
 _CHILD_CLEARTID, _DETACHED, _CHILD_SETTID = 0x200000, 0x400000, 0x1000000
 _HARMLESS = _PIDFD | _SYSVSEM | _SETTLS | _PARENT_SETTID | _CHILD_CLEARTID | _DETACHED
@@ -105,10 +105,10 @@ _FORKS = (
 
 
 def clone_rules() -> list[bytes]:
-    """Allow what fork, vfork, posix_spawn and threads are made of, in glibc, musl and Go.
+    """Allow the flags of fork, vfork, posix_spawn and threads, as glibc, musl and Go use them.
 
-    Else a child could have a parent outside its cell (CLONE_PARENT), be in new namespaces, be
-    reaped without a signal, or share memory with a process that is counted apart.
+    With other flags a child could have a parent outside its cell (CLONE_PARENT), enter new
+    namespaces, be reaped without a signal, or share memory with a separately counted process.
     """
     body = [_high_half(0), *unless(0, [answer(errno.EPERM)]), _argument(0)]
     return [*body, _instruction(_AND, ~_HARMLESS & 0xFFFFFFFF), *_only(*_FORKS)]
@@ -130,17 +130,18 @@ _PRCTL_ALLOWED = (
 
 
 def prctl_rules() -> list[bytes]:
-    """Allow names, what only asks, and what C libraries do to their own process.
+    """Allow names, queries, and what C libraries do to their own process.
 
-    Not PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER, which say with whom a process ends and who
-    reaps it; PR_SET_DUMPABLE, for the supervisor must see how much memory it has; PR_SET_PTRACER;
-    PR_SET_MEMORY_MERGE, which has the kernel search memory for copies; nor what comes yet.
+    Not PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER, which decide with which process it ends and
+    which one reaps it; not PR_SET_DUMPABLE, because the supervisor must see the memory; not
+    PR_SET_PTRACER; not PR_SET_MEMORY_MERGE, which makes the kernel search memory for copies; nor
+    options of future kernels.
     """
     return [_argument(0), *_only(*_PRCTL_ALLOWED)]
 
 
 def own_only_rules(expected: Sequence[tuple[int, int]], code: int = errno.EPERM) -> list[bytes]:
-    """Allow a call about a process only where it is about the caller."""
+    """Allow a call about a process only if that process is the caller."""
     body: list[bytes] = []
     for argument, value in expected:
         body += [_argument(argument), *unless(value, [answer(code)])]
@@ -148,14 +149,14 @@ def own_only_rules(expected: Sequence[tuple[int, int]], code: int = errno.EPERM)
 
 
 _OWN_CLOCKS = 0xFFFFFFF8
-"""Negative clock ids are ~process << 3 | kind: from here on those of process 0, the caller."""
+"""Negative clock ids are ~process << 3 | kind: from here on they mean process 0, the caller."""
 _OF_A_THREAD = 4
 
 
 def clock_rules() -> list[bytes]:
-    """Refuse the clocks that tell how much processor time another process has used.
+    """Refuse the clocks that show how much processor time another process has used.
 
-    Those of threads tell only about the caller's own; see clock_getcpuclockid(3).
+    The clocks of threads exist only for the caller's own threads; see clock_getcpuclockid(3).
     """
     foreign = [*_when_any(_OF_A_THREAD, [allow()]), answer(errno.EINVAL)]
     return [
@@ -185,9 +186,9 @@ _MADVISE_REFUSED = (12, 20, 21, 100, 101)
 
 
 def open_rules(machine: str, flags: int, *, private: bool) -> list[bytes]:
-    """Refuse to read past the page cache, which has others wait for the disk.
+    """Refuse reads that bypass the page cache, because they delay other users of the disk.
 
-    And, where files are on a disk of the host's, to wait for the disk at each write.
+    If the files are on a disk of the host, also refuse writes that wait for the disk.
     """
     refused = _O_DIRECT[machine] | (0 if private else _O_DSYNC)
     return [_argument(flags), *_when_any(refused, [answer(errno.EINVAL)])]
@@ -196,15 +197,15 @@ def open_rules(machine: str, flags: int, *, private: bool) -> list[bytes]:
 def fcntl_rules(machine: str) -> list[bytes]:
     """Allow descriptors, flags and locks.
 
-    Not leases (F_SETLEASE), for which others wait who open the file; nor signals about files to
-    whomever (F_NOTIFY, F_SETOWN); nor larger pipes (F_SETPIPE_SZ), which a user has few of.
+    Not leases (F_SETLEASE), which delay others that open the file; nor signals about files to any
+    process (F_NOTIFY, F_SETOWN); nor larger pipes (F_SETPIPE_SZ), whose number per user is limited.
     """
     flags = [_argument(2), *_when_any(_O_DIRECT[machine], [answer(errno.EINVAL)]), allow()]
     return [_argument(1), *when(_F_SETFL, flags), *_only(*_FCNTL_ALLOWED)]
 
 
 def vectored_rules() -> list[bytes]:
-    """Refuse flags of preadv2 and pwritev2 that go past the page cache, or wait for the disk."""
+    """Refuse flags of preadv2 and pwritev2 that bypass the page cache or wait for the disk."""
     return [
         _argument(5),
         *_when_any(~_RW_ALLOWED & 0xFFFFFFFF, [answer(errno.EOPNOTSUPP)]),
@@ -212,7 +213,7 @@ def vectored_rules() -> list[bytes]:
 
 
 def madvise_rules() -> list[bytes]:
-    """Refuse advice that drops from memory what others use, or has the kernel compare pages."""
+    """Refuse advice that drops others' data from memory, or makes the kernel compare pages."""
     body = [_argument(2)]
     for advice in _MADVISE_REFUSED:
         body += when(advice, [answer(errno.EINVAL)])
@@ -220,9 +221,9 @@ def madvise_rules() -> list[bytes]:
 
 
 _IOCTLS_ALLOWED = (
-    # Terminals, of which a run has none: the kernel's answer (ENOTTY) is what programs expect.
+    # Terminals: a run has none, and programs expect the kernel's answer (ENOTTY).
     # Not TIOCSTI (0x5412), TIOCLINUX (0x541C) and TIOCCONS (0x541D).
-    range(0x5401, 0x5412),  # TCGETS to TIOCOUTQ, which is SIOCOUTQ too
+    range(0x5401, 0x5412),  # TCGETS to TIOCOUTQ, which is also SIOCOUTQ
     range(0x5413, 0x541C),  # TIOCGWINSZ to FIONREAD
     *(0x5421, 0x5422, 0x5429),  # FIONBIO, TIOCNOTTY, TIOCGSID
     *(0x5450, 0x5451, 0x5460),  # FIONCLEX, FIOCLEX, FIOQSIZE
@@ -232,10 +233,10 @@ _IOCTLS_ALLOWED = (
 
 
 def ioctl_rules() -> list[bytes]:
-    """Allow what programs ask of pipes, sockets and terminals.
+    """Allow the usual requests about pipes, sockets and terminals.
 
-    What Landlock doesn't see would be open otherwise: attributes of files that can only be read,
-    interfaces of the host's network, and of a pidfd the parent, users and cgroup of its process.
+    Other requests would reach what Landlock doesn't cover: attributes of read-only files, network
+    interfaces of the host, and through a pidfd the parent, users and cgroup of its process.
     """
     return [_argument(1), *_only(*_IOCTLS_ALLOWED)]
 
@@ -251,15 +252,14 @@ SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF."""
 
 
 def send_rules(flags: int) -> list[bytes]:
-    """Refuse to connect while sending, which Landlock doesn't see."""
+    """Refuse to connect while sending (TCP Fast Open), which Landlock doesn't cover."""
     return [_argument(flags), *_when_any(_MSG_FASTOPEN, [answer(errno.EPERM)])]
 
 
 def socket_rules(*, private: bool) -> list[bytes]:
-    """Allow TCP (Landlock sees to the port) and nothing else: not MPTCP, which it doesn't see.
+    """Allow TCP, whose port Landlock checks, and nothing else: not MPTCP, which it doesn't cover.
 
-    In a cell also Unix sockets: none but the run's own can be found there, and multiprocessing
-    needs them.
+    In a cell also Unix sockets: only the run's own ones are there, and multiprocessing needs them.
     """
     refuse = [answer(errno.EPERM)]
     families = [_instruction(_JUMP_EQ, _AF_INET, 2, 0), *unless(_AF_INET6, refuse)]
@@ -275,15 +275,15 @@ def socket_rules(*, private: bool) -> list[bytes]:
 
 
 def socketpair_rules() -> list[bytes]:
-    """Allow stream pairs, which asyncio needs; a datagram one could send to any named socket."""
+    """Allow stream pairs, which asyncio needs; a datagram pair could send to any named socket."""
     kind = [_argument(1), _instruction(_AND, _SOCK_TYPE_MASK)]
     return [*kind, *unless(_SOCK_STREAM, [answer(errno.EPERM)])]
 
 
 def setsockopt_rules() -> list[bytes]:
-    """Refuse TCP_FASTOPEN_CONNECT, which connects without a connect that Landlock sees.
+    """Refuse TCP_FASTOPEN_CONNECT, which connects without a call that Landlock checks.
 
-    And larger socket buffers: no limit counts their memory.
+    Also refuse larger socket buffers: no limit counts their memory.
     """
     levels = ((_IPPROTO_TCP, (_TCP_FASTOPEN_CONNECT,)), (_SOL_SOCKET, _SOCKET_OPTIONS))
     body: list[bytes] = []

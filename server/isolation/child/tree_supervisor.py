@@ -1,8 +1,8 @@
-"""The keeper: the small process above one run where there is no pid namespace of the server's own.
+"""The tree supervisor: the small process above one run, for tiers without the server's own cells.
 
-It forks the agent, watches its tree, ends it, and reaps what it orphans. Standard library only.
-The order {"go": ...} comes with the run's descriptors; besides what `supervisor.py` says, the
-keeper sends {"keeper": true} with its pidfd, {"started": pid} and, as its last word,
+It forks the agent, monitors its process tree, ends it, and reaps its orphans. Standard library
+only. The order {"start": ...} comes with the run's descriptors. Besides the messages of
+`supervisor.py`, it sends {"supervisor": true} with its pidfd, {"started": pid} and finally
 {"exit": status, "cpu": seconds}.
 """
 
@@ -18,7 +18,11 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from server.isolation.child import confine
-from server.isolation.child.agent_process import RunDescriptors, become_agent, failing_into
+from server.isolation.child.agent_process import (
+    RunDescriptors,
+    become_agent,
+    failures_written_to,
+)
 from server.isolation.child.cell_root import INODES_A_MIB
 from server.isolation.child.channel import close_all, send
 from server.isolation.child.resource_monitor import (
@@ -32,72 +36,75 @@ from server.isolation.child.supervisor import Supervisor
 from server.limits import MIB, Limits, task_cap
 
 
-def keep(
-    control: socket.socket, null: int, *, filters: Mapping[str, bytes], taken: int
+def supervise_tree(
+    control: socket.socket, null: int, *, filters: Mapping[str, bytes], base_bytes: int
 ) -> NoReturn:
-    """Be the keeper of one run, told of it on `control`; the rest is as in `become_agent`."""
+    """Become the supervisor of one run, ordered on `control`; the rest is as in `become_agent`."""
     confine.become_subreaper()
-    confine.set_inspectable(False)  # its run is of the same user
+    confine.set_inspectable(False)  # its run has the same user id
     _take_precedence()
-    _introduce(control)
-    TreeSupervisor(control, null, filters, taken).supervise()
+    _send_pidfd(control)
+    TreeSupervisor(control, null, filters, base_bytes).supervise()
 
 
-def _introduce(control: socket.socket) -> None:
-    """Give the server a way to end this process from outside, if it is stopped, say."""
+def _send_pidfd(control: socket.socket) -> None:
+    """Give the server a way to end this process from outside, for example if it is stopped."""
     me = os.pidfd_open(os.getpid())
-    with contextlib.suppress(OSError):  # the end of the channel will be seen
-        send(control, {"keeper": True}, [me])
+    with contextlib.suppress(OSError):  # the end of the channel will follow
+        send(control, {"supervisor": True}, [me])
     os.close(me)
 
 
 def _take_precedence() -> None:
-    """Run before ordinary processes, where that is allowed: a fork bomb must not starve us."""
+    """Run before ordinary processes, if allowed: a fork bomb must not starve this process."""
     with contextlib.suppress(OSError):
         policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(0, policy, os.sched_param(1))
 
 
 class TreeSupervisor(Supervisor):
-    """Watches the tree below this process."""
+    """Monitors the process tree below this process."""
 
     def __init__(
-        self, control: socket.socket, null: int, filters: Mapping[str, bytes], taken: int
+        self, control: socket.socket, null: int, filters: Mapping[str, bytes], base_bytes: int
     ) -> None:
         super().__init__(control)
         self._null = null
         self._filters = filters
-        self._taken = taken
+        self._base_bytes = base_bytes
         self._agent: int | None = None
         self._in_cell = False
 
-    def go(self, order: dict[str, Any], descriptors: list[int]) -> None:
+    def start(self, order: dict[str, Any], descriptors: list[int]) -> None:
         """Fork the agent."""
-        passed = dict(zip(order["passed"], descriptors, strict=True))
-        keeper = os.getpid()
+        named = dict(zip(order["descriptors"], descriptors, strict=True))
+        supervisor = os.getpid()
         pid = os.fork()
         if pid == 0:
-            with failing_into(passed["job"]) as at:
-                confine.die_with_parent(keeper)
-                if "tasks" in passed:
-                    at("its number of processes")
-                    os.write(passed["tasks"], b"0")  # into a group of the host, which caps tasks
+            with failures_written_to(named["job"]) as step:
+                confine.die_with_parent(supervisor)
+                if "pids_cgroup" in named:
+                    step("its number of processes")
+                    os.write(named["pids_cgroup"], b"0")  # joins the cgroup that caps its tasks
             become_agent(
-                RunDescriptors.of(passed), null=self._null, filters=self._filters, taken=self._taken
+                RunDescriptors.of(named),
+                null=self._null,
+                filters=self._filters,
+                base_bytes=self._base_bytes,
             )
-        close_all(descriptors)  # else the output would never end
+        close_all(descriptors)  # otherwise the output pipes would never end
         self._agent = pid
-        self._in_cell = order["mounted"]
+        self._in_cell = order["in_cell"]
         self._poll.register(os.pidfd_open(pid), select.POLLIN)
-        self.tell({"started": pid})
+        self.notify({"started": pid})
         limits = Limits(**order["limits"])
-        self.begin(
+        self.monitor(
             ResourceMonitor(
                 limits,
                 _space(order, limits),
                 members=self.members,
                 tasks=task_cap(limits),
-                tasks_are_capped=order["capped"],
+                tasks_are_capped=order["tasks_are_capped"],
             )
         )
 
@@ -108,8 +115,9 @@ class TreeSupervisor(Supervisor):
     def end_all(self) -> None:
         """Kill everything below this process.
 
-        The process group first: the kernel signals it as one, so a fork bomb can't outrun it, and
-        seccomp keeps processes from leaving it. The walk is for machines without seccomp.
+        The process group first: the kernel signals the group at once, so a fork bomb can't outrun
+        it, and seccomp keeps processes from leaving it. Killing each descendant is for machines
+        without seccomp.
         """
         groups = () if self._agent is None else (-self._agent,)
         for target in (*groups, *self.members()):
@@ -117,13 +125,13 @@ class TreeSupervisor(Supervisor):
                 os.kill(target, signal.SIGKILL)
 
     def signal_all(self, number: int) -> None:
-        """Send a signal to all of a cell, or to the process group that a run can't leave."""
+        """Send a signal to the whole cell, or to the process group that a run can't leave."""
         if self._agent is not None:
             with contextlib.suppress(OSError):
                 os.kill(-1 if self._in_cell else -self._agent, number)
 
-    def leave(self) -> NoReturn:
-        """End, once nothing is left below this process; while something is, the server sees it."""
+    def exit(self) -> NoReturn:
+        """End when no process is left below this one. Until then the server sees it running."""
         pause = 0.002
         while True:
             self.end_all()
@@ -135,32 +143,32 @@ class TreeSupervisor(Supervisor):
             time.sleep(pause)
             pause = min(1.0, 1.01 * pause)
 
-    def attend(self, descriptor: int) -> None:
-        """Tell of the agent's end, and end what it leaves."""
+    def handle(self, descriptor: int) -> None:
+        """Report that the agent has ended, after killing its remaining processes."""
         assert self._agent is not None
         _, status, used = os.wait4(self._agent, 0)
         self._poll.unregister(descriptor)
         os.close(descriptor)
-        self._watch = None
+        self._monitor = None
         self.end_all()
         self._agent = None
-        self.tell({"exit": status, "cpu": used.ru_utime + used.ru_stime})
+        self.notify({"exit": status, "cpu": used.ru_utime + used.ru_stime})
 
     def reap(self) -> None:
-        """Reap what was orphaned and has ended."""
-        for pid in _ended_children(os.getpid()):
+        """Reap orphans that have ended."""
+        for pid in _children(os.getpid()):
             if pid != self._agent:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
 
 
-def _ended_children(keeper: int) -> list[int]:
-    with contextlib.suppress(OSError), open(f"/proc/self/task/{keeper}/children") as file:
+def _children(supervisor: int) -> list[int]:
+    with contextlib.suppress(OSError), open(f"/proc/self/task/{supervisor}/children") as file:
         return [int(pid) for pid in file.read().split()]
     return []
 
 
 def _space(order: dict[str, Any], limits: Limits) -> Space:
-    if order["mounted"]:
+    if order["in_cell"]:
         return MountSpace(order["scratch"], limits.scratch_mib * INODES_A_MIB)
     return FolderSpace(order["scratch"], limits.scratch_mib * MIB)

@@ -1,7 +1,7 @@
-"""Loads the providers' SDKs and makes one call with each, so that a run's first call is not slow.
+"""Loads the providers' SDKs and makes one call with each, so that a run's first call is fast.
 
-The first call of a process imports modules, reads certificates and builds response types. It is
-made to a listener of this process's own, answered by a short-lived child.
+The first call of a process imports modules, reads certificates and builds response types. It goes
+to a listener of this process, which a short-lived child answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-_PATIENCE_S = 30
+_TIMEOUT_S = 30
 _MESSAGE = {
     "id": "msg_0",
     "type": "message",
@@ -61,26 +61,26 @@ _CHAT_EVENTS: tuple[dict[str, object], ...] = (
 
 
 def load(names: Iterable[str]) -> dict[str, str]:
-    """Import these SDKs and make a call with those that are known here.
+    """Import these SDKs and make a call with those that have an entry in `_CALLS`.
 
-    Returns, for each that could not be loaded, why.
+    Returns the error of each SDK that could not be loaded.
     """
     problems: dict[str, str] = {}
-    with warnings.catch_warnings(), _collector_at_rest():
+    with warnings.catch_warnings(), _without_collector():
         warnings.simplefilter("ignore")
         for name in names:
             try:
                 importlib.import_module(name)
                 if name in _CALLS:
                     _call(_CALLS[name])
-            except Exception as error:  # runs work without, only later
+            except Exception as error:  # runs still work, but start later
                 problems[name] = f"{type(error).__name__}: {error}"
     return problems
 
 
 @contextlib.contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Spare the collector its walks through all that has been loaded: it would find little."""
+def _without_collector() -> Iterator[None]:
+    """Disable the collector: it would walk through all loaded objects and find little."""
     gc.disable()
     try:
         yield
@@ -89,10 +89,10 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 def _call(calls: Callable[[str], None]) -> None:
-    """Have `calls` use a base URL behind which a child of this process answers."""
+    """Run `calls` with a base URL at which a child of this process answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        answering = os.fork()
-        if answering == 0:
+        child = os.fork()
+        if child == 0:
             try:
                 _answer_all(listener)
             finally:
@@ -102,12 +102,12 @@ def _call(calls: Callable[[str], None]) -> None:
         calls(url)
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(answering, signal.SIGKILL)
-        os.waitpid(answering, 0)
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _answer_all(listener: socket.socket) -> None:
-    listener.settimeout(_PATIENCE_S)
+    listener.settimeout(_TIMEOUT_S)
     while True:
         connection, _ = listener.accept()
         with connection, connection.makefile("rwb") as stream:
@@ -145,30 +145,30 @@ def _events(events: Iterable[dict[str, object]], *, named: bool) -> bytes:
 
 
 def _call_anthropic(base_url: str) -> None:
-    import anthropic  # noqa: PLC0415 - it has just been found to be there
+    import anthropic  # noqa: PLC0415 - `load` has just imported it
 
     client = anthropic.Anthropic(base_url=base_url, api_key="none", max_retries=0, timeout=10)
-    asked: Any = {
+    request: Any = {
         "model": "m",
         "max_tokens": 1,
         "system": ".",
         "messages": [{"role": "user", "content": "."}],
     }
     with client:
-        client.messages.create(**asked)
-        with client.messages.stream(**asked) as stream:
+        client.messages.create(**request)
+        with client.messages.stream(**request) as stream:
             for _ in stream.text_stream:
                 pass
             stream.get_final_message()
         for stream_too in (False, True):
             runner = client.beta.messages.tool_runner(
-                **asked, tools=[anthropic.beta_tool(_tool)], thread=False, stream=stream_too
+                **request, tools=[anthropic.beta_tool(_tool)], thread=False, stream=stream_too
             )
             runner.until_done()
 
 
 def _tool(text: str) -> str:
-    """Be a tool."""
+    """Return the text."""
     return text
 
 
@@ -176,12 +176,12 @@ def _call_huggingface(base_url: str) -> None:
     import huggingface_hub  # noqa: PLC0415
 
     client = huggingface_hub.InferenceClient(base_url=base_url, api_key="none", timeout=10)
-    asked: Any = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}
-    streamed: Any = {**asked, "stream": True, "stream_options": {"include_usage": True}}
-    client.chat_completion(**asked)
+    request: Any = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "."}]}
+    streamed: Any = {**request, "stream": True, "stream_options": {"include_usage": True}}
+    client.chat_completion(**request)
     for _ in client.chat_completion(**streamed):
         pass
-    huggingface_hub.close_session()  # else each forked child would close it
+    huggingface_hub.close_session()  # otherwise each forked child would close it
 
 
 _CALLS: dict[str, Callable[[str], None]] = {

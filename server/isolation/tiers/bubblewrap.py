@@ -1,8 +1,8 @@
-"""The tier `bubblewrap`: cells made by /usr/bin/bwrap, where only it may make namespaces.
+"""The tier `bubblewrap`: cells made by /usr/bin/bwrap, for systems where only bwrap may make them.
 
-Each cell is a one-shot interpreter, started before it is needed, waiting for its run; with the SDKs
-loaded, if it had the time. Ubuntu's AppArmor is such a place: it lets bwrap make user namespaces,
-and nobody else.
+Each cell contains a one-shot interpreter, the worker, which is started before it is needed and
+waits for its run. A worker that waits long enough loads the SDKs. Ubuntu is such a system: its
+AppArmor allows only bwrap to make user namespaces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from collections import deque
 from typing import Any
 
 from llm_agent_builder.errors import MachineryError
-from server.isolation.cell_maker_client import handed_over
+from server.isolation.async_io import kill_and_wait
+from server.isolation.background_work import SingleFlight, in_thread
+from server.isolation.cell_maker_client import receive_cell
 from server.isolation.child.cell_init import PORT
 from server.isolation.child.cell_root import (
     DEVICES,
@@ -29,10 +31,10 @@ from server.isolation.child.cell_root import (
     link_parts,
     paths_to_show,
 )
-from server.isolation.engine import LaunchOrder, Place, killed
+from server.isolation.engine import LaunchOrder, Workspace
 from server.isolation.environment import CELL_ENVIRONMENT
-from server.isolation.helper_process import PACKAGE_ROOT, Helper, Together, in_thread
-from server.isolation.tiers.supervised_place import SupervisedPlace
+from server.isolation.helper_process import PACKAGE_ROOT, Helper
+from server.isolation.tiers.supervised_workspace import SupervisedWorkspace
 from server.limits import MIB, Limits
 
 PROGRAM = "bwrap"
@@ -43,52 +45,54 @@ _BOOT = (
     "preloaded = Preloaded(fresh)\n"
     "with preloaded.recording():\n"
     "    from server.isolation.child.bwrap_worker import load, serve\n"
-    "    waiting = load(preloaded)\n"
+    "    worker = load(preloaded)\n"
     "del sys.path[0]\n"
-    "serve(preloaded, waiting)\n"
+    "serve(preloaded, worker)\n"
 )
 _READY_S = 30.0
 _TRIES = 3
-_ROOM_FOR_SDKS_MIB = 256
-"""With less memory than that a run needs SDKs that are loaded before: those aren't its own."""
+_SDK_MEMORY_MIB = 256
+"""A run with less memory needs SDKs that were loaded before: those don't count as its own memory.
+
+"""
 
 
 class BubblewrapEngine:
-    """Keeps interpreters waiting in cells of bwrap's."""
+    """Keeps a pool of workers, each in a cell made by bwrap."""
 
     def __init__(self, *, preload: tuple[str, ...], ready: int = 2) -> None:
-        """`preload` names SDK modules; `ready` cells are kept prepared, of some 100 MiB each."""
+        """`preload` names SDK modules; `ready` is the pool's size, at some 100 MiB a worker."""
         self._preload = preload
-        self._wanted = ready
+        self._pool_size = ready
         self._lock = threading.Lock()
-        self._prepared: deque[Helper] = deque()
+        self._pool: deque[Helper] = deque()
         self._closed = False
-        self._repair = Together(self.start)
+        self._repair = SingleFlight(self.start)
 
     def start(self) -> None:
         """See `Engine`."""
         with self._lock:
-            while len(self._prepared) < self._wanted and not self._closed:
-                self._prepared.append(self._spawn(Limits()))
+            while len(self._pool) < self._pool_size and not self._closed:
+                self._pool.append(self._spawn(Limits()))
 
     def close(self) -> None:
         """See `Engine`."""
         with self._lock:
             self._closed = True
-            helpers = list(self._prepared)
-            self._prepared.clear()
+            helpers = list(self._pool)
+            self._pool.clear()
         for helper in helpers:
             helper.kill()
         for helper in helpers:
             helper.end()
 
-    async def place(self, limits: Limits) -> Place:
-        """See `Engine`. One whose scratch has another size is made when it is asked for."""
-        helper = await self._taken(limits)
-        helper.tell({"take": {"loaded": limits.memory_mib < _ROOM_FOR_SDKS_MIB}})
+    async def workspace(self, limits: Limits) -> Workspace:
+        """See `Engine`. A workspace with another scratch size is made on demand."""
+        helper = await self._next_worker(limits)
+        helper.send({"claim": {"load_sdks": limits.memory_mib < _SDK_MEMORY_MIB}})
         try:
             async with asyncio.timeout(_READY_S):
-                return _WrappedPlace(helper, await handed_over(helper.channel))
+                return _BwrapWorkspace(helper, await receive_cell(helper.channel))
         except (TimeoutError, ConnectionError) as error:
             in_thread(helper.end)
             raise MachineryError(f"bwrap made no cell: {type(error).__name__}") from None
@@ -96,26 +100,26 @@ class BubblewrapEngine:
             in_thread(helper.end)
             raise
 
-    async def _taken(self, limits: Limits) -> Helper:
+    async def _next_worker(self, limits: Limits) -> Helper:
         if limits.scratch_mib != Limits().scratch_mib:
-            return await self._spawned(limits)
+            return await self._spawn_for(limits)
         for _ in range(_TRIES):
             with contextlib.suppress(IndexError):
-                helper = self._prepared.popleft()
-                self._repair.begin()
+                helper = self._pool.popleft()
+                self._repair.start()
                 if helper.alive:
                     return helper
                 in_thread(helper.end)
-            await self._repair.done()
+            await self._repair.run()
         raise MachineryError("bwrap ends again and again")
 
-    async def _spawned(self, limits: Limits) -> Helper:
-        """Return an interpreter of its own. Where nobody waits for it any more, it is ended."""
-        coming = in_thread(lambda: self._spawn(limits))
+    async def _spawn_for(self, limits: Limits) -> Helper:
+        """Return a worker outside the pool. If the caller is cancelled, the worker is ended."""
+        spawning = in_thread(lambda: self._spawn(limits))
         try:
-            return await asyncio.shield(asyncio.wrap_future(coming))
+            return await asyncio.shield(asyncio.wrap_future(spawning))
         except asyncio.CancelledError:
-            coming.add_done_callback(lambda spawned: spawned.result().end())
+            spawning.add_done_callback(lambda spawned: spawned.result().end())
             raise
 
     def _spawn(self, limits: Limits) -> Helper:
@@ -123,7 +127,7 @@ class BubblewrapEngine:
             contents: dict[str, int] = {}
             try:
                 for path, text in FILES.items():
-                    contents[path] = _held_text(text)
+                    contents[path] = _text_file(text)
                     stack.callback(os.close, contents[path])
             except OSError as error:
                 raise MachineryError(f"can't start bwrap: {error.strerror}") from None
@@ -132,18 +136,19 @@ class BubblewrapEngine:
                 command=[PROGRAM, *_arguments(limits, contents)],
                 pass_fds=list(contents.values()),
             )
-        helper.tell({"preload": list(self._preload), "environment": CELL_ENVIRONMENT})
+        helper.send({"preload": list(self._preload), "environment": CELL_ENVIRONMENT})
         return helper
 
 
 def why_unavailable() -> str | None:
-    """Return why this tier can't even be tried, or None."""
+    """Return why this tier can't be tried, or None."""
     if shutil.which(PROGRAM) is None:
         return "bwrap is not installed (Debian's package bubblewrap)"
     return None
 
 
-def _held_text(text: str) -> int:
+def _text_file(text: str) -> int:
+    """Return the descriptor of a file without a name that contains `text`. Raises OSError."""
     descriptor = os.memfd_create("text", 0)
     os.write(descriptor, text.encode())
     os.lseek(descriptor, 0, os.SEEK_SET)
@@ -151,7 +156,7 @@ def _held_text(text: str) -> int:
 
 
 def _arguments(limits: Limits, contents: dict[str, int]) -> list[str]:
-    """Return the arguments for the root that `child/cell_root.py` makes for the tier `strong`."""
+    """Return bwrap's arguments for the same root that `child/cell_root.py` makes for `strong`."""
     arguments = ["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
     arguments += ["--unshare-uts", "--hostname", "sandbox", "--new-session"]
     arguments += ["--uid", str(RUN_UID), "--gid", str(RUN_UID)]
@@ -174,27 +179,27 @@ def _arguments(limits: Limits, contents: dict[str, int]) -> list[str]:
     return [*arguments, "--remount-ro", "/", "--chdir", SCRATCH]
 
 
-class _WrappedPlace(SupervisedPlace):
-    """One waiting interpreter."""
+class _BwrapWorkspace(SupervisedWorkspace):
+    """One worker and its cell."""
 
     scratch = SCRATCH
     bounded = True
 
-    def __init__(self, helper: Helper, handed: dict[str, int]) -> None:
+    def __init__(self, helper: Helper, descriptors: dict[str, int]) -> None:
         super().__init__(helper.channel)
         self._helper = helper
-        self.folder = handed["folder"]
-        self._listener: int | None = handed["listener"]
-        self._first = handed["first"]
+        self.folder = descriptors["folder"]
+        self._listener: int | None = descriptors["listener"]
+        self._first = descriptors["first"]
 
     def listener(self) -> socket.socket:
-        """See `Place`."""
+        """See `Workspace`."""
         assert self._listener is not None
         listener, self._listener = socket.socket(fileno=self._listener), None
         return listener
 
     def job(self, order: LaunchOrder) -> dict[str, Any]:
-        """See `SupervisedPlace`."""
+        """See `SupervisedWorkspace`."""
         rules = {
             "readable": ["/"],
             "writable": [SCRATCH],
@@ -203,22 +208,22 @@ class _WrappedPlace(SupervisedPlace):
         }
         return order.job(scratch=SCRATCH, uid=None, filter="private", rules=rules, port=PORT)
 
-    def order(self, limits: Limits) -> dict[str, Any]:
-        """See `SupervisedPlace`."""
-        return {"scratch": SCRATCH, "mounted": True}
+    def scratch_facts(self) -> dict[str, Any]:
+        """See `SupervisedWorkspace`."""
+        return {"scratch": SCRATCH, "in_cell": True}
 
     async def end(self) -> bool:
-        """See `SupervisedPlace`: the cell ends with the first process of its pid namespace."""
-        return await killed(self._first)
+        """See `SupervisedWorkspace`. A cell ends with the first process of its pid namespace."""
+        return await kill_and_wait(self._first)
 
     async def close(self) -> bool:
-        """See `Place`."""
+        """See `Workspace`."""
         gone = await super().close()
         await asyncio.to_thread(self._helper.end)
         return gone
 
     async def release(self) -> None:
-        """See `Place`."""
+        """See `Workspace`."""
         await super().release()
         os.close(self._first)
         if self._listener is not None:

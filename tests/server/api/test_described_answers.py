@@ -20,6 +20,7 @@ from server.api.events import ExitData, RunEvent
 from server.api.schemas import ErrorCode
 from server.main import create_app
 from server.settings import load_settings
+from server.storage.records import RunResult
 from server.storage.store import Store
 from tests.support.api_client import SPEC, events_of
 from tests.support.described import Described, Operation
@@ -250,7 +251,7 @@ def test_end_that_the_history_makes_up_is_a_described_event(tmp_path: Path) -> N
     store = Store(tmp_path)
     try:
         store.add_run("lost", code="", task="", backend="local")
-        store.end_run("lost", {"status": "failed", "reason": "the server was killed"})
+        store.end_run("lost", RunResult(status="failed", reason="the server was killed"))
         [(seq, kind, data)] = store.events("lost")
     finally:
         store.close()

@@ -12,8 +12,10 @@ import pytest
 from llm_agent_builder.errors import ServerBusyError, StoreError
 from server.api.execute_answer import execute_answer
 from server.api.sse import Readers, event_stream
+from server.isolation.events import OutputEvent
 from server.limits import Limits
-from server.runs.run import Event, Run, RunOptions
+from server.runs.run import Run, RunOptions
+from server.storage.records import Event, RunResult
 from server.storage.store import EVENT_BYTES_AT_ONCE, EVENTS_AT_ONCE, Store
 from tests.support.api_client import events_of, execute
 
@@ -27,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def add(store: Store, *texts: str) -> None:
-    events = [(seq, "output", {"text": text}) for seq, text in enumerate(texts, 1)]
+    events = [Event(seq, "output", {"text": text}) for seq, text in enumerate(texts, 1)]
     store.add_events("a", events)
 
 
@@ -36,7 +38,7 @@ def pages_of(store: Store) -> list[list[Event]]:
     after = 0
     while page := store.events("a", after=after):
         found.append([*page])
-        after = page[-1][0]
+        after = page[-1].seq
     return found
 
 
@@ -72,7 +74,7 @@ def test_reader_takes_one_page_more_only_when_it_has_read_the_last() -> None:
     async def pages() -> AsyncIterator[Sequence[Event]]:
         for number in range(1, 4):
             asked.append(number)
-            yield [(number, "output", {"text": "x"})]
+            yield [Event(number, "output", {"text": "x"})]
 
     async def inside() -> None:
         stream = event_stream(pages())
@@ -130,11 +132,9 @@ def test_answer_has_all_that_a_run_wrote_in_whatever_characters(
 def run_that_wrote(times: int, text: str) -> Run:
     run = Run("a", "", "", Limits(), "local", RunOptions())
     for number in range(times):
-        run.add("output", stream=("stdout", "stderr")[number % 2], text=text)
-    run.result = {"status": "success", "reason": None, "files_left_out": []}
-    run.result |= dict.fromkeys(("returncode", "duration", "time_to_first_output"))
-    run.result |= dict.fromkeys(("usage", "cost_usd"))
-    run.add("exit")
+        run.add(OutputEvent("stderr" if number % 2 else "stdout", text))
+    run.result = RunResult(status="success")
+    run.add(run.result)
     return run
 
 
@@ -177,7 +177,11 @@ def test_page_of_a_run_that_goes_ends_with_few_large_events() -> None:
 
 def test_large_event_is_written_in_small_pieces_that_make_it_up() -> None:
     data = {"stream": "stdout", "text": "\U0001f600\ud800\0" * 40_000, "time": 0.5, "more": [{}]}
-    events: list[Event] = [(1, "started", {}), (2, "output", data), (3, "exit", {"reason": None})]
+    events = [
+        Event(1, "started", {}),
+        Event(2, "output", data),
+        Event(3, "exit", {"reason": None}),
+    ]
 
     async def pages() -> AsyncIterator[Sequence[Event]]:
         yield events

@@ -421,11 +421,11 @@ def test_requests_of_all_runs_together_are_bounded_and_small_ones_always_pass(mo
         return found
 
     reader = RequestReader(most)
-    reader._held = most - 1
+    reader._large_bytes = most - 1
     with scripted(lambda _: Answer(body=message("hi"))) as upstream:
         seen = through(upstream.url, client, reader=reader)
     assert seen.result == ([429, "5", 200, None])
-    assert reader._held == most - 1  # given back
+    assert reader._large_bytes == most - 1  # given back
 
 
 def test_client_that_never_sends_its_body_is_not_waited_for() -> None:

@@ -29,7 +29,7 @@ from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import Exchange, SpendStore
 from server.gateway.gateway import Gateway, Grant, Upstream
 from server.gateway.metering import today
-from server.settings import Secret
+from server.secret import Secret
 from server.storage.database import UnclearWriteError
 from server.storage.store import Store
 from tests.support.gateway_client import MODEL, asking, bearer, eventually

@@ -17,7 +17,8 @@ from llm_agent_builder.providers import ProviderEnum
 from server.catalog.fetch import MAX_PAGE, MAX_PAGES
 from server.catalog.list_cache import MAX_AGE_S
 from server.catalog.live import LiveCatalog
-from server.settings import KeySource, load_settings
+from server.keys import KeySource
+from server.settings import load_settings
 from tests.support.api_client import SPEC
 from tests.support.serving import ServerFactory, call, wait_until
 from tests.support.upstream import Answer, Received, Upstream, scripted
@@ -39,21 +40,31 @@ def page(*ids: str, **more: Any) -> Answer:
 
 
 def refresh(
-    url: str, folder: Path, *, keys: dict[str, str] | None = None, patience: float = 20, **more: Any
+    url: str,
+    folder: Path,
+    *,
+    keys: dict[str, str] | None = None,
+    timeout_s: float = 20,
+    **more: Any,
 ) -> LiveCatalog:
     """Return a catalog that has asked once whoever there is a key for."""
-    catalog = make(url, folder, keys=keys, patience=patience, **more)
+    catalog = make(url, folder, keys=keys, timeout_s=timeout_s, **more)
     asyncio.run(catalog.refresh_due())
     return catalog
 
 
 def make(
-    url: str, folder: Path, *, keys: dict[str, str] | None = None, patience: float = 20, **more: Any
+    url: str,
+    folder: Path,
+    *,
+    keys: dict[str, str] | None = None,
+    timeout_s: float = 20,
+    **more: Any,
 ) -> LiveCatalog:
     upstreams = {"anthropic_upstream": url, "huggingface_upstream": url}
     settings = load_settings(data_dir=folder, **upstreams, **more)
     source = KeySource({"ANTHROPIC_API_KEY": KEY} if keys is None else keys, folder / "none")
-    return LiveCatalog(settings, source, lambda: TODAY, environ={}, patience=patience)
+    return LiveCatalog(settings, source, lambda: TODAY, environ={}, timeout_s=timeout_s)
 
 
 def asked(script: Callable[[Received], Answer], folder: Path, **more: Any) -> LiveCatalog:
@@ -167,7 +178,7 @@ def test_a_provider_that_is_slow_is_waited_for_only_so_long(where: str, tmp_path
         return Answer(chunks=[b"{", b'"data"', b": []}"], pause=0.4)
 
     with scripted(script) as upstream:
-        live = refresh(upstream.url, tmp_path, patience=0.3)
+        live = refresh(upstream.url, tmp_path, timeout_s=0.3)
     assert "did not answer within 0.3 s" in (live.refresh_note(A) or "")
 
 
@@ -285,7 +296,7 @@ def test_what_was_kept_and_is_damaged_is_not_used_and_noted(content: bytes, tmp_
     again = make(url.removesuffix("/v1/models"), tmp_path)
     again.load()
     assert again.current().models(A) == SHIPPED.models(A)
-    assert "list is not used: " in (again.refresh_note(A) or "")
+    assert " is not used: " in (again.refresh_note(A) or "")
     assert live.current().find(A, "claude-x")
 
 
@@ -304,7 +315,7 @@ def test_a_folder_that_can_not_be_written_costs_only_the_keeping(tmp_path: Path)
     (tmp_path / "model_lists").write_text("a file where a folder should be")
     live = asked(lambda _: page("claude-x"), tmp_path)
     assert live.current().find(A, "claude-x")
-    assert "could not be kept" in (live.refresh_note(A) or "")
+    assert "could not be cached" in (live.refresh_note(A) or "")
 
 
 # ---------------------------------------------------------------- the whole

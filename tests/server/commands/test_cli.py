@@ -91,7 +91,7 @@ def test_run_of_a_file_that_is_not_python_says_so_and_where(tmp_path: Path) -> N
 def test_model_server_whose_list_is_not_known_is_told_of(tmp_path: Path) -> None:
     done = call(tmp_path, "models", AGENT_BUILDER_MODEL_SERVERS="http://127.0.0.1:9/v1")
     assert done.returncode == 0
-    assert "http://127.0.0.1:9/v1: its list is not known yet" in done.stderr
+    assert "http://127.0.0.1:9/v1: no model list yet" in done.stderr
 
 
 def test_run_says_that_the_built_in_model_stands_in_for_an_unlisted_server(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import pytest
 from llm_agent_builder.providers import PROVIDERS
 from server.diagnostics.machine import package_versions
 from server.diagnostics.redaction import Redactor
+from server.keys import KeySource
 from server.sandbox import Sandbox
-from server.settings import PREFIX, KeySource, Settings, load_settings
+from server.settings import PREFIX, Settings, load_settings
 from tests.support.serving import call
 
 CANARY = "canary0x5eed"
@@ -66,12 +67,12 @@ def test_doctor_says_why_the_run_history_can_not_be_written(tmp_path: Path) -> N
     (tmp_path / "data").mkdir()
     done = call(tmp_path, "doctor", AGENT_BUILDER_DATABASE_URL=f"sqlite:///{tmp_path}/data")
     assert done.returncode == 1
-    assert "--  run history can be written: the run history can't be used: its" in done.stdout
+    assert "--  run history is writable: the run history can't be used: its" in done.stdout
 
 
 def test_doctor_makes_no_run_history(tmp_path: Path) -> None:
     done = call(tmp_path, "doctor")
-    assert "ok  run history can be written" in done.stdout
+    assert "ok  run history is writable" in done.stdout
     assert list(tmp_path.rglob("*.sqlite3")) == []
 
 
@@ -99,8 +100,8 @@ def test_attack_shows_twenty_probes_and_one_that_held_for_each_active_layer(tmp_
     assert done.returncode == 0, done.stdout
     probes = re.findall(r"^(?:ok|--)  ([\w ]+): .+? \[(.+?)\]", done.stdout, re.MULTILINE)
     assert len(probes) >= 20
-    assert {layer for word, layer in probes if word == "held"} == active_layers()
-    assert "GOT THROUGH" not in done.stdout
+    assert {layer for word, layer in probes if word == "blocked"} == active_layers()
+    assert "NOT BLOCKED" not in done.stdout
     assert f"{len(probes)} attacks: " in done.stdout
 
 
@@ -108,8 +109,8 @@ def test_attack_fails_where_only_limits_hold_and_says_what_nothing_holds(tmp_pat
     weak = {"AGENT_BUILDER_SANDBOX_TIER": "limits", "AGENT_BUILDER_ALLOW_WEAK_SANDBOX": "1"}
     done = call(tmp_path, "doctor", "--attack", **weak)
     assert done.returncode == 1
-    assert "--  not held by this tier: read a file outside [landlock]" in done.stdout
-    assert "held: open hundreds of files [rlimits]" in done.stdout
+    assert "--  not covered by this tier: read a file outside [landlock]" in done.stdout
+    assert "blocked: open hundreds of files [rlimits]" in done.stdout
 
 
 # ---------------------------------------------------------------- doctor --report
@@ -139,7 +140,7 @@ def test_report_holds_no_canary_of_a_setting_key_folder_or_name(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert CANARY.lower() not in done.stdout.lower()
     assert str(tmp_path) not in done.stdout
-    settings = section(done.stdout, "Settings that differ")
+    settings = section(done.stdout, "Changed settings")
     assert settings == {**dict.fromkeys(texts, "(masked)"), **ALWAYS_SET}
     assert set(section(done.stdout, "Keys").values()) == {"yes"}
     # The report's own words name the file; what stands there instead shows that it was reached.
@@ -156,7 +157,7 @@ def test_report_shows_numbers_and_choices_and_what_the_sandbox_held(tmp_path: Pa
 
     assert done.returncode == 0, done.stderr
     report = file.read_text("utf-8")
-    shown = section(report, "Settings that differ")
+    shown = section(report, "Changed settings")
     assert shown == {**choices, "AGENT_BUILDER_DATA_DIR": "(masked)", **ALWAYS_SET}
     versions = section(report, "Versions")
     assert versions.items() >= dict(package_versions()).items()
@@ -169,8 +170,10 @@ def test_report_shows_numbers_and_choices_and_what_the_sandbox_held(tmp_path: Pa
     assert all(re.fullmatch(r"active|not active: .+", said) for said in layers.values())
     attacks = section(report, "Attacks")
     assert len(attacks) >= 20
-    assert attacks["read a file outside (landlock)"] == "held"
-    assert attacks["know that a file is there (private root)"].startswith("not held by this tier: ")
+    assert attacks["read a file outside (landlock)"] == "blocked"
+    assert attacks["find out that a file exists (private root)"].startswith(
+        "not covered by this tier: "
+    )
     assert section(report, "What works")["local model answers"] == "yes"
 
 
@@ -183,7 +186,7 @@ def test_report_replaces_nothing_that_is_there(tmp_path: Path, kind: str) -> Non
         there.symlink_to(tmp_path / "elsewhere")
     done = call(tmp_path, "doctor", "--report", "report.md")
     assert done.returncode == 2
-    assert "report.md is there" in done.stderr
+    assert "report.md already exists" in done.stderr
     assert there.is_symlink() == (kind == "link")
     assert there.read_text() == "mine" if kind == "file" else not there.exists()
 

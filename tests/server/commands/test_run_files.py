@@ -52,7 +52,7 @@ def test_absolute_path_keeps_its_last_part(tmp_path: Path) -> None:
     [
         ("missing.csv", "no such file"),
         ("../up=agent.py", "'..'"),
-        ("agent.py", "program's own"),
+        ("agent.py", "reserved for the program"),
         ("tmp=agent.py", "temporary files: tmp"),
         ("tmp/x=agent.py", "temporary files: tmp"),
         ("many", f"at most {MAX_FILES}"),

@@ -20,6 +20,7 @@ from server.budgets.ledger import Amount, Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.gateway.gateway import Grant
 from server.gateway.metering import today
+from server.gateway.model_call import ModelCall
 from server.runs.usage_totals import UsageTotals
 from tests.support.gateway_client import ask, asking, bearer, through
 from tests.support.upstream import Answer, Received, message, scripted
@@ -42,8 +43,8 @@ def worst(of: RunBudget, **more: Any) -> Amount:
     return held.amount
 
 
-def used_by(answer: Answer, of: RunBudget, **more: Any) -> dict[str, Any]:
-    """Make one call that is answered so; return its event."""
+def used_by(answer: Answer, of: RunBudget, **more: Any) -> ModelCall:
+    """Make one call that gets this answer; return it."""
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
         with suppress(aiohttp.ClientError):
@@ -52,7 +53,7 @@ def used_by(answer: Answer, of: RunBudget, **more: Any) -> dict[str, Any]:
     with scripted(lambda _: answer) as upstream:
         seen = through(upstream.url, client, budget=of)
     assert of.run.reserved == Amount()
-    return seen.calls[0]
+    return seen.model_calls[0]
 
 
 def said(usage: object, **more: Any) -> Answer:
@@ -67,8 +68,8 @@ def test_usage_that_is_unknown_counts_as_the_reservation_and_its_cost_is_null(
     of = purse()
     event = used_by(said(usage), of)
     assert of.run.used == worst(purse())
-    assert event["cost_usd"] is None
-    assert event["gen_ai.usage.input_tokens"] is None
+    assert event.cost_usd is None
+    assert event.usage is None
 
 
 def test_unknown_usage_counts_as_what_was_said_where_that_is_more_than_reserved() -> None:
@@ -82,8 +83,9 @@ def test_usage_above_the_reservation_counts_as_said_and_the_next_call_is_refused
     of = purse(tokens=5000)
     event = used_by(said({"input_tokens": 10, "output_tokens": 9000}), of)
     assert of.run.used == Amount(of.run.used.nano, 9010, 1)
-    assert event["gen_ai.usage.output_tokens"] == 9000
-    assert used_by(said({"input_tokens": 1, "output_tokens": 1}), of)["error.type"]
+    assert event.usage is not None
+    assert event.usage.output_tokens == 9000
+    assert used_by(said({"input_tokens": 1, "output_tokens": 1}), of).error
 
 
 def test_dearer_model_that_answers_is_what_is_paid_for() -> None:
@@ -91,8 +93,9 @@ def test_dearer_model_that_answers_is_what_is_paid_for() -> None:
     cheap = used_by(said(usage, model=HAIKU), purse(), model=HAIKU)
     dear = used_by(said(usage, model=OPUS), purse(), model=HAIKU)
     other = used_by(said(usage, model="no-such-model"), purse(), model=HAIKU)
-    assert dear["cost_usd"] > cheap["cost_usd"] == other["cost_usd"]
-    assert used_by(said(usage, model=HAIKU), purse(), model=OPUS)["cost_usd"] == dear["cost_usd"]
+    assert (dear.cost_usd or 0) > (cheap.cost_usd or 0) > 0
+    assert cheap.cost_usd == other.cost_usd
+    assert used_by(said(usage, model=HAIKU), purse(), model=OPUS).cost_usd == dear.cost_usd
 
 
 @pytest.mark.parametrize("named", ["priority", 7, {"a": 1}, ["standard"]])
@@ -101,7 +104,7 @@ def test_tier_without_a_price_counts_the_tokens_and_at_least_the_reserved_money(
 ) -> None:
     of = purse()
     event = used_by(said({"input_tokens": 3, "output_tokens": 5, "service_tier": named}), of)
-    assert event["cost_usd"] is None
+    assert event.cost_usd is None
     assert of.run.used == Amount(worst(purse()).nano, 8, 1)
 
 
@@ -142,7 +145,7 @@ def test_error_costs_nothing_only_where_it_says_that_no_model_has_worked(
         of = purse()
         event = used_by(Answer(status, {"Content-Type": "text/html"}, b"<html>sorry"), of)
         assert of.run.used == (worst(purse()) if counts == "reserved" else Amount(calls=1))
-        assert event["unpriced"] is (counts == "reserved")
+        assert event.unpriced is (counts == "reserved")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +245,7 @@ RUNNING = f"data: {json.dumps(CHUNK)}\n\n".encode()
 """Usage with each chunk, as some servers send it."""
 
 
-def streamed(answer: Answer, of: RunBudget, *, leave: bool = False) -> dict[str, Any]:
+def streamed(answer: Answer, of: RunBudget, *, leave: bool = False) -> ModelCall:
     """Stream a chat completion, and read it or leave after its first piece; return the event."""
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
@@ -254,7 +257,7 @@ def streamed(answer: Answer, of: RunBudget, *, leave: bool = False) -> dict[str,
                 await (response.content.readany() if leave else response.read())
 
     with scripted(lambda _: answer) as upstream:
-        return through(upstream.url, client, budget=of).calls[0]
+        return through(upstream.url, client, budget=of).model_calls[0]
 
 
 @pytest.mark.parametrize("leave", [False, True])
@@ -263,7 +266,7 @@ def test_running_usage_of_a_stream_that_does_not_come_to_its_end_is_not_all(leav
     many = Answer(headers=SSE, chunks=[RUNNING] * 400, pause=0.05)
     event = streamed(many if leave else Answer(headers=SSE, chunks=[RUNNING] * 3), of, leave=leave)
     assert of.run.used.tokens > 10_000
-    assert (event["cost_usd"], event["unpriced"]) == (None, True)
+    assert (event.cost_usd, event.unpriced) == (None, True)
 
 
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "text/plain", "application/json"])
@@ -271,7 +274,7 @@ def test_stream_that_does_not_come_as_one_is_cut_by_its_bytes(kind: str) -> None
     text = f"data: {json.dumps({'choices': [{'delta': {'content': 'x' * 1000}}]})}\n\n".encode()
     of = purse(tokens=3000)
     answer = Answer(headers={"Content-Type": kind}, chunks=[text] * 30, pause=0.01)
-    assert streamed(answer, of)["error.type"] == "budget"
+    assert streamed(answer, of).error == "budget"
 
 
 @pytest.mark.parametrize(
@@ -287,22 +290,22 @@ def test_stream_that_does_not_come_as_one_is_cut_by_its_bytes(kind: str) -> None
 def test_stream_in_an_unfamiliar_form_is_cut_by_its_bytes(event: bytes) -> None:
     of = purse(tokens=3000)
     answer = Answer(headers=SSE, chunks=[event * 50] * 400, pause=0.002)
-    assert streamed(answer, of)["error.type"] == "budget"
+    assert streamed(answer, of).error == "budget"
 
 
 def test_cost_of_a_run_is_unknown_where_a_call_was_given_up_that_may_be_paid_for() -> None:
     tally = UsageTotals()
     known = used_by(said({"input_tokens": 3, "output_tokens": 5}), purse())
     tally.add(known)
-    assert tally.cost_usd() == known["cost_usd"]
+    assert tally.cost_usd() == known.cost_usd
     tally.add(used_by(Answer(529, JSON, b'{"error": {"type": "overloaded_error"}}'), purse()))
-    assert tally.cost_usd() == known["cost_usd"]
+    assert tally.cost_usd() == known.cost_usd
 
     async def leave(session: aiohttp.ClientSession, grant: Grant) -> None:
         with suppress(TimeoutError):
             await ask(session, grant, timeout=aiohttp.ClientTimeout(total=0.5))
 
     with scripted(lambda _: Answer(headers=JSON, chunks=[b" "] * 100, pause=0.1)) as upstream:
-        tally.add(through(upstream.url, leave, budget=purse()).calls[0])
+        tally.add(through(upstream.url, leave, budget=purse()).model_calls[0])
     assert tally.cost_usd() is None
     assert (tally.calls, tally.unmetered_calls) == (3, 1)

@@ -13,16 +13,16 @@ from typing import cast
 import pytest
 
 from llm_agent_builder.errors import MachineryError, SandboxUnavailableError
-from server.isolation.abandoned import AbandonedPlaces
+from server.isolation.abandoned import AbandonedRuns
+from server.isolation.background_work import finish_despite_cancellation
 from server.isolation.child.confine import become_subreaper
 from server.isolation.child.libc import libc
 from server.isolation.child.resource_monitor import descendants
-from server.isolation.engine import Place
+from server.isolation.engine import Workspace
 from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent, Status
 from server.isolation.helper_process import Helper
 from server.isolation.shutdown import Closing
 from server.isolation.tiers.strong import CellEngine
-from server.isolation.uncancellable import carried_through
 from server.limits import Limits
 from server.sandbox import Sandbox, SandboxRun
 from tests.support.processes import below, held_still, init_beside, is_there, pinned
@@ -183,7 +183,7 @@ def test_waiting_for_a_cell_maker_leaves_the_loop_to_others() -> None:
     async def inside() -> None:
         with engine._lock, pytest.raises(TimeoutError):  # as while one is being started
             async with asyncio.timeout(0.1):
-                await engine.place(Limits())
+                await engine.workspace(Limits())
 
     try:
         asyncio.run(inside())
@@ -318,8 +318,8 @@ def test_no_run_starts_beside_as_many_abandoned_ones_as_may_be(sandbox: Sandbox)
     endless = Endless()
 
     async def inside() -> None:
-        sandbox.abandoned = AbandonedPlaces(most=1)
-        sandbox.abandoned.take(cast("Place", endless))
+        sandbox.abandoned = AbandonedRuns(most=1)
+        sandbox.abandoned.take(cast("Workspace", endless))
         with pytest.raises(SandboxUnavailableError, match="No run starts"):
             await run(sandbox)
 
@@ -333,7 +333,7 @@ def test_no_run_starts_beside_as_many_abandoned_ones_as_may_be(sandbox: Sandbox)
 def test_sending_to_a_stopped_helper_never_waits() -> None:
     helper = Helper.spawn("import time; time.sleep(600)")
     os.kill(helper.process.pid, signal.SIGSTOP)
-    assert any(not helper.tell({"much": "x" * 1000}) for _ in range(100_000))
+    assert any(not helper.send({"much": "x" * 1000}) for _ in range(100_000))
     helper.end()
     assert helper.process.returncode == -signal.SIGKILL
 
@@ -358,7 +358,7 @@ def test_work_that_is_carried_through_and_never_ends_is_given_up() -> None:
 
     async def inside() -> None:
         with pytest.raises(asyncio.CancelledError):
-            await carried_through(endless(), 0.05)
+            await finish_despite_cancellation(endless(), 0.05)
 
     asyncio.run(inside())
 

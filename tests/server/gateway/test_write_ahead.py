@@ -13,7 +13,7 @@ from aiohttp import web
 from server.budgets.ledger import Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.gateway.gateway import Grant
-from server.gateway.write_ahead import Ahead, TooSlowError, WritingAhead
+from server.gateway.write_ahead import BufferedWriter, BufferTotal, TooSlowError
 from server.limits import MIB
 from tests.support.gateway_client import eventually, through
 from tests.support.upstream import Answer, scripted
@@ -90,22 +90,22 @@ def test_clients_together_leave_little_unread_however_many_they_are() -> None:
             await asyncio.Event().wait()
 
     async def inside() -> tuple[int, int, int]:
-        together = Ahead(most=MIB)
+        together = BufferTotal(most=MIB)
         most = ended = 0
 
         async def one() -> None:
             nonlocal most, ended
             try:
-                async with WritingAhead(Unread(), together) as ahead:
+                async with BufferedWriter(Unread(), together) as ahead:
                     for _ in range(64):
                         await ahead.write(bytes(16 * 1024))
                         await asyncio.sleep(0)
-                        most = max(most, together.held)
+                        most = max(most, together.bytes)
             except TooSlowError:
                 ended += 1
 
         await asyncio.gather(*(one() for _ in range(40)))
-        return most, ended, together.held
+        return most, ended, together.bytes
 
     most, ended, held = asyncio.run(inside())
     assert MIB // 2 < most < 4 * MIB

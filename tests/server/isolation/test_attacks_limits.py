@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from server.isolation.child import memory_cgroup as memory_group
+from server.isolation.child import cgroups
 from server.isolation.events import LimitEvent, Program, SandboxEvent, Status
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
@@ -115,13 +115,13 @@ def test_unnamed_files_of_a_process_without_its_first_thread_count(tiered: Sandb
 
 def test_sessions_of_a_run_have_one_share_where_a_group_weighs_them(tiered: Sandbox) -> None:
     """The share is a fifth of another session's, once it has used the processor for a while."""
-    if not memory_group.can_weigh():
+    if not cgroups.has_processor_weight():
         pytest.skip("this machine has no cgroup with a weight")
 
     task = "own" if holds(tiered.report, "private processes") else "one"  # landlock: refused
 
     def lowered() -> bool:
-        ours = [g for g in memory_group.left_groups() if f"-{os.getpid()}-" in g.name]
+        ours = [g for g in cgroups.run_cgroups() if f"-{os.getpid()}-" in g.name]
         files = [group / name for group in ours for name in ("cpu.shares", "cpu.weight")]
         return any(file.exists() and file.read_text() in {"205\n", "20\n"} for file in files)
 

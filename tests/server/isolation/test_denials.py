@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from server.isolation.child.denials import (
-    MAX_MARK,
+    MAX_DENIAL_BYTES,
     Denial,
+    decode_denial,
+    encode_denial,
     explain,
-    from_mark,
-    to_mark,
 )
 from server.isolation.denial_messages import denied_message
 
@@ -217,8 +217,8 @@ def test_error_that_fights_back_is_no_denial() -> None:
 def test_denial_crosses_to_the_server_in_one_write() -> None:
     denial = denial_of("open('/no/such/' + '\U0001f600' * 300)")
     assert denial is not None
-    assert len(to_mark(denial)) <= MAX_MARK
-    assert from_mark(to_mark(denial)) == denial
+    assert len(encode_denial(denial)) <= MAX_DENIAL_BYTES
+    assert decode_denial(encode_denial(denial)) == denial
 
 
 @pytest.mark.parametrize(
@@ -236,11 +236,11 @@ def test_denial_crosses_to_the_server_in_one_write() -> None:
     ],
 )
 def test_mark_that_makes_no_sense_is_no_denial(mark: bytes) -> None:
-    assert from_mark(mark) is None
+    assert decode_denial(mark) is None
 
 
 def test_forged_mark_is_bounded_and_printable() -> None:
-    denial = from_mark(json.dumps({"denied": ["file", "\x1b[31m\n" * 999]}).encode())
+    denial = decode_denial(json.dumps({"denied": ["file", "\x1b[31m\n" * 999]}).encode())
     assert denial is not None
     assert len(denial.subject) <= 201
     assert denial.subject.isprintable()
@@ -249,14 +249,14 @@ def test_forged_mark_is_bounded_and_printable() -> None:
 def test_messages_say_what_was_tried_and_what_to_do() -> None:
     plain = "the sandbox has no network; only the model API is reachable"
     assert denied_message("network", "") == plain
-    assert denied_message("network", "example.com:443") == f"{plain} (example.com:443 was tried)"
+    assert denied_message("network", "example.com:443") == f"{plain} (attempted: example.com:443)"
     for host in ("router.huggingface.co:443", "huggingface.co:443"):
         assert "HF_BASE_URL" in denied_message("network", host)
     assert "ANTHROPIC_BASE_URL" in denied_message("network", "api.anthropic.com:443")
     assert "HF_BASE_URL" not in denied_message("network", "nothuggingface.co:443")
     assert "--file" in denied_message("file", "/data/x.csv")
     assert denied_message("file", "/data/x.csv").startswith("/data/x.csv is outside")
-    assert denied_message("call", "setuid") == "the sandbox refuses this system call: setuid"
+    assert denied_message("call", "setuid") == "the sandbox blocks this system call: setuid"
 
 
 def test_it_can_be_imported_where_nothing_is_installed() -> None:

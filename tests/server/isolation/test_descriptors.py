@@ -84,7 +84,8 @@ async def main():
             grants.append(await gateway.open(policy, lambda call: None, listener=listener))
             return grants[0].environment()
         try:
-            program = Program("open('new', 'w').close()", "x", way_out=way_out, files={"a": b"b"})
+            code, files = "open('new', 'w').close()", {"a": b"b"}
+            program = Program(code, "x", network_handler=way_out, files=files)
             run = await sandbox.start(program)
             events = [event async for event in run.events()]
             if events[-1].status != "success":
@@ -103,7 +104,8 @@ asyncio.run(main())
 _SERVERS = """
 from prometheus_client import CollectorRegistry
 from server.services import open_services
-from server.settings import KeySource, load_settings
+from server.keys import KeySource
+from server.settings import load_settings
 
 async def main():
     settings = load_settings(sandbox_tier=sys.argv[1])

@@ -27,7 +27,7 @@ from server.isolation.events import (
     SandboxEvent,
     Status,
 )
-from server.isolation.fork_server_client import WarmParent
+from server.isolation.fork_server_client import ForkServerClient
 from server.isolation.helper_process import Helper
 from server.isolation.tiers.probe import PRELOADED
 from server.limits import Limits
@@ -387,7 +387,7 @@ AS_USER = """
 import asyncio, os
 from server.sandbox import Sandbox, run_in_sandbox
 from server.isolation.tiers.probe import PRELOADED
-from server.isolation.fork_server_client import WarmParent
+from server.isolation.fork_server_client import ForkServerClient
 assert os.geteuid() != 0
 for tier, preload in (("strong", PRELOADED), ("bubblewrap", ("anthropic",)), ("landlock", ())):
     sandbox = Sandbox.probe(force=tier, preload=preload)
@@ -452,7 +452,7 @@ def members_of_group(group: int) -> list[str]:
 @pytest.mark.parametrize("stopped", [False, True])
 def test_fork_server_that_still_loads_is_ended_at_once_and_leaves_no_process(stopped: bool) -> None:
     others = descendants(os.getpid())  # of sandboxes that tests share
-    warm = WarmParent(PRELOADED, BASE_ENVIRONMENT)
+    warm = ForkServerClient(PRELOADED, BASE_ENVIRONMENT)
     warm.start()
     loading = below(os.getpid(), "server.isolation.child.fork_server", besides=others)
     if stopped:

@@ -16,10 +16,10 @@ from contextlib import closing
 from pathlib import Path
 
 from llm_agent_builder.errors import MachineryError
-from server.isolation.child.agent_process import failing_into
+from server.isolation.child.agent_process import failures_written_to
 from server.isolation.engine import failure_in, new_job_file
 from server.isolation.events import Program
-from server.isolation.tiers.probe import with_mend
+from server.isolation.tiers.probe import with_advice
 from server.limits import Limits
 from server.sandbox import Sandbox
 from tests.support.api_client import start
@@ -103,7 +103,7 @@ def test_failure_takes_the_jobs_whole_place_and_quotes_no_error() -> None:
     ):
         pid = os.fork()
         if pid == 0:
-            with failing_into(job) as at:
+            with failures_written_to(job) as at:
                 at("its test")
                 raise error
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
@@ -113,9 +113,9 @@ def test_failure_takes_the_jobs_whole_place_and_quotes_no_error() -> None:
 
 
 def test_advice_goes_with_its_problem_alone() -> None:
-    assert with_mend("something else") == "something else"
-    assert "Linux 6.7" in with_mend("this kernel has Landlock ABI 1; 4 is needed")
-    assert "sysctls" in with_mend("unshare: Operation not permitted")
+    assert with_advice("something else") == "something else"
+    assert "Linux 6.7" in with_advice("this kernel has Landlock ABI 1; 4 is needed")
+    assert "sysctls" in with_advice("unshare: Operation not permitted")
 
 
 def test_run_token_in_what_a_run_was_refused_is_masked(serve: ServerFactory) -> None:

@@ -19,7 +19,7 @@ import pytest
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway.gateway import Gateway, Grant, Upstream
 from server.gateway.timeouts import Timeouts
-from server.settings import Secret
+from server.secret import Secret
 from tests.support.gateway_client import KEY, Seen, asking, bearer, eventually, through
 from tests.support.raw_upstream import Wire, raw_upstream
 from tests.support.upstream import Answer, message, message_events, scripted

@@ -22,7 +22,7 @@ from server.isolation.events import (
     SandboxEvent,
     Status,
 )
-from server.isolation.tiers.probe import Layer, TierReport, with_mend
+from server.isolation.tiers.probe import Layer, TierReport, with_advice
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.attacking import open_sandbox
@@ -459,7 +459,7 @@ def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
     assert after == before
 
 
-def test_killed_keeper_is_a_failure_of_the_machinery_and_takes_the_program_along() -> None:
+def test_killed_supervisor_is_a_failure_of_the_machinery_and_takes_the_program_along() -> None:
     mark = f"orphan-{time.monotonic_ns()}"
     code = (
         f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\n"
@@ -472,7 +472,7 @@ def test_killed_keeper_is_a_failure_of_the_machinery_and_takes_the_program_along
             assert isinstance(event, OutputEvent)
             os.kill(int(event.text.split()[0]), 9)
 
-    with pytest.raises(MachineryError, match="keeper"):
+    with pytest.raises(MachineryError, match="supervisor"):
         asyncio.run(inside())
     wait_until(lambda: not marked_processes(mark), 5)
 
@@ -501,9 +501,9 @@ def test_tier_that_is_forced_is_never_replaced_by_a_weaker_one() -> None:
 
 
 def test_refused_namespaces_come_with_what_helps() -> None:
-    told = with_mend("the cell maker failed: [Errno 1] unshare: Operation not permitted")
+    told = with_advice("the cell maker failed: [Errno 1] unshare: Operation not permitted")
     assert "user.max_user_namespaces" in told
-    assert with_mend("something else") == "something else"
+    assert with_advice("something else") == "something else"
 
 
 def test_layer_that_is_reported_active_is_put_on_or_the_program_does_not_run() -> None:

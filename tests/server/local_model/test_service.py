@@ -32,7 +32,7 @@ from server.local_model.service import (
     prepare_request,
 )
 from server.net.upstreams import Upstream
-from server.settings import Secret
+from server.secret import Secret
 from tests.support.gateway_client import asking, bearer, eventually
 from tests.support.serving import bare_environment, wait_until
 

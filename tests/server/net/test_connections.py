@@ -139,7 +139,7 @@ class Client:
     held: int = 0
     ended: bool = field(default=False, init=False)
 
-    def held_bytes(self) -> int:
+    def buffered_bytes(self) -> int:
         return self.held
 
     def end(self) -> None:

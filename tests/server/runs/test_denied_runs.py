@@ -47,13 +47,13 @@ def denied(sandbox: Sandbox, code: str) -> list[DeniedEvent]:
     ],
 )
 def test_address_that_was_tried_is_named(sandbox: Sandbox, code: str) -> None:
-    message = f"{NETWORK} (example.com:443 was tried)"
+    message = f"{NETWORK} (attempted: example.com:443)"
     assert denied(sandbox, code) == [DeniedEvent("network", message)]
 
 
 def test_address_by_number_is_named(sandbox: Sandbox) -> None:
     code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
-    message = f"{NETWORK} (192.0.2.1:80 was tried)"
+    message = f"{NETWORK} (attempted: 192.0.2.1:80)"
     assert denied(sandbox, code) == [DeniedEvent("network", message)]
 
 
@@ -95,7 +95,7 @@ def test_sdk_without_the_base_url_is_told_to_use_it(
 ) -> None:
     [event] = denied(sandbox, code)
     assert event.kind == "network"
-    assert event.message.startswith(f"{NETWORK} ({host}:443 was tried)")
+    assert event.message.startswith(f"{NETWORK} (attempted: {host}:443)")
     assert variable in event.message
 
 
@@ -108,7 +108,7 @@ def test_file_outside_is_named_with_the_way_to_give_files(sandbox: Sandbox, code
 
 
 def test_system_call_is_named(sandbox: Sandbox) -> None:
-    message = "the sandbox refuses this system call: setsid"
+    message = "the sandbox blocks this system call: setsid"
     assert denied(sandbox, "import os\nos.setsid()") == [DeniedEvent("call", message)]
 
 

@@ -14,10 +14,11 @@ import pytest
 from llm_agent_builder.errors import BackendUnavailableError
 from llm_agent_builder.providers import ProviderEnum
 from server.catalog.live import LiveCatalog
+from server.keys import KeySource
 from server.local_model.service import LABEL, LocalModel
 from server.net.upstreams import Policy, Upstream
 from server.runs.backends import UNREADABLE_ADDRESS, Backends, base_url_in
-from server.settings import KeySource, load_settings
+from server.settings import load_settings
 from tests.support.api_client import SPEC, execute
 from tests.support.serving import ServerFactory, bare_environment, call, wait_until
 from tests.support.upstream import Answer, Received, scripted

@@ -16,17 +16,19 @@ from server.limits import MIB, Limits
 from server.runs.persistence import RunWriter
 from server.runs.run import Run, RunOptions
 from server.storage.database_threads import DatabaseThreads
+from server.storage.records import Event, FileSize, RunResult
 from server.storage.store import Store
 
 
-def ended(store: Store, run_id: str, output: str = "hi", **data: object) -> Run:
+def ended(store: Store, run_id: str, output: str = "hi", **odd: object) -> Run:
     """Return a run that is in the database as going, and has ended."""
     store.add_run(run_id, code="", task="", backend="local")
     run = Run(run_id, "", "", Limits(), "local", RunOptions())
-    run.add("output", stream="stdout", text=output, **data)
+    run.events.append(Event(1, "output", {"stream": "stdout", "text": output, **odd}))
     run.files = (WrittenFile("x", b"left"),)
-    run.status, run.result = "success", {"status": "success", "files": [{"name": "x", "size": 4}]}
-    run.add("exit", **run.result)
+    run.result = RunResult(status="success", files=(FileSize("x", 4),))
+    run.status = run.result.status
+    run.add(run.result)
     return run
 
 
@@ -75,7 +77,7 @@ def test_end_waits_while_it_can_not_be_written_and_is_written_once_it_can(tmp_pa
                 assert found.unwritten == {"a": run}
             await eventually(lambda: not found.unwritten)
         assert found.problem is None
-        assert store.run("a")["status"] == "success"
+        assert store.run("a").status == "success"
         assert [kind for _, kind, _ in store.events("a")] == ["output", "exit"]
         assert store.file("a", "x") == b"left"
 
@@ -90,8 +92,8 @@ def test_what_waits_is_bounded_and_the_ends_themselves_are_never_given_up(tmp_pa
                 await asyncio.gather(*(found.close(run) for run in runs))
                 assert sum(run.size() for run in runs) <= 64 * MIB
             await eventually(lambda: not found.unwritten)
-        assert [store.run(run.id)["status"] for run in runs] == ["success"] * 4
-        lengths = [len(store.events(run.id)[0][2]["text"]) for run in runs]
+        assert [store.run(run.id).status for run in runs] == ["success"] * 4
+        lengths = [len(store.events(run.id)[0].data["text"]) for run in runs]
         assert sorted(lengths) == [0, 0, 30 * MIB, 30 * MIB]
 
     with_store(tmp_path, None, steps)
@@ -101,13 +103,13 @@ def test_new_runs_are_refused_while_too_many_ends_wait(tmp_path: Path) -> None:
     async def steps(store: Store) -> None:
         runs = [ended(store, f"{number}") for number in range(100)]
         async with book(store) as found:
-            found.require_place()
+            found.require_capacity()
             with locked(tmp_path):
                 await asyncio.gather(*(found.close(run) for run in runs))
                 with pytest.raises(StoreError, match="100 ended runs wait to be written"):
-                    found.require_place()
+                    found.require_capacity()
             await eventually(lambda: not found.unwritten)
-            found.require_place()
+            found.require_capacity()
 
     with_store(tmp_path, None, steps)
 
@@ -121,7 +123,7 @@ def test_output_that_no_database_takes_never_keeps_the_end_of_this_run_or_others
             await found.close(odd)
             await found.close(other)
             await eventually(lambda: not found.unwritten)
-        assert [store.run(run_id)["status"] for run_id in ("odd", "other")] == ["success"] * 2
+        assert [store.run(run_id).status for run_id in ("odd", "other")] == ["success"] * 2
         assert store.events("odd")[-1][1] == "exit"
 
     with_store(tmp_path, database_url, steps)
@@ -136,7 +138,7 @@ def test_run_is_kept_without_the_one_part_that_no_database_takes(
         async with book(store) as found:
             await found.close(odd)
             await eventually(lambda: not found.unwritten)
-        assert store.run("odd")["status"] == "success"
+        assert store.run("odd").status == "success"
         assert [kind for _, kind, _ in store.events("odd")] == ["exit"]
         assert store.file("odd", "x") == b"left"
 
@@ -157,6 +159,6 @@ def test_end_waits_for_a_write_of_the_same_run_that_is_under_way(tmp_path: Path)
             await closing
             assert not found.unwritten
         assert [number for number, _, _ in store.events("a")] == [1, 2]
-        assert store.run("a")["status"] == "success"
+        assert store.run("a").status == "success"
 
     with_store(tmp_path, None, steps)

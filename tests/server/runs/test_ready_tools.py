@@ -25,7 +25,7 @@ from server.gateway.gateway import Gateway, Grant, Upstream
 from server.isolation.events import OutputEvent, Program
 from server.limits import Limits
 from server.sandbox import Sandbox
-from server.settings import Secret
+from server.secret import Secret
 from tests.support.api_client import SPEC, events_of, execute
 from tests.support.serving import call, start_server
 from tests.support.tool_calls import TOLD, obey, wants
@@ -170,7 +170,7 @@ async def run_with(program: Program, place: str, upstream: str) -> str:
     await gateway.start()
     sandbox = Sandbox.probe()
     try:
-        run = await sandbox.start(replace(program, way_out=way_out))
+        run = await sandbox.start(replace(program, network_handler=way_out))
         events = [event async for event in run.events()]
     finally:
         for grant in grants:

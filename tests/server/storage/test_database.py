@@ -19,6 +19,7 @@ import pytest
 from llm_agent_builder.errors import StoreError
 from server.storage.database_threads import DatabaseThreads
 from server.storage.leases import Lease
+from server.storage.records import Event, RunResult
 from server.storage.store import Store
 from tests.support.odd_disks import fill, mounted
 from tests.support.postgres import Postgres
@@ -76,12 +77,12 @@ def test_read_before_a_write_never_makes_it_fail(store: Store) -> None:
     def work(name: str) -> None:
         for number in range(30):
             add(store, f"{name}{number}")
-            store.add_events(f"{name}{number}", [(1, "started", {})])
+            store.add_events(f"{name}{number}", [Event(1, "started", {})])
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, "abcd"))
     assert len(store.runs(limit=200)) == 120
-    assert {row["status"] for row in store.runs(limit=200)} == {"running"}
+    assert {row.summary.status for row in store.runs(limit=200)} == {"running"}
 
 
 def test_folder_that_is_removed_under_a_server_is_said_and_nothing_is_written_to_nowhere(
@@ -114,7 +115,7 @@ def test_file_that_is_damaged_under_a_server_is_an_error_of_ours(
 def test_full_disk_is_said_and_writes_go_on_when_there_is_space(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "2m") as disk, contextlib.closing(Store(disk)) as store:
         add(store)
-        event = (1, "output", {"text": "x" * 200_000})
+        event = Event(1, "output", {"text": "x" * 200_000})
         filler = fill(disk)
         with pytest.raises(StoreError, match="the disk is full: free some space"):
             store.add_events("a", [event])
@@ -184,12 +185,12 @@ def test_runs_are_written_at_once_whatever_isolation_the_database_has_by_default
 
         def whole(run_id: str) -> None:
             add(store, run_id)
-            store.add_events(run_id, [(1, "started", {})])
-            store.end_run(run_id, {"status": "success"}, events=[(2, "exit", {})])
+            store.add_events(run_id, [Event(1, "started", {})])
+            store.end_run(run_id, RunResult(status="success"), events=[Event(2, "exit", {})])
 
         with ThreadPoolExecutor(6) as threads:
             list(threads.map(whole, map(str, range(60))))
-        assert {row["status"] for row in store.runs(limit=100)} == {"success"}
+        assert {row.summary.status for row in store.runs(limit=100)} == {"success"}
 
 
 def test_connection_that_hangs_before_it_is_used_is_replaced(

@@ -18,11 +18,12 @@ from server.runs.heartbeat import Heartbeat
 from server.storage.database_threads import DatabaseThreads
 from server.storage.leases import BEATS_WITHOUT, Lease
 from server.storage.pruning import Pruning
+from server.storage.records import Event, RunResult
 from server.storage.server_identity import ServerPlace
 from server.storage.store import INTERRUPTED, LOST, Store
 from tests.support.serving import wait_until
 
-EXIT = (3, "exit", {"status": "success"})
+EXIT = Event(3, "exit", {"status": "success"})
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def server(store: Store, *runs: str) -> Lease:
     lease.begin()
     for run_id in runs:
         store.add_run(run_id, code="", task="", backend="local", server_id=lease.id)
-        store.add_events(run_id, [(1, "started", {})])
+        store.add_events(run_id, [Event(1, "started", {})])
     return lease
 
 
@@ -56,8 +57,8 @@ def test_server_without_a_heartbeat_loses_its_lease_after_six_of_the_others(stor
     other = server(store, "b")
     assert look(other, BEATS_WITHOUT) == 0
     assert look(other, 1) == 2
-    assert store.run("a")["reason"] == INTERRUPTED
-    assert store.events("a")[-1] == (2, "exit", {"status": "failed", "reason": INTERRUPTED})
+    assert store.run("a").reason == INTERRUPTED
+    assert store.events("a")[-1] == Event(2, "exit", {"status": "failed", "reason": INTERRUPTED})
     assert store.events("a", after=2) == []
     assert store.status("b") == "running"
     assert look(other, 2 * BEATS_WITHOUT) == 0
@@ -86,20 +87,22 @@ def test_server_that_comes_back_takes_its_runs_back_and_their_true_end_counts(st
     assert look(other, BEATS_WITHOUT + 1) == 2
     stopped.beat({"a": "running", "b": "running"})
     assert [store.status(run_id) for run_id in "ab"] == ["running", "running"]
-    assert store.run("a")["reason"] is None
+    assert store.run("a").reason is None
     assert look(other, BEATS_WITHOUT) == 0  # it has a lease again
-    store.end_run("a", {"status": "success"}, events=[(2, "output", {"text": "hi"}), EXIT])
-    assert store.run("a")["status"] == "success"
-    assert store.events("a") == [(1, "started", {}), (2, "output", {"text": "hi"}), EXIT]
+    store.end_run(
+        "a", RunResult(status="success"), events=[Event(2, "output", {"text": "hi"}), EXIT]
+    )
+    assert store.run("a").status == "success"
+    assert store.events("a") == [Event(1, "started", {}), Event(2, "output", {"text": "hi"}), EXIT]
 
 
 def test_end_that_comes_before_the_next_heartbeat_counts_too(store: Store) -> None:
     stopped = server(store, "a")
     look(server(store), BEATS_WITHOUT + 1)
-    store.end_run("a", {"status": "success", "reason": None}, events=[(2, *EXIT[1:])])
+    store.end_run("a", RunResult(status="success"), events=[EXIT._replace(seq=2)])
     stopped.beat({})
-    assert (store.run("a")["status"], store.run("a")["reason"]) == ("success", None)
-    assert store.events("a")[-1] == (2, *EXIT[1:])
+    assert (store.run("a").status, store.run("a").reason) == ("success", None)
+    assert store.events("a")[-1] == EXIT._replace(seq=2)
 
 
 def test_run_taken_in_without_a_lease_is_given_as_much_time(store: Store) -> None:
@@ -117,7 +120,7 @@ def test_run_without_a_server_is_of_an_earlier_version_and_is_ended_at_a_start(
 ) -> None:
     store.add_run("old", code="", task="", backend="local")
     assert Lease(store.database).begin() == 1
-    assert store.run("old")["reason"] == INTERRUPTED
+    assert store.run("old").reason == INTERRUPTED
 
 
 def test_lease_that_was_given_back_leaves_nothing(store: Store) -> None:
@@ -202,7 +205,7 @@ def test_run_whose_admission_failed_after_it_was_written_gets_an_end(store: Stor
     asyncio.run(beat())
     threads.close()
     assert store.status("known") == "queued"
-    assert (store.run("unknown")["status"], store.run("unknown")["reason"]) == ("failed", LOST)
+    assert (store.run("unknown").status, store.run("unknown").reason) == ("failed", LOST)
 
 
 def test_cancellation_asked_elsewhere_reaches_the_server_that_has_the_run(store: Store) -> None:

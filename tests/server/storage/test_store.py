@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import stat
 import sys
 from collections.abc import Iterator
@@ -15,9 +14,10 @@ import pytest
 from sqlalchemy import event, select
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError, StoreError
-from server.isolation.events import WrittenFile
+from server.isolation.events import LeftOut, WrittenFile
 from server.limits import MIB
 from server.storage.pruning import Pruning
+from server.storage.records import Event, FileEntry, RunResult
 from server.storage.store import Store
 from server.storage.tables import RunRow
 from tests.support.postgres import Postgres
@@ -40,50 +40,54 @@ def prune(store: Store, *, keep_runs: int = 1000, keep_files_mib: int = 512) -> 
         pass
 
 
-EXIT = (3, "exit", {"status": "success"})
+EXIT = Event(3, "exit", {"status": "success"})
 
 
 def test_run_is_kept_with_its_events_in_order(tmp_path: Path, database_url: str) -> None:
     with contextlib.closing(Store(tmp_path, database_url)) as store:
         add(store, "a")
-        store.add_events("a", [(1, "started", {}), (2, "output", {"text": "hi"})])
-        store.end_run("a", {"status": "success", "returncode": 0}, events=[EXIT])
+        store.add_events("a", [Event(1, "started", {}), Event(2, "output", {"text": "hi"})])
+        store.end_run("a", RunResult(status="success", returncode=0), events=[EXIT])
     with contextlib.closing(Store(tmp_path, database_url)) as again:
-        assert again.run("a")["status"] == "success"
-        assert again.events("a", after=1) == [(2, "output", {"text": "hi"}), EXIT]
+        assert again.run("a").status == "success"
+        assert again.events("a", after=1) == [Event(2, "output", {"text": "hi"}), EXIT]
 
 
 def test_writes_made_twice_leave_what_one_leaves(store: Store) -> None:
     add(store, "a")
-    events = [(1, "started", {}), (2, "output", {"text": "hi"})]
+    events = [Event(1, "started", {}), Event(2, "output", {"text": "hi"})]
     for _ in range(2):
         store.add_events("a", events[:1])
         store.add_events("a", events)
     for _ in range(2):
         files = [WrittenFile("x", b"x")]
-        store.end_run("a", {"status": "success"}, files, [*events, EXIT], '{"calls": []}')
+        store.end_run("a", RunResult(status="success"), files, [*events, EXIT], '{"calls": []}')
     assert store.events("a") == [*events, EXIT]
-    assert [file["name"] for file in store.run("a")["files"]] == ["x"]
+    assert [file.name for file in store.run("a").files] == ["x"]
     assert store.cassette("a") == '{"calls": []}'
 
 
 def test_late_events_leave_an_end_as_it_is(store: Store) -> None:
     add(store, "a")
-    store.end_run("a", {"status": "success"}, events=[(1, "started", {}), (2, *EXIT[1:])])
-    store.add_events("a", [(1, "started", {})])
-    assert store.run("a")["status"] == "success"
+    store.end_run(
+        "a", RunResult(status="success"), events=[Event(1, "started", {}), EXIT._replace(seq=2)]
+    )
+    store.add_events("a", [Event(1, "started", {})])
+    assert store.run("a").status == "success"
 
 
 def test_run_is_running_in_the_database_once_it_has_events(store: Store) -> None:
     add(store, "a")
-    assert store.run("a")["status"] == "queued"
-    store.add_events("a", [(1, "started", {})])
-    assert store.run("a")["status"] == store.runs(limit=1)[0]["status"] == "running"
+    assert store.run("a").status == "queued"
+    store.add_events("a", [Event(1, "started", {})])
+    assert store.run("a").status == store.runs(limit=1)[0].summary.status == "running"
 
 
 def test_end_of_a_run_that_is_no_longer_kept_is_no_error(store: Store) -> None:
-    store.end_run("gone", {"status": "success"}, [WrittenFile("x", b"x")], [EXIT], '{"calls": []}')
-    store.add_events("gone", [(1, "started", {})])
+    store.end_run(
+        "gone", RunResult(status="success"), [WrittenFile("x", b"x")], [EXIT], '{"calls": []}'
+    )
+    store.add_events("gone", [Event(1, "started", {})])
     with pytest.raises(RunNotFoundError):
         store.run("gone")
 
@@ -91,18 +95,18 @@ def test_end_of_a_run_that_is_no_longer_kept_is_no_error(store: Store) -> None:
 def test_runs_are_listed_newest_first_and_paged(store: Store) -> None:
     for number in range(5):
         add(store, f"run{number}")
-    first = [row["id"] for row in store.runs(limit=2)]
-    second = [row["id"] for row in store.runs(limit=2, before=first[-1])]
+    first = [row.summary.id for row in store.runs(limit=2)]
+    second = [row.summary.id for row in store.runs(limit=2, before=first[-1])]
     assert first + second == ["run4", "run3", "run2", "run1"]
 
 
 def test_oldest_runs_go_beyond_the_limit(store: Store) -> None:
     for number in range(4):
         add(store, f"run{number}")
-        store.add_events(f"run{number}", [(1, "started", {})])
-        store.end_run(f"run{number}", {"status": "success"}, [WrittenFile("x", b"x")])
+        store.add_events(f"run{number}", [Event(1, "started", {})])
+        store.end_run(f"run{number}", RunResult(status="success"), [WrittenFile("x", b"x")])
     prune(store, keep_runs=2)
-    assert [row["id"] for row in store.runs(limit=10)] == ["run3", "run2"]
+    assert [row.summary.id for row in store.runs(limit=10)] == ["run3", "run2"]
     assert store.events("run0") == []
     with pytest.raises(RunNotFoundError):
         store.file("run0", "x")
@@ -111,28 +115,28 @@ def test_oldest_runs_go_beyond_the_limit(store: Store) -> None:
 def test_large_history_is_cut_down_in_short_steps(store: Store) -> None:
     for number in range(30):
         add(store, f"run{number:02}")
-        store.end_run(f"run{number:02}", {"status": "success"})
+        store.end_run(f"run{number:02}", RunResult(status="success"))
     pruning = Pruning(store.database, keep_runs=10, keep_files_mib=1)
     counts = []
     while pruning.step(at_once=7):
         counts.append(len(store.runs(limit=200)))
     assert counts == [23, 16, 10]
-    assert store.runs(limit=200)[-1]["id"] == "run20"
+    assert store.runs(limit=200)[-1].summary.id == "run20"
 
 
 def test_run_that_is_going_is_kept_beyond_the_limit_whoever_has_it(store: Store) -> None:
     add(store, "going", "one")
     add(store, "others", "another")
     add(store, "newer")
-    store.end_run("newer", {"status": "success"})
+    store.end_run("newer", RunResult(status="success"))
     prune(store, keep_runs=1)
-    assert {row["id"] for row in store.runs(limit=10)} == {"going", "others"}
+    assert {row.summary.id for row in store.runs(limit=10)} == {"going", "others"}
 
 
 def test_servers_that_prune_at_once_remove_each_run_once(store: Store, tmp_path: Path) -> None:
     for number in range(60):
         add(store, f"run{number:02}")
-        store.end_run(f"run{number:02}", {"status": "success"}, events=[(1, *EXIT[1:])])
+        store.end_run(f"run{number:02}", RunResult(status="success"), events=[EXIT._replace(seq=1)])
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: prune(store, keep_runs=10), range(4)))
     assert len(store.runs(limit=100)) == 10
@@ -143,7 +147,7 @@ def test_runs_removed_between_two_statements_of_a_prune_are_not_counted_again(
 ) -> None:
     for number in range(6):
         add(store, f"run{number}")
-        store.end_run(f"run{number}", {"status": "success"})
+        store.end_run(f"run{number}", RunResult(status="success"))
     statements = []
 
     @event.listens_for(store.database.engine, "after_cursor_execute")
@@ -154,7 +158,7 @@ def test_runs_removed_between_two_statements_of_a_prune_are_not_counted_again(
 
     prune(store, keep_runs=4)
     assert len(statements) > 4
-    assert [row["id"] for row in store.runs(limit=10)] == ["run5", "run4", "run3", "run2"]
+    assert [row.summary.id for row in store.runs(limit=10)] == ["run5", "run4", "run3", "run2"]
 
 
 def test_transaction_that_reads_sees_one_state_whatever_is_written_meanwhile(
@@ -165,23 +169,20 @@ def test_transaction_that_reads_sees_one_state_whatever_is_written_meanwhile(
         assert session.scalars(select(RunRow.id)).all() == ["first"]
         add(store, "second")
         assert session.scalars(select(RunRow.id)).all() == ["first"]
-    assert {row["id"] for row in store.runs(limit=10)} == {"first", "second"}
+    assert {row.summary.id for row in store.runs(limit=10)} == {"first", "second"}
 
 
 def test_files_that_a_run_left_are_kept_with_it(tmp_path: Path, database_url: str) -> None:
     store = Store(tmp_path, database_url)
     add(store, "a")
     files = [WrittenFile("out/z.bin", b"\0\xff"), WrittenFile("a.txt", b"")]
-    left_out = [{"reason": "hard links", "count": 2}]
-    store.end_run("a", {"status": "success", "files_left_out": left_out}, files)
+    left_out = (LeftOut("hard links", 2),)
+    store.end_run("a", RunResult(status="success", files_left_out=left_out), files)
     store.close()
     again = Store(tmp_path, database_url)
     run = again.run("a")
-    assert run["files"] == [
-        {"name": "out/z.bin", "size": 2, "kept": True},
-        {"name": "a.txt", "size": 0, "kept": True},
-    ]
-    assert run["files_left_out"] == left_out
+    assert run.files == (FileEntry("out/z.bin", 2, kept=True), FileEntry("a.txt", 0, kept=True))
+    assert run.files_left_out == left_out
     assert again.file("a", "out/z.bin") == b"\0\xff"
     assert again.file("a", "a.txt") == b""
     for name in ("z.bin", "", "out/../a.txt"):
@@ -193,45 +194,22 @@ def test_files_that_a_run_left_are_kept_with_it(tmp_path: Path, database_url: st
 def test_contents_of_the_oldest_files_go_first(store: Store) -> None:
     for name in ("old", "newer", "newest"):
         add(store, name)
-        store.end_run(name, {"status": "success"}, [WrittenFile("x", bytes(MIB))])
+        store.end_run(name, RunResult(status="success"), [WrittenFile("x", bytes(MIB))])
     prune(store, keep_files_mib=2)
-    assert store.run("old")["files"] == [{"name": "x", "size": MIB, "kept": False}]
+    assert store.run("old").files == (FileEntry("x", MIB, kept=False),)
     with pytest.raises(RunFileNotFoundError, match="no longer kept"):
         store.file("old", "x")
     assert len(store.file("newer", "x")) == len(store.file("newest", "x")) == MIB
 
 
-def test_database_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    add(store, "before")
-    store.close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "runs.sqlite3")) as database:
-        database.execute("DROP TABLE files")
-        database.execute("DROP TABLE servers")
-        for column in ("files_left_out", "server_id", "cancel_asked"):
-            database.execute(f"ALTER TABLE runs DROP COLUMN {column}")
-    for _ in range(2):
-        store = Store(tmp_path)
-        store.end_run("before", {"status": "success", "files_left_out": []})
-        assert store.run("before")["files"] == []
-        add(store, "after")
-        store.end_run("after", {"status": "success"}, [WrittenFile("x", b"x")])
-        assert store.file("after", "x") == b"x"
-        with contextlib.closing(sqlite3.connect(tmp_path / "runs.sqlite3")) as database:
-            database.execute("DELETE FROM files")
-            database.execute("DELETE FROM runs WHERE id = 'after'")
-            database.commit()
-        store.close()
-
-
 def test_text_that_no_database_takes_is_kept_escaped(store: Store) -> None:
     store.add_run("a", code="x = '\ud800'", task="a\0b", backend="local")
-    assert store.run("a")["task"] == "a\\x00b"
-    assert store.run("a")["code"] == "x = '\\ud800'"
-    store.add_events("a", [(1, "output", {"text": "\ud800\0"})])
-    assert store.events("a") == [(1, "output", {"text": "\ud800\0"})]
-    store.end_run("a", {"status": "error", "reason": "b\0"}, [WrittenFile("\ud800", b"x")])
-    assert store.run("a")["reason"] == "b\\x00"
+    assert store.run("a").task == "a\\x00b"
+    assert store.run("a").code == "x = '\\ud800'"
+    store.add_events("a", [Event(1, "output", {"text": "\ud800\0"})])
+    assert store.events("a") == [Event(1, "output", {"text": "\ud800\0"})]
+    store.end_run("a", RunResult(status="error", reason="b\0"), [WrittenFile("\ud800", b"x")])
+    assert store.run("a").reason == "b\\x00"
     assert store.file("a", "\ud800") == b"x"
 
 

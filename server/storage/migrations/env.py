@@ -1,0 +1,22 @@
+"""Runs the migrations on the connection that `server/storage/schema.py` passes in."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from server.storage.tables import Base
+
+
+def _migrate() -> None:
+    connection = context.config.attributes.get("connection")
+    if connection is None:
+        raise SystemExit("The server migrates its database when it starts; there is no other way.")
+    is_sqlite = connection.dialect.name == "sqlite"  # where ALTER TABLE can do little
+    context.configure(
+        connection=connection, target_metadata=Base.metadata, render_as_batch=is_sqlite
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+_migrate()
