@@ -59,5 +59,5 @@ def test_typed_address_says_who_answers_there_and_why_not(serve: ServerFactory) 
 
 
 def test_long_sources_are_read_too(client: httpx.Client) -> None:
-    long = f"{LOAD}\n{'# x' * 30_000}\n"
-    assert inspect(client, tools=[long])["need_files"] == ["load"]
+    long = f"{LOAD}\n{'# x' * 20_000}\n"
+    assert inspect(client, tools=[long, long])["need_files"] == ["load", "load"]
