@@ -232,8 +232,7 @@ class AgentSpec(BaseModel):
         if value is not None and info.data.get("stream"):
             raise value_error(
                 "answer_stream",
-                "is printed when it is whole and valid; turn stream off, or leave the answer's "
-                "type out",
+                "a typed answer can't be streamed; turn off streaming or remove the typed answer",
             )
         return value
 
