@@ -222,7 +222,7 @@ def test_all_choices_together_are_kept() -> None:
         ({"answer": "class Verdict: pass"}, "answer", "line 1: "),
         ({"answer": {"type": "object", "propertys": {}}}, "answer", "properties"),
         ({"answer": "{"}, "answer", "is not JSON"),
-        ({"answer": ANSWER, "stream": True}, "answer", "turn stream off"),
+        ({"answer": ANSWER, "stream": True}, "answer", "turn off streaming"),
         ({"answer": ANSWER, "stop_sequences": ["x"]}, "stop_sequences", "cut a typed answer off"),
     ],
 )
