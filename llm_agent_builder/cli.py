@@ -21,30 +21,30 @@ cli.add_later(
 cli.add_later(
     "read",
     "llm_agent_builder.commands.read:read",
-    "Read an agent file, also one edited by hand, back into a spec; the file is not run.",
+    "Turn an agent file, also one edited by hand, back into a spec. The file is not run.",
 )
 cli.add_later(
     "import",
     "llm_agent_builder.commands.import_agent:import_",
-    "Make a spec of an agent of OpenAI's Agents SDK, or of code exported by its Agent Builder.",
+    "Convert an OpenAI Agents SDK program, or an Agent Builder export, to a spec.",
 )
 cli.add_later(
     "schema",
     "llm_agent_builder.commands.read:schema",
-    "Print the JSON Schema of spec files, by which editors complete and check them.",
+    "Print the JSON Schema of spec files, for editors.",
 )
 cli.add_later(
     "models",
     "llm_agent_builder.commands.models:models",
-    "List the models of each provider: what ships, what was last asked for, what you added.",
+    "List each provider's models: built-in, fetched from the provider, and added by settings.",
 )
 cli.add_later(
     "check",
     "llm_agent_builder.commands.check:check",
-    "Check an agent file: that it is Python, has its parts, and names a model that is still there.",
+    "Check an agent file: its syntax, its parts, and whether its model is still available.",
 )
 cli.add_later(
     "tools",
     "llm_agent_builder.commands.tools:tools",
-    "List the ready tools; with an ID, print that one's Python source.",
+    "List the ready-made tools, or print the Python source of the one with this ID.",
 )

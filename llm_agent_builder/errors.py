@@ -3,11 +3,11 @@
 AgentBuilderError
 ├── SpecError (also a ValueError)      the values of an agent can't be used; names the field
 ├── UnknownModelError (a SpecError)    the provider doesn't offer that model
-├── CodeProblem (also a ValueError)    Python that a user wrote can't be used; names line and mend
+├── CodeProblem (also a ValueError)    the user's Python can't be used; names the line and a fix
 ├── SpecFileError                      a spec file is no YAML or JSON mapping; names it
 ├── NotOursError                       a file can't be read back or imported; says why
-├── MergeConflictError                 a changed field meets a hand-written part; names the lines
-├── SchemaProblem (also a ValueError)  a JSON Schema can't be used; names the place in it and mend
+├── MergeConflictError                 a change conflicts with manual edits; names the lines
+├── SchemaProblem (also a ValueError)  a JSON Schema can't be used; names the path in it and a fix
 ├── TemplateError                      a template wrote something else than it should: a bug of ours
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
@@ -18,8 +18,8 @@ AgentBuilderError
 ├── RunElsewhereError                  another server has the run, and has not cancelled it yet
 ├── RunFileNotFoundError               the run has no file of that name, or none any more
 └── MachineryError                     our own machinery failed: never the agent's fault
-    ├── SandboxUnavailableError        no isolation this server accepts; says how to mend it
-    ├── BackendUnavailableError        no model can answer; says how to mend it
+    ├── SandboxUnavailableError        no isolation this server accepts; says how to fix it
+    ├── BackendUnavailableError        no model can answer; says how to fix it
     └── StoreError                     the database can't be read or written
 
 The rule behind the last branch: "their program failed" is an outcome of a run and never an
@@ -55,7 +55,7 @@ class UnknownModelError(SpecError):
 
 
 class CodeProblem(AgentBuilderError, ValueError):  # noqa: N818 - of the user's code, not of ours
-    """Python that a user wrote can't be used; `str()` names the line and the mend.
+    """The user's Python can't be used; `str()` names the line and a fix.
 
     `line` counts from 1; `message` is the rest.
     """
@@ -89,11 +89,11 @@ class Conflict:
 
 
 CONFLICTS_MAX = 20
-"""As many conflicts are named, as each shows its lines; who has mended these asks again."""
+"""Limit of the conflicts that one error names, as each shows its lines."""
 
 
 class MergeConflictError(AgentBuilderError):
-    """Changed fields and hand-written parts of a file meet; nothing was changed.
+    """Changed fields conflict with manual edits of a file; nothing was changed.
 
     `conflicts` names the first CONFLICTS_MAX places in the file, lines counted from 1, with the
     lines as they are.
@@ -102,14 +102,14 @@ class MergeConflictError(AgentBuilderError):
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
         conflicts = conflicts[:CONFLICTS_MAX]
         places = "; ".join(f"line {each.first_line}: {each.reason}" for each in conflicts)
-        super().__init__(f"changed fields meet hand-written parts ({places})")
+        super().__init__(f"the changes conflict with manual edits ({places})")
         self.conflicts = tuple(conflicts)
 
 
 class SchemaProblem(AgentBuilderError, ValueError):  # noqa: N818 - as CodeProblem
-    """A JSON Schema that a user gave can't be used; `str()` names the place in it and the mend.
+    """The user's JSON Schema can't be used; `str()` names the path in it and a fix.
 
-    `path` leads there: `properties.age.pattern`; empty for the whole.
+    `path` is such as `properties.age.pattern`; empty for the whole schema.
     """
 
     def __init__(self, path: str, message: str) -> None:
@@ -162,7 +162,7 @@ class RunNotFoundError(AgentBuilderError):
 
 
 class RunFileNotFoundError(AgentBuilderError):
-    """The run returned no file of that name, or it is no longer kept."""
+    """The run returned no file of that name, or it was deleted."""
 
 
 class MachineryError(AgentBuilderError):
@@ -170,7 +170,7 @@ class MachineryError(AgentBuilderError):
 
 
 class SandboxUnavailableError(MachineryError):
-    """No sandbox tier that this server accepts can be had here."""
+    """No sandbox tier that this server accepts is available here."""
 
 
 class BackendUnavailableError(MachineryError):

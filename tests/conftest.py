@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import matrix
+from tests.support.forked import end_forks
 from tests.support.left_processes import kill, left_after, mark_this_process
 from tests.support.postgres import Postgres
 from tests.support.serving import ServerFactory, Serving, start_server
@@ -22,11 +24,34 @@ for _name in list(os.environ):
         del os.environ[_name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that `make test-all` gives."""
+    parser.addoption(
+        "--matrix", action="store_true", help="run the tests marked `matrix` and all examples too"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell `tests.support.matrix`, which decorators of test modules ask."""
+    matrix.enabled = config.getoption("matrix")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases marked `matrix` unless they were asked for."""
+    if matrix.enabled:
+        return
+    left_out = matrix.left_out_of(items)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left() -> Iterator[None]:
     """Fail the session where a process that it has started is left; the last to be torn down."""
     mark = mark_this_process()
     yield
+    end_forks()
     if mark is not None and (left := left_after(mark, 15)):
         kill(left)
         lines = "\n".join(f"  {pid}: {command}" for pid, command in left.items())

@@ -61,7 +61,7 @@ class Capabilities:
 
 
 def _not_offered(value: str, offered: Sequence[str]) -> str:
-    choice = f"the model takes {', '.join(offered)}" if offered else "the model has no such choice"
+    choice = f"the model takes {', '.join(offered)}" if offered else "the model doesn't support it"
     return f"{value!r} is not offered: {choice}"
 
 

@@ -135,7 +135,7 @@ def refuse_odd_target(path: Path) -> None:
 
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise click.ClickException(f"{path} is a link, or no plain file: move it away first")
+        raise click.ClickException(f"{path} is a link or not a regular file: move it away first")
 
 
 def write_text(path: Path, text: str, *, force: bool) -> None:
@@ -150,6 +150,6 @@ def write_text(path: Path, text: str, *, force: bool) -> None:
         with path.open("w" if force else "x", encoding="utf-8", newline="") as file:
             file.write(text)
     except FileExistsError:
-        raise click.ClickException(f"{path} is there already; --force replaces it") from None
+        raise click.ClickException(f"{path} already exists; use --force to replace it") from None
     except OSError as error:
         raise click.ClickException(f"can't write {path}: {error.strerror}") from None

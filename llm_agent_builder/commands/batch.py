@@ -66,7 +66,7 @@ def _write(batch: Batch, target: Path, made: list[tuple[Path, str]], *, force: b
         return
     ((path, source),) = made
     if target.is_symlink() or (target.exists() and not target.is_file()):
-        message = f"{target} is a link, or no plain file: move it away first"
+        message = f"{target} is a link or not a regular file: move it away first"
         batch.problems.append((path, message))
         return
     try:
@@ -77,6 +77,6 @@ def _write(batch: Batch, target: Path, made: list[tuple[Path, str]], *, force: b
             file.write(source)
         batch.written.append(target)
     except FileExistsError:
-        batch.problems.append((path, f"{target} is there already; --force replaces it"))
+        batch.problems.append((path, f"{target} already exists; use --force to replace it"))
     except OSError as error:
         batch.problems.append((path, f"can't write {target}: {error.strerror}"))

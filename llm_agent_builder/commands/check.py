@@ -21,19 +21,19 @@ from llm_agent_builder.reading.source import read_source
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--fix", is_flag=True, help="Move the file to a model that is still there.")
+@click.option("--fix", is_flag=True, help="Switch the file to a model that is still available.")
 @click.option(
-    "--to", "target", metavar="MODEL", help="The model to move to (default: the nearest)."
+    "--to", "target", metavar="MODEL", help="The model to switch to (default: the closest)."
 )
 @click.option(
-    "--strict", is_flag=True, help="Warnings fail too, such as a deprecated model: for CI."
+    "--strict", is_flag=True, help="Fail on warnings too, such as a deprecated model (for CI)."
 )
 def check(file: Path, fix: bool, target: str | None, strict: bool) -> None:
-    """Check an agent file: that it is Python, has its parts, and names a model that is still there.
+    """Check an agent file: its syntax, its parts, and whether its model is still available.
 
-    Where the model ends, its successors are listed, and the one-line change is written to standard
-    output as a diff; --fix makes it. Exit code 1 when something is wrong; a model that is only
-    deprecated is a warning, with the day on which it ends.
+    If the model is retired or deprecated, its successors are listed, and the change to the closest
+    one is printed as a diff; --fix applies it. Exit code 1 if there is a problem. A deprecated
+    model is a warning that names the day of its retirement.
     """
     catalog = current_catalog()
     try:
@@ -65,7 +65,7 @@ def _read(file: Path) -> bytes:
         raise NotOursError(f"can't be read: {error.strerror}") from None
     if len(content) > FILE_MAX_BYTES:
         reason = f"it has more than {FILE_MAX_BYTES:,} bytes"
-        raise NotOursError(f"is not an agent of this builder: {reason}")
+        raise NotOursError(f"is not an agent made here: {reason}")
     return content
 
 
@@ -110,7 +110,7 @@ def _offer(upgrade: Upgrade, *, asked: bool) -> None:
     if not upgrade.successors:
         return
     if not asked:
-        say("move it with --fix, or --fix --to MODEL:")
+        say("switch with --fix, or --fix --to MODEL:")
         width = max(len(successor.id) for successor in upgrade.successors)
         for successor in upgrade.successors:
             facts = ", ".join(size_and_price(successor.context_window, successor.price))
@@ -118,7 +118,7 @@ def _offer(upgrade: Upgrade, *, asked: bool) -> None:
             _warn(successor)
     click.echo(upgrade.successors[0].diff, nl=False)
     if asked:
-        say("nothing was changed; --fix makes the change")
+        say("nothing was changed; use --fix to apply the change")
 
 
 def _warn(successor: Successor) -> None:
@@ -129,7 +129,7 @@ def _warn(successor: Successor) -> None:
 def _apply(file: Path, successor: Successor) -> None:
     _replace(file, successor.code.encode())
     click.echo(successor.diff, nl=False)
-    say(f"{file}: moved to {successor.id}")
+    say(f"{file}: switched to {successor.id}")
     _warn(successor)
 
 

@@ -27,33 +27,33 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(cls=Command)
-@click.option("--name", help="What the agent is called; the class is named after it.")
+@click.option("--name", help="The agent's name; the class is named after it.")
 @click.option("--prompt", help="The system prompt.")
-@click.option("--task", help="The example task: what the file does when given none.")
-@click.option("--provider", type=_PROVIDER, help="Whose API it calls (default: anthropic).")
-@click.option("--model", help="The model's id (default: the provider's default model).")
+@click.option("--task", help="The example task, used when the file is run without one.")
 @click.option(
-    "--base-url", help="A server of your own that answers, such as http://localhost:11434/v1."
+    "--provider", type=_PROVIDER, help="The provider whose API it calls (default: anthropic)."
 )
-@click.option("--stream/--no-stream", default=None, help="Show the answer as it is written.")
+@click.option("--model", help="The model's id (default: the provider's default model).")
+@click.option("--base-url", help="Your own server's base URL, such as http://localhost:11434/v1.")
+@click.option("--stream/--no-stream", default=None, help="Show the answer while it is generated.")
 @spec_options
 @click.option(
     "--spec",
     "spec_file",
     type=_FILE,
-    help="YAML or JSON file with these fields; options win over it.",
+    help="YAML or JSON file with these fields; options override it.",
 )
 @click.option(
     "--base",
     type=_FILE,
-    help="An agent file edited by hand: its fields change, its hand-written parts stay, and "
-    "so do fields that are not given.",
+    help="An agent file to update, also one edited by hand: only the fields given here change; "
+    "manual edits are kept.",
 )
 @click.option(
     "--batch",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of spec files: one agent file each, into the folder --output. Options win over "
-    "the files.",
+    help="A folder of spec files: writes one agent file for each to the folder --output. Options "
+    "override the files.",
 )
 @click.option(
     "--output",
@@ -62,7 +62,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="File or folder to write to; - for standard output (default: named after the agent, or "
     "the --base file itself).",
 )
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def generate(
     spec_file: Path | None,
     base: Path | None,
@@ -73,8 +73,8 @@ def generate(
 ) -> None:
     """Write an agent file.
 
-    Exit code 1 when a file can't be written, when a changed field meets a hand-written part of the
-    --base file, or when a spec of the --batch can't be used; all problems are told.
+    Exit code 1 if a file can't be written, if a change conflicts with manual edits in --base, or if
+    a spec of --batch is invalid. All problems are listed.
     """
     given = option_values(options)
     if batch is not None:
@@ -130,7 +130,7 @@ def _generate_from(base: Path, given: dict[str, Any], output: Path | None, *, fo
         raise click.ClickException(f"{base} {error}") from None
     except MergeConflictError as error:
         places = [f"{base}:{each.first_line}: {each.reason}" for each in error.conflicts]
-        message = "changed fields meet hand-written parts; nothing was changed"
+        message = "the changes conflict with manual edits; nothing was changed"
         raise click.ClickException("\n".join([message, *places])) from None
     _warn(spec, catalog)
     _warn_of_lost_tools(before, spec)
@@ -142,8 +142,8 @@ def _warn_of_lost_tools(before: AgentSpec, after: AgentSpec) -> None:
     lost = [tool.name for tool in before.tool_codes if tool.name not in kept]
     if lost:
         say(
-            f"warning: the tools given replace those of the file: {', '.join(lost)} taken out; "
-            "to keep one, give it too (--tool FILE or ID)"
+            f"warning: the given tools replace those of the file; removed: {', '.join(lost)}. "
+            "To keep one, pass it too (--tool FILE or ID)"
         )
 
 
@@ -151,7 +151,7 @@ def _generate_batch(
     folder: Path, output: Path | None, given: dict[str, Any], *, force: bool, alone: bool
 ) -> None:
     if not alone:
-        raise click.UsageError("--batch goes with neither --spec nor --base")
+        raise click.UsageError("--batch can't be combined with --spec or --base")
     if output is None or str(output) == "-":
         raise click.UsageError("--batch needs a folder to write to: --output DIR")
     specs = spec_files_in(folder)

@@ -23,14 +23,15 @@ from llm_agent_builder.spec.agent_spec import make_spec
     type=click.Choice([provider.value for provider in ProviderEnum]),
     default=DEFAULT_PROVIDER.value,
     show_default=True,
-    help="Whose default model takes the place of the program's.",
+    help="The provider whose default model replaces the program's model.",
 )
-@click.option("--agent", help="Which of several agents (default: the one that is started).")
+@click.option(
+    "--agent", help="The agent to convert, of several (default: the one that the program starts)."
+)
 def import_(file: Path, output: Path | None, force: bool, provider: str, agent: str | None) -> None:
-    """Make a spec of an agent of OpenAI's Agents SDK, or of code exported by its Agent Builder.
+    """Convert an OpenAI Agents SDK program, or an Agent Builder export, to a spec.
 
-    The program is read, not run. What was carried over and what was not, and what to do about it,
-    is told line by line on standard error.
+    The program is not run. A report on stderr lists what was converted and what wasn't.
     """
     try:
         made = import_agent(read_text(file), ProviderEnum(provider), agent)
@@ -38,11 +39,11 @@ def import_(file: Path, output: Path | None, force: bool, provider: str, agent: 
         raise click.ClickException(f"{file} {error}") from None
     write_spec(made.spec, output, force=force)
     for line in made.report:
-        became = "carried over" if line.carried else "NOT carried over"
+        became = "converted" if line.carried else "NOT converted"
         note = f": {line.note}" if line.note else ""
         say(f"{file}:{line.line}: {line.what}: {became}{note}")
     try:
         make_spec(made.spec)
     except SpecError as error:
         for name, problem in error.problems:
-            say(f"to do in the spec: {name}: {problem}")
+            say(f"still to fix in the spec: {name}: {problem}")

@@ -20,7 +20,7 @@ _PROVIDER = click.Choice([provider.value for provider in ProviderEnum])
 @click.option("--provider", type=_PROVIDER, help="Only this provider's models.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 def models(provider: str | None, as_json: bool) -> None:
-    """List the models of each provider: what ships, what was last asked for, what you added."""
+    """List each provider's models: built-in, fetched from the provider, and added by settings."""
     chosen = [ProviderEnum(provider)] if provider else list(PROVIDERS)
     catalog = current_catalog()
     found = {id_.value: catalog.models(id_) for id_ in chosen}

@@ -19,9 +19,9 @@ from llm_agent_builder.spec.files import file_schema, plain_values
 @OUTPUT
 @FORCE
 def read(file: Path, output: Path | None, force: bool) -> None:
-    """Read an agent file, also one edited by hand, back into a spec; the file is not run.
+    """Turn an agent file, also one edited by hand, back into a spec. The file is not run.
 
-    Hand-written parts are told on standard error; `generate --base FILE` keeps them.
+    Manual edits are listed on stderr; `generate --base FILE` keeps them.
     """
     try:
         reading = read_agent(read_text(file))
@@ -37,5 +37,5 @@ def read(file: Path, output: Path | None, force: bool) -> None:
 
 @click.command(cls=Command)
 def schema() -> None:
-    """Print the JSON Schema of spec files, by which editors complete and check them."""
+    """Print the JSON Schema of spec files, for editors."""
     click.echo(json.dumps(file_schema(), indent=2))

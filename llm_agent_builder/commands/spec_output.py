@@ -18,7 +18,7 @@ OUTPUT = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Spec file to write, .yaml or .json (default: YAML on standard output).",
 )
-FORCE = click.option("--force", is_flag=True, help="Replace the file if it is there.")
+FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file.")
 
 
 def write_spec(values: Mapping[str, Any], output: Path | None, *, force: bool) -> None:

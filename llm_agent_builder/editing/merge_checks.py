@@ -36,9 +36,9 @@ def _found(tree: ast.Module, had: Counter[str], gone: set[str]) -> Iterator[tupl
     if gone:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and node.id in gone:
-                yield node.lineno, f"{node.id} is gone with the changed fields"
+                yield node.lineno, f"{node.id} is removed by the changed fields"
     for name, line in _twice(tree, had):
-        yield line, f"{name} is something else too; rename yours"
+        yield line, f"{name} is defined twice; rename yours"
 
 
 def _conflict(places: Mapping[str, int], text: str, reason: str) -> Conflict:

@@ -80,7 +80,7 @@ def _verified(code: str, spec: AgentSpec, before: Reading) -> Reading:
         after = read_agent(code)
     except NotOursError as error:
         raise MergeConflictError(
-            [_whole(before, f"together they would give a file that {error}")]
+            [_whole(before, f"the merged file would be invalid: it {error}")]
         ) from None
     if after.spec != spec:
         differing = [
@@ -88,7 +88,7 @@ def _verified(code: str, spec: AgentSpec, before: Reading) -> Reading:
             for name in AgentSpec.model_fields
             if getattr(after.spec, name) != getattr(spec, name)
         ]
-        reason = f"{', '.join(differing)} would not be what was asked for; change it in the code"
+        reason = f"{', '.join(differing)} would not have the requested value; change it in the code"
         raise MergeConflictError([_whole(before, reason)])
     check_names(before.file.source, after.file.source)
     return after
@@ -136,7 +136,7 @@ class _Merge:
         original = self.base.get(part.key)
         if original is not None and original.lines != part.lines:
             line = "".join(original.lines).strip().partition("\n")[0]
-            reason = f"the changed fields change a part that was taken out by hand: {line}"
+            reason = f"the form changes a part that you removed by hand: {line}"
             self.conflicts.append(Conflict(1, 1, self.ours.source.lines[0], reason))
         return original is None
 
@@ -187,7 +187,7 @@ class _Merge:
         merged, clashes = merge_lines(original, lines, wanted, self.effort)
         for clash in clashes:
             start, end = shift + clash.start, shift + clash.end
-            self._clash(part, "the changed fields change the same lines", start, end)
+            self._clash(part, "the form changes the same lines", start, end)
         given = self.ours.given(part)
         return "".join(
             given[shift + line] if isinstance(line, int) else own_ends(line, self.newline)
@@ -202,7 +202,7 @@ class _Merge:
             text = replace_value(self.ours.source, part.first, part.end, value, code)
         if text is None:
             name = part.key.removeprefix("= ")
-            self._clash(part, f"{name} is not a plain value here; change it in the code")
+            self._clash(part, f"{name} is not a literal here; change it in the code")
             return "".join(self.ours.given(part))
         return text
 

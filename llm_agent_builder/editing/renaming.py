@@ -46,7 +46,9 @@ def _bound(node: ast.AST) -> set[str]:
 
 
 def _taken(source: Source, line: int, name: str) -> MergeConflictError:
-    reason = f"{name} is the agent's class and something else here; rename that first"
+    reason = (
+        f"{name} is the name of the agent's class and of something else here; rename that first"
+    )
     return MergeConflictError([Conflict(line, line, source.lines[line - 1], reason)])
 
 

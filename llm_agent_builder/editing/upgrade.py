@@ -112,7 +112,7 @@ def _means(literal: str, value: str) -> bool:
 def _model_literal(source: Source) -> _Literal:
     values = assigned(source.tree, "MODEL")
     if not values:
-        raise NotOursError("has no MODEL = ... line, so its model can't be told")
+        raise NotOursError("has no MODEL = ... line, so its model is unknown")
     node = values[0]
     if len(values) > 1:
         raise NotOursError("sets MODEL more than once: change it by hand")

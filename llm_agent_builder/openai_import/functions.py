@@ -45,7 +45,7 @@ class Carried:
 
 
 class _CannotError(Exception):
-    """The code can't be carried over; `str()` says why and what to do."""
+    """The code can't be converted; `str()` says why and what to do."""
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def carry_tool(program: Program, function: Function, said: dict[str, str]) -> Ca
         code = parse_tool(_source(program, function, needed, edits)).source
         return Carried(code, notes, _all_names(needed))
     except CodeProblem as problem:
-        return Carried(None, [f"{problem.message}; mend it, and add it as a tool"])
+        return Carried(None, [f"{problem.message}; fix this and add it as a tool"])
     except _CannotError as error:
         return Carried(None, [str(error)])
 
@@ -116,7 +116,7 @@ def carry_answer(program: Program, name: str) -> Carried:
         code = parse_answer(_source(program, node, needed, edits, extra)).source
         return Carried(code, uses=_all_names(needed))
     except CodeProblem as problem:
-        return Carried(None, [f"{problem.message}; mend it, and give it as the answer's type"])
+        return Carried(None, [f"{problem.message}; fix this and add it as the answer's type"])
     except _CannotError as error:
         return Carried(None, [str(error)])
 
@@ -208,13 +208,15 @@ def _describe(function: Function, said: dict[str, str], edits: _Edits, notes: li
     if not description:
         words = (said.get("name_override") or function.name).replace("_", " ").strip()
         description = f"{words[:1].upper()}{words[1:]}."
-        notes.append("it had no docstring, so one was made of its name; say there what it does")
+        notes.append(
+            "it had no docstring, so one was made from its name; describe there what it does"
+        )
     literal = f'"""{description}"""' if _is_plain(description) else python_literal(description)
     if docstring and isinstance(first, ast.Expr):
         edits.replace(first.value, literal)
         return
     if first.lineno == function.lineno:
-        raise _CannotError("it stands on one line; write it on several, and add it as a tool")
+        raise _CannotError("it is written on one line; use several and add it as a tool")
     edits.insert(first.lineno, first.col_offset, literal + "\n" + " " * first.col_offset)
 
 
@@ -377,7 +379,7 @@ def _inside_texts(text: str, node: ast.stmt) -> set[int]:
     try:
         tree = syntax_tree(source)
     except (SyntaxError, ValueError):
-        raise _CannotError("it can't be taken out of its place; add it by hand") from None
+        raise _CannotError("it can't be moved; add it by hand") from None
     return {
         line - shift
         for part in ast.walk(tree)

@@ -25,14 +25,14 @@ from llm_agent_builder.validation.text import NAME_MAX_CHARS
 _SHOWN_CHARS = 60
 _NOT_HERE: Mapping[str, str] = {
     "handoffs": "agents here work alone: one prompt for all, or several files run from your code",
-    "handoff_description": "tells other agents of this one; agents here work alone",
+    "handoff_description": "describes this agent to other agents; agents here work alone",
     "input_guardrails": "no guardrails here: check the task in your code, before run(task)",
     "output_guardrails": "no guardrails here: give the answer a type, or check it behind run(task)",
     "hooks": "no hooks here: the file is yours, add to its methods what you need",
     "tool_use_behavior": "the model always sees what tools return, and then answers",
     "reset_tool_choice": "the model itself decides when to call tools",
     "mcp_config": "schemas of MCP servers are taken as they are",
-    "prompt": "it is kept at OpenAI: copy its text into the prompt",
+    "prompt": "it is stored at OpenAI: copy its text into the prompt",
 }
 
 
@@ -114,7 +114,9 @@ def _carry_name(work: _Import, value: ast.expr) -> None:
         name = ""
     short = name[:NAME_MAX_CHARS].strip()
     if not short:
-        work.report.add(value, "name", carried=False, note="only a run tells it; give a name")
+        work.report.add(
+            value, "name", carried=False, note="it is only known at run time; enter a name"
+        )
         return
     work.spec["name"] = short
     note = "" if short == name else f"cut to {NAME_MAX_CHARS} characters"
@@ -136,7 +138,7 @@ def _carry_instructions(work: _Import, value: ast.expr) -> None:
     work.report.add(value, "instructions", carried=True, note=text.notes)
     for name in text.named & work.program.definitions.keys() - work.used:
         node = work.program.definitions[name]
-        work.report.add(node, name, carried=True, note="its value stands in the prompt")
+        work.report.add(node, name, carried=True, note="its value is in the prompt")
     work.used |= text.named
 
 
@@ -144,7 +146,7 @@ def _carry_model(work: _Import, value: ast.expr) -> None:
     chosen = work.spec["model"]
     label = PROVIDERS[ProviderEnum(work.spec["provider"])].label
     named = str(value.value) if isinstance(value, ast.Constant) else "the program's own"
-    note = f"{named} is another provider's; {chosen}, the default of {label}, takes its place"
+    note = f"{named} is another provider's model; replaced by {chosen}, the default of {label}"
     work.report.add(value, "model", carried=False, note=note)
 
 
@@ -202,7 +204,7 @@ def _note_missing(work: _Import) -> None:
 
 
 def _report_rest(work: _Import) -> None:
-    """Say of all else in the program that it was not carried over."""
+    """Say of all else in the program that it was not converted."""
     work.used |= {work.agent.variable}
     others = {each.variable: each for each in work.program.agents if each is not work.agent}
     for each in others.values():

@@ -83,7 +83,7 @@ class _Folding:
             )
         self.work += 1 + len(text.text) + len(text.fields) + len(text.dropped)
         if self.work > _WORK_MAX:
-            raise _TooMuchError("they are put together from too many parts; write the prompt")
+            raise _TooMuchError("they are built from too many parts; write the prompt")
         return text
 
 
@@ -128,7 +128,7 @@ def _returned(work: _Folding, function: ast.FunctionDef | ast.AsyncFunctionDef) 
 
 def _folded(work: _Folding, node: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
     if depth > _DEPTH_MAX:
-        raise _TooMuchError("they are put together from too many parts; write the prompt")
+        raise _TooMuchError("they are built from too many parts; write the prompt")
     if isinstance(node, (ast.Name, ast.JoinedStr, ast.BinOp, ast.Call)):
         return work.spend(_composed(work, node, local, depth + 1))
     try:
@@ -136,12 +136,12 @@ def _folded(work: _Folding, node: ast.expr, local: Mapping[str, ast.expr], depth
     except NotLiteralError:
         raise _only_run(node) from None
     if not isinstance(value, str):
-        raise UnknownTextError("they are no text; write the prompt")
+        raise UnknownTextError("they are not a string; write the prompt")
     return work.spend(Text(value))
 
 
 def _only_run(node: ast.expr) -> UnknownTextError:
-    return UnknownTextError(f"they come from {shown(node)}, which only a run tells")
+    return UnknownTextError(f"they come from {shown(node)}, which is only known at run time")
 
 
 def _composed(work: _Folding, node: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
@@ -180,7 +180,9 @@ def _named(work: _Folding, name: str, local: Mapping[str, ast.expr], depth: int)
     elif name in work.program.definitions and name in work.program.opened:
         key, value = name, work.program.opened[name]
     else:
-        raise UnknownTextError(f"they come from {name}, which only a run tells; write the prompt")
+        raise UnknownTextError(
+            f"they come from {name}, which is only known at run time; write the prompt"
+        )
     if key not in work.told:
         try:
             work.told[key] = _folded(work, value, {}, depth)

@@ -22,7 +22,7 @@ _UNUSED: Mapping[str, str] = {
     "truncation": "a task that is too long fails and says so",
     "store": "nothing is stored at the provider",
     "metadata": "calls carry no metadata",
-    "include_usage": "turn usage on to have tokens told",
+    "include_usage": "turn on usage to print the tokens",
     "verbosity": "say in the prompt how long answers should be",
 }
 _RUN_UNUSED: Mapping[str, str] = {

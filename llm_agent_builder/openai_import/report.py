@@ -1,4 +1,4 @@
-"""The report of an import: line by line what was carried over, and what was not and why."""
+"""The report of an import: line by line what was converted, and what was not and why."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def class_name_for(name: str, taken: Collection[str] = ()) -> str:
     letter or digit is `Agent`.
     """
     plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", name)).replace("_", " ")
-    words = "".join(char if f"a{char}".isidentifier() else " " for char in plain).split()
+    words = "".join(char if _is_of_words(char) else " " for char in plain).split()
     joined = "".join(word[:1].upper() + word[1:] for word in words)
     if not joined.isidentifier():
         joined = _FALLBACK_CLASS + joined
@@ -49,6 +49,11 @@ def class_name_for(name: str, taken: Collection[str] = ()) -> str:
     while _is_taken(joined) or joined in taken:
         joined += _FALLBACK_CLASS
     return joined
+
+
+def _is_of_words(char: str) -> bool:
+    """Return whether a character is part of words; not a joiner, which Python 3.13 lets be one."""
+    return f"a{char}".isidentifier() and unicodedata.category(char) != "Cf"
 
 
 def _is_taken(name: str) -> bool:

@@ -28,8 +28,8 @@ def provider_of(tree: ast.Module) -> ProviderEnum:
     for row in PROVIDERS.values():
         if row.sdk_module in imported:
             return row.id
-    names = " nor ".join(row.sdk_module for row in PROVIDERS.values())
-    raise NotOursError(f"is not an agent of this builder: it imports neither {names}")
+    names = " or ".join(row.sdk_module for row in PROVIDERS.values())
+    raise NotOursError(f"is not an agent made here (no {names} import)")
 
 
 def assigned(tree: ast.Module, name: str) -> list[ast.expr | None]:

@@ -47,9 +47,9 @@ def read_fields(file: PartedFile) -> FileFields:
     constants = _constants(source.tree)
     missing = [name for name in _REQUIRED if name not in constants]
     if missing:
-        raise NotOursError(f"has no {missing[0]} = ..., which agent files of this builder have")
+        raise NotOursError(f"has no {missing[0]} = ..., which agents made here have")
     if agent is None:
-        raise NotOursError("has no class with a run(task) method, which agent files have")
+        raise NotOursError("has no class with a run(task) method, which agents made here have")
     found = FileFields(agent, {"provider": provider.id.value}, {})
     found.stand_ins = _stand_ins(source, constants, agent, provider)
     stored = _stores(source.tree)
@@ -108,14 +108,14 @@ def _read_constant(found: FileFields, name: str, node: ast.expr, stores: int) ->
     except NotLiteralError:
         problem = "is computed by the file"
     else:
-        problem = "is given a value in several places" if stores > 1 else ""
+        problem = "is assigned in several places" if stores > 1 else ""
     if not problem:
         found.values[field_name] = value
         return
     found.unread.add(name)
     found.warnings.append(
-        f"{field_name}: {name} (line {node.lineno}) {problem}, so it can't be a field; it stays as "
-        "it is while the field is not changed"
+        f"{field_name}: {name} (line {node.lineno}) {problem}, so it can't be loaded; it stays "
+        "unchanged unless you change the field"
     )
     if field_name in found.stand_ins:
         found.values[field_name] = found.stand_ins[field_name]

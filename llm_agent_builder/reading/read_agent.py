@@ -67,9 +67,9 @@ def _usable(fields: FileFields) -> tuple[AgentSpec, Sequence[str]]:
         except SpecError as error:
             field = error.field.partition(".")[0]
             if values.get(field) == fields.stand_ins.get(field):
-                raise NotOursError(f"says what no agent may have: {error}") from None
-            warnings.append(f"{error}; it stays in the file as it is, and is not in the fields")
+                raise NotOursError(f"contains an invalid value: {error}") from None
+            warnings.append(f"{error}; it stays in the file unchanged and is not loaded")
             values[field] = fields.stand_ins.get(field)
             if values[field] is None:
                 del values[field]
-    raise NotOursError("says what no agent may have")
+    raise NotOursError("contains invalid values")

@@ -143,8 +143,8 @@ class _Reader:
         name = next(iter(names_of(node)))
         message = problem.message if problem else ""
         found.warnings.append(
-            f"{field_name}: {name} (line {node.lineno}) is no code of a field: {message}; it stays "
-            "in the file as it is"
+            f"{field_name}: {name} (line {node.lineno}) can't be loaded: {message}; it stays "
+            "in the file unchanged"
         )
         return None
 

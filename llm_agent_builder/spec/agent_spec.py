@@ -121,66 +121,67 @@ class AgentSpec(BaseModel):
         },
     )
 
-    name: NameText = Field(description="What the agent is called; the class is named after it.")
+    name: NameText = Field(description="The agent's name; the class is named after it.")
     prompt: LongText = Field(description="The system prompt.")
-    task: LongText = Field(description="The example task: what the file does when given none.")
-    provider: ProviderEnum = Field(description="Whose API the agent calls.")
-    model: ModelText = Field(description="The model's id, as the provider writes it.")
+    task: LongText = Field(description="The example task, used when the file is run without one.")
+    provider: ProviderEnum = Field(description="The provider whose API the agent calls.")
+    model: ModelText = Field(description="The provider's id of the model.")
     base_url: Annotated[str, PlainValidator(_check_url), text_schema("Base URL", URL_MAX_CHARS)] | (
         None
     ) = Field(
         default=None,
-        description="Where the model is served: a server of your own (Ollama, vLLM, llama.cpp, "
-        "Inference Endpoints); the provider's own API if null.",
+        description="Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints); "
+        "null: the provider's API.",
     )
-    stream: bool = Field(default=False, description="Show the answer as it is written.")
+    stream: bool = Field(default=False, description="Show the answer while it is generated.")
     tools: Annotated[tuple[ToolSpec, ...], BeforeValidator(check_tools_size)] = Field(
-        default=(), max_length=TOOLS_MAX, description="Python functions that the model may call."
+        default=(), max_length=TOOLS_MAX, description="Python functions that the model can call."
     )
     answer: (
         Annotated[str, PlainValidator(check_answer), text_schema("Answer", CODE_MAX_BYTES)] | None
     ) = Field(
         default=None,
-        description="The answer's type, as Pydantic models (the last class) or as a JSON Schema.",
+        description="The type of the answer: Pydantic models (the last class) or a JSON Schema.",
     )
-    chat: bool = Field(default=False, description="Whether --chat holds a conversation.")
+    chat: bool = Field(default=False, description="Add a --chat option for conversations.")
     max_tokens: int = Field(
         default=DEFAULT_MAX_TOKENS,
         strict=True,
         ge=1,
         le=1_000_000,
-        description="Tokens of one answer, at most.",
+        description="Max output tokens per response.",
     )
     thinking: Thinking | None = Field(
-        default=None, description="Whether the model thinks first; the model's own default if null."
+        default=None,
+        description="Whether the model thinks before it answers; null: the model's default.",
     )
     effort: Effort | None = Field(
-        default=None, description="How thoroughly it works; the model's own default if null."
+        default=None, description="How much effort the model makes; null: the model's default."
     )
     stop_sequences: Annotated[tuple[_Stop, ...], few_items(_STOP_MAX_COUNT)] = Field(
-        default=(), max_length=_STOP_MAX_COUNT, description="Texts at which an answer ends."
+        default=(), max_length=_STOP_MAX_COUNT, description="Texts at which generation stops."
     )
     cache_prompt: bool = Field(
-        default=False, description="Whether the provider keeps the beginning of requests at hand."
+        default=False, description="Cache the beginning of requests at the provider."
     )
     mcp_servers: Annotated[tuple[McpServer, ...], few_items(_SERVERS_MAX_COUNT)] = Field(
         default=(),
         max_length=_SERVERS_MAX_COUNT,
-        description="MCP servers whose tools the model may call.",
+        description="MCP servers whose tools the model can call.",
     )
     max_turns: int = Field(
         default=DEFAULT_MAX_TURNS,
         strict=True,
         ge=1,
         le=1000,
-        description="Model calls of one task, at most; for agents with tools.",
+        description="Max model calls per task, for agents with tools.",
     )
     token_budget: int | None = Field(
         default=None,
         strict=True,
         ge=1,
         le=1_000_000_000,
-        description="Tokens of one task, in and out, at most; for agents with tools.",
+        description="Max input and output tokens per task, for agents with tools.",
     )
     timeout_s: float | None = Field(
         default=None,
@@ -188,17 +189,17 @@ class AgentSpec(BaseModel):
         gt=0,
         le=3600,
         allow_inf_nan=False,
-        description="Seconds that one model call may take; the SDK's own default if null.",
+        description="Timeout per model call, in seconds; null: the SDK's default.",
     )
     retries: int = Field(
         default=DEFAULT_RETRIES,
         strict=True,
         ge=0,
         le=10,
-        description="How often a failed call is made again.",
+        description="Retries per failed model call.",
     )
     usage: bool = Field(
-        default=False, description="Tell the tokens used on standard error; --json for machines."
+        default=False, description="Print the tokens used on stderr, and add a --json option."
     )
 
     @model_validator(mode="before")
@@ -223,7 +224,7 @@ class AgentSpec(BaseModel):
         provider = info.data.get("provider")
         if value and provider and info.field_name not in PROVIDERS[provider].choices:
             label = PROVIDERS[provider].label
-            raise value_error("not_offered", f"{label}'s API has no such choice; leave it out")
+            raise value_error("not_offered", f"{label}'s API doesn't support this; remove it")
         return value
 
     @field_validator("answer")
@@ -232,7 +233,7 @@ class AgentSpec(BaseModel):
         if value is not None and info.data.get("stream"):
             raise value_error(
                 "answer_stream",
-                "a typed answer can't be streamed; turn off streaming or remove the typed answer",
+                "can't be streamed; turn off streaming or remove the answer's type",
             )
         return value
 
@@ -240,18 +241,16 @@ class AgentSpec(BaseModel):
     @classmethod
     def _check_stops(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if len(set(value)) < len(value):
-            raise value_error("stop_twice", "names a text twice")
+            raise value_error("stop_twice", "contains a text twice")
         if value and info.data.get("answer") is not None:
-            raise value_error(
-                "stop_answer", "would cut a typed answer off; leave one of the two out"
-            )
+            raise value_error("stop_answer", "would cut off a typed answer; remove one of the two")
         return value
 
     @field_validator("mcp_servers")
     @classmethod
     def _check_servers(cls, value: tuple[McpServer, ...]) -> tuple[McpServer, ...]:
         if len({server.name for server in value}) < len(value):
-            raise value_error("mcp_twice", "has two servers of one name")
+            raise value_error("mcp_twice", "has two servers with the same name")
         return value
 
     @field_validator("max_turns", "token_budget")
@@ -262,8 +261,8 @@ class AgentSpec(BaseModel):
         if value != default and not has_tools:
             raise value_error(
                 "no_turns",
-                "is for agents with tools or MCP servers; without, a task is one call, which "
-                "max_tokens bounds: leave it out",
+                "is for agents with tools or MCP servers; other agents make one call per task: "
+                "remove it",
             )
         return value
 

@@ -72,7 +72,7 @@ def load_spec_file(path: Path) -> dict[str, Any]:
         is_json = path.suffix == ".json"
         values = json.loads(text, object_pairs_hook=_pairs) if is_json else _load_yaml(text)
     except UnicodeDecodeError:
-        raise SpecFileError(f"can't read {path}: it is not UTF-8 text; save it as such") from None
+        raise SpecFileError(f"can't read {path}: it is not UTF-8 text") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = str(error).replace('in "<unicode string>", ', "")
         raise SpecFileError(f"can't read {path}: {reason}") from None

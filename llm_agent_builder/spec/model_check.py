@@ -40,5 +40,5 @@ def _problems(spec: AgentSpec, can: Capabilities) -> dict[str, str]:
     if spec.mcp_servers and can.tools is False:
         found["mcp_servers"] = "the model can't call tools"
     if spec.answer is not None and can.typed_answers is False:
-        found["answer"] = "the model can't hold its answer to a schema"
+        found["answer"] = "the model doesn't support typed answers"
     return found

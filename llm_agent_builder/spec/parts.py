@@ -94,7 +94,9 @@ def check_tools_size(tools: object) -> object:
     """Return tools as they are given, unless all of them would take long to parse."""
     if isinstance(tools, (list, tuple)):
         if len(tools) > TOOLS_MAX:
-            raise value_error("tools_count", f"are {len(tools):,}; at most {TOOLS_MAX} are allowed")
+            raise value_error(
+                "tools_count", f"has {len(tools):,} tools; at most {TOOLS_MAX} are allowed"
+            )
         codes = [each.get("code") if isinstance(each, Mapping) else each for each in tools]
         size = sum(utf8_length(code) for code in codes if isinstance(code, str))
         if size > CODE_MAX_BYTES:
@@ -133,7 +135,7 @@ class ToolSpec(_Part):
 def _check_mcp_name(value: object) -> str:
     name = check_line(value, MCP_NAME_MAX_CHARS)
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise value_error("mcp_name", "may hold letters without accents, digits, - and _ only")
+        raise value_error("mcp_name", "can only contain ASCII letters, digits, - and _")
     return name
 
 
@@ -161,7 +163,7 @@ def _check_url(value: object) -> str:
         raise value_error("url", "should be a URL such as https://example.com/mcp")
     if parts.username is not None or parts.password is not None:
         raise value_error(
-            "url", "must not hold a user name or a password: the file would show them"
+            "url", "must not contain a user name or a password: the file would show them"
         )
     return url
 
@@ -200,5 +202,5 @@ class McpServer(_Part):
                 "mcp_env", "env is for a command; a server at a url has its own environment"
             )
         if len(set(self.env)) < len(self.env):
-            raise value_error("mcp_env", "env names a variable twice")
+            raise value_error("mcp_env", "env contains a variable twice")
         return self

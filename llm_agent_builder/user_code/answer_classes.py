@@ -69,7 +69,7 @@ class AnswerTypes(Types):
                 schema = self.schema(of)
                 check_field(call, schema, False)
                 return schema
-        raise CodeProblem(node.lineno, "Annotated is understood as Annotated[type, Field(...)]")
+        raise CodeProblem(node.lineno, "Annotated should be written Annotated[type, Field(...)]")
 
     def is_field(self, node: ast.expr) -> bool:
         """Say whether an expression is a call of pydantic's `Field`."""
@@ -80,7 +80,9 @@ class AnswerTypes(Types):
         values = [constant_value(each) for each in inner]
         plain = all(value is None or isinstance(value, (str, int)) for value in values)
         if not plain or not values:
-            raise CodeProblem(node.lineno, "Literal is understood of texts, whole numbers, truths")
+            raise CodeProblem(
+                node.lineno, "Literal can contain strings, integers and booleans only"
+            )
         return {"enum": values, "type": "literal"}
 
 
@@ -182,7 +184,7 @@ def check_model(node: ast.ClassDef, types: AnswerTypes, inherited: frozenset[str
             case ast.Pass():
                 pass
             case _:
-                message = f"{node.name} should hold fields only: name: type, and no code"
+                message = f"{node.name} should contain fields only (name: type), and no code"
                 raise CodeProblem(statement.lineno, message)
     return fields
 
@@ -193,7 +195,7 @@ def _below_docstring(node: ast.ClassDef) -> list[ast.stmt]:
 
 def _check_field_name(name: str, fields: set[str], line: int, types: AnswerTypes) -> None:
     if name in fields:
-        raise CodeProblem(line, f"the field {name} is there already; rename one")
+        raise CodeProblem(line, f"the field {name} exists already; rename one")
     taken = name in NOT_FIELDS or name in types.named or name in types.paths
     if taken or name.startswith(("_", "model_validate", "model_dump")):
         raise CodeProblem(
@@ -238,7 +240,7 @@ def check_enum(node: ast.ClassDef, kinds: tuple[type, ...]) -> None:
                     raise CodeProblem(statement.lineno, message)
                 members.add(name)
             case _:
-                message = f'{node.name} should hold members of its kind only: NAME = "value"'
+                message = f'{node.name} should contain members of its own type only: NAME = "value"'
                 raise CodeProblem(statement.lineno, message)
     if not members:
         raise CodeProblem(node.lineno, f'{node.name} has no members; write NAME = "value"')

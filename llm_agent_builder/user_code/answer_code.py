@@ -52,8 +52,8 @@ def parse_answer(value: str | Mapping[str, Any]) -> AnswerCode:
     """Return the answer type that Python source or a JSON Schema describes.
 
     Raises:
-        CodeProblem: the source can't be used; names the line and the mend.
-        SchemaProblem: the schema can't be; names the place in it and the mend.
+        CodeProblem: the source can't be used; names the line and a fix.
+        SchemaProblem: the schema can't be; names the path in it and a fix.
 
     """
     return _parse_source(value if isinstance(value, str) else source_of_schema(value))
@@ -125,7 +125,7 @@ class _Reader:
             ].isupper() and not is_none(value):
                 self.types.named[name] = self.types.schema(value)
                 return name
-        message = "an answer's source holds models, enums and names of types only; take it out"
+        message = "an answer's source can contain models, enums and type aliases only; remove this"
         raise CodeProblem(node.lineno, message)
 
     def _read_class(self, node: ast.ClassDef) -> None:

@@ -60,7 +60,7 @@ def missing_of(
 
 
 def missing_message(need: Need) -> str:
-    """Return what a tool will lack, and the mend, in words for people."""
+    """Return what a tool will lack, and how to fix that, as a sentence."""
     if need.kind == "hosts":
         places = ", ".join(need.names) or "anything"
         how = "--allow-host, or on the page what AGENT_BUILDER_EGRESS_ALLOW lists"

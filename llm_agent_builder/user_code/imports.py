@@ -85,12 +85,12 @@ def require_standard(imported: Import, line: int, also: Iterable[str] = ()) -> N
     if top in also:
         return
     if top in _NOT_EVERYWHERE:
-        raise CodeProblem(line, f"{top} is not in every Python from 3.10 to 3.14; do without it")
+        raise CodeProblem(line, f"{top} is not in every Python from 3.10 to 3.14; don't use it")
     if top not in sys.stdlib_module_names or top == _FUTURE:
         raise CodeProblem(
             line,
             f"{top} is not in the standard library, and an agent file needs its provider's SDK "
-            "only; do without it (urllib.request fetches, sqlite3 keeps, json and csv read)",
+            "only; don't use it (see urllib.request, sqlite3, json and csv)",
         )
 
 

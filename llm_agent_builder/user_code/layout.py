@@ -142,7 +142,9 @@ def check_names(parsed: Parsed, layout: Layout, defined: Sequence[Name]) -> None
     used = _global_uses(parsed.scopes) | _in_annotations(parsed.tree)
     for name in layout.imported_names:
         if name.name not in used:
-            raise CodeProblem(name.line, f"imports {name.name} and does not use it; take it out")
+            raise CodeProblem(
+                name.line, f"imports {name.name} and does not use it; remove the import"
+            )
     _check_uses(parsed.tree, used - seen.keys() - _GIVEN)
 
 

@@ -1,6 +1,6 @@
 """Python source that users write, read and never run: text, syntax tree, scopes.
 
-Nothing here imports or evaluates what it is given. Every problem names its line and its mend.
+Nothing here imports or evaluates what it is given. Every problem names its line and a fix.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def parse_code(source: str, longest: int = CODE_MAX_BYTES) -> Parsed:
         except SyntaxError as error:
             raise _syntax_problem(error) from None
         except (RecursionError, MemoryError):  # what the parser raises for a deep nest
-            raise CodeProblem(1, "is nested too deeply; take it apart into helpers") from None
+            raise CodeProblem(1, "is nested too deeply; split it into helper functions") from None
     for warning in heard:
         if warning.filename == _FILE:
-            message = f"Python warns of it: {warning.message}; mend that first"
+            message = f"Python warns: {warning.message}; fix this first"
             raise CodeProblem(warning.lineno, message)
     return Parsed(text, tree, scopes)
 
@@ -83,7 +83,7 @@ def _plain_text(source: str, longest: int) -> str:
         _refuse_hidden(text)
     if found := _SCRIPT_BLOCK.search(text):
         line = text.count("\n", 0, found.start()) + 1
-        raise CodeProblem(line, "# /// begins the file's own list of requirements; take it out")
+        raise CodeProblem(line, "# /// starts the file's own list of requirements; remove it")
     return text
 
 
@@ -106,7 +106,7 @@ def _escape(char: str) -> str:
 
 def _syntax_problem(error: SyntaxError) -> CodeProblem:
     what = error.msg or "invalid syntax"
-    return CodeProblem(error.lineno or 1, f"is not Python: {what}; mend it there or just before")
+    return CodeProblem(error.lineno or 1, f"syntax error: {what}")
 
 
 def _check_size(tree: ast.Module) -> None:
@@ -121,7 +121,7 @@ def _check_size(tree: ast.Module) -> None:
         message = f"is nested more than {MAX_DEPTH} deep; take it apart into helpers"
         raise CodeProblem(line, message)
     if _emitted(tree)[0] > _MAX_EMITTED:
-        raise CodeProblem(1, "has finally blocks in finally blocks; take them apart into helpers")
+        raise CodeProblem(1, "has nested finally blocks; move the inner ones into helper functions")
 
 
 def _emitted(node: ast.AST) -> tuple[int, int]:

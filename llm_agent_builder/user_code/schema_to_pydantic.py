@@ -66,7 +66,7 @@ def source_of_schema(schema: Schema) -> str:
 
     Raises:
         SchemaProblem: something in it is no JSON Schema, or not of the part that structured
-            answers know; names the place and the mend.
+            answers know; names the path and a fix.
 
     """
     _check_size(schema)
@@ -194,7 +194,9 @@ class _Writer:
             return self._object(schema, path, hint, depth), {}
         if kinds == "array":
             if "items" not in schema:
-                raise SchemaProblem(_at(path, "items"), "is missing; say what the list holds")
+                raise SchemaProblem(
+                    _at(path, "items"), "is missing; describe the items of the list"
+                )
             of = self._inner(schema["items"], _at(path, "items"), hint, depth)
             return list_of(of), _notes(schema, path)
         return Type(_PLAIN[kinds], {"type": kinds}), _notes(schema, path)
@@ -342,7 +344,9 @@ def _literal(schema: Schema, path: str) -> Type:
         raise SchemaProblem(_at(path, key), message)
     for value in values:
         if isinstance(value, float) or not _is_plain(value):
-            message = f"{_quoted(value)} can't be told apart; use texts, whole numbers, truths"
+            message = (
+                f"{_quoted(value)} can't be compared exactly; use strings, integers and booleans"
+            )
             raise SchemaProblem(_at(path, key), message)
     plain = list({(type(value), value): value for value in values if value is not None}.values())
     null = [Type("None", {"type": "null"})] if None in values else []
@@ -367,7 +371,7 @@ def _notes(schema: Schema, path: str) -> Notes:
         value = int(value) if whole else value
         good = is_bound(value, str(kind)) if key in _BOUNDS else is_length(value, str(kind))
         if not good:
-            raise SchemaProblem(_at(path, key), "should be a number that can bound this type")
+            raise SchemaProblem(_at(path, key), "should be a number that can limit this type")
         notes[name] = value
     return notes
 
@@ -385,14 +389,14 @@ def _required(schema: Schema, properties: Schema, path: str) -> set[str]:
 def _refuse_unknown(schema: Schema, known: frozenset[str], path: str) -> None:
     for key in schema:
         if key not in known:
-            message = "is not supported here; take it out, or say it in the description"
+            message = "is not supported; remove it, or put it in the description"
             raise SchemaProblem(_at(path, _short(str(key))), message)
 
 
 def _text(schema: Schema, key: str, path: str) -> str:
     value = schema.get(key, "")
     if not isinstance(value, str) or has_surrogates(value):
-        raise SchemaProblem(_at(path, key), "should be a text, without halves of characters")
+        raise SchemaProblem(_at(path, key), "should be a string without lone surrogates")
     return value.strip()
 
 

@@ -52,7 +52,7 @@ def parse_tool(source: str) -> ToolCode:
     functions whose name begins with an underscore.
 
     Raises:
-        CodeProblem: it can't be a tool; names the line and the mend.
+        CodeProblem: it can't be a tool; names the line and a fix.
 
     """
     parsed = parse_code(source, TOOL_MAX_BYTES)
@@ -93,12 +93,12 @@ def _read_statements(rest: Sequence[ast.stmt]) -> tuple[list[ast.FunctionDef], l
 
 def _out_of_place(node: ast.stmt) -> str:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return "a text stands alone; put the docstring into the function, right below def"
+        return "a string has no effect here; the docstring goes into the function, right below def"
     if isinstance(node, ast.Expr):
-        return "would run when the file is imported; put it inside the function"
+        return "would run when the file is imported; move it inside the function"
     if isinstance(node, ast.ClassDef):
-        return f"class {node.name} stands beside the function; put it inside"
-    return "stands beside the function; put it inside, or take it out"
+        return f"class {node.name} is outside the function; move it inside"
+    return "is outside the function; move it inside or remove it"
 
 
 def _public_function(functions: Sequence[ast.FunctionDef]) -> ast.FunctionDef:

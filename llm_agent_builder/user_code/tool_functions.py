@@ -62,7 +62,7 @@ def check_top_level(function: Function) -> None:
         raise CodeProblem(function.lineno, message)
     if function.decorator_list:
         line = function.decorator_list[0].lineno
-        raise CodeProblem(line, f"{function.name} is decorated; take the @ line out")
+        raise CodeProblem(line, f"{function.name} has a decorator; remove the @ line")
     for default in (*function.args.defaults, *function.args.kw_defaults):
         if default is not None and not isinstance(constant_value(default), _PLAIN):
             message = (
@@ -93,10 +93,10 @@ def check_constant(node: ast.Assign | ast.AnnAssign) -> str:
     """
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     if len(targets) != 1 or not isinstance(targets[0], ast.Name) or node.value is None:
-        raise CodeProblem(node.lineno, "is no constant; write NAME_OF_IT = value, one a line")
+        raise CodeProblem(node.lineno, "is not a constant; write NAME = value, one per line")
     name = targets[0].id
     if not is_constant_name(name):
-        message = f"{name} is not written as a constant; call it {name.upper()}, or put it inside"
+        message = f"{name} is not named like a constant; call it {name.upper()} or move it inside"
         raise CodeProblem(node.lineno, message)
     for part in _parts(node.value):
         if not _is_inert(part):
@@ -132,7 +132,7 @@ def read_tool(function: ast.FunctionDef, types: Types) -> tuple[str, Schema]:
     """Return what the model is told of a tool: its description and its parameters' JSON Schema.
 
     Raises:
-        CodeProblem: the function can't be a tool; names the line and the mend.
+        CodeProblem: the function can't be a tool; names the line and a fix.
 
     """
     if not _TOOL_NAME.fullmatch(function.name):
@@ -165,9 +165,9 @@ def _check_return(function: ast.FunctionDef) -> None:
     own = list(_own_scope(function))
     for node in own:
         if isinstance(node, (ast.Yield, ast.YieldFrom)):
-            raise CodeProblem(node.lineno, "a tool returns its whole text; collect it, then return")
+            raise CodeProblem(node.lineno, "a tool can't yield; collect the text, then return it")
         if isinstance(node, ast.Return) and node.value is None:
-            raise CodeProblem(node.lineno, 'returns nothing; return a text, for example "done"')
+            raise CodeProblem(node.lineno, 'returns nothing; return a string, for example "done"')
     if not any(isinstance(node, (ast.Return, ast.Raise)) for node in own):
         message = f"{function.name} returns nothing; end it with return and a text"
         raise CodeProblem(function.lineno, message)
@@ -188,7 +188,7 @@ def _input_schema(function: ast.FunctionDef, types: Types, said: dict[str, str])
             raise CodeProblem(extra.lineno, message)
     if arguments.posonlyargs:
         line = arguments.posonlyargs[0].lineno
-        raise CodeProblem(line, "the model gives parameters by name; take the / out")
+        raise CodeProblem(line, "the model passes parameters by name; remove the /")
     properties = {each.arg: _property(each, types, said) for each in _parameters(arguments)}
     defaults = _defaults(arguments)
     for name, node in defaults.items():

@@ -16,7 +16,7 @@ def check_base_url(text: str) -> str:
     """
     url = text.strip().rstrip("/")
     if not 0 < len(url) <= URL_MAX_CHARS or not url.isprintable() or not url.isascii():
-        raise ValueError(f"a base URL is one line of at most {URL_MAX_CHARS} plain characters")
+        raise ValueError(f"a base URL is one line of at most {URL_MAX_CHARS} ASCII characters")
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -26,6 +26,6 @@ def check_base_url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or " " in url:
         raise ValueError("a base URL starts with http:// or https:// and names a host")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("a base URL has neither a password nor ? nor #")
+        raise ValueError("a base URL can't contain a password, ? or #")
     url = url.removesuffix("/chat/completions")
     return url if url.endswith("/v1") else f"{url}/v1"

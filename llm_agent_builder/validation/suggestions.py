@@ -23,8 +23,8 @@ def not_a_field(model: type[BaseModel], place: Sequence[str | int]) -> str:
     *path, name = place
     known = sorted({key for each in _models_at(model, path) for key in each.model_fields})
     if close := nearest(str(name), known):
-        return f"not a field; did you mean {close}?"
-    return f"not a field; there are: {', '.join(known)}" if len(known) < 8 else "not a field"
+        return f"unknown field; did you mean {close}?"
+    return f"unknown field; known: {', '.join(known)}" if len(known) < 8 else "unknown field"
 
 
 def _models_at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:

@@ -33,7 +33,7 @@ def few_keys(value: object) -> object:
     """Return a value as it is, unless it has so many keys that telling each would take long."""
     if isinstance(value, Mapping) and len(value) > KEYS_MAX:
         raise value_error(
-            "too_many_keys", f"has {len(value):,} keys; none has more than {KEYS_MAX}"
+            "too_many_keys", f"has {len(value):,} keys; at most {KEYS_MAX} are allowed"
         )
     return value
 

@@ -1,9 +1,9 @@
-"""The budget of a day: one for all servers of a database, and for `run` commands beside them.
+"""The budget of a day: shared by all servers of a database and the `run` commands beside them.
 
-Under a cap, a call is reserved in the database before it goes out; what it used replaces that
-afterwards. A process that is killed leaves its reservations counted, which is the safe side.
-Without a cap nothing waits for the database: what is taken is written down behind the calls, so
-that servers that have a cap see it.
+Under a cap, a call is reserved in the database before it is sent; its usage replaces the
+reservation afterwards. A process that is killed leaves its reservations counted, which is safe.
+Without a cap no call waits for the database: usage is written in the background, so that servers
+with a cap see it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PATIENCE_S = 10.0
 """How long a call waits for its reservation: longer than SQLite waits for a lock."""
 WRITE_EVERY_S = 0.25
 LOOK_EVERY_S = 10.0
-"""Between two looks at what other servers used, where this one makes no calls."""
+"""Between two reads of what other servers used, if this one makes no calls."""
 _SLOWEST_S = 5.0
-"""Between two tries to write to a database that fails."""
+"""Between two attempts to write to a database that fails."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,16 +34,9 @@ Visit = Callable[[date, Amount, Sequence[Amount], Caps], Exchange]
 """What `SpendStore.exchange` does. Blocks, and raises StoreError."""
 
 
-def _in_memory(
-    day: date, difference: Amount, asked: Sequence[Amount] = (), caps: Caps | None = None
-) -> Exchange:
-    """Grant everything: for a budget that nothing is shared with."""
-    return Exchange(sum(asked, difference), (True,) * len(asked))
-
-
 @dataclass(slots=True)
-class _Wish:
-    """A reservation that waits for the database. A cancelled answer: nobody waits any more."""
+class _Request:
+    """A reservation that waits for the database; `answer` is cancelled if its call gives up."""
 
     held: Reservation
     answer: asyncio.Future[bool]
@@ -52,49 +45,49 @@ class _Wish:
         self.held.settle(NOTHING)
 
     def give_up(self) -> None:
-        """Wait no longer; what is granted all the same is given back."""
+        """Stop waiting; if it is granted all the same, release it."""
         if self.answer.cancelled() or self.answer.cancel():
-            return  # whoever answers sees it
+            return  # `_Page.answer` releases it
         if self.answer.exception() is None and self.answer.result():
             self.release()
 
 
 @dataclass(slots=True)
 class _Page:
-    """One day: what this server knows of the row in the database, and what it has to write."""
+    """One day: what this server knows of the database's row, and what it has to write."""
 
     ledger: Ledger
     written: Amount = NOTHING
-    """How much of the ledger is in the database's row, which has others' amounts in it, too."""
+    """The last known total of the database's row, with other servers' amounts."""
     asked: Amount = NOTHING
-    """Reserved in the ledger, and not yet granted by the database."""
-    wishes: list[_Wish] = field(default_factory=list)
+    """Reserved in the ledger, but not yet granted by the database."""
+    requests: list[_Request] = field(default_factory=list)
     visit: asyncio.Task[None] | None = None
 
     @property
     def difference(self) -> Amount:
-        """What is to be written, whether it fits or not: it has been used, or given back."""
+        """What must be written even beyond a cap, because it was used or released."""
         return self.ledger.taken - self.written - self.asked
 
     @property
     def is_closed(self) -> bool:
-        return not self.wishes and self.ledger.reserved == NOTHING == self.difference
+        return not self.requests and self.ledger.reserved == NOTHING == self.difference
 
-    def take_wishes(self) -> list[_Wish]:
-        """Return the reservations that are still waited for."""
-        wishes, self.wishes = self.wishes, []
-        for wish in wishes:
-            if wish.answer.done():
-                self.answer(wish, granted=False)
-        return [wish for wish in wishes if not wish.answer.done()]
+    def take_requests(self) -> list[_Request]:
+        """Return the reservations whose calls still wait."""
+        requests, self.requests = self.requests, []
+        for request in requests:
+            if request.answer.done():
+                self.answer(request, granted=False)
+        return [request for request in requests if not request.answer.done()]
 
-    def answer(self, wish: _Wish, *, granted: bool) -> None:
-        """Settle one wish; what is refused, or has nobody waiting, is no longer reserved here."""
-        self.asked -= wish.held.amount
-        if wish.answer.done() or not granted:
-            wish.release()
-        if not wish.answer.done():
-            wish.answer.set_result(granted)
+    def answer(self, request: _Request, *, granted: bool) -> None:
+        """Answer one request; release it if it is refused or its call has given up."""
+        self.asked -= request.held.amount
+        if request.answer.done() or not granted:
+            request.release()
+        if not request.answer.done():
+            request.answer.set_result(granted)
 
 
 @dataclass(slots=True)
@@ -103,52 +96,52 @@ class DailyBudget:
 
     caps: Caps
     today: Callable[[], date]
-    visit: Visit = _in_memory
+    visit: Visit
     in_thread: Callable[..., Awaitable[Exchange]] = asyncio.to_thread
-    """Makes a blocking call elsewhere; with a database, within a time limit."""
+    """Makes a blocking call in a thread; with a database, within a time limit."""
     patience: float = PATIENCE_S
     look_every: float = LOOK_EVERY_S
     problem: str | None = None
-    """Why the spending can't be written at present."""
+    """Why the spending can't be written now."""
     _pages: dict[date, _Page] = field(default_factory=dict)
     _looked: float = field(default_factory=time.monotonic)
 
     def ledger(self, day: date) -> Ledger:
-        """Return a day's ledger as far as this server knows it; reads no database."""
+        """Return a day's ledger as this server knows it; does not read the database."""
         return self._page(day).ledger
 
     def used_share(self) -> float:
-        """Return the part of today's narrowest cap that is taken, from 0 to 1."""
+        """Return how much of today's narrowest cap is taken, from 0 to 1."""
         return self.ledger(self.today()).used_share
 
     async def hold(self, day: date, held: Reservation) -> bool:
-        """Have the database count what is reserved in that day's ledger.
+        """Reserve in the database what is reserved in that day's ledger; return whether it fits.
 
-        False: it doesn't fit, because other servers took it; then `held` is released, and the
-        ledger is up to date. Reservations that come together are one transaction.
+        If it doesn't, because other servers took the rest, `held` is released and the ledger is up
+        to date. Reservations made at the same time share one transaction.
 
         Raises:
             StoreError: the database can't be written, or not in time; `held` is released.
 
         """
         page = self._page(day)
-        wish = _Wish(held, asyncio.get_running_loop().create_future())
+        request = _Request(held, asyncio.get_running_loop().create_future())
         page.asked += held.amount
-        page.wishes.append(wish)
+        page.requests.append(request)
         if page.visit is None or page.visit.done():
             page.visit = asyncio.create_task(self._visit(day, page))
         try:
             async with asyncio.timeout(self.patience):
-                return await wish.answer
+                return await request.answer
         except TimeoutError:
-            wish.give_up()
+            request.give_up()
             raise StoreError(f"the database did not answer within {self.patience:g} s") from None
         except BaseException:
-            wish.give_up()
+            request.give_up()
             raise
 
     async def refresh(self, day: date) -> None:
-        """Write what has changed on a day, and take in what others wrote.
+        """Write a day's changes, and read what other servers wrote.
 
         Raises:
             StoreError: the database can't be written.
@@ -157,9 +150,9 @@ class DailyBudget:
         await self.hold(day, Reservation(NOTHING))
 
     async def write(self) -> None:
-        """Write what has changed on any day; after a failure, try again even where nothing has.
+        """Write the changes of every day; after a failure, try again even without changes.
 
-        Under a cap it now and then also looks at what other servers used today.
+        Under a cap, every `look_every` seconds it also reads what other servers used today.
 
         Raises:
             StoreError: the database can't be written.
@@ -180,42 +173,44 @@ class DailyBudget:
         return self._pages[day]
 
     async def _visit(self, day: date, page: _Page) -> None:
-        """Go to the database until no reservation waits: one visit at a time, each takes all."""
-        while page.wishes:
-            wishes, difference = page.take_wishes(), page.difference
-            amounts = [wish.held.amount for wish in wishes]
+        """Visit the database until no request waits: one visit at a time, with all that wait."""
+        while page.requests:
+            requests, difference = page.take_requests(), page.difference
+            amounts = [request.held.amount for request in requests]
             try:
                 found = await self.in_thread(self.visit, day, difference, amounts, self.caps)
             except Exception as error:
-                self._fail(page, wishes, difference, error)
+                self._fail(page, requests, difference, error)
                 continue
             self.problem = None
-            self._take_in(page, wishes, difference, found)
+            self._take_in(page, requests, difference, found)
 
     def _take_in(
-        self, page: _Page, wishes: list[_Wish], difference: Amount, found: Exchange
+        self, page: _Page, requests: list[_Request], difference: Amount, found: Exchange
     ) -> None:
-        pairs = list(zip(wishes, found.granted, strict=True))
-        ours = sum((wish.held.amount for wish, granted in pairs if granted), difference)
-        page.ledger.used += found.total - page.written - ours  # what others took, or gave back
+        pairs = list(zip(requests, found.granted, strict=True))
+        ours = sum((request.held.amount for request, granted in pairs if granted), difference)
+        page.ledger.used += found.total - page.written - ours  # what other servers took or released
         page.written = found.total
-        for wish, granted in pairs:
-            page.answer(wish, granted=granted)
+        for request, granted in pairs:
+            page.answer(request, granted=granted)
 
-    def _fail(self, page: _Page, wishes: list[_Wish], difference: Amount, error: Exception) -> None:
-        """Refuse what waits. What may have been taken off the sum is not taken off again."""
+    def _fail(
+        self, page: _Page, requests: list[_Request], difference: Amount, error: Exception
+    ) -> None:
+        """Refuse the requests. An amount that may already be subtracted is not subtracted again."""
         self.problem = str(error) or type(error).__name__
         if isinstance(error, UnclearWriteError):
             page.ledger.used += (NOTHING - difference).at_least(NOTHING)
-        for wish in wishes:
-            page.asked -= wish.held.amount
-            wish.release()
-            if not wish.answer.done():
-                wish.answer.set_exception(StoreError(self.problem))
+        for request in requests:
+            page.asked -= request.held.amount
+            request.release()
+            if not request.answer.done():
+                request.answer.set_exception(StoreError(self.problem))
 
 
 async def keep_books(daily: DailyBudget) -> None:
-    """Write the spending down behind the calls, for ever, whatever happens."""
+    """Write the spending in the background, for ever, whatever happens."""
     pause = WRITE_EVERY_S
     while True:
         await asyncio.sleep(pause)
@@ -223,7 +218,7 @@ async def keep_books(daily: DailyBudget) -> None:
 
 
 async def write_down(daily: DailyBudget) -> bool:
-    """Write the spending down; False: it failed, which is in the log."""
+    """Write the spending; return False if that failed, which is logged."""
     try:
         await daily.write()
     except Exception as error:

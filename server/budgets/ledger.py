@@ -1,8 +1,8 @@
 """Ledgers: what was used and what is reserved under a cap on dollars, tokens or calls.
 
-All of it happens in one event loop, without a pause between looking and taking, so calls side by
-side can't cross a cap together. What several servers share is in `daily_budget.py`. Money is
-counted in whole billionths of a dollar.
+Every check and its reservation happen in one step of the event loop, so concurrent calls can't
+cross a cap together. `daily_budget.py` has what several servers share. Money is counted in whole
+billionths of a dollar.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 NANO = 1_000_000_000
 _MOST_SUM = 2**63 - 1
-"""What a database's integers hold."""
+"""The largest integer of a database."""
 _MOST_NANO, _MOST_TOKENS = 10**15, 10**12
 """Of one call: a million dollars, and more tokens than any model writes in a year."""
 
@@ -44,7 +44,7 @@ class Caps:
 
     @property
     def bounds_size(self) -> bool:
-        """Whether it matters how large a call is."""
+        """Whether the size of a call counts."""
         return self.usd is not None or self.tokens is not None
 
     def __bool__(self) -> bool:
@@ -74,12 +74,12 @@ class Amount:
         return Amount(self.nano - other.nano, self.tokens - other.tokens, self.calls - other.calls)
 
     def clamped(self) -> Amount:
-        """Return a sum as a database can keep it: never negative, never beyond 64 bits."""
+        """Return the amount with each count from 0 to the largest integer of a database."""
         counts = (self.nano, self.tokens, self.calls)
         return Amount(*(min(max(count, 0), _MOST_SUM) for count in counts))
 
     def for_one_call(self) -> Amount:
-        """Return an amount that one call can have: a request may name any number of digits."""
+        """Return the amount limited to what one call can use: a request may ask for any number."""
         return Amount(min(self.nano, _MOST_NANO), min(self.tokens, _MOST_TOKENS), self.calls)
 
     def at_least(self, other: Amount) -> Amount:
@@ -93,7 +93,7 @@ NOTHING = Amount()
 
 
 def _in_dollars(dollars: float) -> str:
-    """Return an amount as people write it: $5, $0.50, $0.00001."""
+    """Return dollars as text: $5, $0.50, $0.00001."""
     digits = f"{dollars:,.9f}".rstrip("0").rstrip(".")
     whole, point, cents = digits.partition(".")
     return f"${whole}{point}{cents.ljust(2, '0') if point else ''}"
@@ -122,41 +122,41 @@ class Ledger:
         return self.used + self.reserved
 
     @property
-    def room(self) -> dict[str, int]:
+    def left(self) -> dict[str, int]:
         """What is left, by the cap's kind: "usd" (in billionths), "tokens", "calls"."""
         taken, caps = self.taken, self.caps
-        left: dict[str, int] = {}
+        found: dict[str, int] = {}
         if caps.usd is not None:
-            left["usd"] = caps.nano - taken.nano
+            found["usd"] = caps.nano - taken.nano
         if caps.tokens is not None:
-            left["tokens"] = caps.tokens - taken.tokens
+            found["tokens"] = caps.tokens - taken.tokens
         if caps.calls is not None:
-            left["calls"] = caps.calls - taken.calls
-        return left
+            found["calls"] = caps.calls - taken.calls
+        return found
 
     @property
     def used_share(self) -> float:
-        """The taken part of the narrowest cap; 0 without one, above 1 where it was lowered."""
+        """The taken part of the narrowest cap; 0 without one, above 1 if the cap was lowered."""
         taken = {"usd": self.taken.nano / NANO, **asdict(self.taken)}
         caps = {kind: value for kind, value in asdict(self.caps).items() if value is not None}
         return max((taken[kind] / cap if cap else 1.0 for kind, cap in caps.items()), default=0.0)
 
     def refusal(self, kind: str, why: str) -> BudgetError:
-        """Return the error for a call that one of these caps keeps from going out."""
+        """Return the error for a call that one of these caps refuses."""
         return BudgetError(f"{self.scope}_{kind}", f"{self.words(kind)}: {why}")
 
     def too_large(self, kind: str, why: str) -> BudgetError:
         """Return the error for a call that is larger than what is left under one of these caps."""
-        if self.room[kind] <= 0:
-            way_out = self.way_out[0].upper() + self.way_out[1:]
-            return self.refusal(kind, f"nothing is left of it. {way_out}")
+        if self.left[kind] <= 0:
+            remedy = self.remedy[0].upper() + self.remedy[1:]
+            return self.refusal(kind, f"nothing is left of it. {remedy}")
         uses = "cost" if kind == "usd" else "use"
-        said = f"this call may {uses} more than is left of the {self.words(kind)}: {why}"
-        return BudgetError(f"{self.scope}_{kind}", said)
+        message = f"this call may {uses} more than is left of the {self.words(kind)}: {why}"
+        return BudgetError(f"{self.scope}_{kind}", message)
 
     @property
-    def way_out(self) -> str:
-        """What helps where nothing is left, to end a sentence with."""
+    def remedy(self) -> str:
+        """What to do if nothing is left, as the end of a sentence."""
         wait = ", or wait: it starts over at 00:00 UTC" if self.scope == "day" else ""
         return f"raise the budget{wait}"
 
@@ -179,7 +179,7 @@ class Reservation:
     _open: bool = True
 
     def settle(self, used: Amount | None) -> None:
-        """Put what was used in its place; None: not known, so all that was reserved."""
+        """Replace the reservation by what was used; None: not known, so all of it."""
         if not self._open:
             return
         self._open = False

@@ -26,30 +26,30 @@ from server.budgets.ledger import (
 )
 
 _MARGIN = 64
-"""Tokens that a stream may have written unseen: what closes it, what is still on the way."""
+"""Tokens of a stream that may not have been seen yet: its end, and what is in transit."""
 _SHORTEST = 4 * _MARGIN
-"""A stream is not begun for fewer tokens than this."""
+"""A stream may not begin with fewer tokens than this."""
 LEAST_SHARE = 131_072
 """Tokens that a stream which doesn't say its length may take of a day's budget, or those of its
 model's longest answer if they are more. It is cut by its bytes, so at a quarter of its tokens."""
 _TRIES = 5
-"""Times that a call asks for money of the day that another server is faster to take."""
+"""Attempts of a call to reserve from a daily budget that other servers use, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """How much a call may write, and the cap that says so."""
+    """How many tokens a call may write, and the cap that sets this."""
 
     tokens: float
     ledger: Ledger
     kind: str
     is_share: bool = False
-    """Whether more is left, which is for other calls."""
+    """Whether the rest of the budget is left to other calls."""
 
     @property
     def cut_error(self) -> BudgetError:
-        """What is said where a stream is cut."""
-        why = f"the answer was cut off where it is used up. {_sentence(self.ledger.way_out)}"
+        """The error with which a stream is cut."""
+        why = f"the answer was cut off where it is used up. {_sentence(self.ledger.remedy)}"
         if self.is_share:
             why = (
                 f"a call that sets no max_tokens may take {self.tokens:,} tokens of it, and the "
@@ -60,11 +60,11 @@ class _Limit:
 
 @dataclass(slots=True)
 class RunBudget:
-    """The budgets that one run's calls count in."""
+    """The budgets of one run's calls."""
 
     run: Ledger
     day: DailyBudget | None = None
-    """Paid calls of every run count in it."""
+    """Shared by the paid calls of all runs."""
 
     async def hold(
         self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
@@ -92,14 +92,14 @@ class RunBudget:
             elif await self.day.hold(today, held):
                 return held
         ledger = self.day.ledger(today)
-        raise ledger.refusal(next(iter(ledger.room)), "other servers use what is left; try again")
+        raise ledger.refusal(next(iter(ledger.left)), "other servers use what is left; try again")
 
     def reserve(
         self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
     ) -> Reservation:
-        """Hold the worst case of a call.
+        """Reserve the worst case of a call in this server's ledgers.
 
-        A stream whose worst case doesn't fit may begin all the same, to be cut at what is left.
+        A stream whose worst case doesn't fit may begin all the same; it is cut at what is left.
 
         Raises:
             BudgetError: it doesn't fit, or its worst case can't be known.
@@ -107,8 +107,8 @@ class RunBudget:
         """
         ledgers = (self.run,) if free or self.day is None else (self.run, self.day.ledger(today))
         for ledger in ledgers:
-            if ledger.caps.calls is not None and ledger.room["calls"] < 1:
-                raise ledger.refusal("calls", f"no call is left. {_sentence(ledger.way_out)}")
+            if ledger.caps.calls is not None and ledger.left["calls"] < 1:
+                raise ledger.refusal("calls", f"no call is left. {_sentence(ledger.remedy)}")
         worst, limit = self._worst_case(provider, facts, today, ledgers, free=free)
         worst = worst.for_one_call()
         for ledger in ledgers:
@@ -126,20 +126,20 @@ class RunBudget:
         *,
         free: bool,
     ) -> tuple[Amount, _Limit | None]:
-        # What is free can be of any size under a cap on dollars.
+        # Free calls may have any size under a cap on dollars.
         bounding = [
             ledger
             for ledger in ledgers
             if ledger.caps.tokens is not None or (ledger.caps.usd is not None and not free)
         ]
-        # Money is worked out only where it decides: it takes longer than all the rest.
+        # Money is computed only if it decides: that takes longer than all the rest.
         counts_money = any(ledger.caps.usd is not None for ledger in bounding)
         price = _Price(provider, facts, today, free=free or not (counts_money and facts.is_paid))
         if not bounding:
             return price.amount(facts.most_output_tokens or 0), None
         limit = _narrowest(bounding, price, facts)
         longest = None if free else longest_answer(provider, facts.model or "", today)
-        # A model of one's own shows its thinking; a provider's may not.
+        # The user's own servers send their thinking; a provider may not.
         hidden = facts.hides if free else facts.thinks or facts.hides
         can_cut = facts.stream and hidden is None and limit.tokens >= _SHORTEST
         wanted = facts.most_output_tokens
@@ -178,12 +178,12 @@ class _Price:
             self._input, self._output = rates.input * self.input_tokens, rates.output
 
     def amount(self, output_tokens: int) -> Amount:
-        """Return a call that writes that much."""
+        """Return the amount of a call that writes this many tokens."""
         cost = self._input + self._output * output_tokens
         return Amount(nano_dollars(cost), self.input_tokens + output_tokens, 1)
 
     def most_output(self, nano: int) -> float:
-        """Return how many tokens that much money can buy, input paid; negative: not even that."""
+        """Return how many tokens the money buys beside the input; negative: not even the input."""
         left = Decimal(nano) / NANO - self._input
         if self._output == 0:
             return math.inf if left >= 0 else -1
@@ -191,24 +191,24 @@ class _Price:
 
 
 def _narrowest(ledgers: list[Ledger], price: _Price, facts: RequestFacts) -> _Limit:
-    """Return the cap that leaves the least to write."""
+    """Return the limit of the cap that leaves the fewest tokens."""
     limits: list[_Limit] = []
     for ledger in ledgers:
-        room = ledger.room
+        left = ledger.left
         if facts.unbounded:
             why = f"how much a call uses can't be known beforehand: {facts.unbounded}"
-            raise ledger.refusal("usd" if "usd" in room else "tokens", why)
-        if "usd" in room:
+            raise ledger.refusal("usd" if "usd" in left else "tokens", why)
+        if "usd" in left:
             if not price.known:
                 raise ledger.refusal("usd", _unpriced(facts))
-            limits.append(_Limit(price.most_output(room["usd"]), ledger, "usd"))
-        if "tokens" in room:
-            limits.append(_Limit(room["tokens"] - price.input_tokens, ledger, "tokens"))
+            limits.append(_Limit(price.most_output(left["usd"]), ledger, "usd"))
+        if "tokens" in left:
+            limits.append(_Limit(left["tokens"] - price.input_tokens, ledger, "tokens"))
     return min(limits, key=lambda limit: limit.tokens)
 
 
 def _shared(limit: _Limit, bounding: list[Ledger], facts: RequestFacts, longest: int) -> _Limit:
-    """Leave the rest of a day's budget to others, where a stream doesn't say what it needs."""
+    """Limit a stream without max_tokens to a share of the daily budget, for the sake of others."""
     most = max(longest, LEAST_SHARE) * facts.answers
     days = [ledger for ledger in bounding if ledger.scope == "day"]
     if not days or facts.max_tokens is not None or most >= limit.tokens:
@@ -223,20 +223,20 @@ def _unpriced(facts: RequestFacts) -> str:
 
 
 def _too_large(facts: RequestFacts, limit: _Limit, hidden: str | None) -> BudgetError:
-    """Return the error for a call that may write more than is left; it says what to do."""
+    """Return the error, with a remedy, for a call that may write more than is left."""
     left, wanted = int(limit.tokens), facts.most_output_tokens
     if left < 1:
         why = f"its input of up to {facts.most_input_tokens:,} tokens may need all of that"
-        return limit.ledger.too_large(limit.kind, f"{why}. Shorten it, or {limit.ledger.way_out}")
+        return limit.ledger.too_large(limit.kind, f"{why}. Shorten it, or {limit.ledger.remedy}")
     if wanted is None:
         only = "max_completion_tokens alone, which some servers ignore"
-        said = only if facts.max_completion_tokens else "no max_tokens"
-        why = f"it sets {said}, and {left:,} tokens are left"
+        setting = only if facts.max_completion_tokens else "no max_tokens"
+        why = f"it sets {setting}, and {left:,} tokens are left"
     else:
         why = f"it may write {wanted:,} tokens, and {left:,} are left"
     most = left // facts.answers  # each answer may have max_tokens
     less = f"Set max_tokens to {most:,} or less" if most else "Ask for fewer answers"
-    why += f". {less}, or {limit.ledger.way_out}"
+    why += f". {less}, or {limit.ledger.remedy}"
     if facts.stream and hidden is not None:
         why += f". Its stream can't be cut off there instead: {hidden}"
     return limit.ledger.too_large(limit.kind, why)

@@ -1,4 +1,4 @@
-"""The command run: one program in the sandbox, with services of its own."""
+"""The command `run`: runs one program in the sandbox, with services of its own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from server.storage.records import RunUsage
 from server.storage.store import Store
 
 _CASSETTE_FILE_MAX = 2 * MOST_BYTES
-"""Bytes: indented, a recording takes up more."""
+"""In bytes; indentation makes a recording larger."""
 
 
 @click.command(cls=Command)
@@ -123,14 +123,14 @@ def run(
         "task": task,
         "backend": backend,
         "budget": {"usd": budget},
-        # Who runs the command owns the server that it starts.
+        # The user of the command also owns its server, so may grant any host.
         "egress": egress,
         "record": record is not None,
         "replay": _read_cassette(replay) if replay else None,
     }
     request = _parse_request(asked)
-    if record is not None:  # said before money is spent
-        _check_place(record, force=force)
+    if record is not None:  # fail before money is spent
+        _check_record_file(record, force=force)
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
     )
@@ -141,7 +141,7 @@ def run(
     except KeyboardInterrupt:  # the run has ended with it
         sys.stdout.flush()
         screen.say("cancelled")
-        leave(130)  # at once: as it finalizes, Python lets a second Ctrl-C kill the process
+        leave(130)  # at once: during Python's finalization, a second Ctrl-C kills the process
     ending.done()
     saved = save_files(written, save)
     sys.exit(code if saved else 1)
@@ -174,7 +174,7 @@ def _read_cassette(file: Path) -> object:
 
 
 _OPTIONS = {"egress": "--allow-host", "replay": "--replay", "budget": "--budget", "task": "--task"}
-"""The options, by the fields of a request that they stand for."""
+"""The options, by the request field that they set."""
 
 
 def _parse_request(asked: dict[str, object]) -> ExecuteRequest:
@@ -194,7 +194,7 @@ async def _run_once(
     screen: RunScreen,
     ending: Ending,
 ) -> tuple[int, Collected]:
-    """Run one program with services of its own, in a data folder that goes with it."""
+    """Run one program with services of its own, in a temporary data folder."""
     try:
         options = replace(request.options(settings), files=files)
     except SpecError as error:
@@ -202,7 +202,7 @@ async def _run_once(
     with (
         ending.watching(),
         tempfile.TemporaryDirectory(prefix="agent-builder-") as folder,
-        _spending(settings) as kept,
+        _spend_store(settings) as spend_store,
     ):
         own = settings.model_copy(update={"data_dir": Path(folder), "database_url": None})
         admitted: Run | None = None
@@ -211,7 +211,7 @@ async def _run_once(
                 own,
                 KeySource(),
                 CollectorRegistry(),
-                spend_store=kept,
+                spend_store=spend_store,
                 refresh=False,
                 only_for=request.code,
                 closing=Closing(ending.left),
@@ -221,7 +221,7 @@ async def _run_once(
                     request.code, request.task, request.backend, limits, options
                 )
                 code = await _show(screen, services, admitted, request.backend)
-        except asyncio.CancelledError:  # Ctrl-C: what was recorded by then is paid for
+        except asyncio.CancelledError:  # Ctrl-C: the recorded calls are already paid for
             if record is not None and admitted is not None:
                 _write_cut_cassette(record, admitted)
             raise
@@ -232,8 +232,8 @@ async def _run_once(
 
 
 @contextlib.contextmanager
-def _spending(settings: Settings) -> Iterator[Store | None]:
-    """Open the place where the day's spending is kept, where there is a daily budget."""
+def _spend_store(settings: Settings) -> Iterator[Store | None]:
+    """Open the database with the day's spending, if there is a daily budget."""
     caps = ("daily_budget_usd", "daily_budget_tokens", "daily_budget_calls")
     if all(getattr(settings, name) is None for name in caps):
         yield None
@@ -242,7 +242,7 @@ def _spending(settings: Settings) -> Iterator[Store | None]:
         yield store
 
 
-def _check_place(record: Path, *, force: bool) -> None:
+def _check_record_file(record: Path, *, force: bool) -> None:
     if not record.parent.is_dir():
         raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
     if record.is_file() and not force:
@@ -283,7 +283,7 @@ async def _show(screen: RunScreen, services: Services, admitted: Run, choice: st
                 screen.say(message)
         elif event.kind in _NOTED:
             notes.append(f"{_NOTED[event.kind]}: {message_of(event)}")
-    for note in notes:  # at the end: what a failing program writes is long
+    for note in notes:  # at the end, because a failing program writes a lot
         screen.say(note)
     screen.end_line()
     return _show_end(screen, admitted)
@@ -336,7 +336,7 @@ def _who(services: Services, admitted: Run) -> str:
 
 
 def _unlisted(services: Services, admitted: Run, choice: str) -> str | None:
-    """Return why the built-in model answers in place of the file's own server, if it does."""
+    """Return why the built-in model answers instead of the file's own server, if it does."""
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None

@@ -1,4 +1,4 @@
-"""The command line's half of files in and out: read what is given, save what comes back."""
+"""Files of the command line: reads those for the run, saves those that it returns."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from server.isolation.files import (
 def read_files(given: tuple[str, ...]) -> dict[str, bytes]:
     """Read the files that `--file` names: PATH, a folder, or NAME=PATH.
 
-    A relative path keeps its name, so that the agent finds the file where it would without a
-    sandbox; an absolute one, or one that leads upwards, keeps its last part.
+    A relative path keeps its name, so that the agent finds the file as it would without a sandbox;
+    of an absolute path, or one with "..", only the last part is used.
 
     Raises:
         click.UsageError: one can't be read or given.
@@ -48,8 +48,8 @@ def read_files(given: tuple[str, ...]) -> dict[str, bytes]:
 def _files_of(argument: str) -> Iterator[tuple[str, Path]]:
     path, name = Path(argument), ""
     if not path.exists() and "=" in argument:
-        name, _, place = argument.partition("=")
-        path = Path(place)
+        name, _, source = argument.partition("=")
+        path = Path(source)
     if not path.exists():
         raise click.UsageError(f"--file {argument}: there is no such file or folder")
     name = name or _own_name(path)
@@ -70,15 +70,15 @@ def _own_name(path: Path) -> str:
 
 
 def _read(path: Path) -> bytes:
-    """Read one file: more than may be given is not read, so that a pipe or device has an end."""
+    """Read one file, but little more than the limit: a pipe or device may have no end."""
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
 
 def save_files(written: Collected, folder: Path | None) -> bool:
-    """Put what a run returned into `folder`, or say what there is; return whether all went well.
+    """Save a run's files in `folder`, or list them without one; return whether that succeeded.
 
-    Names come from the program: nothing outside `folder` and nothing that is there is written to.
+    The names come from the program: nothing outside `folder` and no existing file is written to.
     """
     for each in written.left_out:
         click.echo(f"[not returned: {each.reason}: {each.count}]", err=True)
@@ -97,7 +97,7 @@ def save_files(written: Collected, folder: Path | None) -> bool:
         click.echo(f"[not saved: {folder}: {error.strerror}]", err=True)
         return False
     try:
-        # Each of them, whatever became of those before.
+        # A list, not a generator: every file is tried, even after a failure.
         saved = [_save(descriptor, folder, file.name, file.content) for file in written.files]
         return all(saved)
     finally:

@@ -1,1 +1,1 @@
-"""What doctor checks."""
+"""The checks, probes and reports of the command doctor."""

@@ -1,8 +1,8 @@
 """Cassettes: a run's recorded model calls, read within limits and replayed without key or network.
 
-A cassette is JSON: requests and answers, streams with their chunks. Keys and run tokens are not in
-it: of the headers only those listed here are kept, and both are blotted out wherever they stand.
-Whoever wrote one may mean harm: all of it is checked before the run begins.
+A cassette is JSON: requests and responses, streams with their chunks. It contains no key and no run
+token: only the headers listed here are recorded, and both are removed from all text. A cassette may
+be hostile, so all of it is checked before the run begins.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from server.gateway.call import ROUTES
 
 FORMAT = 1
 MOST_BYTES = 16 * 1024 * 1024
-"""Of a cassette, as JSON. A request has less; the command `run` replays any."""
+"""Of a cassette as JSON. HTTP requests allow less; the command `run` replays any."""
 MOST_CALLS = 2000
 """As many as a run may make."""
 REQUEST_LIMITS = JsonLimits(depth=64)
-"""Of a request that is read as JSON; less deep than the cassette that it is in."""
-KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
+"""Of a recorded request's JSON: less deep than the cassette around it."""
+RECORDED_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
 BLOT = "[removed]"
 _HEADER = re.compile(r"[\t\x20-\x7e]{0,1000}")
 _WITHOUT_BODY = {204, 205, 304}
@@ -44,12 +44,12 @@ _PATH_MAX_CHARS = 16 * 1024
 
 
 def readable(text: str) -> str:
-    """Return text from a request's or an answer's head without what UTF-8 doesn't know."""
+    """Return header or path text, with characters that UTF-8 can't encode replaced."""
     return text.encode("utf-8", "replace").decode()
 
 
 def canonical(value: object) -> bytes:
-    """Return a JSON value as bytes: the same for equal values, and a fraction of their memory."""
+    """Return a JSON value as bytes: equal for equal values, and much smaller in memory."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
 
@@ -72,7 +72,7 @@ def _check_headers(value: object) -> Mapping[str, str]:
             raise value_error(
                 "header", f"{str(name)[:40]} should be one line of printable ASCII text"
             )
-    return {name.lower(): text for name, text in value.items() if name.lower() in KEPT_HEADERS}
+    return {name.lower(): text for name, text in value.items() if name.lower() in RECORDED_HEADERS}
 
 
 def _to_bytes(value: object) -> bytes:
@@ -97,7 +97,7 @@ def _check_body(value: object) -> bytes:
 
 
 class RecordedRequest(_Part):
-    """What was asked. `body` is JSON, a JSON text where it was none."""
+    """A request. `body` is JSON; a body that was not JSON is a JSON string."""
 
     method: Annotated[str, Field(max_length=20)]
     path: Annotated[str, Field(max_length=_PATH_MAX_CHARS)]
@@ -111,13 +111,13 @@ class RecordedRequest(_Part):
 
 
 class RecordedAnswer(_Part):
-    """What was answered, its chunks as bytes."""
+    """A response, with its chunks as bytes."""
 
     status: int = Field(ge=200, le=599, strict=True)
     headers: Annotated[Mapping[str, str], PlainValidator(_check_headers)]
     chunks: tuple[Annotated[bytes, PlainValidator(_to_bytes)], ...] = Field(fail_fast=True)
     cut: bool = Field(default=False, strict=True)
-    """Whether the answer broke off after its last chunk."""
+    """Whether the response broke off after its last chunk."""
 
     @model_validator(mode="after")
     def _check_empty(self) -> RecordedAnswer:
@@ -135,7 +135,7 @@ class RecordedCall(_Part):
 
 
 class Cassette(_Part):
-    """A run's calls, in the order in which they were begun."""
+    """A run's calls, in the order in which they began."""
 
     format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT, strict=True)
     calls: Annotated[tuple[RecordedCall, ...], few_items(MOST_CALLS)] = Field(
@@ -144,13 +144,13 @@ class Cassette(_Part):
 
     @property
     def size(self) -> int:
-        """Return the bytes that it takes up, about."""
+        """Return about how many bytes it takes."""
         requests = sum(len(call.request.body) for call in self.calls)
         return requests + sum(len(chunk) + 50 for c in self.calls for chunk in c.response.chunks)
 
 
 def parse_cassette(data: object) -> Cassette:
-    """Read a cassette out of parsed JSON.
+    """Read a cassette from parsed JSON.
 
     Raises:
         SpecError: it isn't one; the field is "replay", and the message names the place.
@@ -160,5 +160,5 @@ def parse_cassette(data: object) -> Cassette:
         return Cassette.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part)[:40] for part in first["loc"]) or "it"
-    raise SpecError("replay", f"not a cassette: {place}: {describe_error(first)}")
+    location = ".".join(str(part)[:40] for part in first["loc"]) or "it"
+    raise SpecError("replay", f"not a cassette: {location}: {describe_error(first)}")

@@ -1,7 +1,7 @@
-"""Reads an answer on its way through: usage, model, stop reason, price. The bytes go on untouched.
+"""Reads usage, model and stop reason from a response while it passes through unchanged.
 
-A compressed answer is decoded for reading only, as a copy, in bounded pieces. Reading stops where
-an answer costs more than any real one does; then its usage is unknown.
+A compressed response is decoded for reading only, as a copy, in bounded pieces. Reading stops if a
+response takes more work than any real one; then its usage is unknown.
 """
 
 from __future__ import annotations
@@ -21,50 +21,50 @@ from llm_agent_builder.providers import PROVIDERS
 from server.gateway.call import Call
 
 READABLE_ENCODINGS = ("gzip", "deflate", "identity")
-"""The encodings that an upstream is offered: those that can be read here."""
+"""The content encodings that can be read here; only these are offered to an upstream."""
 _MIB = 1024 * 1024
 UNREADABLE = 2**62
-"""Bytes of text in an answer that can't be read: more than any budget allows."""
+"""The assumed bytes of text in a response that can't be read: more than any budget allows."""
 _MOST_READ = {"stream": 256 * _MIB, "object": 64 * _MIB}
-"""Decoded bytes of one answer that are looked at. A stream of 128,000 tokens has some 25 MiB."""
+"""Decoded bytes of one response that are read. A stream of 128,000 tokens has some 25 MiB."""
 _MOST_INFLATED, _FREELY_INFLATED = 100, 4 * _MIB
-"""Decoded bytes for each byte that came, and without regard to that: a bomb isn't followed."""
-_MARKS = b'"[]{},:\r\n'
-"""What a reader stops at: its work goes by their number rather than by the bytes."""
-_MOST_MARKS = 2_000_000
-"""In one JSON object: ten times what a long answer with the odds of each token has."""
+"""Decoded bytes per received byte, and without that limit: protects from compression bombs."""
+_STRUCTURAL = b'"[]{},:\r\n'
+"""Bytes at which a reader stops: its work depends on their number, not on the size."""
+_MOST_STRUCTURAL = 2_000_000
+"""In one JSON object: ten times what a long response with log probabilities has."""
 _SLICE, _SMALL_SLICE = 64 * 1024, 8 * 1024
-_MARKS_IN_SLICE = 8 * 1024
-"""Read at once: some 10 ms of work at most."""
+_STRUCTURAL_IN_SLICE = 8 * 1024
+"""Read at once: at most some 10 ms of work."""
 
 
 _PADDING = b"\0"
-"""What may fill a compressed file up behind its last member."""
+"""May follow the last member of a compressed file."""
 
 
 def _inflate() -> zlib._Decompress:
-    """Return a decoder of one member; zlib finds out by its header whether it is gzip."""
+    """Return a decoder of one member; zlib recognizes gzip by its header."""
     return zlib.decompressobj(47)
 
 
 def _all_of(headers: Mapping[str, str], name: str) -> str:
-    """Return what all headers of a name say together."""
+    """Return the values of all headers of a name, joined."""
     values = [value for each, value in headers.items() if each.lower() == name]
     return ", ".join(values).strip().lower()
 
 
 def encoding_of(headers: Mapping[str, str]) -> str:
-    """Return an answer's content encoding; several of them are none of `READABLE_ENCODINGS`."""
+    """Return a response's content encoding; a list of several is not readable."""
     return _all_of(headers, "content-encoding") or "identity"
 
 
 def today() -> date:
-    """Return the date by which prices and daily budgets go: UTC's, as providers bill."""
+    """Return the date for prices and daily budgets: UTC's, as providers bill."""
     return datetime.now(UTC).date()
 
 
 class Meter:
-    """Watches one answer, and puts what it learns into the call."""
+    """Reads one response, and writes what it finds into the call."""
 
     def __init__(self, call: Call, headers: Mapping[str, str], *, count_text: bool = False) -> None:
         self._call = call
@@ -75,22 +75,22 @@ class Meter:
         encoding = encoding_of(headers)
         self._inflate = _inflate() if encoding in {"gzip", "x-gzip", "deflate"} else None
         self._most = _MOST_READ["stream" if stream else "object"]
-        self._most_marks = math.inf if stream else _MOST_MARKS
-        self._came = self._read = self._marks = self._members = 0
+        self._most_structural = math.inf if stream else _MOST_STRUCTURAL
+        self._came = self._read = self._structural = self._members = 0
         self._counts_all = count_text and not stream
         coded = _all_of(headers, "transfer-encoding") not in {"", "chunked"}
         if coded or encoding not in {*READABLE_ENCODINGS, "x-gzip"}:
             self._give_up()
 
     def feed(self, chunk: bytes) -> Iterator[None]:
-        """Take the next bytes of the answer as they came; yields before each costly slice."""
+        """Read the next bytes of the response as received; yields before each costly slice."""
         call = self._call
         if call.first_chunk is None:
             call.first_chunk = time.monotonic() - call.started
         if self._reader is None:
             return
         self._came += len(chunk)
-        if self._counts_all:  # what doesn't come as the stream that was asked for may all be text
+        if self._counts_all:  # not the requested stream: all of it may be text
             call.seen.text_bytes += len(chunk)
         if self._inflate is None:
             yield from self._feed_slices(chunk)
@@ -100,19 +100,19 @@ class Meter:
             call.first_token = time.monotonic() - call.started
 
     def finish(self) -> None:
-        """Take the end of the answer."""
+        """Note the end of the response."""
         if self._reader is not None:
             self._reader.finish()
 
     def _feed_slices(self, piece: bytes) -> Iterator[None]:
-        marks = len(piece) - len(piece.translate(None, _MARKS))
+        structural = len(piece) - len(piece.translate(None, _STRUCTURAL))
         self._read += len(piece)
-        self._marks += marks
+        self._structural += structural
         inflated = max(_FREELY_INFLATED, _MOST_INFLATED * self._came)
-        if self._read > min(self._most, inflated) or self._marks > self._most_marks:
+        if self._read > min(self._most, inflated) or self._structural > self._most_structural:
             self._give_up()
             return
-        is_heavy = marks > _MARKS_IN_SLICE
+        is_heavy = structural > _STRUCTURAL_IN_SLICE
         size = _SMALL_SLICE if is_heavy else _SLICE
         for start in range(0, len(piece), size):
             if start or is_heavy:
@@ -129,7 +129,7 @@ class Meter:
                 yield
 
     def _decoded(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what compressed bytes hold, in slices; they may be of several members."""
+        """Yield the decoded bytes in slices; the input may have several members."""
         piece = b"x" * _SLICE
         while self._reader is not None and (chunk or len(piece) == _SLICE):
             if self._inflate is None or self._inflate.eof:
@@ -147,14 +147,14 @@ class Meter:
             yield piece
 
     def _give_up(self) -> None:
-        """Read no further: what was seen so far may not be all, and what comes may be any text."""
+        """Stop reading: the usage so far may be incomplete, and the rest may be any text."""
         self._reader = None
         self._call.seen.text_bytes = UNREADABLE
         self._call.seen.count.is_odd = True
 
 
 def set_cost(call: Call, day: date, *, free: bool, standard: bool) -> None:
-    """Work out what a call of that day cost; what can't be known stays None."""
+    """Set what a call of that day cost; an unknown cost stays None."""
     seen = call.seen
     is_known = standard and call.error is None and seen.error is None
     if not free and is_known and seen.usage is not None and is_standard(*seen.count.settings):
@@ -165,9 +165,9 @@ def set_cost(call: Call, day: date, *, free: bool, standard: bool) -> None:
 
 
 def _cost(call: Call, usage: Usage, day: date) -> Decimal | None:
-    """Return the price of the model that was asked, or of the one that answered if it is dearer.
+    """Return the price of the requested model, or of the responding one if that is higher.
 
-    Answers often name a model in a way that no table has: then what was asked counts.
+    Responses often name a model as no price table does; then the requested model counts.
     """
     if call.request_model is None:
         return None

@@ -1,8 +1,8 @@
-"""Records a run's model calls, up to what a cassette may take up; what is more is not kept.
+"""Records a run's model calls, up to the size limit of a cassette.
 
-While the run goes, the bytes that came are held as they are, and counted: neither parsed values nor
-decoded characters, which take up to a hundred times as much. The first byte too many lets go of
-everything, and from then on nothing is held and nothing is done. JSON is made of them at the end.
+During the run, the bytes are stored as they came, and counted: parsed values or decoded characters
+would take up to a hundred times as much memory. The first byte beyond the limit drops the whole
+recording, and nothing is recorded from then on. The JSON is made at the end.
 """
 
 from __future__ import annotations
@@ -14,13 +14,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from llm_agent_builder.json_input.limits import JsonProblem, read_json
 from llm_agent_builder.providers import ProviderEnum
-from server.gateway.cassette import BLOT, FORMAT, KEPT_HEADERS, MOST_BYTES, REQUEST_LIMITS, readable
+from server.gateway.cassette import (
+    BLOT,
+    FORMAT,
+    MOST_BYTES,
+    RECORDED_HEADERS,
+    REQUEST_LIMITS,
+    readable,
+)
 
 _JSON_MAX_BYTES = 1024 * 1024
-"""A request up to this is recorded as JSON, to be read by people; a longer one as text."""
+"""A request up to this size is recorded as JSON, for people to read; a longer one as text."""
 _SLICE = 64 * 1024
 _PIECE_COST = 72
-"""Bytes that Python takes for a piece beside its content, and its place in a list."""
+"""Bytes that Python takes for a piece beside its content."""
 _CALL_COST = 1024
 _HEADER_MAX_CHARS = 1000
 
@@ -37,27 +44,27 @@ class Recording:
         self._chunks: list[bytes] = []
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Keep how the answer begins."""
-        kept = {
+        """Record the status and headers of the response."""
+        recorded = {
             name: readable(headers[name])[:_HEADER_MAX_CHARS]
-            for name in KEPT_HEADERS
+            for name in RECORDED_HEADERS
             if name in headers
         }
-        self._answer = {"status": status, "headers": kept}
+        self._answer = {"status": status, "headers": recorded}
 
     def add(self, chunk: bytes) -> None:
-        """Keep a chunk of the answer."""
+        """Record a chunk of the response."""
         if self._recorder.take(len(chunk) + _PIECE_COST):
             self._chunks.append(chunk)
 
     def end(self, *, cut: bool) -> None:
-        """Keep how the answer ended."""
+        """Record whether the response broke off (`cut`)."""
         if self._answer is not None:
             self._answer["cut"] = cut
             self.is_whole = True
 
     def forget(self) -> None:
-        """Let go of what was kept."""
+        """Drop what was recorded."""
         self._body, self._chunks, self.is_whole = b"", [], False
 
     def json(self, secrets: list[str]) -> Iterator[str]:
@@ -76,8 +83,8 @@ class Recording:
 class Recorder:
     """Records the calls of one run.
 
-    `secrets` returns what must not be in the cassette. `on_full` hears, once, that the calls are
-    more than a cassette may have.
+    `secrets` returns what must not be in the cassette. `on_full` is called once, if the calls
+    exceed the size limit.
     """
 
     def __init__(
@@ -92,7 +99,7 @@ class Recorder:
         self._most = most_bytes
         self._calls: list[Recording] = []
         self.held = 0
-        """Bytes that are held, about; never more than `most_bytes`."""
+        """About how many bytes are recorded; never more than `most_bytes`."""
         self.is_full = False
 
     def start(self, provider: ProviderEnum, method: str, path: str, body: bytes) -> Recording:
@@ -104,7 +111,7 @@ class Recorder:
         return recording
 
     def take(self, size: int) -> bool:
-        """Count what is to be held; False: nothing is, any more."""
+        """Count bytes to be recorded; return False if nothing is recorded any more."""
         if self.is_full:
             return False
         if self.held + size <= self._most:
@@ -121,7 +128,7 @@ class Recorder:
         self._calls = []
 
     def cassette(self) -> str | None:
-        """Return the calls that were answered as JSON; None: more than a cassette may have.
+        """Return the answered calls as JSON; None: they exceed the size limit.
 
         Called once, when the run has ended, and not in the event loop: it may take a second.
         """
@@ -150,7 +157,7 @@ def _blotted(text: str, secrets: list[str]) -> str:
 
 
 def _without(secrets: list[str], pieces: list[bytes]) -> list[bytes]:
-    """Blot secrets out; pieces that share one are put together."""
+    """Remove secrets; pieces that share one are joined."""
     for secret in (text.encode() for text in secrets):
         if secret not in b"".join(pieces):
             continue

@@ -1,6 +1,6 @@
-"""Answers a run's model calls from a cassette. Run and cassette may both mean harm.
+"""Answers a run's model calls from a cassette. Both the run and the cassette may be hostile.
 
-A call is found by a digest of what it asks: a thousand recorded calls cost no more than one.
+A call is found by a digest of its request, so a thousand recorded calls cost no more than one.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _JSON_MAX_BYTES = 8 * 1024 * 1024
 """A longer request is compared as text only."""
 _LIMITS = JsonLimits(depth=100)
 _SMALL_BYTES = 64 * 1024
-"""A request up to this is read in less time than a thread takes."""
+"""A request up to this size is read faster than a thread starts."""
 _SLICE = 256 * 1024
 _DESCRIBED = 20
-"""Mismatches of one run whose difference is described; as many as a run's events show."""
+"""Mismatches of one run whose difference is described: as many as its events show."""
 _SHOWN = 60
 _LONGEST = 400
-"""Characters of what is said of a difference: names in a body can have any length."""
+"""Characters of a description: names in a body can have any length."""
 _CHUNKS_AT_ONCE = 16
 
 
 class MismatchError(Exception):
-    """A request that the cassette has no answer to; says how it differs."""
+    """The cassette has no response to a request; the message says how it differs."""
 
 
 class Replayer:
@@ -59,7 +59,7 @@ class Replayer:
         """Return the recorded answer to this request.
 
         Raises:
-            MismatchError: no call that is left was asked just this.
+            MismatchError: none of the remaining calls has this request.
 
         """
         async with self._one_at_a_time:
@@ -84,15 +84,15 @@ class Replayer:
             calls = f"{len(self._calls)} call{'' if len(self._calls) == 1 else 's'}"
             return f"the recording has {calls}, and this is one more"
         number = next(each for each in range(len(self._calls)) if each not in self._answered)
-        said = f"this call differs from recorded call {number + 1}"
+        message = f"this call differs from recorded call {number + 1}"
         self._described += 1
         if self._described <= _DESCRIBED:
             asked = {"method": method, "path": path, "body": value}
             request = self._calls[number].request
             recorded = {"method": request.method, "path": request.path}
             recorded["body"] = json.loads(request.body.decode("utf-8", "surrogatepass"))
-            said = readable(f"{said}: {describe_difference(recorded, asked)}")
-        return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 1]}…"
+            message = readable(f"{message}: {describe_difference(recorded, asked)}")
+        return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
 
 
 def _by_key(calls: tuple[RecordedCall, ...]) -> dict[bytes, deque[int]]:
@@ -104,7 +104,7 @@ def _by_key(calls: tuple[RecordedCall, ...]) -> dict[bytes, deque[int]]:
 
 
 def _value_of(body: bytes) -> Any:
-    """Return a request's body as it is recorded: its value if it is JSON, else its text."""
+    """Return a request's body as a recording has it: its value if it is JSON, else its text."""
     if len(body) <= _JSON_MAX_BYTES:
         try:
             return read_json(body, _LIMITS) if body else None
@@ -121,7 +121,7 @@ def _key(method: str, path: str, body: bytes) -> bytes:
 
 
 def _text_key(method: str, path: str, body: bytes) -> bytes:
-    """Return the key of a body as text, of which any size takes little memory."""
+    """Return the key of a body as text; a body of any size takes little memory."""
 
     def pieces() -> Iterator[bytes]:
         yield b"text"
@@ -141,10 +141,10 @@ def _digest(method: str, path: str, pieces: Iterator[bytes] | list[bytes]) -> by
 
 
 async def replayed_chunks(answer: RecordedAnswer) -> AsyncIterator[bytes]:
-    """Yield the chunks, and break off where the recorded answer did."""
+    """Yield the chunks, and break off where the recorded response did."""
     for number, chunk in enumerate(answer.chunks):
         if number % _CHUNKS_AT_ONCE == 0:
-            await asyncio.sleep(0)  # no network makes others wait here, so they need a turn
+            await asyncio.sleep(0)  # without a network there is no other pause for other tasks
         yield chunk
     if answer.cut:
         raise aiohttp.ClientPayloadError("the recorded answer broke off here")
@@ -153,21 +153,21 @@ async def replayed_chunks(answer: RecordedAnswer) -> AsyncIterator[bytes]:
 # ---------------------------------------------------------------- differences
 
 
-def describe_difference(recorded: object, asked: object, place: str = "") -> str:
-    """Return the first place where two values differ, and what stands there."""
+def describe_difference(recorded: object, asked: object, path: str = "") -> str:
+    """Return the path of the first difference between two values, and both values there."""
     if isinstance(recorded, dict) and isinstance(asked, dict):
-        return _in_objects(recorded, asked, place)
+        return _in_objects(recorded, asked, path)
     if isinstance(recorded, list) and isinstance(asked, list):
         for index, (old, new) in enumerate(zip(recorded, asked, strict=False)):
             if not _same(old, new):
-                return describe_difference(old, new, f"{place}[{index}]")
+                return describe_difference(old, new, f"{path}[{index}]")
         if len(asked) != len(recorded):
-            return f"{place} has {len(asked)} items, recorded were {len(recorded)}"
-        return f"{place} is written in another way"  # as 1 and 1.0 are
+            return f"{path} has {len(asked)} items, recorded were {len(recorded)}"
+        return f"{path} is written in another way"  # as 1 and 1.0 are
     if isinstance(recorded, str) and isinstance(asked, str):
         start = max(0, _common_start(recorded, asked) - 20)
         recorded, asked = recorded[start : start + _SHOWN], asked[start : start + _SHOWN]
-    return f"{place} is {_show(asked)} (recorded: {_show(recorded)})"
+    return f"{path} is {_show(asked)} (recorded: {_show(recorded)})"
 
 
 def _same(recorded: object, asked: object) -> bool:
@@ -186,14 +186,14 @@ def _common_start(one: str, other: str) -> int:
     return low
 
 
-def _in_objects(recorded: dict[str, Any], asked: dict[str, Any], place: str) -> str:
+def _in_objects(recorded: dict[str, Any], asked: dict[str, Any], path: str) -> str:
     keys = dict.fromkeys([*recorded, *asked])
     key = next(
         (key for key in keys if not _same(recorded.get(key, keys), asked.get(key, keys))), None
     )
     if key is None:
-        return f"{place} is written in another way"
-    here = f"{place}.{key[:_LONGEST]}" if place else key[:_LONGEST]
+        return f"{path} is written in another way"
+    here = f"{path}.{key[:_LONGEST]}" if path else key[:_LONGEST]
     if key not in asked:
         return f"{here} is missing (recorded: {_show(recorded[key])})"
     if key not in recorded:

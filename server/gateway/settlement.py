@@ -1,4 +1,4 @@
-"""What a call used replaces its reservation: known exactly, or never less than was reserved."""
+"""Replaces a call's reservation by what it used: exactly, or at least what was reserved."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from server.gateway.call import Call
 
 
 def settle(reservation: Reservation, call: Call, day: date, *, free: bool) -> None:
-    """Count what a call used.
+    """Settle a reservation with what its call used.
 
-    An answer that is known to have used nothing counts as a call only. One whose usage isn't known
-    counts as its reservation, or as what it has said where that is more.
+    A call that is known to have used nothing counts as a call only. If its usage isn't known, it
+    counts as its reservation, or as the reported usage if that is more.
     """
     seen, usage = call.seen, call.seen.usage
     if call.used_nothing:
         reservation.settle(Amount(calls=1))
     elif usage is None or call.error is not None or seen.error is not None:
-        said = seen.at_least  # of a stream that broke off, this is not all
-        nano = 0 if free else _dearest(call, said, day)
-        reservation.settle(reservation.amount.at_least(Amount(nano, said.tokens, 1)))
+        reported = seen.at_least  # incomplete if the stream broke off
+        nano = 0 if free else _highest_cost(call, reported, day)
+        reservation.settle(reservation.amount.at_least(Amount(nano, reported.tokens, 1)))
     else:
         nano = 0 if free else _paid(reservation, call, usage, day)
         reservation.settle(Amount(nano, usage.tokens, 1))
@@ -31,11 +31,11 @@ def settle(reservation: Reservation, call: Call, day: date, *, free: bool) -> No
 def _paid(reservation: Reservation, call: Call, usage: Usage, day: date) -> int:
     if call.cost_usd is not None:
         return nano_dollars(call.cost_usd)
-    return max(reservation.amount.nano, _dearest(call, usage, day))
+    return max(reservation.amount.nano, _highest_cost(call, usage, day))
 
 
-def _dearest(call: Call, usage: Usage, day: date) -> int:
-    """Return the most that these tokens can have cost, in billionths; 0 where no price is known."""
+def _highest_cost(call: Call, usage: Usage, day: date) -> int:
+    """Return the most that these tokens can have cost, in nano-dollars; 0: no known price."""
     rates = None
     if call.request_model is not None and usage.tokens:
         rates = highest_rates(call.provider, call.request_model, usage.input_tokens, day)

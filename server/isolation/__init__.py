@@ -1,1 +1,1 @@
-"""The sandbox's inside: the part that runs in the server process."""
+"""The sandbox: its part in the server process, and in `child` the part in other processes."""

@@ -13,7 +13,7 @@ import logging
 from server.isolation.background_work import finish_despite_cancellation
 from server.isolation.engine import Workspace
 
-MOST = 8
+MAX_ABANDONED = 8
 """Abandoned runs at a time; then no run starts. Each occupies the memory of one run at most."""
 _RETRY_S = 2.0
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class AbandonedRuns:
     """The abandoned runs of one sandbox, by their workspaces."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MAX_ABANDONED) -> None:
         self._most = most
         self._retries: set[asyncio.Task[None]] = set()
         self.ever = 0

@@ -13,7 +13,7 @@ from server.isolation.events import OutputEvent, StreamName
 _CHUNK = 65536
 _FLUSH_S = 0.01
 _SLOW_FLUSH_S = 0.05
-_MOST_PIECES = 64
+_MAX_PIECES = 64
 """Pieces of alternating streams within 10 ms, in order of arrival; more are joined by stream."""
 _MANY_EVENTS = 2000
 """After this many events, each stream gets at most one event in 50 ms: all events are stored."""
@@ -45,7 +45,7 @@ class OutputBuffer:
             self._timer = asyncio.get_running_loop().call_later(wait, self.flush)
 
     def _append(self, stream: StreamName, text: str) -> None:
-        most = _MOST_PIECES if self._emitted < _MANY_EVENTS else 2
+        most = _MAX_PIECES if self._emitted < _MANY_EVENTS else 2
         for back in (1, 2) if len(self._pending) >= most else (1,):
             if len(self._pending) < back or self._pending[-back][0] != stream:
                 continue

@@ -82,20 +82,20 @@ class SandboxRun:
 
         """
         try:
-            place = await engine.workspace(self._program.limits)
+            workspace = await engine.workspace(self._program.limits)
         except OSError as error:
             raise MachineryError(f"the run can't be started: {error.strerror or error}") from error
         try:
-            place.on_limit = self._notice
-            self._bounded = place.bounded
-            await self._start_in(place, layers)
+            workspace.on_limit = self._notice
+            self._bounded = workspace.bounded
+            await self._start_in(workspace, layers)
         except BaseException as error:
-            await finish_despite_cancellation(self._abandon(place))
+            await finish_despite_cancellation(self._abandon(workspace))
             if isinstance(error, OSError):
                 reason = error.strerror or str(error)
                 raise MachineryError(f"the run can't be started: {reason}") from error
             raise
-        self._task = asyncio.create_task(self._run(place))
+        self._task = asyncio.create_task(self._run(workspace))
 
     async def events(self) -> AsyncIterator[SandboxEvent]:
         """Yield what happens, as it happens; the last is an `ExitEvent`.
@@ -127,28 +127,30 @@ class SandboxRun:
 
     # ------------------------------------------------------------ start
 
-    async def _start_in(self, place: Workspace, layers: tuple[str, ...]) -> None:
+    async def _start_in(self, workspace: Workspace, layers: tuple[str, ...]) -> None:
         code = self._program.code.encode("utf-8", "surrogatepass")
-        with as_user(place.owner):
-            write_program(place.folder, code)
-            place_files(place.folder, self._program.files)
+        with as_user(workspace.owner):
+            write_program(workspace.folder, code)
+            place_files(workspace.folder, self._program.files)
         environment: Mapping[str, str] = {}
         if self._program.network_handler is not None:
-            environment = await self._open_network(self._program.network_handler, place.listener())
+            environment = await self._open_network(
+                self._program.network_handler, workspace.listener()
+            )
         order = LaunchOrder(
-            program=f"{place.scratch}/{PROGRAM}",
+            program=f"{workspace.scratch}/{PROGRAM}",
             task=self._program.task,
             environment={
                 **BASE_ENVIRONMENT,
-                "HOME": place.scratch,
-                "TMPDIR": f"{place.scratch}/{TEMPORARY_NAME}",
+                "HOME": workspace.scratch,
+                "TMPDIR": f"{workspace.scratch}/{TEMPORARY_NAME}",
                 **environment,
             },
             limits=self._program.limits,
             layers=layers,
         )
         self._job = new_job_file()
-        await place.start(order, self._open_pipes())
+        await workspace.start(order, self._open_pipes())
 
     async def _open_network(
         self, handler: NetworkHandler, listener: socket.socket
@@ -165,7 +167,7 @@ class SandboxRun:
             stderr = self._open_pump("stderr", opened)
             self._exit_note, exit_note = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self._exit_note, False)
-            opened.pop_all()  # from here on the place owns them
+            opened.pop_all()  # from here on the workspace owns them
             return GivenDescriptors(stdout, stderr, exit_note, self._job)
 
     def _open_pump(self, stream: StreamName, opened: contextlib.ExitStack) -> int:
@@ -177,19 +179,19 @@ class SandboxRun:
         self._pumps += (pump,)
         return write
 
-    async def _abandon(self, place: Workspace) -> None:
+    async def _abandon(self, workspace: Workspace) -> None:
         for pump in self._pumps:
             pump.close()
-        if await place.close():
-            await place.release()
+        if await workspace.close():
+            await workspace.release()
         else:
-            self._give_up(place)
+            self._give_up(workspace)
         self._close_files()
 
-    def _give_up(self, place: Workspace) -> None:
-        """Hand over a place whose processes can't be killed; `AbandonedRuns` keeps trying."""
+    def _give_up(self, workspace: Workspace) -> None:
+        """Hand over a workspace whose processes can't be killed; `AbandonedRuns` keeps trying."""
         self.abandoned = True
-        self._abandoned_places.take(place)
+        self._abandoned_places.take(workspace)
 
     # ------------------------------------------------------------ on the way
 
@@ -207,32 +209,32 @@ class SandboxRun:
             message = limit_message(kind, self._program.limits)
             self._queue.put_nowait(LimitEvent(kind, message))
 
-    async def _run(self, place: Workspace) -> None:
+    async def _run(self, workspace: Workspace) -> None:
         ended: ExitInfo | MachineryError = MachineryError("the run was abandoned")
         try:
-            ended = await self._until_ended(place)
+            ended = await self._until_ended(workspace)
         finally:  # also when the event loop is being ended
-            await finish_despite_cancellation(self._settle(place, ended))
+            await finish_despite_cancellation(self._settle(workspace, ended))
 
-    async def _settle(self, place: Workspace, ended: ExitInfo | MachineryError) -> None:
+    async def _settle(self, workspace: Workspace, ended: ExitInfo | MachineryError) -> None:
         """End all processes of the run, collect its files, and report how it ended."""
         collected = Collected((), ())
         try:
-            gone = await place.close()
+            gone = await workspace.close()
             ended = self._failure() or ended
             await self._drain()
             if gone:
-                self._check_scratch(place)
-                collected = await self._collect(place)
+                self._check_scratch(workspace)
+                collected = await self._collect(workspace)
             else:
-                self._give_up(place)
+                self._give_up(workspace)
         except Exception as error:
             ended = _failed(error)
         try:
             for pump in self._pumps:
                 pump.close()
             if not self.abandoned:
-                await place.release()
+                await workspace.release()
         except Exception as error:
             ended = _failed(error)
         self._output.flush()
@@ -242,25 +244,25 @@ class SandboxRun:
             self._queue.put_nowait(_failed(error))
         finally:
             self._close_files()
-            self._break_cycles(place)
+            self._break_cycles(workspace)
 
-    async def _until_ended(self, place: Workspace) -> ExitInfo | MachineryError:
-        either: set[asyncio.Future[Any]] = {place.ended, self._stop}
+    async def _until_ended(self, workspace: Workspace) -> ExitInfo | MachineryError:
+        either: set[asyncio.Future[Any]] = {workspace.ended, self._stop}
         await asyncio.wait(
             either,
             timeout=self._started + self._program.limits.wall_s - time.monotonic(),
             return_when=asyncio.FIRST_COMPLETED,
         )
-        if place.ended.done():
-            error = place.ended.exception()
+        if workspace.ended.done():
+            error = workspace.ended.exception()
             if error is None:
-                return place.ended.result()
+                return workspace.ended.result()
             return error if isinstance(error, MachineryError) else MachineryError(str(error))
         return ExitInfo(limit=self._stop.result() if self._stop.done() else "wall")
 
-    def _break_cycles(self, place: Workspace) -> None:
+    def _break_cycles(self, workspace: Workspace) -> None:
         """Break reference cycles: otherwise a run's output stays until a garbage collection."""
-        place.on_limit = lambda kind: None
+        workspace.on_limit = lambda kind: None
         self._pumps = ()
 
     def _failure(self) -> MachineryError | None:
@@ -277,22 +279,24 @@ class SandboxRun:
         if waiting:
             await asyncio.wait(waiting, timeout=_DRAIN_S)
 
-    def _check_scratch(self, place: Workspace) -> None:
+    def _check_scratch(self, workspace: Workspace) -> None:
         """Report a file system that is full at the end, if the run has one of its own."""
-        if not place.bounded:
+        if not workspace.bounded:
             return
-        status = os.fstatvfs(place.folder)
+        status = os.fstatvfs(workspace.folder)
         if status.f_bfree == 0 or status.f_ffree == 0:
             self._notice("scratch")
 
-    async def _collect(self, place: Workspace) -> Collected:
-        if set(os.listdir(place.folder)) == {PROGRAM, TEMPORARY_NAME}:
+    async def _collect(self, workspace: Workspace) -> Collected:
+        if set(os.listdir(workspace.folder)) == {PROGRAM, TEMPORARY_NAME}:
             return Collected((), ())  # as most runs leave it
-        folder = os.dup(place.folder)  # the thread's own: it may outlive this call on a slow disk
+        folder = os.dup(
+            workspace.folder
+        )  # the thread's own: it may outlive this call on a slow disk
 
         def work() -> Collected:
             try:
-                with as_user(place.owner):
+                with as_user(workspace.owner):
                     return collect_files(folder, self._program.files, skip={TEMPORARY_NAME})
             finally:
                 os.close(folder)

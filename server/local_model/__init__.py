@@ -1,1 +1,1 @@
-"""The built-in model, a child process."""
+"""The built-in local model, which runs in a child process."""

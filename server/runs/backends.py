@@ -1,7 +1,7 @@
-"""Which model answers a run: the provider's, with the server's key, or the built-in local one.
+"""Chooses which model answers a run: the provider's with the server's key, or the local one.
 
-A file with an address of its own (BASE_URL) is answered by that server, if the settings list it:
-with that server's key, or none. Never with the provider's.
+If a file has an address of its own (BASE_URL) and the settings list it, that server answers, with
+its own key or none, never with the provider's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def providers_in(code: str) -> set[ProviderEnum]:
 
 
 def base_url_hint(code: str) -> str | None:
-    """Return what helps a program that can't reach its provider, or None where nothing is known."""
+    """Return advice for a program that can't reach its provider, or None."""
     for provider in sorted(providers_in(code)):
         hint = PROVIDERS[provider].without_base_url
         if hint and PROVIDERS[provider].base_url_variable not in code:
@@ -47,10 +47,10 @@ UNREADABLE_ADDRESS = "an address that can't be read from its code"
 
 
 def base_url_in(code: str) -> str | None:
-    """Return the address that an agent calls, where it isn't its provider's; in its usual form.
+    """Return the normalized address that an agent calls instead of its provider's, or None.
 
-    UNREADABLE_ADDRESS where there is one that can't be made out: such an agent must not be taken
-    for one of the provider's.
+    UNREADABLE_ADDRESS if there is one that can't be read from the code: such an agent must not use
+    the provider's key.
     """
     if not _NAMES_ADDRESS.search(code):
         return None
@@ -68,7 +68,7 @@ def base_url_in(code: str) -> str | None:
 
 
 def _may_lead_elsewhere(values: list[ast.expr | None]) -> bool:
-    """Say whether BASE_URL may hold an address beside the router's: set twice, say, or computed."""
+    """Return whether BASE_URL may have another address than the router's, e.g. if computed."""
     if len(values) != 1 or values[0] is None:
         return bool(values)
     nodes = list(ast.walk(values[0]))
@@ -90,7 +90,7 @@ class Backends:
     def resolve(self, choice: BackendChoice, code: str) -> Backend:
         """Return the backend for a run of `code`.
 
-        `auto` is the provider where a key is there for each provider the code uses, else local.
+        `auto` is the provider if there is a key for each provider that the code uses, else local.
 
         Raises:
             BackendUnavailableError: "provider" was asked for and a key is missing; names it.
@@ -106,7 +106,7 @@ class Backends:
         return "provider" if choice == "provider" or (used and not problems) else "local"
 
     def policy(self, backend: Backend, code: str = "") -> Policy:
-        """Return the routing of one run's calls. A key is looked up anew for each call."""
+        """Return the routing of one run's calls. The key is looked up for each call."""
         base_url = base_url_in(code)
 
         async def route(provider: ProviderEnum) -> Upstream:
@@ -160,7 +160,7 @@ class Backends:
         return None
 
     def secrets(self) -> list[str]:
-        """Return every key there is: what must not be in a recording."""
+        """Return every key, none of which may be in a recording."""
         keys = [self._keys.key(id_) for id_ in PROVIDERS]
         keys += [server_key(server, self._keys) for server in self._servers.values()]
         return [key.reveal() for key in keys if key is not None and key.reveal()]

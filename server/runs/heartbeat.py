@@ -1,7 +1,7 @@
-"""What a server does for a shared database again and again, whatever runs it has.
+"""The periodic work of a server on its database.
 
-It renews its lease, ends the runs of servers that are gone, cancels runs that other servers were
-asked to cancel, and removes what is beyond the limits of the history.
+It renews its lease, ends the runs of servers that are gone, cancels runs for which other servers
+were asked, and removes what exceeds the limits of the history.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from server.storage.store import Store
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.5
-"""A cancellation asked of another server is seen within this time."""
+"""Within this time, a cancellation that another server was asked for is seen."""
 _PRUNE_S = 1.0
 
 
-class Carrier(Protocol):
-    """Whose runs the lease is for."""
+class RunOwner(Protocol):
+    """Owns the runs that the lease is for."""
 
     def going(self) -> Mapping[str, str]:
-        """Return the runs that have not ended, with their statuses."""
+        """Return the status of each run that has not ended, by id."""
         ...
 
     def in_memory(self) -> Collection[str]:
-        """Return the runs whose end the database may not know yet, those that go among them."""
+        """Return the ids of open runs, and of those whose result is not in the database yet."""
         ...
 
     def cancel_soon(self, run_id: str) -> None:
-        """Have a run end; one that is not there is left out."""
+        """Cancel a run soon; does nothing if it is not open."""
         ...
 
 
@@ -48,17 +48,17 @@ class Heartbeat:
         threads: DatabaseThreads,
         lease: Lease,
         pruning: Pruning,
-        carrier: Carrier,
+        owner: RunOwner,
     ) -> None:
         self._store = store
         self._threads = threads
         self._lease = lease
         self._pruning = pruning
-        self._carrier = carrier
+        self._owner = owner
         self._tasks: list[asyncio.Task[None]] = []
         self._probe: asyncio.Task[str | None] | None = None
         self.may_prune = True
-        """Whether the history may have grown since it was last looked at."""
+        """Whether the history may have grown since it was last pruned."""
 
     async def start(self) -> None:
         """Take the lease, end the runs of servers that are gone, and begin.
@@ -72,7 +72,7 @@ class Heartbeat:
         self._tasks = [asyncio.create_task(_every(seconds, step)) for seconds, step in steps]
 
     async def close(self, *, release: bool) -> None:
-        """End the work; with `release`, give the lease back: none of its runs is left open."""
+        """End the work; with `release`, give the lease back, because no run is left open."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -83,8 +83,8 @@ class Heartbeat:
                 _log.warning("the lease is not given back: %s", error)
 
     async def problem(self) -> str | None:
-        """Return why the database takes no write, tried now, in words; None: it does."""
-        if self._probe is None or self._probe.done():  # many who ask at once share one write
+        """Try a write; return why the database refuses it, for people; None: it succeeds."""
+        if self._probe is None or self._probe.done():  # simultaneous callers share one write
             self._probe = asyncio.create_task(self._try_a_write())
         return await asyncio.shield(self._probe)
 
@@ -97,21 +97,21 @@ class Heartbeat:
     # ------------------------------------------------------------ steps
 
     async def beat(self) -> None:
-        """Renew the lease, and look at the other servers' and at what admissions left behind."""
+        """Renew the lease; end runs of lost servers, and own runs that failed at admission."""
         try:
-            await self._threads.write(self._lease.beat, self._carrier.going())
+            await self._threads.write(self._lease.beat, self._owner.going())
         except MachineryError:
             self._lease.forget_looks()
             raise
         _log_ended(await self._threads.write(self._lease.end_lost))
         known = await self._threads.read(self._store.open_runs, self._lease.id)
-        if lost := set(known) - set(self._carrier.in_memory()):
+        if lost := set(known) - set(self._owner.in_memory()):
             await self._threads.write(self._store.end_lost, lost)
 
     async def _cancel(self) -> None:
-        if self._carrier.going():
+        if self._owner.going():
             for run_id in await self._threads.read(self._store.asked_to_cancel, self._lease.id):
-                self._carrier.cancel_soon(run_id)
+                self._owner.cancel_soon(run_id)
 
     async def _prune(self) -> None:
         if not self.may_prune:
@@ -126,7 +126,7 @@ class Heartbeat:
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
-    """Do a step again and again; one that fails is logged, and done again."""
+    """Repeat a step for ever; a failure is logged."""
     while True:
         await asyncio.sleep(seconds)
         try:

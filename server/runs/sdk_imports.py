@@ -1,4 +1,4 @@
-"""Which modules a program imports, found without running it and without parsing much."""
+"""Finds the modules that a program imports, without running it and with bounded parsing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 def imported(code: str, wanted: frozenset[str]) -> frozenset[str]:
     """Return which of the `wanted` modules a program imports.
 
-    What is too large to be parsed within bounds, or no Python, is looked through for statements
-    that begin as imports do, outside of texts and comments.
+    Code that is too large to parse, or not Python, is searched for lines that begin like imports,
+    outside of strings and comments.
     """
     named = frozenset(module for module in wanted if module in code)
     if not named:
@@ -44,7 +44,7 @@ def _in_pieces(code: str) -> set[str]:
 
 
 def _in_tree(tree: ast.Module) -> Iterator[str]:
-    """Return the first names of all imports; expressions hold none, and aren't looked into."""
+    """Yield the top-level names of all imports; only statements are searched."""
     rest: list[ast.AST] = [tree]
     while rest:
         node = rest.pop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from llm_agent_builder.metering.usage import Usage
 from server.gateway.model_call import ModelCall
@@ -18,7 +18,11 @@ class UsageTotals:
     """Of these, calls that the gateway refused, by a budget or for what they ask."""
     unmetered_calls: int = 0
     """Of these, calls that a model may have answered and whose tokens are not known."""
-    _tokens: Usage = field(default_factory=Usage)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
     _cost: float = 0.0
     _priced: int = 0
     _unpriced: int = 0
@@ -34,23 +38,30 @@ class UsageTotals:
         if call.usage is None:
             self.unmetered_calls += may_have_used
         else:
-            self._tokens += call.usage
+            self._add_tokens(call.usage)
         if call.cost_usd is not None:
             self._priced += 1
             self._cost += call.cost_usd
         elif may_have_used and call.backend == "provider":
             self._unpriced += 1
 
+    def _add_tokens(self, usage: Usage) -> None:
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        self.cached_tokens += usage.cached_tokens
+        self.cache_write_tokens += usage.cache_write_tokens
+        self.reasoning_tokens += usage.reasoning_tokens
+
     def usage(self) -> RunUsage | None:
         """Return the counts, or None if no call was made."""
         if not self.calls:
             return None
         return RunUsage(
-            input_tokens=self._tokens.input_tokens,
-            output_tokens=self._tokens.output_tokens,
-            cached_tokens=self._tokens.cached_tokens,
-            cache_write_tokens=self._tokens.cache_write_tokens,
-            reasoning_tokens=self._tokens.reasoning_tokens,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cached_tokens=self.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens,
+            reasoning_tokens=self.reasoning_tokens,
             calls=self.calls,
             refused_calls=self.refused_calls,
             unmetered_calls=self.unmetered_calls,

@@ -1,7 +1,7 @@
-"""A database's blocking calls, made in a few threads of their own for an event loop.
+"""Makes a database's blocking calls in threads of their own, for an event loop.
 
-They share no thread with anything else: a database that is slow, locked or silent delays nobody who
-does not need it. No caller waits longer than WAIT_S, and no thread keeps the process from ending.
+Nothing else uses these threads, so a slow, locked or silent database delays only its own callers.
+No caller waits longer than WAIT_S, and no thread keeps the process from ending.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from server.storage.database import Database, UnclearWriteError
 
 Answer = TypeVar("Answer")
 WAIT_S = 10.0
-"""Longer than a wait for a lock, so that the database's own error comes first."""
+"""Longer than the wait for a lock, so that the database's own error comes first."""
 _PROBE_WAIT_S = 2.0
 _HURRIED_S = 1.0
-"""For a server that is about to stop."""
+"""While the server is stopping."""
 _LOOK_S = 0.25
 _MOST_WAITING = 512
-"""Calls of one lane that may wait; more are refused, as the database is slower than they come."""
+"""Waiting calls of one lane; more are refused, because the database can't keep up."""
 
 
 class DatabaseThreads:
-    """Threads for reads, for writes, and for the proof that writes work: none waits for another.
+    """Separate threads for reads, for writes, and for the probe that writes work.
 
-    Every method raises UnclearWriteError where the database gives no answer in time: a write may
-    then still take place.
+    Every method raises UnclearWriteError if the database does not answer in time; a write may then
+    still take place.
     """
 
     def __init__(self, database: Database) -> None:
@@ -43,19 +43,19 @@ class DatabaseThreads:
         self._longest_s = WAIT_S
 
     def hurry(self) -> None:
-        """Let nobody wait for long from now on, those that wait already included."""
+        """Shorten every wait to 1 s from now on, those that have begun included."""
         self._longest_s = _HURRIED_S
 
     async def read(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
-        """Return what a call that reads returns."""
+        """Return the result of a call that reads."""
         return await self._run(self._reading, WAIT_S, lambda: call(*args, **kwargs))
 
     async def write(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
-        """Return what a call that writes returns."""
+        """Return the result of a call that writes."""
         return await self._run(self._writing, WAIT_S, lambda: call(*args, **kwargs))
 
     async def probe(self, call: Callable[[], Answer]) -> Answer:
-        """Return what a short call returns, in 2 s at most."""
+        """Return the result of a short call, within 2 s."""
         return await self._run(self._probing, _PROBE_WAIT_S, call)
 
     async def _run(self, lane: _Lane, wait_s: float, call: Callable[[], Answer]) -> Answer:
@@ -76,13 +76,13 @@ class DatabaseThreads:
         )
 
     def close(self) -> None:
-        """End the threads, each when its call has ended; waits for none."""
+        """End each thread once its call has ended; does not wait for that."""
         for lane in (self._reading, self._writing, self._probing):
             lane.close()
 
 
 class _Lane:
-    """Threads that make calls one after another; they are made with the first call."""
+    """Threads that make calls one after another; they start with the first call."""
 
     def __init__(self, name: str, threads: int) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
@@ -112,7 +112,7 @@ class _Lane:
                     future.set_result(call())
                 except BaseException as error:
                     future.set_exception(error)
-            del future, call  # they hold a run's output
+            del future, call  # they reference a run's output
 
     def close(self) -> None:
         self._is_closed = True
@@ -121,6 +121,6 @@ class _Lane:
 
 
 def _looked_at(future: asyncio.Future[Any]) -> None:
-    """Nobody may wait for a late answer: an error in it is no bug then."""
+    """Retrieve a late error, which asyncio would report if nobody waits for it any more."""
     if not future.cancelled():
         future.exception()

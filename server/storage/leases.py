@@ -1,11 +1,11 @@
-"""Which servers of a database are alive, and the end of the runs of those that are not.
+"""Finds out which servers of a database are alive, and ends the runs of those that are not.
 
-A server's lease is a row whose counter it raises at each heartbeat. It is lost when the counter has
-stayed the same through BEATS_WITHOUT of *this* server's own heartbeats. So no two clocks are ever
-compared, and time in which this process or machine was stopped does not count.
+A server's lease is a row whose counter it raises at each heartbeat. The lease is lost if the
+counter has not changed during BEATS_WITHOUT heartbeats of the observing server. So no two clocks
+are ever compared, and time in which the observer was stopped does not count.
 
-A server that was stopped for longer finds its lease lost and takes a new one. What it says of its
-own runs goes before what others wrote in the meantime.
+A server that was stopped for longer finds its lease lost and takes a new one. What it writes about
+its own runs replaces what other servers wrote in the meantime.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from llm_agent_builder.errors import StoreError
 from server.storage.database import Database
-from server.storage.server_identity import ServerPlace
+from server.storage.server_identity import ServerProcess
 from server.storage.store import INTERRUPTED
 from server.storage.tables import OPEN, RunRow, ServerRow, table_of
 
 HEARTBEAT_S = 5.0
 BEATS_WITHOUT = 6
-"""Heartbeats of an observer without one of the observed: 30 s, and then its lease is lost."""
+"""The observer's heartbeats (30 s) without one of the observed server: its lease is lost."""
 _FULL_BYTES = 1024 * 1024
-"""A disk with less than this is full: the smallest writes may go through, and no run's end."""
+"""A disk with less free space counts as full: only the smallest writes may succeed."""
 _INTERRUPTED = (RunRow.status == "failed", RunRow.reason == INTERRUPTED)
 _TAKE_BACK = (
     update(table_of(RunRow))
@@ -37,7 +37,7 @@ _TAKE_BACK = (
 
 
 class Lease:
-    """A server's lease, and what it sees of the others'.
+    """A server's lease, and its view of the others'.
 
     Raises StoreError from every method when the database can't be read or written.
     """
@@ -45,7 +45,7 @@ class Lease:
     def __init__(self, database: Database) -> None:
         self.id = uuid.uuid4().hex
         self._database = database
-        self._place = ServerPlace.here()
+        self._process = ServerProcess.here()
         self._beats = 0
         self._seen: dict[str, tuple[int | None, int]] = {}
         """Of other servers: their counter, and how many looks it has been the same."""
@@ -53,7 +53,7 @@ class Lease:
     def begin(self) -> int:
         """Take the lease, and end the runs of servers that are surely gone; return how many runs.
 
-        So are those of an earlier version, which knew no leases: it ran here before.
+        Versions without leases count as gone.
         """
         with self._database.writing() as connection:
             self._insert(connection)
@@ -61,9 +61,9 @@ class Lease:
         return ended + sum(self._end(each, beats) for each, beats in self._gone())
 
     def beat(self, live: Mapping[str, str]) -> None:
-        """Renew the lease; `live` are this server's runs that go, with their statuses."""
+        """Renew the lease; `live` has the status of each open run of this server."""
         mine = update(ServerRow).where(ServerRow.id == self.id)
-        self._beats += 1  # never again a number that was seen, in a new lease neither
+        self._beats += 1  # a new lease continues the count: no number is used twice
         mine = mine.values(beats=self._beats, heartbeat_at=datetime.now(UTC))
         back = [{"run": run_id, "now": status} for run_id, status in live.items()]
         with self._database.writing() as connection:
@@ -73,7 +73,7 @@ class Lease:
                 connection.execute(_TAKE_BACK, back)
 
     def problem(self) -> str | None:
-        """Try a write; return why the database takes none, or None. Waits for a lock for 1 s."""
+        """Try a write; return why it failed, or None. Waits up to 1 s for a lock."""
         mine = update(ServerRow).where(ServerRow.id == self.id)
         try:
             with self._database.writing(patience_s=1) as connection:
@@ -86,12 +86,12 @@ class Lease:
         return None
 
     def end_lost(self) -> int:
-        """End the runs of servers whose lease is lost; return how many runs. One look at all."""
+        """End the runs of servers whose lease is lost; return how many. Called once a heartbeat."""
         lost = [*self._gone(), *self._unchanged()]
         return sum(self._end(each, beats) for each, beats in dict(lost).items())
 
     def forget_looks(self) -> None:
-        """Count looks from zero: this server's own heartbeats failed, so others' may have."""
+        """Restart the counts: this server's heartbeats failed, so others' may have failed, too."""
         self._seen.clear()
 
     def release(self) -> None:
@@ -102,23 +102,23 @@ class Lease:
     def _insert(self, connection: Connection) -> None:
         now = datetime.now(UTC)
         row = {"id": self.id, "started_at": now, "heartbeat_at": now, "beats": self._beats}
-        row |= asdict(self._place)
+        row |= asdict(self._process)
         connection.execute(insert(table_of(ServerRow)), row)
 
     def _gone(self) -> list[tuple[str, int | None]]:
-        """Return the servers that are seen from here to have ended, with their counters."""
+        """Return the servers whose processes have ended on this machine, with their counters."""
         others = select(ServerRow).where(ServerRow.id != self.id)
         with self._database.reading() as session:
-            found = [(row.id, row.beats, _place(row)) for row in session.scalars(others)]
+            found = [(row.id, row.beats, _process(row)) for row in session.scalars(others)]
         same = self._database.is_sqlite
         return [
             (server_id, beats)
-            for server_id, beats, place in found
-            if place.has_ended(same_machine=same)
+            for server_id, beats, process in found
+            if process.has_ended(same_machine=same)
         ]
 
     def _unchanged(self) -> list[tuple[str, int | None]]:
-        """Look at every counter; return those that have been the same for too long."""
+        """Read every counter; return the servers whose counter has not changed for too long."""
         now = self._counters()
         looks = {each: self._looks(each, beats) for each, beats in now.items()}
         self._seen = {each: (beats, looks[each]) for each, beats in now.items()}
@@ -140,7 +140,7 @@ class Lease:
         return found
 
     def _end(self, server_id: str, beats: int | None) -> int:
-        """End the runs of a server, unless it has had a heartbeat since it was looked at."""
+        """End the runs of a server, unless it had a heartbeat since `beats` was read."""
         lease = delete(ServerRow).where(ServerRow.id == server_id)
         with self._database.writing() as connection:
             if beats is None:
@@ -157,5 +157,5 @@ def _interrupt(connection: Connection, server_id: str | None) -> int:
     return connection.execute(ended.values(status="failed", reason=INTERRUPTED)).rowcount
 
 
-def _place(row: ServerRow) -> ServerPlace:
-    return ServerPlace(**{each.name: getattr(row, each.name) for each in fields(ServerPlace)})
+def _process(row: ServerRow) -> ServerProcess:
+    return ServerProcess(**{each.name: getattr(row, each.name) for each in fields(ServerProcess)})

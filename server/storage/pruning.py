@@ -1,7 +1,7 @@
-"""Removes what is beyond the limits of the run history, a little at a time.
+"""Removes old runs and files beyond the limits of the history, a few at a time.
 
-Each step is a short transaction, so that a history of any size delays nobody. Runs that have not
-ended stay, whichever server has them.
+Each step is a short transaction, so a history of any size delays nobody. Runs that have not ended
+stay, whichever server they belong to.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Pruning:
         self._keep_bytes = keep_files_mib * MIB
 
     def step(self, at_once: int = _AT_ONCE) -> bool:
-        """Remove some of what is beyond the limits; return whether there may be more."""
+        """Remove some runs and files beyond the limits; return whether there may be more."""
         old = self._old_runs(at_once)
         if old:
             with self._database.writing() as connection:
@@ -52,7 +52,7 @@ class Pruning:
             return list(session.scalars(oldest.limit(min(beyond, at_once))))
 
     def _runs_beyond_size(self, at_once: int) -> list[str]:
-        """Return runs whose files' contents are beyond the limit: those of the newest stay."""
+        """Return old runs whose files exceed the limit; the newest runs' files stay."""
         sizes = (
             select(RunRow.id, func.sum(FileRow.size))
             .join(FileRow, FileRow.run_id == RunRow.id)
@@ -70,7 +70,7 @@ class Pruning:
 
 
 def _remove(connection: Connection, ids: list[str]) -> None:
-    """Remove runs, except those that go on after all, or that another server removes just now."""
+    """Remove runs, except those that go on after all, or that another server is removing."""
     ended = select(RunRow.id).where(RunRow.id.in_(ids), RunRow.status.not_in(OPEN))
     ended = ended.order_by(RunRow.id).with_for_update(skip_locked=True)
     old = connection.scalars(ended).all()

@@ -1,7 +1,7 @@
-"""Where a server process runs, and whether one that ran beside this one has ended.
+"""Identifies a server process, and tells whether another one on this machine has ended.
 
-A server that was killed is thus found dead at once by the next one on the same machine, long before
-its lease ends. Standard: proc(5), pid_namespaces(7).
+So the next server on the same machine notices a killed one at once, long before its lease is lost.
+Standard: proc(5), pid_namespaces(7).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
-class ServerPlace:
-    """A process, as no other one has ever been named on any machine."""
+class ServerProcess:
+    """A process, identified uniquely across machines and time."""
 
     host: str
     boot_id: str
     pid_namespace: str
-    """What /proc/self/ns/pid leads to: the same number is another process in another one."""
+    """The target of /proc/self/ns/pid: in another namespace, `pid` is another process."""
     pid: int
     pid_started: int
     """Clock ticks from the machine's start to the process's."""
 
     @classmethod
-    def here(cls) -> ServerPlace:
+    def here(cls) -> ServerProcess:
         """Return this process."""
         pid = os.getpid()
         return cls(
@@ -39,13 +39,13 @@ class ServerPlace:
         )
 
     def has_ended(self, *, same_machine: bool) -> bool:
-        """Return whether this process is surely gone; False where that can't be seen from here.
+        """Return whether this process has surely ended; False if that can't be seen from here.
 
-        `same_machine`: it is known to have run on this machine, as all that use a SQLite file do.
+        `same_machine`: it ran on this machine, as all users of a SQLite file do.
         """
-        here = ServerPlace.here()
+        here = ServerProcess.here()
         if self.boot_id != here.boot_id:
-            return same_machine  # and the machine has started again since
+            return same_machine  # which has restarted since
         if self.pid_namespace != here.pid_namespace:
             return False
         try:

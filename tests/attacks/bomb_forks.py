@@ -1,4 +1,4 @@
-"""Forks for as long as it may, each child too; what it started just waits."""
+"""Forks as often as it can, in each child too; each process then just sleeps."""
 
 import errno
 import os

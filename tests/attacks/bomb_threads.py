@@ -1,4 +1,4 @@
-"""Starts threads for as long as it may."""
+"""Starts as many threads as it can."""
 
 import threading
 import time

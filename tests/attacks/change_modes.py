@@ -1,6 +1,6 @@
 """Changes mode, owner, times and attributes of the files named by its task.
 
-The calls may succeed without effect, so whoever runs it looks at the files.
+The calls may succeed without effect, so the test looks at the files.
 """
 
 import json

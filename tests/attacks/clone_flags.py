@@ -1,6 +1,6 @@
-"""Makes children with every flag of clone that no C library's fork uses; it prints which it made.
+"""Makes children with each flag of clone that no C library's fork uses; prints those it made.
 
-A sibling (CLONE_PARENT) has a parent outside the cell, which never reaps it: the cell never ends.
+A sibling (CLONE_PARENT) has a parent outside the cell that never reaps it: the cell never ends.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ OPTIONS = {
     "core": 62,
 }
 for name, option in OPTIONS.items():
-    # Values with which nothing happens: 0, and for PR_SET_SECCOMP and PR_SCHED_CORE an error.
+    # Harmless values: 0, and for PR_SET_SECCOMP and PR_SCHED_CORE values that fail.
     ctypes.set_errno(0)
     if libc.syscall(PRCTL, option, 0, 0, 0, 0) == 0 or ctypes.get_errno() != 1:
         print("may", name)

@@ -1,4 +1,4 @@
-"""Makes siblings: clone(2) with CLONE_PARENT gives the caller's parent a child, outside of the cell."""
+"""Makes siblings: clone(2) with CLONE_PARENT makes a child of its parent, outside the cell."""
 
 import argparse
 import ctypes

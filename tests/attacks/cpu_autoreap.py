@@ -1,8 +1,8 @@
-"""Uses processor time in children of some milliseconds each, of which /proc shows nothing.
+"""Uses processor time in children of a few milliseconds each, which /proc never shows.
 
-Task: "ignore" (SIGCHLD is ignored: the kernel reaps them and adds their time to nobody's),
-"nowait" (SA_NOCLDWAIT, the same), "orphans" (grandchildren, whose parents have ended), "chain"
-(each makes the next and ends). Second word: for how many seconds.
+Task: "ignore" (SIGCHLD is ignored: the kernel reaps them and adds their time to no process),
+"nowait" (SA_NOCLDWAIT, with the same effect), "orphans" (grandchildren whose parents have ended),
+"chain" (each makes the next and ends). Second word: for how many seconds.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ while time.monotonic() < end:
     elif kind == "chain":
         time.sleep(float(seconds))
     else:
-        try:  # comes back when the child is gone, whoever reaps it
+        try:  # returns when the child is gone, whichever process reaps it
             os.waitid(os.P_ALL, 0, os.WEXITED)
         except ChildProcessError:
             pass

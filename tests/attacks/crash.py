@@ -1,4 +1,4 @@
-"""Reads where there is no memory."""
+"""Reads an invalid memory address."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""Says what a fresh interpreter is like: two runs must say the same, whatever ran between."""
+"""Prints the state of the interpreter: two runs must print the same, whatever ran in between."""
 
 import builtins
 import gc

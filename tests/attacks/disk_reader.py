@@ -1,6 +1,6 @@
-"""Reads files that it may only read past the page cache, or has them dropped from it or flushed.
+"""Bypasses the page cache for files that it may only read, or has them dropped or flushed.
 
-It prints each way that got through. Others' reads and fsyncs wait for the disk meanwhile.
+It prints each way that worked. Reads and fsyncs of others wait for the disk meanwhile.
 """
 
 import ctypes

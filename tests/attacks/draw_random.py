@@ -1,4 +1,4 @@
-"""Prints what must differ from run to run."""
+"""Prints values that must differ between runs."""
 
 import os
 import random

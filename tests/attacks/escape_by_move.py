@@ -1,4 +1,4 @@
-"""Holds its folder open, moves what it stands in away, and climbs out of it."""
+"""Keeps its folder open, moves that folder's parent away, and climbs out of it."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Fills its folder in the way its task names, and says what stopped it."""
+"""Fills its folder in the way its task names, and prints the error that stopped it."""
 
 import ctypes
 import errno
@@ -25,7 +25,7 @@ def mapped():
         os.unlink("x")
         os.write(file, b"x" * 2**21)
         libc.mmap(None, 4096, mmap.PROT_READ, mmap.MAP_SHARED, file, 0)
-        os.close(file)  # nothing but the map leads to the file now
+        os.close(file)  # now only the mapping refers to the file
         time.sleep(0.12)
 
 

@@ -1,4 +1,4 @@
-"""Writes without end to the stream that its task names."""
+"""Writes endlessly to the stream that its task names."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Makes system calls by the tables of other architectures, whose numbers mean other calls."""
+"""Makes system calls of other architectures, whose numbers mean other calls."""
 
 import ctypes
 import errno
@@ -18,7 +18,7 @@ if platform.machine() == "x86_64":
     # mov eax, 20 (getpid in the i386 table); int 0x80; ret
     code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     code.write(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3")
-    child = os.fork()  # where the kernel has no i386 table this is a fatal fault
+    child = os.fork()  # without an i386 table in the kernel, this is a fatal fault
     if child == 0:
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
         address = ctypes.addressof(ctypes.c_char.from_buffer(code))

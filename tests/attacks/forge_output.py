@@ -1,4 +1,4 @@
-"""Forges what the sandbox says of a run: in its output, and on every descriptor it can find."""
+"""Forges messages of the sandbox: in its output, and on every descriptor that it can find."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Uses processor time: alone, or (task: "children") in children that nobody waits for."""
+"""Uses processor time: alone, or (task: "children") in children that are not waited for."""
 
 import os
 import signal

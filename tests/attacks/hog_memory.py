@@ -1,4 +1,4 @@
-"""Takes memory and touches it: in one process, or (task: a number) spread over children."""
+"""Allocates memory and touches it: in one process, or (task: a number) in several children."""
 
 import os
 import sys

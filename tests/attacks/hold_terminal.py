@@ -1,4 +1,4 @@
-"""Says what it is born with: descriptors, a terminal, its place among processes."""
+"""Prints what it inherits: descriptors, a terminal, its process group and session."""
 
 import os
 

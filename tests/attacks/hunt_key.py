@@ -1,6 +1,6 @@
-"""Hunts for a key: in the environment, arguments, frames, objects, memory, and of its parent.
+"""Searches for a key: in the environment, arguments, frames, objects and memory, also its parent's.
 
-Its task is the pattern, which doesn't match itself. Prints where it found one.
+Its task is the pattern, which doesn't match itself. It prints where it found a match.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""Kills its parent, and where its process ids are its own, the first of them."""
+"""Kills its parent, and in a pid namespace of its own also the first process there."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""Asks what is known of a process of others, as numbers: its task. It prints what it was told.
+"""Queries facts about another process, whose id is its task, and prints the answers.
 
-What it may ask is about itself: 0.
+Queries about itself, with the id 0, are allowed.
 """
 
 import ctypes

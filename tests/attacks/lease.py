@@ -1,7 +1,7 @@
-"""Takes leases on files that it may only read, and asks to be told of what happens to folders.
+"""Takes leases on files that it may only read, and requests notifications about folders.
 
-Whoever opens a file with a lease waits, for 45 s, or until the lease is given back. It prints what
-it got. Task: a file of the program's own user.
+A process that opens a file with a lease waits up to 45 s, or until the lease is released. It prints
+what worked. Task: a file of the program's own user.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ def on(path, command, argument):
 
 
 def late():
-    """Put a number above 32 bits before the command, which the kernel doesn't look at."""
+    """Put a number above 32 bits before the command, which the kernel ignores."""
     libc = ctypes.CDLL(None, use_errno=True)
     number = {"x86_64": 72, "aarch64": 25}[os.uname().machine]
     command = ctypes.c_ulong(1 << 32 | fcntl.F_SETLEASE)

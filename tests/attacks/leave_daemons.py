@@ -1,6 +1,6 @@
-"""Leaves processes behind: forked twice, in sessions of their own, deaf to signals.
+"""Leaves processes behind: forked twice, in sessions of their own, ignoring signals.
 
-Each is named by its task, so that whoever runs it can look for them.
+Each has the task in its name, so that a test can find them.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Leaves a folder that no one should have to read. Nothing of it may get out."""
+"""Leaves a folder that is dangerous to read. None of it may be collected."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Makes device nodes in its folder, and opens devices that it has no business with."""
+"""Makes device nodes in its folder, and opens devices that no agent needs."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ for name, kind, numbers in (
     except OSError:
         pass
 for name in ("mem", "kmsg", "tty", "ptmx", "console", "fuse", "kvm", "net/tun", "loop0", "vsock"):
-    # These do nothing when they are only opened; others do, a watchdog above all.
+    # Opening these has no effect; opening others has, above all a watchdog.
     try:
         os.close(os.open(f"/dev/{name}", os.O_RDONLY | os.O_NONBLOCK))
         print("opened", name)

@@ -1,6 +1,6 @@
-"""Makes mappings without end in several processes: looking at them takes whoever watches long.
+"""Makes endless mappings in several processes: reading them takes the supervisor long.
 
-Task: how many processes. Each mapping differs from its neighbour, so that the kernel can't join them.
+Task: how many processes. Neighbouring mappings differ, so that the kernel can't join them.
 """
 
 import ctypes

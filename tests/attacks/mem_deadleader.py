@@ -1,9 +1,9 @@
-"""Takes memory where a supervisor has to look for it.
+"""Allocates memory that is hard for a supervisor to find.
 
-Task: a kind, and MiB in all. "leaderless": in processes whose first thread has ended, of which
+Task: a kind, and MiB in total. "leaderless": in processes whose first thread has ended, for which
 /proc shows neither memory nor mappings nor descriptors. "unreadable": in a program that its own
-user can't read, of which /proc shows only how much is resident. "files": in files without a name
-that only a process without its first thread has open.
+user can't read, for which /proc shows only the resident size. "files": in files without a name that
+only a process without its first thread has open.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ def leaderless(work):
 
 
 def take_memory():
-    time.sleep(0.2)  # the first thread is gone by now
+    time.sleep(0.2)  # by now the first thread has ended
     exec(take)
 
 
@@ -38,7 +38,7 @@ def take_files():
         os.unlink(held[-1].name)
         try:
             held[-1].write(b"x" * 2**20)
-        except OSError:  # where scratch ends at its limit
+        except OSError:  # scratch is full
             break
     time.sleep(60)
 

@@ -1,4 +1,4 @@
-"""Leaves files and folders that are hard to list and to remove, in the way its task names."""
+"""Leaves files and folders that are hard to list and to remove, as its task says."""
 
 import os
 import sys

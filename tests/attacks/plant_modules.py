@@ -1,6 +1,6 @@
-"""Plants code that a later Python would import: in its own folders, and in those its task names.
+"""Plants code that a later Python would import: in its own folders and in those of its task.
 
-What it plants outside its own folders it takes away again, so that an escape harms nobody.
+It removes what it plants outside its own folders, so that an escape does no harm.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Changes all it can of its own interpreter and its surroundings, for whoever comes next."""
+"""Changes everything it can in its interpreter and environment, to affect the next run."""
 
 import atexit
 import builtins

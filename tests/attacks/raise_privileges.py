@@ -1,4 +1,4 @@
-"""Takes back what was given up: capabilities, limits, ids; runs setuid programs."""
+"""Tries to regain what was given up: capabilities, limits, ids; runs setuid programs."""
 
 import ctypes
 import os

@@ -1,6 +1,6 @@
-"""Reaches out of this machine: TCP, UDP, ICMP and names; prints what went on its way.
+"""Connects out of this machine: TCP, UDP, ICMP and names; prints what it could send.
 
-Whoever has a way out gets another answer than "not permitted" or "no route".
+With a network, the answers differ from "not permitted" and "no route".
 """
 
 import errno

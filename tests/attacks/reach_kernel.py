@@ -1,7 +1,7 @@
-"""Calls into the kernel where no agent has business.
+"""Makes system calls that no agent needs.
 
-The arguments are such that nothing happens where a call is let through: the kernel then answers
-with another error than EPERM (EINVAL, EBADF, EFAULT ...) or does what changes this process only.
+Their arguments make them harmless if they are allowed: the kernel then returns another error than
+EPERM (EINVAL, EBADF, EFAULT ...), or changes this process only.
 """
 
 import ctypes
@@ -71,9 +71,9 @@ CALLS = {
 MINUS_ONE = ctypes.c_long(-1)
 for name, numbers in CALLS.items():
     ctypes.set_errno(0)
-    # Nowhere a valid address, descriptor or size: -1 for all but the calls that take flags first.
+    # -1 is never a valid address, descriptor or size. Calls that take flags first get 0.
     first = 0 if name in {"unshare", "personality", "keyctl", "userfaultfd"} else MINUS_ONE
-    # Without IPC_CREAT, so that it makes no queue that outlives it.
+    # Without IPC_CREAT, so that no queue is made that would outlive it.
     rest = [0] * 5 if name == "msgget" else [MINUS_ONE] * 5
     result = libc.syscall(numbers[COLUMN], first, *rest)
     if result >= 0 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
@@ -85,6 +85,6 @@ if pid == 0:
 if pid > 0:
     print("made a user namespace")
 ctypes.set_errno(0)
-libc.syscall(435, None, 0)  # EINVAL where it is there
+libc.syscall(435, None, 0)  # EINVAL if the kernel has it
 if ctypes.get_errno() != errno.ENOSYS:
     print("clone3")

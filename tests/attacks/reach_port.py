@@ -1,4 +1,4 @@
-"""Connects to a port of this machine by every address it knows; sends datagrams to it."""
+"""Connects to a port of this machine by every known address, and sends datagrams to it."""
 
 import json
 import os

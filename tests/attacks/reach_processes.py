@@ -1,6 +1,6 @@
-"""Reads, traces, signals, starves and robs the processes named by its task, and its parent.
+"""Reads, traces, signals, slows and robs the processes named by its task, and its parent.
 
-Signals are 0, which only asks whether it may; what is changed is set to what it was.
+It sends signal 0, which only checks permission, and sets values to what they already are.
 """
 
 import ctypes
@@ -89,7 +89,7 @@ for pid in {*job["pids"], *([parent] if parent > 1 and job["parent"] else [])}:
 if libc.prctl(1, 0, 0, 0, 0) == 0:
     print("unlearn to die with its parent")
 try:
-    # Of a user who has no processes: changing those of its own would outlast an escape.
+    # For a user without processes: a change to its own ones would outlast an escape.
     os.setpriority(os.PRIO_USER, 54321, 19)
 except ProcessLookupError:
     print("renice users")

@@ -1,4 +1,4 @@
-"""Reaches what listens on Unix sockets, named and abstract, and shared memory of others."""
+"""Connects to Unix sockets, named and abstract, and to shared memory of others."""
 
 import ctypes
 import json

@@ -1,4 +1,4 @@
-"""Reads what it should not: the files named by its task, by many ways, and their folders."""
+"""Reads the files named by its task, in many ways, and lists their folders."""
 
 import json
 import os

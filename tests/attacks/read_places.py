@@ -1,4 +1,4 @@
-"""Looks into the usual places of secrets, and prints those that hold something."""
+"""Reads the usual places of secrets, and prints those that are not empty."""
 
 import glob
 import os
@@ -22,7 +22,7 @@ for place in places:
         continue
     try:
         if os.path.isdir(place):
-            # On the way to the interpreter there may be folders, but no file.
+            # Folders above the interpreter are visible, but no files in them.
             if any(os.path.isfile(os.path.join(place, name)) for name in os.listdir(place)):
                 print("listed", place)
         elif open(place, "rb").read(100):

@@ -1,4 +1,4 @@
-"""Spins in many processes; task "own": each in a session of its own, for a share of its own."""
+"""Spins in many processes; task "own": each in its own session, to get its own share."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Writes where it should not: in the folders, and over the files, that its task names."""
+"""Writes to the folders named by its task, and over the files named by it."""
 
 import json
 import os
@@ -8,7 +8,7 @@ job = json.loads(sys.argv[2])
 scratch = os.path.realpath(".")
 for folder in job["folders"]:
     if os.path.realpath(folder).startswith(scratch):
-        continue  # another name of its own
+        continue  # one of its own names
     path = os.path.join(folder, "planted-by-an-agent")
     for attempt in (
         lambda: open(path, "w").close(),

@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, settings
 
 from tests.llm_agent_builder.support.processes import run_python
 from tests.llm_agent_builder.support.scripted_upstream import ScriptedUpstream
+from tests.support.matrix import examples
 
 # No deadline: the machine is shared, and how long one example takes says nothing. In CI the same
 # examples every time; elsewhere new ones, so that days of work search further.
 settings.register_profile(
     "llm_agent_builder",
-    max_examples=60,
+    max_examples=examples(60),
     deadline=None,
     derandomize="CI" in os.environ,
     suppress_health_check=[HealthCheck.too_slow],

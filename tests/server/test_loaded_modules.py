@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 from pathlib import Path
@@ -15,10 +16,10 @@ from tests.support.serving import bare_environment, command
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WEB = {"fastapi", "starlette", "uvicorn"}
-ROOMS = {"aiohttp", "alembic", "prometheus_client", "sqlalchemy", "server.services", *WEB}
+SERVER = {"aiohttp", "alembic", "prometheus_client", "sqlalchemy", "server.services", *WEB}
 BUILDER = {"genai_prices", "jinja2", "pydantic", "yaml"}
 SDKS = {"anthropic", "huggingface_hub"}
-ALL = ROOMS | BUILDER | SDKS | {"asyncio"}
+ALL = SERVER | BUILDER | SDKS | {"asyncio"}
 _TELL = """
 import atexit, json, sys
 def tell():
@@ -26,6 +27,10 @@ def tell():
         json.dump(list(sys.modules), file)
 atexit.register(tell)
 """
+
+
+def test_all_that_is_looked_for_can_be_imported() -> None:
+    assert [name for name in ALL if importlib.util.find_spec(name) is None] == []
 
 
 def loaded(folder: Path, *arguments: str) -> set[str]:
@@ -43,7 +48,7 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
     return ALL & set(json.loads((folder / "loaded.json").read_text()))
 
 
-def test_importing_one_room_of_the_builder_loads_no_other(tmp_path: Path) -> None:
+def test_importing_one_module_of_the_builder_loads_no_other(tmp_path: Path) -> None:
     program = f"{_TELL}\nimport llm_agent_builder.errors"
     python = command()[0]
     subprocess.run([python, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)
@@ -57,7 +62,7 @@ def test_help_version_and_ready_tools_load_nothing_large(
     assert loaded(tmp_path, *arguments) == set()
 
 
-def test_writing_and_checking_agents_loads_nothing_of_the_server_s_rooms(tmp_path: Path) -> None:
+def test_writing_and_checking_agents_loads_nothing_of_the_server(tmp_path: Path) -> None:
     fields = ("--name", "Geo", "--prompt", "p", "--task", "t")
     for arguments in (
         ("generate", *fields, "-o", "geo.py"),
@@ -66,7 +71,7 @@ def test_writing_and_checking_agents_loads_nothing_of_the_server_s_rooms(tmp_pat
         ("read", "geo.py", "-o", "geo.yaml"),
         ("schema",),
     ):
-        assert not loaded(tmp_path, *arguments) & (ROOMS | SDKS), arguments
+        assert not loaded(tmp_path, *arguments) & (SERVER | SDKS), arguments
 
 
 def test_a_run_and_doctor_load_nothing_of_the_page_and_its_routes(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def events_of(
     return asyncio.run(watch(sandbox, name, task, limits=limits))
 
 
-def ends_without_groups(tier: str, jobs: Sequence[Job]) -> list[tuple[str, str | None, str]]:
+def ends_without_cgroups(tier: str, jobs: Sequence[Job]) -> list[tuple[str, str | None, str]]:
     """Run hostile programs where no cgroup can be made; return status, reason and text of each."""
     hidden = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"', "sh")
     program = "from tests.support.attacking import answer_jobs; answer_jobs()"
@@ -107,7 +107,7 @@ def ends_without_groups(tier: str, jobs: Sequence[Job]) -> list[tuple[str, str |
 
 
 def answer_jobs() -> None:
-    """Be the process that `ends_without_groups` starts."""
+    """Be the process that `ends_without_cgroups` starts."""
     tier, jobs = json.load(sys.stdin)
     assert not cgroups.kernel_counts_memory()
     sandbox = open_sandbox(tier)

@@ -13,6 +13,7 @@ from server.isolation.child.resource_monitor import descendants
 from tests.support.serving import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+LOCAL_MODEL = "server/local_model/child.py"
 
 _HOLD = """
 import ctypes, os, sys, threading
@@ -87,6 +88,17 @@ def below(process: int, text: str, *, besides: Collection[int] = ()) -> int:
         return 0
 
     return int(wait_until(look))
+
+
+def local_models_below(process: int) -> list[int]:
+    """Return the processes below another one that hold a local model."""
+    assert (ROOT / LOCAL_MODEL).is_file(), "the file has another name: nothing would be found"
+    found = []
+    for pid in descendants(process):
+        with contextlib.suppress(OSError):
+            if LOCAL_MODEL.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def init_beside(process: int | str, root: int) -> int:

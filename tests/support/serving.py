@@ -1,4 +1,4 @@
-"""Starts the product as its users do: `llm-agent-builder serve`, a process of its own."""
+"""Starts the product as its users do: `llm-agent-builder serve`, in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import httpx
+
+from tests.support.forked import ROOT, Process, forks
 
 
 @dataclass
 class Serving:
     """A running server."""
 
-    process: subprocess.Popen[str]
+    process: Process
     url: str
     folder: Path
     """Its working directory; `.env` and the data folder `data` are in it."""
@@ -84,31 +87,33 @@ def command(*arguments: str, before: str = "") -> list[str]:
 
 def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the product's command line to its end, with nothing of this process's environment."""
-    root = str(Path(__file__).resolve().parents[2])
-    return subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=bare_environment(folder, PYTHONPATH=root, **more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    environment = bare_environment(folder, PYTHONPATH=str(ROOT), **more)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = forks().start(
+            arguments,
+            folder=folder,
+            environment=environment,
+            stdout=out.fileno(),
+            stderr=err.fileno(),
+        )
+        try:
+            code = process.wait(120)
+        finally:
+            process.kill()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
 
 
 def start_server(folder: Path, *arguments: str, before: str = "", **settings: str) -> Serving:
     """Start a server on a free port and wait until it answers; see `command` for `before`."""
-    root = str(Path(__file__).resolve().parents[2])
+    environment = bare_environment(folder, PYTHONPATH=str(ROOT), **settings)
+    words = ("serve", "--port", "0", *arguments)
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command("serve", "--port", "0", *arguments, before=before),
-            cwd=folder,
-            env=bare_environment(folder, PYTHONPATH=root, **settings),
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+        if before:
+            process = _fresh(command(*words, before=before), folder, environment, log)
+        else:
+            process = _forked(words, folder, environment, log)
     assert process.stdout is not None
     line = process.stdout.readline()
     serving = Serving(process, line.partition(": ")[2].strip(), folder)
@@ -118,17 +123,41 @@ def start_server(folder: Path, *arguments: str, before: str = "", **settings: st
     return serving
 
 
+def _fresh(words: list[str], folder: Path, environment: dict[str, str], log: IO[bytes]) -> Process:
+    return subprocess.Popen(
+        words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+    )
+
+
+def _forked(
+    words: Sequence[str], folder: Path, environment: dict[str, str], log: IO[bytes]
+) -> Process:
+    reader, writer = os.pipe()
+    try:
+        return forks().start(
+            words,
+            folder=folder,
+            environment=environment,
+            stdout=writer,
+            stderr=log.fileno(),
+            reader=os.fdopen(reader, encoding="utf-8"),
+        )
+    finally:
+        os.close(writer)
+
+
 @contextmanager
 def plain_uvicorn(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
     """Run `uvicorn server.main:app` while the block lasts; yields the line that says where."""
-    root = str(Path(__file__).resolve().parents[2])
     log = folder / "uvicorn.log"
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "server.main:app", *arguments],
-            cwd=root,
-            env=bare_environment(folder, **settings),
-            stderr=file,
+        process = forks().start(
+            ["server.main:app", *arguments],
+            folder=ROOT,
+            environment=bare_environment(folder, **settings),
+            stdout=file.fileno(),
+            stderr=file.fileno(),
+            program="uvicorn",
         )
     try:
         yield wait_until(lambda: re.search(r"running on .*", log.read_text("utf-8")), 60)[0]

@@ -1,1 +1,1 @@
-"""Small safe attacks on the sandbox, for `doctor --attack` and the tests."""
+"""Small harmless attacks on the sandbox, for `doctor --attack` and the tests."""

@@ -1,1 +1,1 @@
-"""What runs outside the server process. Standard library only; no secret."""
+"""Code that runs outside the server process. It uses only the standard library, and no secret."""

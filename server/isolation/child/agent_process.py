@@ -133,8 +133,8 @@ def _layers(
     yield "its file mode", lambda: os.umask(0o077)
     yield "its priority", lambda: os.nice(NICE)
     yield "its priority at the disk", confine.go_last_at_the_disk
-    if job["most_tasks"]:
-        yield "its number of processes", lambda: confine.limit_tasks(job["most_tasks"])
+    if job["max_tasks"]:
+        yield "its number of processes", lambda: confine.limit_tasks(job["max_tasks"])
     if "capabilities" in layers:
         yield "capabilities", confine.drop_privileges
     else:

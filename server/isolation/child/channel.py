@@ -14,8 +14,8 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-_LONGEST = 65536
-_MOST_DESCRIPTORS = 32
+_MAX_BYTES = 65536
+_MAX_DESCRIPTORS = 32
 
 
 def channel() -> tuple[socket.socket, socket.socket]:
@@ -38,9 +38,9 @@ def receive(end: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
         ValueError: it is not a message.
 
     """
-    size = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
+    size = socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsize)
     try:
-        data, rights, flags, _ = end.recvmsg(_LONGEST, size, socket.MSG_CMSG_CLOEXEC)
+        data, rights, flags, _ = end.recvmsg(_MAX_BYTES, size, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:  # the peer ended without reading all our messages
         return None, []
     descriptors = array.array("i")

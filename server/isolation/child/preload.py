@@ -26,7 +26,10 @@ class Preloaded(MetaPathFinder):
 
     def __init__(self, fresh: Iterable[str]) -> None:
         """`fresh` names the modules of a fresh interpreter, which are never hidden."""
-        self._fresh = frozenset(fresh) - {"pwd"}  # site loads it only if HOME isn't set
+        loaded = frozenset(fresh)
+        # An interpreter that runs a file has HOME set, so `site` does not load pwd there; pathlib
+        # loads pwd together with grp. Since 3.13, `python -c` loads linecache as well.
+        self._fresh = loaded - ({"linecache"} if "grp" in loaded else {"linecache", "pwd"})
         self._needs: dict[str, set[str]] = {}
         self._hidden: dict[str, types.ModuleType] = {}
         self._at_fork: dict[str, list[dict[str, Callable[[], None]]]] = {}

@@ -18,13 +18,13 @@ from typing import Protocol
 
 from server.limits import MIB, Limits
 
-_SELDOM = 5  # polls between the slower measurements
-_DEEPEST = 64  # nested folders; only a hostile program makes more
+_SLOW_EVERY = 5  # polls between the slower measurements
+_MAX_DEPTH = 64  # nested folders; only a hostile program makes more
 _ENTRY_BYTES = 1024  # the minimum charge for an entry: an empty file is not free
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STARTED_BY = 250  # polls
-_MOST_MAPPINGS = 200_000
+_MAX_MAPPINGS = 200_000
 """Of all processes of a run: each usually has a few hundred. Reading this many takes 0.2 s."""
 _MAPPING_BYTES = 256
 _PROCESSORS = os.cpu_count() or 1
@@ -161,7 +161,7 @@ def _mapped_bytes(processes: list[int]) -> int:
     mappings = 0
     for line in _mappings(processes):
         mappings += 1
-        if mappings > _MOST_MAPPINGS:
+        if mappings > _MAX_MAPPINGS:
             return 1 << 60
         if line.endswith(b"/dev/zero (deleted)\n"):
             start, _, end = line.split()[0].partition(b"-")
@@ -179,7 +179,7 @@ def _mappings(processes: list[int]) -> Iterator[bytes]:
 
 def _tree_bytes(folder: int, depth: int = 0) -> int:
     """Return a lower bound of the bytes below an open folder; above any limit if unreadable."""
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return 1 << 60
     total = 0
     with os.scandir(folder) as entries:
@@ -226,7 +226,7 @@ def _unlinked_files(processes: list[int]) -> Iterator[tuple[tuple[int, int], int
 def _hidden_files(processes: list[int], folder: str) -> set[bytes]:
     """Return the inodes of a folder's mapped files that no longer have a name."""
     prefix = f" {folder}/".encode()
-    lines = itertools.islice(_mappings(processes), _MOST_MAPPINGS)
+    lines = itertools.islice(_mappings(processes), _MAX_MAPPINGS)
     hidden = (line for line in lines if line.endswith(b" (deleted)\n") and prefix in line)
     return {line.split()[4] for line in hidden}
 
@@ -273,11 +273,11 @@ class FolderSpace:
 class MountSpace:
     """A file system in memory for one run, as large as the limit.
 
-    `most_files` is for a file system that does not limit the number of its files.
+    `max_files` is for a file system that does not limit the number of its files.
     """
 
     folder: str
-    most_files: int | None = None
+    max_files: int | None = None
 
     def used(self, processes: list[int]) -> int:
         """Return the bytes in use."""
@@ -287,7 +287,7 @@ class MountSpace:
     def state(self, processes: list[int], *, unseen: bool) -> str | None:
         """Return "full" if no further block or file fits, "over" for too many files."""
         status = os.statvfs(self.folder)
-        if self.most_files is not None and status.f_files - status.f_ffree > self.most_files:
+        if self.max_files is not None and status.f_files - status.f_ffree > self.max_files:
             return "over"
         return None if status.f_bfree and status.f_ffree else "full"
 
@@ -344,10 +344,10 @@ class ResourceMonitor:
         self.cpu_s = max(self.cpu_s, self._cpu(processes, account))
         if self.cpu_s > self._limits.cpu_s:
             return "cpu"
-        seldom = self._polls % _SELDOM == 0  # not in the first polls, because most runs end soon
-        if self._memory_exceeded(running, closed, seldom):
+        slow = self._polls % _SLOW_EVERY == 0  # not in the first polls, because most runs end soon
+        if self._memory_exceeded(running, closed, slow):
             return "memory"
-        return self._space_exceeded(alive, closed) if seldom or self._tasks_are_capped else None
+        return self._space_exceeded(alive, closed) if slow or self._tasks_are_capped else None
 
     def _closed(self, running: list[_Process]) -> list[_Process]:
         """Return the processes without visible details; none before the program has started."""
@@ -402,9 +402,7 @@ class ResourceMonitor:
         unseen = sum(max(0.0, _share(one, now) * gap - one.own_cpu) for one in new)
         return used + min(unseen, gap * _PROCESSORS)
 
-    def _memory_exceeded(
-        self, running: list[_Process], closed: list[_Process], seldom: bool
-    ) -> bool:
+    def _memory_exceeded(self, running: list[_Process], closed: list[_Process], slow: bool) -> bool:
         """Compare resident sizes, which are cheap to read, and exact ones only if necessary.
 
         Resident sizes count a shared page once for each process that shares it.
@@ -412,7 +410,7 @@ class ResourceMonitor:
         limit = self._limits.memory_mib * MIB
         alive = [process.alive for process in running]
         files = self._space.used(alive)
-        if seldom and files + _mapped_bytes(alive) > limit:
+        if slow and files + _mapped_bytes(alive) > limit:
             return True
         resident = sum(process.resident for process in running)
         if files + resident <= limit:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 _LOAD, _AND, _JUMP_EQ, _JUMP_GT, _JUMP_GE, _JUMP_SET = 0x20, 0x54, 0x15, 0x25, 0x35, 0x45
 _RETURN, _ALLOW, _ERRNO = 0x06, 0x7FFF0000, 0x00050000
 _OFFSET_ARGS = 16
-_LONGEST = 255
+_MAX_JUMP = 255
 """Instructions that a jump can skip."""
 
 # ---------------------------------------------------------------- instructions
@@ -51,13 +51,13 @@ def allow() -> bytes:
 
 def when(value: int, body: Sequence[bytes]) -> list[bytes]:
     """Run `body` if the loaded word is `value`, else skip it."""
-    assert len(body) <= _LONGEST
+    assert len(body) <= _MAX_JUMP
     return [_instruction(_JUMP_EQ, value, 0, len(body)), *body]
 
 
 def when_at_least(value: int, body: Sequence[bytes]) -> list[bytes]:
     """Run `body` if the loaded word is at least `value`, else skip it."""
-    assert len(body) <= _LONGEST
+    assert len(body) <= _MAX_JUMP
     return [_instruction(_JUMP_GE, value, 0, len(body)), *body]
 
 

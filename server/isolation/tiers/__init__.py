@@ -1,1 +1,1 @@
-"""One engine for each sandbox tier."""
+"""The sandbox tiers, each with its engine, and the probe that selects one."""

@@ -225,7 +225,7 @@ class Cell:
         self._given = given
         most = task_cap(order.limits) + (0 if self.owner else 1)  # the init has the same user id
         given.write_job(
-            order.job(scratch=SCRATCH, uid=RUN_UID, filter="private", most_tasks=most, port=PORT)
+            order.job(scratch=SCRATCH, uid=RUN_UID, filter="private", max_tasks=most, port=PORT)
         )
         await self._launch()
 

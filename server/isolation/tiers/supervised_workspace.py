@@ -76,7 +76,7 @@ class SupervisedWorkspace:
             given.close_pipes()
 
     def _send_order(self, order: LaunchOrder, given: GivenDescriptors) -> None:
-        job = {"most_tasks": self._cap_tasks(order.limits), **self.job(order)}
+        job = {"max_tasks": self._cap_tasks(order.limits), **self.job(order)}
         given.write_job(job)
         named = given.named()
         if self._pids_cgroup is not None:
@@ -84,7 +84,7 @@ class SupervisedWorkspace:
         message = {
             "descriptors": list(named),
             "limits": asdict(order.limits),
-            "tasks_are_capped": self._pids_cgroup is not None or job["most_tasks"] is not None,
+            "tasks_are_capped": self._pids_cgroup is not None or job["max_tasks"] is not None,
             **self.scratch_facts(),
         }
         try:

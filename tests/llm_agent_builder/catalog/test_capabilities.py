@@ -103,7 +103,7 @@ def test_hugging_face_has_no_choice_of_thinking_and_effort() -> None:
     found = capabilities(HUGGINGFACE, "openai/gpt-oss-120b", TODAY)
     assert (found.thinking, found.effort, found.prompt_caching) == ((), (), False)
     assert (found.tools, found.typed_answers, found.max_output_tokens) == (None, None, None)
-    assert "no such choice" in found.problems(effort="low")["effort"]
+    assert "doesn't support it" in found.problems(effort="low")["effort"]
 
 
 def test_what_a_model_would_refuse_is_said_by_field() -> None:

@@ -53,7 +53,7 @@ def test_several_are_parted_by_commas_or_lines_and_named_once() -> None:
         ("huggingface:a\u202eb", "one line"),
         (f"anthropic:a@{OLLAMA}", "only huggingface models have a base URL"),
         ("huggingface:a@http://", "names a host"),
-        ("huggingface:a@https://me:pw@host/v1", "neither a password"),
+        ("huggingface:a@https://me:pw@host/v1", "contain a password"),
     ],
 )
 def test_what_is_not_a_model_is_refused_and_said(text: str, said: str) -> None:

@@ -78,7 +78,7 @@ def test_generate_replaces_a_file_only_when_told_to(tmp_path: Path) -> None:
     file.write_text("mine")
     refused = in_process("generate", *GREETER, folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "Error: greeter.py is there already; --force replaces it\n"
+    assert refused.stderr == "Error: greeter.py already exists; use --force to replace it\n"
     assert file.read_text() == "mine"
     assert invoke("generate", *GREETER, "--force").exit_code == 0
     assert file.read_text("utf-8") == greeter()
@@ -184,7 +184,7 @@ def test_a_spec_file_without_provider_and_model_gets_the_defaults(tmp_path: Path
         ("s.json", "{'name': 1}", "s.json"),
         ("s.json", "[" * 50_000, "s.json"),
         ("s.json", "[]", "should be a mapping"),
-        ("s.yaml", _yaml(SPEC | {"flavour": "mint"}), "flavour: not a field"),
+        ("s.yaml", _yaml(SPEC | {"flavour": "mint"}), "flavour: unknown field"),
         ("s.yaml", _yaml(SPEC | {"provider": ["huggingface"]}), "provider: "),
         ("s.yaml", _yaml(SPEC | {"provider": "gemini"}), "'anthropic' or 'huggingface'"),
         ("s.yaml", _yaml(SPEC | {"name": None}), "name: should be text"),
@@ -325,7 +325,7 @@ def test_check_as_a_process_names_successors_and_writes_the_change_as_a_diff(
     done = in_process("check", "old.py", folder=tmp_path)
     assert done.returncode == 1
     offer, *listed, reason = done.stderr.splitlines()
-    assert offer == "move it with --fix, or --fix --to MODEL:"
+    assert offer == "switch with --fix, or --fix --to MODEL:"
     assert listed[0] == "  claude-haiku-5-5   1,000,000 tokens, $0.1 / $0.5 per Mtok"
     assert reason == f"old.py: {RETIRED} was retired by its provider on 2026-02-19: calls will fail"
     assert (tmp_path / "old.py").read_text() == greeter(RETIRED)
@@ -378,7 +378,7 @@ def test_fix_changes_the_one_line_and_keeps_everything_else(tmp_path: Path) -> N
     (tmp_path / "real.py").chmod(0o750)
     (tmp_path / "agent.py").symlink_to("real.py")
     result = invoke("check", "agent.py", "--fix")
-    assert (result.exit_code, result.stderr) == (0, "agent.py: moved to claude-haiku-5-5\n")
+    assert (result.exit_code, result.stderr) == (0, "agent.py: switched to claude-haiku-5-5\n")
     assert result.stdout.endswith("agent.py: ok\n")
     assert (tmp_path / "real.py").read_bytes() == before.replace(
         RETIRED.encode(), b"claude-haiku-5-5"
@@ -396,7 +396,7 @@ def test_fix_moves_to_the_model_asked_for(tmp_path: Path) -> None:
 
 def test_without_fix_a_model_asked_for_is_only_shown(tmp_path: Path) -> None:
     result = check(tmp_path, greeter(), "--to", "claude-opus-5-5")
-    told = "nothing was changed; --fix makes the change\n"
+    told = "nothing was changed; use --fix to apply the change\n"
     assert (result.exit_code, result.stderr) == (0, told)
     assert '\n+MODEL = "claude-opus-5-5"\n' in result.stdout
     assert (tmp_path / "agent.py").read_text() == greeter()
@@ -459,9 +459,9 @@ def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("print('hello')\n", "is not an agent of this builder: it imports neither anthropic nor"),
-        ("", "is not an agent of this builder"),
-        ("import anthropic_extras\n", "is not an agent of this builder"),
+        ("print('hello')\n", "is not an agent made here (no anthropic or"),
+        ("", "is not an agent made here"),
+        ("import anthropic_extras\n", "is not an agent made here"),
         ("import anthropic\n", "has no MODEL = ... line"),
         ("import anthropic\nMODEL = f'{x}'\n", 'has a MODEL that is not a plain "..." literal'),
         (b"import anthropic\nMODEL = 'a'\n# coding: latin-1", "no class with a run(task) method"),

@@ -35,4 +35,4 @@ def test_tools_as_json_is_json_alone() -> None:
 def test_a_tool_that_is_not_there_is_wrong_usage() -> None:
     done = CliRunner().invoke(cli, ["tools", "abacus"])
     assert done.exit_code == 2
-    assert "there are: calculator, current_time" in done.stderr
+    assert "available: calculator, current_time" in done.stderr

@@ -130,7 +130,7 @@ def test_a_comment_inside_a_value_is_never_lost() -> None:
     text = edited('"You know places."', '(\n    "You "  # the model\n    "know"\n)')
     (conflict,) = conflicts_of(text, changed(prompt="Short."))
     assert "# the model" in conflict.text
-    assert "SYSTEM_PROMPT is not a plain value" in conflict.reason
+    assert "SYSTEM_PROMPT is not a literal" in conflict.reason
 
 
 def test_a_computed_value_stays_while_its_field_does() -> None:
@@ -169,7 +169,7 @@ def test_a_class_renamed_by_hand_keeps_its_name() -> None:
 )
 def test_a_new_class_name_that_is_in_use_is_a_conflict(addition: str) -> None:
     (conflict,) = conflicts_of(build() + addition, changed(name="Word Smith"))
-    assert "is the agent's class and something else here" in conflict.reason
+    assert "is the name of the agent's class and of something else here" in conflict.reason
 
 
 def test_code_added_to_a_method_stays_when_the_method_changes_elsewhere() -> None:
@@ -202,7 +202,7 @@ def test_code_that_uses_what_a_change_takes_away_is_a_conflict() -> None:
     new = changed(provider="huggingface", model="openai/gpt-oss-20b")
     (conflict,) = conflicts_of(text, new)
     assert conflict.text == "OWN = anthropic.Anthropic()\n"
-    assert conflict.reason.startswith("anthropic is gone")
+    assert conflict.reason.startswith("anthropic is removed")
 
 
 def test_another_provider_keeps_what_stands_by_itself() -> None:

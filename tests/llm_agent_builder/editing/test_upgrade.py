@@ -86,7 +86,7 @@ def test_a_plain_literal_is_changed_wherever_it_stands(line: str, changed: str) 
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("MODEL = 'x'", "imports neither anthropic nor huggingface_hub"),
+        ("MODEL = 'x'", "no anthropic or huggingface_hub import"),
         ("import anthropic", "has no MODEL"),
         ("import anthropic\nMODEL = f'{1}'", "not a plain"),
         ("import anthropic\nMODEL = 'a' + 'b'", "not a plain"),
@@ -103,7 +103,7 @@ def test_a_plain_literal_is_changed_wherever_it_stands(line: str, changed: str) 
         ("import anthropic\nMODEL =", "is not Python"),
         ("import anthropic\nMODEL = '\ud800'", "lone surrogates"),
         ("(" * 2000, "Python|nested"),
-        ("", "imports neither"),
+        ("", "is not an agent made here"),
     ],
 )
 def test_what_can_not_be_changed_safely_is_said_and_left(code: str, said: str) -> None:

@@ -34,7 +34,7 @@ def test_all_ready_tools_go_into_one_file() -> None:
 
 
 def test_a_tool_that_is_not_there_is_told_with_those_that_are() -> None:
-    with pytest.raises(SpecError, match=r"'abacus'; there are: calculator, current_time, "):
+    with pytest.raises(SpecError, match=r"'abacus'; available: calculator, current_time, "):
         gallery_tool("abacus")
 
 
@@ -247,5 +247,7 @@ def test_a_spec_may_name_a_ready_tool_in_place_of_its_source() -> None:
     values = {"name": "A", "prompt": "b", "task": "c", "provider": "anthropic", "model": "m"}
     spec = make_spec(values | {"tools": [{"gallery": "calculator"}]})
     assert spec.tools[0].code == gallery_tool("calculator").code
-    with pytest.raises(SpecError, match=r"^tools\.0: no ready tool is called 'abacus'; there are"):
+    with pytest.raises(
+        SpecError, match=r"^tools\.0: there is no ready-made tool 'abacus'; available"
+    ):
         make_spec(values | {"tools": [{"gallery": "abacus"}]})

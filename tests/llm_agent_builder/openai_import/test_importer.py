@@ -186,16 +186,16 @@ def test_instructions_become_the_prompt(value: str, above: str, prompt: str) -> 
 @pytest.mark.parametrize(
     ("value", "above", "said"),
     [
-        ("open('p.txt').read()", "", "open('p.txt').read(), which only a run tells"),
-        ("load()", "def load(): ...", "load(), which only a run tells"),
-        ("OTHER", "from x import OTHER", "OTHER, which only a run tells"),
+        ("open('p.txt').read()", "", "open('p.txt').read(), which is only known at run time"),
+        ("load()", "def load(): ...", "load(), which is only known at run time"),
+        ("OTHER", "from x import OTHER", "OTHER, which is only known at run time"),
         (
             "tell",
             "def tell(c, a):\n    if c: return 'a'\n    return 'b'",
             "the function tell decides",
         ),
         ("'  '", "", "are empty"),
-        ("None", "", "no text"),
+        ("None", "", "not a string"),
     ],
 )
 def test_instructions_that_only_a_run_tells_are_not_guessed(
@@ -299,7 +299,7 @@ def test_a_change_within_what_another_replaces_is_left_out() -> None:
             "def act(x: str) -> str:\n    '''A.'''\n    return np.abs(x)",
             "not in the standard library",
         ),
-        ("def act(x: str) -> str: return x", "stands on one line"),
+        ("def act(x: str) -> str: return x", "written on one line"),
     ],
 )
 def test_a_function_tool_that_can_not_be_carried_says_why(code: str, said: str) -> None:

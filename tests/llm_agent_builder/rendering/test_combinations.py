@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations as pairs
 from pathlib import Path
@@ -16,7 +16,7 @@ from llm_agent_builder import AgentBuilder, AgentSpec, class_name_for
 from llm_agent_builder.python_source.reserved_names import FILE_IMPORTS, FILE_NAMES
 from llm_agent_builder.rendering.features import features_of
 from tests.llm_agent_builder.support.combinations import CHOICES, combinations
-from tests.llm_agent_builder.support.pairwise import pairwise
+from tests.llm_agent_builder.support.pairwise import Row, each_choice, pairwise
 from tests.llm_agent_builder.support.processes import Done, run_python
 from tests.llm_agent_builder.support.scenarios import Outcome, Scenario, play
 from tests.llm_agent_builder.support.scripted_upstream import (
@@ -26,14 +26,18 @@ from tests.llm_agent_builder.support.scripted_upstream import (
     tool_call,
 )
 
-SPECS = combinations()
+MATRIX = pytest.mark.matrix
 _MORE = ("--extend-select=I,UP,B,D2", "--target-version=py310")
 CITY = '{"name": "Ålesund", "size": "small"}'
 
 
+def _not_both_one(row: Row) -> bool:
+    return not (row["a"] == row["b"] == 1)
+
+
 def test_the_rows_have_every_pair_that_may_be() -> None:
     small = {"a": [1, 2, 3], "b": [1, 2], "c": [1, 2], "d": [1, 2, 3]}
-    rows = pairwise(small, lambda row: not (row["a"] == row["b"] == 1))
+    rows = pairwise(small, _not_both_one)
     for one, two in pairs(small, 2):
         expected = {(x, y) for x in small[one] for y in small[two]} - (
             {(1, 1)} if (one, two) == ("a", "b") else set()
@@ -42,24 +46,42 @@ def test_the_rows_have_every_pair_that_may_be() -> None:
     assert len(rows) < 20
 
 
-def test_every_choice_stands_in_some_row() -> None:
+def test_a_few_rows_have_every_choice_that_may_be() -> None:
+    small = {"a": [1, 2, 3], "b": [1, 2], "c": [1, 2], "d": [1, 2, 3]}
+    rows = each_choice(small, lambda row: not (row["a"] == 3 and row["b"] == 2))
+    for name, values in small.items():
+        assert {row[name] for row in rows} == set(values)
+    assert len(rows) < 6
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(False, id="choices"), pytest.param(True, id="pairs", marks=MATRIX)],
+)
+def specs(request: pytest.FixtureRequest) -> Sequence[AgentSpec]:
+    """Return specs in which every choice occurs, and in the whole matrix every pair of choices."""
+    return combinations(pairs=request.param)
+
+
+def test_every_choice_is_in_some_row(specs: Sequence[AgentSpec]) -> None:
     for name, values in CHOICES.items():
-        assert len({str(getattr(spec, name)) for spec in SPECS}) == len(values), name
+        assert len({str(getattr(spec, name)) for spec in specs}) == len(values), name
 
 
 @dataclass(frozen=True)
 class Written:
     folder: Path
+    specs: Sequence[AgentSpec]
     sources: Mapping[str, str]
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+def written(specs: Sequence[AgentSpec], tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tmp_path_factory.mktemp("combinations")
-    sources = {f"agent{number}.py": AgentBuilder().build(spec) for number, spec in enumerate(SPECS)}
+    sources = {f"agent{number}.py": AgentBuilder().build(spec) for number, spec in enumerate(specs)}
     for name, source in sources.items():
         (folder / name).write_text(source, "utf-8", newline="")
-    return Written(folder, sources)
+    return Written(folder, specs, sources)
 
 
 def run_tool(written: Written, *command: str) -> Done:
@@ -97,7 +119,7 @@ def _bound(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def test_the_names_that_files_keep_for_themselves_are_known(written: Written) -> None:
     theirs = {"add", "now", "_shown", "FORMS", "City", "Mayor", "datetime", "timezone"}
-    for spec, source in zip(SPECS, written.sources.values(), strict=True):
+    for spec, source in zip(written.specs, written.sources.values(), strict=True):
         for name, path in _bound(ast.parse(source)):
             if name in theirs | {class_name_for(spec.name)}:
                 continue
@@ -116,21 +138,23 @@ def _replies(spec: AgentSpec) -> Iterator[Reply]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[AgentSpec, Outcome]]:
+def outcomes(
+    specs: Sequence[AgentSpec], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, tuple[AgentSpec, Outcome]]:
     """Run all of them without their MCP servers, which have tests of their own."""
-    scenarios, specs = {}, {}
-    for number, spec in enumerate(SPECS):
+    scenarios, played_specs = {}, {}
+    for number, spec in enumerate(specs):
         values = spec.model_dump() | {"mcp_servers": ()}
         if not spec.tools:
             values |= {"max_turns": 10, "token_budget": None}
-        specs[f"agent{number}"] = spec
+        played_specs[f"agent{number}"] = spec
         scenarios[f"agent{number}"] = Scenario(values, list(_replies(spec)))
     upstream = ScriptedUpstream()
     try:
         played = play(tmp_path_factory.mktemp("played"), upstream, scenarios)
     finally:
         upstream.close()
-    return {name: (specs[name], outcome) for name, outcome in played.items()}
+    return {name: (played_specs[name], outcome) for name, outcome in played.items()}
 
 
 def test_each_answers_a_task(outcomes: Mapping[str, tuple[AgentSpec, Outcome]]) -> None:

@@ -16,7 +16,7 @@ from tests.llm_agent_builder.support.processes import clean_environment
 from tests.llm_agent_builder.support.scenarios import Outcome, Scenario, all_of, play, tool_results
 from tests.llm_agent_builder.support.scripted_upstream import ScriptedUpstream, answer, tool_call
 
-SERVER = str(Path(__file__).with_name("mcp_server.py"))
+SERVER = str(Path(__file__).parents[1] / "support" / "mcp_server.py")
 BOTH = pytest.mark.parametrize("provider", list(ProviderEnum))
 Outcomes = Mapping[ProviderEnum, dict[str, Outcome]]
 

@@ -107,15 +107,15 @@ def test_schema_prints_the_published_schema() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"promt": "x"}, "promt: not a field; did you mean prompt?"),
-        ({"tools": [{"codee": "x"}]}, "tools.0.codee: not a field; did you mean code?"),
+        ({"promt": "x"}, "promt: unknown field; did you mean prompt?"),
+        ({"tools": [{"codee": "x"}]}, "tools.0.codee: unknown field; did you mean code?"),
         (
             {"mcp_servers": [{"name": "a", "url": "https://x.y", "envs": []}]},
-            "mcp_servers.0.envs: not a field; did you mean env?",
+            "mcp_servers.0.envs: unknown field; did you mean env?",
         ),
         (
             {"mcp_servers": [{"name": "a", "url": "https://x.y", "zzz": []}]},
-            "mcp_servers.0.zzz: not a field; there are: command, env, name, url",
+            "mcp_servers.0.zzz: unknown field; known: command, env, name, url",
         ),
     ],
 )
@@ -192,7 +192,7 @@ def test_batch_replaces_a_file_only_when_told_to() -> None:
     Path("out/one.py").write_text("mine")
     result = invoke("generate", "--batch", folder, "-o", "out")
     assert result.exit_code == 1
-    assert "specs/a.yaml: out/one.py is there already; --force replaces it" in result.stderr
+    assert "specs/a.yaml: out/one.py already exists; use --force to replace it" in result.stderr
     assert Path("out/one.py").read_text() == "mine"
     assert invoke("generate", "--batch", folder, "-o", "out", "--force").exit_code == 0
 
@@ -210,7 +210,10 @@ def test_options_win_over_the_files_of_a_batch() -> None:
         (("--batch", "specs"), "--output DIR"),
         (("--batch", "specs", "-o", "-"), "--output DIR"),
         (("--batch", "empty", "-o", "out"), "empty has no spec files"),
-        (("--batch", "specs", "-o", "out", "--spec", "specs/a.yaml"), "neither --spec nor --base"),
+        (
+            ("--batch", "specs", "-o", "out", "--spec", "specs/a.yaml"),
+            "can't be combined with --spec or --base",
+        ),
         (("--batch", "missing", "-o", "out"), "missing"),
     ],
 )
@@ -245,7 +248,7 @@ def test_read_writes_the_spec_and_tells_what_is_hand_written() -> None:
     assert json.loads(Path("s.json").read_text()) == plain_values(SPEC)
     refused = invoke("read", "a.py", "-o", "s.json")
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "s.json is there already; --force replaces it" in refused.stderr
+    assert "s.json already exists; use --force to replace it" in refused.stderr
 
 
 @pytest.mark.parametrize("command", ["read", "import"])
@@ -273,7 +276,7 @@ def test_generate_with_a_base_changes_the_given_fields_and_no_other_byte() -> No
     Path("a.py").write_bytes(text.encode())
     refused = invoke("generate", "--base", "a.py", "--prompt", "New.")
     assert refused.exit_code == 1
-    assert "a.py is there already; --force replaces it" in refused.stderr
+    assert "a.py already exists; use --force to replace it" in refused.stderr
     assert invoke("generate", "--base", "a.py", "--prompt", "New.", "--force").exit_code == 0
     expected = text.replace('"You know places."', '"New."').encode()
     assert Path("a.py").read_bytes() == expected
@@ -283,7 +286,7 @@ def test_base_tells_which_tools_the_given_ones_took_the_place_of() -> None:
     Path("one.yaml").write_text(yaml.safe_dump(ONE | {"tools": [{"gallery": "calculator"}]}))
     assert invoke("generate", "--spec", "one.yaml", "-o", "a.py").exit_code == 0
     added = invoke("generate", "--base", "a.py", "--tool", "current_time", "-o", "-")
-    assert "replace those of the file: calculator taken out; to keep one" in added.stderr
+    assert "replace those of the file; removed: calculator. To keep one" in added.stderr
     kept = ("--tool", "calculator", "--tool", "current_time", "-o", "-")
     assert invoke("generate", "--base", "a.py", *kept).stderr == ""
 
@@ -301,7 +304,7 @@ def test_a_conflict_names_the_lines_and_changes_nothing() -> None:
     line = next(n for n, each in enumerate(text.split("\n"), 1) if "p.txt" in each)
     assert result.exit_code == 1
     assert "nothing was changed\n" in result.stderr
-    assert f"\na.py:{line}: SYSTEM_PROMPT is not a plain value here" in result.stderr
+    assert f"\na.py:{line}: SYSTEM_PROMPT is not a literal here" in result.stderr
     assert Path("a.py").read_text() == text
 
 
@@ -311,10 +314,10 @@ def test_import_writes_a_spec_and_a_line_for_each_thing() -> None:
     assert result.exit_code == 0
     lines = result.stderr.splitlines()
     assert lines[0] == "wrote s.yaml"
-    assert lines[-1] == "to do in the spec: task: missing"
+    assert lines[-1] == "still to fix in the spec: task: missing"
     for line in lines[1:-1]:
         assert line.startswith("workflow.py:")
-        assert ": carried over" in line or ": NOT carried over: " in line
+        assert ": converted" in line or ": NOT converted: " in line
     done = invoke("generate", "--spec", "s.yaml", "--task", "Rain?", "-o", "-")
     assert "class CityGuide:" in done.stdout
 
@@ -325,7 +328,7 @@ def test_import_writes_a_spec_and_a_line_for_each_thing() -> None:
         ("a.yaml", b"name: Q\nprompt: p\nname: R\n", '"name" is given twice\n'),
         ("a.yaml", b"name: Q\ntools:\n  - {code: a, code: b}\n", '"code" is given twice\n'),
         ("a.json", b'{"name": "Q", "name": "R"}', '"name" is given twice'),
-        ("a.yaml", b"name: \xff", "it is not UTF-8 text; save it as such"),
+        ("a.yaml", b"name: \xff", "it is not UTF-8 text"),
         ("a.yaml", b"name: [", "line 1, column 8"),
     ],
 )

@@ -55,7 +55,7 @@ def test_what_the_model_does_passes_as_it_is() -> None:
     [
         ({"max_tokens": 128_001}, "max_tokens", "the model writes 128,000 (claude-sonnet-5-5)"),
         ({"thinking": "disabled"}, "thinking", "the model takes adaptive, between_tools"),
-        ({"model": "claude-sonnet-4-5", "effort": "low"}, "effort", "no such choice"),
+        ({"model": "claude-sonnet-4-5", "effort": "low"}, "effort", "doesn't support it"),
         (
             {"model": "claude-haiku-5-5", "thinking": "disabled", "effort": "max"},
             "effort",

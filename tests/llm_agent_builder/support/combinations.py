@@ -1,12 +1,13 @@
-"""Agents in which every pair of choices occurs: what files are made of, in all ways but one."""
+"""Agents in which every choice, or every pair of choices, of what a file may have occurs."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from llm_agent_builder import AgentSpec, ProviderEnum, SpecError
 from llm_agent_builder.spec.agent_spec import make_spec
-from tests.llm_agent_builder.support.pairwise import Row, pairwise
+from tests.llm_agent_builder.support.pairwise import Row, each_choice, pairwise
 
 ADD = '''def add(first: int, second: int = 0) -> str:
     """Add two numbers."""
@@ -85,10 +86,12 @@ def allowed(row: Row) -> bool:
     return True
 
 
-def combinations() -> list[AgentSpec]:
-    """Return the specs."""
-    found = []
+@functools.cache
+def combinations(*, pairs: bool) -> tuple[AgentSpec, ...]:
+    """Return specs in which every choice occurs; with `pairs`, every pair of choices."""
+    draw = pairwise if pairs else each_choice
+    found: list[AgentSpec] = []
     for provider in ProviderEnum:  # each by itself: what only one of them has would crowd the other
         choices = {**CHOICES, "provider": [provider.value]}
-        found += [make_spec(PLAIN | row) for row in pairwise(choices, allowed)]
-    return found
+        found += [make_spec(PLAIN | row) for row in draw(choices, allowed)]
+    return tuple(found)

@@ -55,7 +55,7 @@ def field(body: str) -> str:
 
 BAD_SOURCES = {
     "nothing": ("", 1, "write class Answer(BaseModel)"),
-    "no Python": ("class Answer(BaseModel", 1, "is not Python"),
+    "no Python": ("class Answer(BaseModel", 1, "syntax error"),
     "no model at the end": (
         ENUM + "X = 1\n",
         2,
@@ -70,8 +70,8 @@ BAD_SOURCES = {
     "an old dict": (source("a: str", "from typing import Dict\n" + MODEL), 1, "keys are fixed"),
     "no import of an old list": (source("a: List[str]"), 3, "List is old; write list[...]"),
     "StrEnum": (source("a: str", "from enum import StrEnum\n"), 1, "import only"),
-    "a function": (source("a: str") + "def f() -> None: ...\n", 4, "models, enums and names"),
-    "a call": (source("a: str") + "print('x')\n", 4, "models, enums and names"),
+    "a function": (source("a: str") + "def f() -> None: ...\n", 4, "enums and type aliases"),
+    "a call": (source("a: str") + "print('x')\n", 4, "enums and type aliases"),
     "a method": (source("a: str\n    def f(self) -> None: ..."), 4, "no code"),
     "a validator": (source("a: str\n    @property\n    def f(self) -> int: ..."), 5, "no code"),
     "a decorated class": ("@print\n" + source("a: str", ""), 2, "decorators"),
@@ -99,7 +99,7 @@ BAD_SOURCES = {
     ),
     "a float in Literal": (
         source("a: Literal[1.5]", "from typing import Literal\n" + MODEL),
-        4, "whole numbers",
+        4, "integers",
     ),
     "a computed default": (source("a: str = input()"), 3, "plain value"),
     "a default of another type": (source("a: str = 3"), 3, "not of its field's type"),
@@ -141,15 +141,15 @@ BAD_SOURCES = {
     "an enum with code": (ENUM + "X = input()\n", 3, "members"),
     "an enum of another kind": (
         "from enum import Enum\nclass A(int, Enum):\n    X = 'x'\n",
-        3, "of its kind",
+        3, "of its own type",
     ),
     "an empty enum": (ENUM + "'''x'''\n", 2, "no members"),
     "a member twice": (ENUM + "X = 1\n    X = 2\n", 4, "rename"),
     "a member called name": (ENUM + "name = 1\n", 3, "rename"),
     "half a character": (field('a: str = Field(description="\\ud800")'), 3, "half a character"),
     "hidden": (source('a: str  # \u202e'), 3, "U+202E"),
-    "a variable": (source("a: str") + "x = 3\n", 4, "take it out"),
-    "a text alone": ("'''Doc.'''\n" + source("a: str", ""), 1, "take it out"),
+    "a variable": (source("a: str") + "x = 3\n", 4, "remove this"),
+    "a text alone": ("'''Doc.'''\n" + source("a: str", ""), 1, "remove this"),
 }  # fmt: skip
 
 
@@ -191,9 +191,9 @@ BAD_SCHEMAS: dict[str, tuple[Any, str, str]] = {
     "open": ({**whole(a=TEXT), "additionalProperties": True}, "additionalProperties", "false"),
     "a list of what": (whole(a={"type": "array"}), "properties.a.items", "is missing"),
     "an empty enum": (whole(a={"enum": []}), "properties.a.enum", "at least one"),
-    "an enum of a fraction": (whole(a={"enum": [1.5]}), "properties.a.enum", "whole numbers"),
-    "an enum of lists": (whole(a={"enum": [[1]]}), "properties.a.enum", "whole numbers"),
-    "a huge number": (whole(a={"const": 10**5000}), "properties.a.const", "whole numbers"),
+    "an enum of a fraction": (whole(a={"enum": [1.5]}), "properties.a.enum", "integers"),
+    "an enum of lists": (whole(a={"enum": [[1]]}), "properties.a.enum", "integers"),
+    "a huge number": (whole(a={"const": 10**5000}), "properties.a.const", "integers"),
     "required but not there": (
         {**whole(a=TEXT), "required": ["a", "b"]},
         "required",
@@ -211,13 +211,13 @@ BAD_SCHEMAS: dict[str, tuple[Any, str, str]] = {
     "the whole is a text": ({"$ref": "#/$defs/B", "$defs": {"B": TEXT}}, "$ref", "an object"),
     "a description that isn't": (
         whole(a={**TEXT, "description": 3}),
-        "properties.a.description", "a text",
+        "properties.a.description", "a string",
     ),
     "half a character": (
         whole(a={**TEXT, "description": "\ud800"}),
-        "properties.a.description", "halves",
+        "properties.a.description", "lone surrogates",
     ),
-    "half a character allowed": (whole(a={"const": "\ud800"}), "properties.a.const", "use texts"),
+    "half a character allowed": (whole(a={"const": "\ud800"}), "properties.a.const", "use strings"),
     "a name of nothing": (whole(**{"": TEXT}), "properties.", "1 to 64 characters"),
     "a name too long": (whole(**{"a" * 65: TEXT}), f"properties.{'a' * 65}", "1 to 64"),
     "a name that hides": (whole(**{"a\u202eb": TEXT}), "properties.a\u202eb", "can be seen"),
@@ -229,13 +229,13 @@ BAD_SCHEMAS: dict[str, tuple[Any, str, str]] = {
     ),
     "a bound that isn't": (
         whole(a={"type": "integer", "minimum": "3"}),
-        "properties.a.minimum", "bound",
+        "properties.a.minimum", "limit this type",
     ),
     "a bound that is not one": (
         whole(a={"type": "number", "minimum": float("nan")}),
-        "properties.a.minimum", "bound",
+        "properties.a.minimum", "limit this type",
     ),
-    "a negative length": (whole(a={**TEXT, "minLength": -1}), "properties.a.minLength", "bound"),
+    "a negative length": (whole(a={**TEXT, "minLength": -1}), "properties.a.minLength", "limit"),
     "too deep": (whole(a=deep), f"properties.a{'.items' * 16}", "16 levels"),
     "endless": (whole(a=deeper), "", "65,536 characters"),
     "too wide": (whole(**{f"a{n}": TEXT for n in range(2000)}), "properties.a999", "1000 parts"),

@@ -172,9 +172,10 @@ def test_ruff_would_write_every_import_block_the_same(tmp_path: Path) -> None:
             module = draw.choice(["os", "anthropic"])
             group.append(f"from {module} import {draw.choice(names)}")
         (tmp_path / f"block{number}.py").write_text(import_block(group))
+    version = f"py3{sys.version_info.minor}"  # which modules are the standard library's
     for command in (("check", "--select", "I"), ("format", "--diff")):
-        done = run_python("-m", "ruff", *command, "--isolated", "--no-cache", ".",
-                          home=tmp_path, cwd=tmp_path)  # fmt: skip
+        options = ("--isolated", "--no-cache", "--target-version", version)
+        done = run_python("-m", "ruff", *command, *options, ".", home=tmp_path, cwd=tmp_path)
         assert done.returncode == 0, done.stdout[:2000] + done.stderr
 
 

@@ -82,6 +82,7 @@ def test_token_is_needed_where_one_is_set(serve: ServerFactory) -> None:
         assert client.get("/api/catalog").status_code == 200
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("token", ["", " ", "\t "])
 def test_empty_token_is_wrong_usage(tmp_path: Path, token: str) -> None:
     done = call(tmp_path, "serve", "--port", "0", "--token", token)

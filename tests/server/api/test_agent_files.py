@@ -70,7 +70,7 @@ def test_change_that_meets_a_hand_written_part_is_a_conflict(client: httpx.Clien
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("print(1)\n", "imports neither anthropic nor huggingface_hub"),
+        ("print(1)\n", "no anthropic or huggingface_hub import"),
         ("def f(:\n", "is not Python: "),
         ("x = '\ud800'\n", "is not text"),
         ("-" * 60_000 + "1", "nested too deeply"),
@@ -117,5 +117,5 @@ def test_unknown_key_names_the_nearest_known_one(client: httpx.Client) -> None:
     tool = {"name": "a", "url": "https://example.com", "evn": []}
     body = {**SPEC, "mcp_servers": [tool], "promt": "x"}
     found = fields(client.post("/api/generate", json=body))
-    assert found["mcp_servers.0.evn"] == "not a field; did you mean env?"
-    assert found["promt"] == "not a field; did you mean prompt?"
+    assert found["mcp_servers.0.evn"] == "unknown field; did you mean env?"
+    assert found["promt"] == "unknown field; did you mean prompt?"

@@ -136,8 +136,12 @@ def test_run_that_was_ended_returns_what_it_had_written(client: httpx.Client) ->
     [
         ([{"name": "/x", "text": ""}], "files.0.name", "absolute"),
         ([{"name": "a/../../x", "text": ""}], "files.0.name", "'..'"),
-        ([{"name": "ok", "text": ""}, {"name": "agent.py", "text": ""}], "files.1.name", "own"),
-        ([{"name": "agent.py/x", "text": ""}], "files.0.name", "own"),
+        (
+            [{"name": "ok", "text": ""}, {"name": "agent.py", "text": ""}],
+            "files.1.name",
+            "reserved",
+        ),
+        ([{"name": "agent.py/x", "text": ""}], "files.0.name", "reserved"),
         ([{"name": "tmp", "text": ""}], "files.0.name", "temporary files: tmp"),
         ([{"name": "tmp/x/y", "base64": ""}], "files.0.name", "temporary files: tmp"),
         ([{"name": "./tmp", "text": ""}], "files.0.name", "'.'"),
@@ -154,7 +158,7 @@ def test_run_that_was_ended_returns_what_it_had_written(client: httpx.Client) ->
         ([{"name": "x", "text": 1}], "files.0.text", "text"),
         ([{"name": "x", "base64": "@@@"}], "files.0.base64", "not base64"),
         ([{"name": "x", "base64": "AAA"}], "files.0.base64", "not base64"),
-        ([{"name": "x", "text": "", "mode": 1}], "files.0.mode", "not a field"),
+        ([{"name": "x", "text": "", "mode": 1}], "files.0.mode", "unknown field"),
         ([{"name": "x", "text": ""}] * 2, "files", "twice"),
         ([{"name": "x", "text": ""}, {"name": "x/y", "text": ""}], "files", "twice"),
         ([{"name": f"{n}", "text": ""} for n in range(MAX_FILES + 1)], "files", "at most 64"),

@@ -40,6 +40,7 @@ def test_health_is_failing_where_no_run_can_start(serve: ServerFactory) -> None:
     assert components["store"] == "ok"
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize(
     ("given", "status"),
     [

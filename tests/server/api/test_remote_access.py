@@ -155,6 +155,7 @@ def test_forwarded_request_with_the_token_is_served(serve: ServerFactory) -> Non
         assert client.get("/api/runs", headers=headers).status_code == 200
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize(
     "token", [TOKEN, 'sp ace;semi"quote,back\\slash=%41', "naïve-žetón-日本", "a" * 500]
 )

@@ -25,6 +25,7 @@ from server.gateway.request_reader import LARGE, Intake, RequestReader
 from server.gateway.timeouts import Timeouts
 from server.settings import PROVIDER_TOOLS, grantable
 from tests.support.gateway_client import Seen, ask, asking, bearer, through
+from tests.support.memory_spend import MemorySpend
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
 PLAIN = "claude-haiku-4-5"
@@ -36,7 +37,9 @@ PICTURE = {"type": "image", "source": {"type": "url", "url": URL}}
 
 
 def day(**caps: Any) -> RunBudget:
-    return RunBudget(Ledger("run", Caps()), DailyBudget(Caps(**caps), today))
+    return RunBudget(
+        Ledger("run", Caps()), DailyBudget(Caps(**caps), today, MemorySpend().exchange)
+    )
 
 
 def run(**caps: Any) -> RunBudget:

@@ -30,6 +30,7 @@ from server.gateway.gateway import Grant
 from server.gateway.metering import today
 from server.storage.store import Store
 from tests.support.gateway_client import MODEL, ask, asking, bearer, eventually, facts_of, through
+from tests.support.memory_spend import MemorySpend
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
 A, HF = ProviderEnum.ANTHROPIC, ProviderEnum.HUGGINGFACE
@@ -90,7 +91,7 @@ def test_dollars_are_written_as_people_do(dollars: float, words: str) -> None:
 
 
 def test_budget_of_a_day_counts_across_runs() -> None:
-    day = DailyBudget(Caps(calls=3), lambda: DAY)
+    day = DailyBudget(Caps(calls=3), lambda: DAY, MemorySpend().exchange)
     runs = [RunBudget(Ledger("run", Caps()), day) for _ in range(4)]
     for run in runs[:3]:
         reserve(run, facts())
@@ -162,7 +163,7 @@ def test_refusal_of_a_call_says_how_it_would_fit(
     asked = asked_for()
     caps = Caps(tokens=asked.most_input_tokens + 926)
     none = Caps()
-    day = DailyBudget(caps if scope == "day" else none, lambda: DAY)
+    day = DailyBudget(caps if scope == "day" else none, lambda: DAY, MemorySpend().exchange)
     purse = RunBudget(Ledger("run", caps if scope == "run" else none), day)
     with pytest.raises(BudgetError) as refused:
         reserve(purse, asked)
@@ -212,7 +213,9 @@ def test_refusal_of_a_call_whose_input_is_too_large_says_to_shorten_it() -> None
 
 @pytest.mark.parametrize("scope", ["run", "day"])
 def test_refusal_where_no_call_is_left_says_what_helps(scope: str) -> None:
-    day = DailyBudget(Caps(calls=0) if scope == "day" else Caps(), lambda: DAY)
+    day = DailyBudget(
+        Caps(calls=0) if scope == "day" else Caps(), lambda: DAY, MemorySpend().exchange
+    )
     purse = RunBudget(Ledger("run", Caps(calls=0) if scope == "run" else Caps()), day)
     ends = {"run": "Raise the budget", "day": f"Raise the budget{_DAY}"}
     with pytest.raises(BudgetError) as refused:
@@ -227,7 +230,7 @@ def test_stream_of_a_model_that_may_think_unseen_has_to_fit(
     said: dict[str, Any], model: str, scope: str
 ) -> None:
     caps, none = Caps(tokens=5_000), Caps()
-    day = DailyBudget(caps if scope == "day" else none, lambda: DAY)
+    day = DailyBudget(caps if scope == "day" else none, lambda: DAY, MemorySpend().exchange)
     purse = RunBudget(Ledger("run", caps if scope == "run" else none), day)
     asked = facts(model=model, stream=True, max_tokens=60_000, **said)
     with pytest.raises(BudgetError, match="think without showing"):
@@ -294,7 +297,9 @@ def test_input_is_never_estimated_below_a_token_a_byte(text: str, most: int, ima
 
 
 def of_day(caps: Caps, **run: Any) -> RunBudget:
-    return RunBudget(Ledger("run", Caps(**run)), DailyBudget(caps, lambda: DAY))
+    return RunBudget(
+        Ledger("run", Caps(**run)), DailyBudget(caps, lambda: DAY, MemorySpend().exchange)
+    )
 
 
 @pytest.mark.parametrize(

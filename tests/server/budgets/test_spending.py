@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.support.api_client import SPEC, events_of, execute, fields
+from tests.support.processes import local_models_below
 from tests.support.serving import ServerFactory, Serving, bare_environment, command, wait_until
 from tests.support.upstream import Answer, Received, message, scripted
 
@@ -206,7 +207,5 @@ def test_local_model_killed_in_mid_answer_is_a_clear_error_and_the_next_run_work
 
 
 def _kill_local_model(server: Serving) -> None:
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    for child in children.read_text().split():
-        if b"local_model/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
-            os.kill(int(child), signal.SIGKILL)
+    (child,) = local_models_below(server.process.pid)
+    os.kill(child, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Asking providers for their models: a scripted provider answers well, badly, slowly, or not."""
+"""Fetching model lists: a scripted provider answers well, badly, slowly, or not."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def refresh(
     timeout_s: float = 20,
     **more: Any,
 ) -> LiveCatalog:
-    """Return a catalog that has asked once whoever there is a key for."""
+    """Return a catalog that has fetched the list of each provider with a key once."""
     catalog = make(url, folder, keys=keys, timeout_s=timeout_s, **more)
     asyncio.run(catalog.refresh_due())
     return catalog
@@ -127,7 +127,7 @@ def test_a_list_that_leads_in_a_circle_ends(tmp_path: Path) -> None:
     assert live.current().find(A, "claude-x")
 
 
-def test_an_endless_list_is_given_up(tmp_path: Path) -> None:
+def test_an_endless_list_fails(tmp_path: Path) -> None:
     def script(request: Received) -> Answer:
         return page("claude-x", has_more=True, last_id=f"x{len(request.path)}{time.monotonic_ns()}")
 
@@ -199,7 +199,7 @@ def test_a_server_of_ones_own_that_is_down_spoils_nothing_else(tmp_path: Path) -
 # ---------------------------------------------------------------- when
 
 
-def test_nobody_is_asked_without_a_key(tmp_path: Path) -> None:
+def test_no_request_is_made_without_a_key(tmp_path: Path) -> None:
     with scripted(lambda _: page()) as upstream:
         live = refresh(upstream.url, tmp_path, keys={})
     assert upstream.received == []
@@ -212,7 +212,7 @@ def ask_twice(live: LiveCatalog, upstream: Upstream) -> int:
     return len(upstream.received)
 
 
-def test_an_answer_holds_for_hours_and_a_failure_is_not_tried_again_at_once(tmp_path: Path) -> None:
+def test_a_list_is_valid_for_hours_and_a_failure_is_not_retried_at_once(tmp_path: Path) -> None:
     with scripted(lambda _: page("claude-x")) as upstream:
         assert ask_twice(make(upstream.url, tmp_path), upstream) == 1
     with scripted(lambda _: Answer(500)) as upstream:
@@ -248,7 +248,7 @@ def test_a_failure_keeps_the_last_answer(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what is kept
 
 
-def test_an_answer_is_kept_for_the_next_server_without_the_key(tmp_path: Path) -> None:
+def test_a_list_is_cached_for_the_next_server_without_the_key(tmp_path: Path) -> None:
     with scripted(lambda _: page("claude-x")) as upstream:
         first = refresh(upstream.url, tmp_path)
         again = make(upstream.url, tmp_path, keys={})
@@ -286,7 +286,7 @@ def test_an_answer_of_another_address_is_not_taken_for_this_one(tmp_path: Path) 
     ],
     ids=lambda content: content[:60].decode("latin-1").strip() or "blank",
 )
-def test_what_was_kept_and_is_damaged_is_not_used_and_noted(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_cached_list_is_not_used_but_noted(content: bytes, tmp_path: Path) -> None:
     live = asked(lambda _: page("claude-x"), tmp_path)
     (kept,) = files(tmp_path)
     told = json.loads(kept.read_bytes())
@@ -301,7 +301,7 @@ def test_what_was_kept_and_is_damaged_is_not_used_and_noted(content: bytes, tmp_
 
 
 @pytest.mark.parametrize("age", [MAX_AGE_S + 10, -MAX_AGE_S - 10])
-def test_what_was_kept_long_ago_or_in_the_future_is_forgotten(age: float, tmp_path: Path) -> None:
+def test_a_cached_list_from_long_ago_or_the_future_is_ignored(age: float, tmp_path: Path) -> None:
     asked(lambda _: page("claude-x"), tmp_path)
     (kept,) = files(tmp_path)
     told = json.loads(kept.read_bytes())

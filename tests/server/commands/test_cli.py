@@ -21,6 +21,7 @@ def program(folder: Path, code: str) -> str:
     return "agent.py"
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("provider", ["anthropic", "huggingface"])
 def test_run_answers_by_the_local_model_without_a_key(tmp_path: Path, provider: str) -> None:
     source = AgentBuilder().build_agent(
@@ -65,6 +66,7 @@ def test_run_of_a_failing_program_exits_1_and_tells_the_streams_apart(tmp_path: 
     assert "[error: exit code 3]" in done.stderr
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("code", ["", "def later(): import anthropic\n"])
 def test_run_loads_ahead_what_its_program_imports_and_no_more(tmp_path: Path, code: str) -> None:
     look = "print('pydantic_core' in open('/proc/self/maps').read())\n"  # the SDK loads it
@@ -101,6 +103,7 @@ def test_run_says_that_the_built_in_model_stands_in_for_an_unlisted_server(tmp_p
     assert said in done.stderr
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [

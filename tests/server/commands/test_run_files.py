@@ -47,6 +47,7 @@ def test_absolute_path_keeps_its_last_part(tmp_path: Path) -> None:
     assert listed(tmp_path, "--file", str(tmp_path / "c.txt")) == ["./c.txt C"]
 
 
+@pytest.mark.matrix(keep=3)
 @pytest.mark.parametrize(
     ("argument", "problem"),
     [

@@ -132,7 +132,7 @@ def test_run_that_a_silent_fork_server_does_not_begin_gets_an_end(sandbox: Sandb
         with held_still(own(FORK_SERVER)):
             if sandbox.report.tier == "strong":
                 return await run(sandbox)
-            with pytest.raises(MachineryError, match="keeper"):
+            with pytest.raises(MachineryError, match="supervisor"):
                 await run(sandbox)
         return await run(sandbox)
 
@@ -226,7 +226,7 @@ def test_run_whose_watcher_is_stopped_or_killed_ends(
 
 
 def watcher_of(sandbox: Sandbox, process: int) -> int:
-    """Return a cell's first process, or the keeper of a run."""
+    """Return a cell's first process, or the supervisor of a run."""
     if sandbox.report.tier == "strong":
         return init_beside(process, os.getpid())
     with open(f"/proc/{process}/stat") as file:
@@ -352,7 +352,7 @@ def below_of(process: int) -> str:
         return file.read().strip()
 
 
-def test_work_that_is_carried_through_and_never_ends_is_given_up() -> None:
+def test_uncancellable_work_that_never_ends_is_cancelled_in_the_end() -> None:
     async def endless() -> None:
         await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""Runs whose processes can't be killed: what the server says of them, and that it goes on."""
+"""Runs whose processes can't be killed: the server reports them, and continues."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from server.isolation.abandoned import MOST
+from server.isolation.abandoned import MAX_ABANDONED
 from tests.support.api_client import execute, start
 from tests.support.processes import pinned
 from tests.support.serving import ServerFactory, marked_processes, wait_until
 
 
 def asleep(client: httpx.Client) -> tuple[str, str]:
-    """Start a run that sleeps; return its id, and the number of its process."""
+    """Start a run that sleeps; return its id and the id of its process."""
     mark = f"asleep-{time.monotonic_ns()}"
     code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\ntime.sleep(600)"
     run = start(client, code)
@@ -33,7 +33,7 @@ def is_well(client: httpx.Client) -> bool:
     return bool(health["status"] == "ok" and health["components"]["sandbox"] == "ok")
 
 
-def test_run_that_can_not_be_ended_is_told_by_every_route_until_it_has_gone(
+def test_run_that_can_not_be_ended_is_reported_by_every_route_until_it_is_gone(
     serve: ServerFactory,
 ) -> None:
     server = serve(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1")
@@ -73,12 +73,12 @@ def test_wall_limit_of_a_run_that_can_not_be_ended_is_its_end(serve: ServerFacto
 def test_no_run_starts_beside_too_many_and_runs_start_again_when_they_have_gone(
     serve: ServerFactory,
 ) -> None:
-    server = serve(AGENT_BUILDER_MAX_CONCURRENT_RUNS=str(MOST))
+    server = serve(AGENT_BUILDER_MAX_CONCURRENT_RUNS=str(MAX_ABANDONED))
     with server.client() as client, contextlib.ExitStack() as pins:
-        runs = [asleep(client) for _ in range(MOST)]
+        runs = [asleep(client) for _ in range(MAX_ABANDONED)]
         for _, process in runs:
             pins.enter_context(pinned(process))
-        with ThreadPoolExecutor(MOST) as threads:
+        with ThreadPoolExecutor(MAX_ABANDONED) as threads:
             answers = threads.map(lambda run: client.delete(f"/api/runs/{run[0]}"), runs)
         assert {answer.status_code for answer in answers} == {503}
         health = client.get("/healthz")

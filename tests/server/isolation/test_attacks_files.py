@@ -1,4 +1,4 @@
-"""Hostile programs against files, on every tier; each is also run where it can succeed."""
+"""Hostile programs against files, on every tier; each also runs once where it can succeed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def secret_in(folder: Path) -> Path:
 def test_files_outside_can_not_be_read_by_any_way(tiered: Sandbox, tmp_path: Path) -> None:
     job = {"canary": CANARY, "files": [str(secret_in(tmp_path))]}
     seen = attack(tiered, "read_files", job)
-    # Landlock alone doesn't keep a program from asking for a file's size.
+    # Landlock alone doesn't hide the size of a file.
     expected = "" if holds(tiered.report, "private root") else "knows size\n"
     assert seen == expected
 
@@ -40,11 +40,11 @@ def test_reading_program_does_read_where_nothing_is_in_its_way(tmp_path: Path) -
     assert "listed folder" in shown
 
 
-def test_places_of_secrets_of_this_machine_can_not_be_read(tiered: Sandbox, tmp_path: Path) -> None:
+def test_usual_secrets_of_this_machine_can_not_be_read(tiered: Sandbox, tmp_path: Path) -> None:
     assert attack(tiered, "read_places", f"{secret_in(tmp_path)}:{tmp_path}:{Path.home()}") == ""
 
 
-def test_place_reader_does_read_what_it_may(tmp_path: Path) -> None:
+def test_reader_of_secrets_reads_what_it_may(tmp_path: Path) -> None:
     secret = secret_in(tmp_path)
     shown = attempt_outside(tmp_path, "read_places", f"{secret}:{tmp_path}")
     assert f"read {secret}\n" in shown

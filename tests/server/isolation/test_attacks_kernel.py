@@ -47,7 +47,7 @@ def test_child_making_program_does_make_them_outside() -> None:
     assert b"may reap orphans\n" in done.stdout
 
 
-def test_nobody_waits_for_a_file_that_a_run_may_only_read(tiered: Sandbox) -> None:
+def test_read_only_files_can_not_be_leased(tiered: Sandbox) -> None:
     assert attack(tiered, "lease", ssl.__file__) == ""
 
 
@@ -67,8 +67,8 @@ def test_disk_reading_program_does_get_past_the_cache_outside(tmp_path: Path) ->
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("name", FILTERS)
-def test_filter_is_one_that_the_kernel_takes(name: str, machine: str) -> None:
-    """Its jumps stay inside, and it ends by returning: what seccomp(2) checks."""
+def test_filter_is_valid_for_the_kernel(name: str, machine: str) -> None:
+    """Its jumps stay inside, and it ends with a return, as seccomp(2) requires."""
     program = [*struct.iter_unpack("=HBBI", seccomp_program(name, machine))]
     assert len(program) <= 4096
     for place, (code, if_true, if_false, _) in enumerate(program):
@@ -107,7 +107,7 @@ def test_attributes_of_a_file_that_can_be_read_can_not_be_changed(tiered: Sandbo
     assert run_in_sandbox(code, "", sandbox=tiered) == "EPERM\n" * 4
 
 
-def test_place_at_the_disk_is_the_last_and_stays_so(tiered: Sandbox) -> None:
+def test_disk_priority_is_the_lowest_and_stays_so(tiered: Sandbox) -> None:
     code = (
         "import ctypes, errno, os\n"
         "libc = ctypes.CDLL(None, use_errno=True)\n"
@@ -137,7 +137,7 @@ def test_program_with_foreign_tables_is_answered_outside_where_the_kernel_has_th
 
 def test_sockets_other_than_tcp_can_not_be_made(tiered: Sandbox) -> None:
     made = attack(tiered, "make_sockets").splitlines()
-    # In a cell of its own a run may speak to itself: multiprocessing does.
+    # In a cell, processes of a run may connect to each other: multiprocessing does.
     private = holds(tiered.report, "private network")
     assert all(private and line.startswith("made AF_UNIX ") for line in made)
 

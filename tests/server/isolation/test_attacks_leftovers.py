@@ -104,7 +104,7 @@ def test_forging_program_does_write_on_a_descriptor_that_it_finds() -> None:
     read, write = os.pipe()
     with open(read, "rb") as found:
         command = [sys.executable, str(ATTACKS / "forge_output.py"), "--task", "3"]
-        # What it is given here is all that it can write on: it is a fresh process.
+        # A fresh process: it can write only to the descriptors that it gets here.
         done = subprocess.run(command, pass_fds=[write], capture_output=True, check=False)
         os.close(write)
         assert b'{"exit": {"returncode": 0, "cause": null}}\n' in found.read()

@@ -21,7 +21,7 @@ from tests.support.attacking import (
     ATTACKS,
     Job,
     end_of,
-    ends_without_groups,
+    ends_without_cgroups,
     events_of,
     holds,
     source,
@@ -36,6 +36,7 @@ def kinds(events: list[SandboxEvent]) -> set[str]:
     return {event.kind for event in events if isinstance(event, LimitEvent)}
 
 
+@pytest.mark.matrix(keep=3)
 @pytest.mark.parametrize(
     ("name", "task", "kind"),
     [
@@ -63,8 +64,9 @@ def test_mappings_without_end_end_the_run(tiered: Sandbox) -> None:
     assert "has it all" not in text_of(events)
 
 
+@pytest.mark.matrix(keep=2)
 @pytest.mark.parametrize("kind", ["ignore", "nowait", "orphans", "chain"])
-def test_processor_time_of_children_that_nobody_waits_for_counts(
+def test_processor_time_of_children_that_are_not_waited_for_counts(
     tiered: Sandbox, kind: str
 ) -> None:
     limits = replace(SMALL, cpu_s=0.4)
@@ -80,8 +82,8 @@ def test_memory_that_is_hard_to_see_counts(tiered: Sandbox, kind: str) -> None:
     assert "had it all" not in text_of(events)
 
 
-# What is counted by the kernel where it can be must be counted without, too.
-WITHOUT_GROUPS: dict[str, tuple[Job, str]] = {
+# Limits that the kernel enforces where it can must also work without the kernel.
+WITHOUT_CGROUPS: dict[str, tuple[Job, str]] = {
     "cpu, ignored": (("cpu_autoreap", "ignore 100", {"cpu_s": 0.4, "wall_s": 120}), "cpu"),
     "cpu, not waited": (("cpu_autoreap", "nowait 100", {"cpu_s": 0.4, "wall_s": 120}), "cpu"),
     "cpu, orphans": (("cpu_autoreap", "orphans 100", {"cpu_s": 0.4, "wall_s": 120}), "cpu"),
@@ -92,17 +94,18 @@ WITHOUT_GROUPS: dict[str, tuple[Job, str]] = {
 
 
 @pytest.fixture(scope="module")
-def without_groups(tier: str) -> dict[str, tuple[str, str | None, str]]:
-    jobs = [job for job, _ in WITHOUT_GROUPS.values()]
-    return dict(zip(WITHOUT_GROUPS, ends_without_groups(tier, jobs), strict=True))
+def without_cgroups(tier: str) -> dict[str, tuple[str, str | None, str]]:
+    jobs = [job for job, _ in WITHOUT_CGROUPS.values()]
+    return dict(zip(WITHOUT_CGROUPS, ends_without_cgroups(tier, jobs), strict=True))
 
 
-@pytest.mark.parametrize("name", WITHOUT_GROUPS)
-def test_limits_are_kept_where_the_kernel_counts_nothing(
-    without_groups: dict[str, tuple[str, str | None, str]], name: str
+@pytest.mark.matrix(keep=2)
+@pytest.mark.parametrize("name", WITHOUT_CGROUPS)
+def test_limits_work_where_the_kernel_counts_nothing(
+    without_cgroups: dict[str, tuple[str, str | None, str]], name: str
 ) -> None:
-    status, reason, text = without_groups[name]
-    assert (status, reason) == ("limit", WITHOUT_GROUPS[name][1])
+    status, reason, text = without_cgroups[name]
+    assert (status, reason) == ("limit", WITHOUT_CGROUPS[name][1])
     assert "had it all" not in text
 
 
@@ -113,8 +116,8 @@ def test_unnamed_files_of_a_process_without_its_first_thread_count(tiered: Sandb
         assert end_of(events).reason == "scratch"
 
 
-def test_sessions_of_a_run_have_one_share_where_a_group_weighs_them(tiered: Sandbox) -> None:
-    """The share is a fifth of another session's, once it has used the processor for a while."""
+def test_sessions_of_a_run_share_one_weight_where_a_cgroup_has_one(tiered: Sandbox) -> None:
+    """After some processor time, the share is a fifth of another session's."""
     if not cgroups.has_processor_weight():
         pytest.skip("this machine has no cgroup with a weight")
 
@@ -135,14 +138,14 @@ def test_sessions_of_a_run_have_one_share_where_a_group_weighs_them(tiered: Sand
     asyncio.run(inside())
 
 
-def test_many_sessions_end_the_run_where_nothing_weighs_them(tier: str) -> None:
+def test_many_sessions_end_the_run_where_no_cgroup_has_a_weight(tier: str) -> None:
     limits: dict[str, float] = {"cpu_s": 100, "wall_s": 100}
-    [(_, reason, text)] = ends_without_groups(tier, [("sessions", "own", limits)])
+    [(_, reason, text)] = ends_without_cgroups(tier, [("sessions", "own", limits)])
     assert "had it all" not in text
     assert reason == "sessions" or text == "refused\n"  # by the filter of the tier landlock
 
 
-# What these do without a sandbox is bounded by rlimits of the shell that starts them.
+# Without a sandbox, rlimits of the starting shell bound these programs.
 OUTSIDE = {
     "hog_cpu": ("ulimit -S -t 1", -signal.SIGXCPU, b""),
     "hog_memory": ("ulimit -v 200000", 1, b"MemoryError"),
@@ -150,6 +153,7 @@ OUTSIDE = {
 }
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_hogging_program_does_use_all_that_it_gets(tmp_path: Path, name: str) -> None:
     bound, code, shown = OUTSIDE[name]
@@ -185,7 +189,7 @@ def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, ref
 
     events, neighbour, took = asyncio.run(both())
     assert neighbour == "undisturbed\n"
-    # Where it may have to wait for an interpreter to be prepared, that is not the bomb's doing.
+    # On bubblewrap the run may wait for a new worker, which is not the bomb's fault.
     assert took < (30 if tiered.report.tier == "bubblewrap" else 5)
     assert "processes" in kinds(events)
     if holds(tiered.report, "private processes"):
@@ -234,7 +238,7 @@ def test_sleeping_for_ever_ends_by_the_clock_whatever_signals_are_ignored(tiered
 
 
 def test_pending_signals_of_others_can_not_be_used_up(tiered: Sandbox) -> None:
-    """They are counted for the server's user too, over all runs."""
+    """The kernel also counts them for the server's user, summed over all runs."""
     code = (
         "import ctypes, os, signal\n"
         "libc, sent = ctypes.CDLL(None), 0\n"

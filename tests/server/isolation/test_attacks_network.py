@@ -28,7 +28,7 @@ ADDRESSES = [
 
 @contextmanager
 def listeners(folder: Path) -> Iterator[dict[str, list[str] | list[int]]]:
-    """Listen on a named and an abstract stream, a datagram socket; hold a shared segment."""
+    """Listen on a named and an abstract stream and a datagram socket; make a shared segment."""
     libc = ctypes.CDLL(None)
     segment = libc.shmget(0, 4096, 0o1666)  # IPC_CREAT
     streams = [str(folder / "stream"), f"{ABSTRACT}{folder.name}"]
@@ -82,7 +82,7 @@ def test_reaching_program_does_reach_a_port_outside(tmp_path: Path) -> None:
 
 
 async def reach_with_a_way_out(sandbox: Sandbox, elsewhere: str) -> tuple[str, bool]:
-    """Run the program with a way out; return what it says, and whether it came to `elsewhere`.
+    """Run the program with a network; return its output, and whether it reached `elsewhere`.
 
     There the same port number listens as its way out has.
     """
@@ -109,7 +109,7 @@ async def reach_with_a_way_out(sandbox: Sandbox, elsewhere: str) -> tuple[str, b
 def test_way_out_is_reached_and_the_same_port_elsewhere_is_not(tiered: Sandbox) -> None:
     text, came = asyncio.run(reach_with_a_way_out(tiered, "127.1.2.3"))
     assert "reached 127.0.0.1\n" in text
-    # Landlock tells ports apart, not addresses: there the layer must be reported as inactive.
+    # Landlock checks ports, not addresses: then the layer must be reported as inactive.
     assert came is not holds(tiered.report, "private network")
 
 

@@ -31,10 +31,10 @@ TICKER = Program("import time\nwhile True: print('undisturbed', flush=True); tim
 
 
 def reached(tiered: Sandbox, pids: list[int]) -> set[str]:
-    """Return what a program could do to processes and to its parent."""
+    """Return the operations on processes and on its parent that a program succeeded in."""
     shown = attack(tiered, "reach_processes", {"pids": pids, "parent": True})
-    # A cell of bubblewrap's holds its keeper: /proc shows its name and state, and to root's user
-    # the numbers of its descriptors, not what they are.
+    # A cell of bubblewrap contains its supervisor: /proc shows its name and state, and to root's
+    # user the numbers of its descriptors, but not their targets.
     known = {"read cmdline of its parent", "read status of its parent"}
     known |= {"list descriptors of its parent"} if os.geteuid() == 0 else set()
     return set(shown.splitlines()) - (known if tiered.report.tier == "bubblewrap" else set())
@@ -81,7 +81,7 @@ def test_nothing_is_known_of_other_processes_but_that_they_are_there(tiered: San
     assert {"processor time 2", "session", "group", "priority", "processors"} < set(shown)
 
 
-def test_asking_program_is_told_outside(tmp_path: Path) -> None:
+def test_query_about_a_process_succeeds_outside(tmp_path: Path) -> None:
     with victim() as pid:
         shown = attempt_outside(tmp_path, "landlock_processes", str(pid)).splitlines()
     assert {"processor time 2", "session", "group", "priority", "processors"} < set(shown)
@@ -102,7 +102,7 @@ def test_parent_killing_program_does_kill_a_parent_of_its_user() -> None:
 
 
 def test_run_is_born_with_nothing_but_its_three_streams(tiered: Sandbox) -> None:
-    # One more is where it says how it ended; nothing can be read there.
+    # One more descriptor is for the exit note, and is write-only.
     shown = attack(tiered, "hold_terminal").splitlines()
     assert len(shown) <= 1
     assert all(line.startswith("can not read") for line in shown)
@@ -111,7 +111,7 @@ def test_run_is_born_with_nothing_but_its_three_streams(tiered: Sandbox) -> None
 def test_descriptor_and_terminal_are_found_where_a_program_is_born_with_them() -> None:
     ours, theirs = os.openpty()
     os.write(ours, b"typed\n")
-    # The first terminal that the leader of a session opens becomes its own.
+    # The first terminal that a session leader opens becomes its controlling terminal.
     program = (
         f"import os, runpy; os.set_inheritable(os.open({os.ttyname(theirs)!r}, os.O_RDWR), True)\n"
         f"runpy.run_path({str(ATTACKS / 'hold_terminal.py')!r})"
@@ -138,7 +138,7 @@ def test_raising_program_does_see_what_it_has_outside(tmp_path: Path) -> None:
     assert "has no limit" in shown
 
 
-def test_name_of_a_process_can_not_confuse_whoever_measures_it(tiered: Sandbox) -> None:
+def test_name_of_a_process_can_not_confuse_the_monitor(tiered: Sandbox) -> None:
     code = (
         "import ctypes, time\n"
         "ctypes.CDLL(None).prctl(15, b'\\xff) Z 1 (', 0, 0, 0)\n"

@@ -1,4 +1,4 @@
-"""A hostile program that hunts for a key, against a server that has one, on every tier."""
+"""A hostile program that searches for a key, on a server that has one, on every tier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interpreters that wait in bwrap's cells: whether the SDKs are loaded in one."""
+"""The workers that wait in bwrap's cells: whether they have loaded the SDKs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.serving import marked_processes, wait_until
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Return a sandbox that has nothing prepared yet."""
+    """Return a sandbox without prepared workers."""
     found = Sandbox.probe(force="bubblewrap")
     assert found.report.available, found.report.reason
     yield found
@@ -42,7 +42,7 @@ def parent_of(process: int) -> int:
 def test_run_that_comes_at_once_waits_for_sdks_only_where_they_would_not_fit_its_memory(
     sandbox: Sandbox, memory_mib: int, loaded: bool
 ) -> None:
-    mark = f"keeper-{time.monotonic_ns()}"
+    mark = f"supervisor-{time.monotonic_ns()}"
     code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1)\ntime.sleep(60)"
 
     async def inside() -> bool:

@@ -1,4 +1,4 @@
-"""What is read from the exception that ended a program; each is raised by the real thing."""
+"""Denials found in the exception that ended a program; real operations raise each of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from server.isolation.child.denials import (
 from server.isolation.denial_messages import denied_message
 
 CLOSED = "127.0.0.1:1"
-"""Nobody listens on it: port 1 is tcpmux's."""
+"""No program listens on it: port 1 is tcpmux's."""
 
 
 def end_of(code: str) -> BaseException:
-    """Run a program and return what ended it."""
+    """Run a program and return the exception that ended it."""
     try:
         exec(compile(code, "agent.py", "exec"), {"__name__": "__main__"})
     except BaseException as error:
@@ -79,7 +79,7 @@ def test_connection_that_is_refused_is_named_whatever_library_made_it(code: str)
     assert denial_of(code) == ("network", CLOSED)
 
 
-def test_bare_socket_is_told_without_an_address() -> None:
+def test_denied_socket_has_no_address() -> None:
     code = "import socket\nwith socket.socket() as mine:\n    mine.connect(('127.0.0.1', 1))"
     assert denial_of(code) == ("network", "")
 
@@ -168,7 +168,7 @@ def test_what_the_sandbox_did_not_refuse_is_no_denial(code: str) -> None:
     ],
 )
 def test_refused_system_call_is_named_by_its_function(code: str, name: str) -> None:
-    # A user who may not become root, whoever runs the tests.
+    # A user who may not become root, even if root runs the tests.
     child = (
         "import dis, os, sys, json\n"
         "from server.isolation.child.denials import explain\n"

@@ -1,4 +1,4 @@
-"""The processes behind the sandbox: what a run finds of them, and what is left when they end."""
+"""The helper processes of the sandbox: hidden from runs, and gone without a trace when they end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 HelperOf = Callable[[str], int]
-"""Returns the process of a sandbox's helper, by what it runs, once there is one."""
+"""Returns the process id of a sandbox's helper by its module, once it is running."""
 
 
 @contextlib.contextmanager
@@ -92,7 +92,7 @@ def children_of(process: int) -> list[str]:
 
 
 def helpers_of(process: int) -> dict[str, int]:
-    """Return the helper processes below a process, by what they run."""
+    """Return the helper processes below a process, by their modules."""
     found: dict[str, int] = {}
     for pid in children_of(process):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -130,7 +130,7 @@ def plainly(code: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
     """Run a program as a fresh `python agent.py`, with the environment of a run."""
     (folder / "agent.py").write_text(code)
     environment = {**BASE_ENVIRONMENT, "HOME": str(folder), "TMPDIR": str(folder)}
-    # Whoever starts the tests in the background of a shell has SIGINT ignored, and so its children.
+    # In the background of a shell, tests and their children ignore SIGINT.
     command = ["env", "--default-signal=INT", sys.executable, "agent.py", "--task", "x"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
 
@@ -223,7 +223,7 @@ def test_program_ends_as_a_plain_one_does(sandbox: Sandbox, tmp_path: Path, name
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGSEGV, signal.SIGKILL])
-def test_fatal_signal_is_told_as_the_shell_would(sandbox: Sandbox, number: signal.Signals) -> None:
+def test_fatal_signal_has_the_shells_exit_code(sandbox: Sandbox, number: signal.Signals) -> None:
     code = f"import os, time\nos.kill(os.getpid(), {int(number)})\ntime.sleep(1)"
     _, last = run(sandbox, code)
     assert (last.status, last.returncode) == (Status.ERROR, 128 + number)
@@ -399,7 +399,7 @@ for tier, preload in (("strong", PRELOADED), ("bubblewrap", ("anthropic",)), ("l
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="all other tests run as an ordinary user then")
 def test_every_tier_works_for_an_ordinary_user(tmp_path: Path) -> None:
-    """In a mount namespace where nothing above the interpreter is closed to that user."""
+    """In a mount namespace in which that user may enter all folders above the interpreter."""
     steps = ["set -e"]
     for closed in sorted({*closed_folders(sys.executable), *closed_folders(str(ROOT))}):
         inner = next(Path(closed, part) for part in os.listdir(closed) if is_above(closed, part))
@@ -431,7 +431,7 @@ def test_every_tier_works_for_an_ordinary_user(tmp_path: Path) -> None:
 
 
 def closed_folders(path: str) -> Iterator[str]:
-    """Yield the folders above `path`, and above where it leads, that others can't pass."""
+    """Yield the folders above `path`, and above its target, that other users can't enter."""
     for each in (Path(path), Path(path).resolve()):
         for folder in reversed(each.parents):
             if not folder.stat().st_mode & 0o001:

@@ -1,4 +1,4 @@
-"""A layer of isolation that can't be put on: nothing runs, and the reason is short and ours.
+"""A layer of isolation that can't be applied: nothing runs, and our own short reason is shown.
 
 What was to be run, its task, its folder and the run's token stay out of it.
 """
@@ -37,7 +37,7 @@ async def token_as_way_out(listener: socket.socket) -> Mapping[str, str]:
 
 
 def failure_of(sandbox: Sandbox, limits: Limits) -> str:
-    """Run a program that can't be isolated; return what is said of it."""
+    """Run a program that can't be isolated; return the error message."""
 
     async def work() -> str:
         program = Program("print('it ran')", TASK, limits, token_as_way_out)
@@ -56,7 +56,7 @@ def test_layer_that_fails_is_named_and_nothing_of_the_job_is(tiered: Sandbox) ->
     assert said == "the run can't be isolated: rlimits: OverflowError"
 
 
-def test_helpers_without_free_descriptors_are_told_with_the_right_advice(tier: str) -> None:
+def test_helpers_without_free_descriptors_come_with_the_right_advice(tier: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with closing(open_sandbox(tier)) as sandbox:
         resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))  # which the helpers inherit
@@ -90,7 +90,7 @@ def test_command_under_a_low_limit_of_open_files_says_which_and_no_more(tmp_path
     assert len(done.stderr) < 1000
 
 
-def test_failure_takes_the_jobs_whole_place_and_quotes_no_error() -> None:
+def test_failure_replaces_the_whole_job_and_quotes_no_error() -> None:
     job = new_job_file()
     os.write(
         job, json.dumps({"task": TASK, "environment": {"KEY": TOKEN}, "x": "y" * 9000}).encode()

@@ -36,7 +36,7 @@ def chunked(data: bytes) -> bytes:
 
 
 async def read_all(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, Any, bytes, str]:
-    """Make a call; return status, headers, what came of the body, and how it broke off."""
+    """Make a call; return status, headers, the received part of the body, and how it broke off."""
     async with session.post("/v1/messages", json=asking(), headers=bearer(grant)) as answer:
         body = bytearray()
         try:
@@ -48,7 +48,7 @@ async def read_all(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, A
 
 
 def observe(upstream: str, **options: Any) -> Seen:
-    """Make one call through the gateway, and check what must hold after any fault."""
+    """Make one call through the gateway, and check what must be true after any fault."""
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> Any:
         found = await asyncio.wait_for(read_all(session, grant), 20)
@@ -155,7 +155,7 @@ def silent(connection: socket.socket) -> None:
 
 
 def closing(connection: socket.socket) -> None:
-    """Say nothing and close."""
+    """Send nothing and close."""
 
 
 def nonsense(connection: socket.socket) -> None:
@@ -176,9 +176,7 @@ def odd_status(connection: socket.socket) -> None:
     ("wire", "status"),
     [(silent, 504), (closing, 502), (nonsense, 502), (endless_head, 502), (odd_status, 502)],
 )
-def test_upstream_that_does_not_answer_is_told_in_the_providers_form(
-    wire: Wire, status: int
-) -> None:
+def test_silent_upstream_is_reported_in_the_providers_format(wire: Wire, status: int) -> None:
     with raw_upstream(wire) as upstream:
         seen = observe(upstream.url, timeouts=SHORT)
     found, _, body, _ = seen.result
@@ -258,7 +256,7 @@ def test_agent_that_goes_away_before_the_answer_begins_ends_the_upstreams_connec
     assert seen.calls[0]["error.type"] == "client_disconnected"
 
 
-def test_connection_is_kept_for_the_next_call_and_never_lent_to_another_key() -> None:
+def test_connection_is_reused_for_the_same_key_only() -> None:
     peers: list[Any] = []
 
     def wire(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""Files into a run's folder, and out of a folder that a hostile program has made."""
+"""Files placed in a run's folder, and collected from a folder that a hostile program has made."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_only_regular_files_are_opened(run: Path, tmp_path: Path, collect: Colle
     (run / "folder").symlink_to(tmp_path)
     (run / "self").symlink_to("self")
     os.mkfifo(run / "fifo")
-    # From inside: a socket's path must be short.
+    # From inside the folder, because a socket's path must be short.
     with contextlib.chdir(run), socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
     (run / "fine").write_text("fine")

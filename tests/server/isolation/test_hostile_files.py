@@ -1,4 +1,4 @@
-"""A folder that a hostile program leaves, read by the server."""
+"""Collecting files from a folder that a hostile program has left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run writes, as events."""
+"""The output of a run as events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from server.isolation.output import OutputBuffer
 
 
 def events_of(turns: int, pause_s: float = 0.0) -> list[OutputEvent]:
-    """Return the events of two streams that take turns."""
+    """Return the events of two alternating streams."""
     found: list[OutputEvent] = []
 
     async def inside() -> None:

@@ -1,4 +1,4 @@
-"""The sandbox, by what a program inside and a caller outside observe."""
+"""The sandbox, as observed by a program inside and a caller outside."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import os
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
@@ -25,16 +26,13 @@ from server.isolation.events import (
 from server.isolation.tiers.probe import Layer, TierReport, with_advice
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
-from tests.support.attacking import open_sandbox
 from tests.support.serving import marked_processes, wait_until
 
 
-@pytest.fixture(scope="module", params=["strong", "bubblewrap", "landlock"])
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """Return the sandbox of each tier in turn; all have to be had where the tests run."""
-    found = open_sandbox(request.param)
-    yield found
-    found.close()
+@pytest.fixture
+def sandbox(tiered: Sandbox) -> Sandbox:
+    """Return the sandbox of each tier in turn."""
+    return tiered
 
 
 Runner = Callable[..., str]
@@ -42,13 +40,13 @@ Runner = Callable[..., str]
 
 @pytest.fixture
 def run(sandbox: Sandbox) -> Runner:
-    """Run code and return what `run_in_sandbox` does."""
+    """Run code and return the result of `run_in_sandbox`."""
     return runner_in(sandbox)
 
 
 @pytest.fixture
 def run_with_sdks(sandbox: Sandbox) -> Iterator[Runner]:
-    """Do the same where the SDKs are loaded ahead on every tier, as in a server."""
+    """Do the same with preloaded SDKs on every tier, as in a server."""
     loaded = sandbox
     if sandbox.report.tier == "bubblewrap":
         loaded = Sandbox.probe(force="bubblewrap")
@@ -65,7 +63,7 @@ def runner_in(sandbox: Sandbox) -> Runner:
 
 
 def leftovers() -> set[str]:
-    """Return the scratch folders that are there."""
+    """Return the existing scratch folders."""
     return {path.name for path in Path("/tmp").glob(f"agent-run-{os.getpid()}-*")}
 
 
@@ -96,7 +94,7 @@ def test_both_streams_come_in_the_order_they_were_written(run: Runner) -> None:
         "for i in range(4):\n"
         "    print(i, file=sys.stderr if i % 2 else sys.stdout); time.sleep(float(sys.argv[2]))\n"
     )
-    # Two pipes: what comes on both before anybody looks has no order. A busy machine looks late.
+    # Text that is in both pipes before the server reads has no order; a busy server reads late.
     shown = (run(code, pause) for pause in ("0.05", "0.2", "1"))
     assert "0\n1\n2\n3\n" in shown
 
@@ -114,17 +112,21 @@ def test_exit_message_goes_to_stderr_and_ends_with_1(run: Runner) -> None:
     assert run("import sys; sys.exit('bye')") == "bye\nerror: exit code 1\n"
 
 
+def files_in(traceback: str) -> set[str]:
+    return {os.path.basename(path) for path in re.findall(r'File "([^"]+)"', traceback)}
+
+
 def test_traceback_shows_the_programs_own_lines_only(run: Runner) -> None:
     shown = run("def f():\n    1 / 0\n\nf()\n")
     assert 'agent.py", line 4, in <module>' in shown
     assert "ZeroDivisionError: division by zero" in shown
-    assert "agent_child" not in shown
+    assert files_in(shown) == {"agent.py"}
 
 
 def test_syntax_error_shows_pythons_own_message(run: Runner) -> None:
     shown = run("print(")
     assert "SyntaxError: '(' was never closed" in shown
-    assert "agent_child" not in shown
+    assert files_in(shown) == {"agent.py"}
 
 
 def test_fatal_signal_is_named(run: Runner) -> None:
@@ -255,7 +257,7 @@ def test_fork_bomb_is_answered_with_eagain_and_leaves_no_process(sandbox: Sandbo
         "        if os.fork() == 0: time.sleep(60)\n"
         "    except BlockingIOError: break\n"
         "    children += 1\n"
-        "print(children); time.sleep(1)\n"
+        "print(children); time.sleep(3)\n"  # a busy machine is slow to see the limit
     )
     events = collect(sandbox, Program(code, "x"))
     assert text_of(events) == "64\n"
@@ -384,21 +386,21 @@ def test_event_loop_that_ends_while_a_run_ends_leaves_nothing_open(sandbox: Sand
             return
 
     def open_now() -> int:
-        """Count what is open, once the places that are prepared ahead are all there."""
+        """Count the open descriptors, once all prepared workspaces exist."""
         engine: Any = sandbox._engine
         wait_until(lambda: len(getattr(engine, "_prepared", ())) == getattr(engine, "_wanted", 0))
         return len(os.listdir("/proc/self/fd"))
 
     asyncio.run(inside(0))
     descriptors = open_now()
-    # Each run of bubblewrap waits for an interpreter of its own.
+    # On bubblewrap each run waits for a new worker.
     for turns in (0, 2, 5, 9) if sandbox.report.tier == "bubblewrap" else range(10):
         asyncio.run(inside(turns))
         wait_until(lambda: open_now() == descriptors)
 
 
 def niceness(process: str) -> int:
-    """Return how much the scheduler lets others go before a process's session."""
+    """Return the nice value of a process's session."""
     return int(Path(f"/proc/{process}/autogroup").read_text().split()[-1])
 
 
@@ -422,7 +424,7 @@ def test_run_that_uses_much_cpu_lets_others_go_first_and_is_not_starved(sandbox:
         await idle.aclose()
         return both
 
-    # A session has a fifth of another's share of the processor then; at 19, a seventieth.
+    # Then the session has a fifth of another's processor share; at 19, a seventieth.
     assert asyncio.run(inside()) == (7, 0)
 
 
@@ -459,7 +461,7 @@ def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
     assert after == before
 
 
-def test_killed_supervisor_is_a_failure_of_the_machinery_and_takes_the_program_along() -> None:
+def test_killed_supervisor_fails_the_run_and_takes_the_program_along() -> None:
     mark = f"orphan-{time.monotonic_ns()}"
     code = (
         f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\n"
@@ -480,7 +482,7 @@ def test_killed_supervisor_is_a_failure_of_the_machinery_and_takes_the_program_a
 # ---------------------------------------------------------------- fail closed
 
 
-def test_weak_machine_refuses_to_run_and_says_how_to_mend_it() -> None:
+def test_weak_machine_refuses_to_run_and_says_how_to_fix_it() -> None:
     weak = Sandbox.probe(force="limits")
     assert not weak.report.available
     with pytest.raises(SandboxUnavailableError, match="AGENT_BUILDER_ALLOW_WEAK_SANDBOX"):
@@ -500,12 +502,12 @@ def test_tier_that_is_forced_is_never_replaced_by_a_weaker_one() -> None:
     assert report.tier == "limits"
 
 
-def test_refused_namespaces_come_with_what_helps() -> None:
-    told = with_advice("the cell maker failed: [Errno 1] unshare: Operation not permitted")
-    assert "user.max_user_namespaces" in told
+def test_refused_namespaces_come_with_advice() -> None:
+    advised = with_advice("the cell maker failed: [Errno 1] unshare: Operation not permitted")
+    assert "user.max_user_namespaces" in advised
     assert with_advice("something else") == "something else"
 
 
-def test_layer_that_is_reported_active_is_put_on_or_the_program_does_not_run() -> None:
+def test_layer_that_is_reported_active_is_applied_or_the_program_does_not_run() -> None:
     layers = (Layer("landlock", True), Layer("seccomp", True))
     assert TierReport("landlock", layers, True, None).child_layers == ("landlock", "seccomp")

@@ -1,4 +1,4 @@
-"""The end of a server and of the command `run`: it comes, whatever goes on, and leaves nothing."""
+"""The server and the command `run` always end in time, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ import pytest
 from server.isolation.child.resource_monitor import descendants
 from tests.support.api_client import start
 from tests.support.attacking import source
+from tests.support.forked import Process
 from tests.support.processes import ROOT, below, held_still, is_there, pinned
 from tests.support.serving import (
     ServerFactory,
@@ -33,8 +34,10 @@ from tests.support.serving import (
 )
 from tests.support.upstream import Answer, message, scripted
 
+pytestmark = pytest.mark.matrix(keep=1)
+
 _PATIENCE_S = 10
-"""The server has 5 s; a busy machine takes some to start counting."""
+"""The server has 5 s; a busy machine needs some more before the time starts."""
 _STUBBORN = """
 import os, signal, time
 os.mkdir({mark!r}); os.chdir({mark!r})
@@ -51,7 +54,7 @@ time.sleep(600)
 
 @contextlib.contextmanager
 def going(server: Serving) -> Iterator[tuple[str, str]]:
-    """Have a run that ignores what it can; yield its id, and the mark of its processes."""
+    """Start a run that ignores all signals it can; yield its id and the mark of its processes."""
     mark = f"going-{time.monotonic_ns()}"
     with server.client() as client:
         run = start(client, _STUBBORN.format(mark=mark))
@@ -68,8 +71,8 @@ def connected(server: Serving, request: str) -> socket.socket:
     return client
 
 
-def ends(process: subprocess.Popen[str], *numbers: signal.Signals) -> int:
-    """Send the signals; return the exit code. What it had started has to be gone soon."""
+def ends(process: Process, *numbers: signal.Signals) -> int:
+    """Send the signals; return the exit code. All processes it had started must end soon."""
     started = descendants(process.pid)
     for number in numbers:
         process.send_signal(number)
@@ -85,14 +88,17 @@ def stop_all(server: Serving) -> None:
 
 
 def stop_helpers(server: Serving) -> None:
+    stopped = set()
     for pid in descendants(server.process.pid):
         command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"fork_server" in command_line or b"cell_maker" in command_line:
+        for name in re.findall(rb"server\.isolation\.child\.\w+", command_line):
             os.kill(pid, signal.SIGSTOP)
+            stopped.add(name)
+    assert stopped
 
 
 def leave(server: Serving) -> None:
-    """Change nothing."""
+    """Do nothing."""
 
 
 @pytest.mark.parametrize("stop", [leave, stop_helpers, stop_all])
@@ -241,7 +247,7 @@ def test_plain_uvicorn_ends_beside_a_client_that_never_reads(tmp_path: Path) -> 
 
 @contextlib.contextmanager
 def running(folder: Path, tier: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Have the command `run` with a program that ignores what it can."""
+    """Start the command `run` with a program that ignores all signals it can."""
     mark = f"going-{time.monotonic_ns()}"
     (folder / "agent.py").write_text(_STUBBORN.format(mark=mark))
     environment = bare_environment(folder, PYTHONPATH=str(ROOT), AGENT_BUILDER_SANDBOX_TIER=tier)
@@ -315,7 +321,7 @@ def test_ctrl_c_in_a_run_keeps_the_calls_that_were_recorded(tmp_path: Path) -> N
 
 
 def loads(file: str) -> Callable[[int], bool]:
-    """Return whether a process has that library loaded."""
+    """Return whether a process has loaded that library."""
     return lambda pid: file in Path(f"/proc/{pid}/maps").read_text()
 
 
@@ -326,7 +332,7 @@ STARTING: dict[str, Callable[[int], object]] = {
     "its helpers start": descendants,
     "the sandbox starts": lambda pid: below(pid, "server.isolation.child.fork_server"),
 }
-"""Moments of a start, in order."""
+"""Moments during a start, in order."""
 
 
 @pytest.mark.parametrize("moment", STARTING)
@@ -358,7 +364,7 @@ def test_ctrl_c_twice_ends_the_command_run_with_stopped_helpers(tmp_path: Path) 
         assert ends(process, signal.SIGINT, signal.SIGINT) == 130
 
 
-def test_ctrl_c_ends_the_command_run_whose_output_nobody_reads(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_command_run_whose_output_is_not_read(tmp_path: Path) -> None:
     with running(tmp_path, "strong") as (process, mark):
         assert process.stdout is not None
         wait_until(lambda: "pipe_write" in Path(f"/proc/{process.pid}/wchan").read_text())

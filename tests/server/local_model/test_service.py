@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from server.local_model.service import (
 from server.net.upstreams import Upstream
 from server.secret import Secret
 from tests.support.gateway_client import asking, bearer, eventually
+from tests.support.processes import local_models_below
 from tests.support.serving import bare_environment, wait_until
 
 
@@ -59,7 +59,7 @@ def test_file_that_is_configured_and_missing_is_not_replaced_by_another(tmp_path
     assert find_model_file() is not None
 
 
-def test_file_that_is_no_model_is_an_error_with_the_mend(tmp_path: Path) -> None:
+def test_file_that_is_no_model_is_an_error_with_advice(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"not a model")
 
@@ -75,13 +75,7 @@ def test_file_that_is_no_model_is_an_error_with_the_mend(tmp_path: Path) -> None
 
 
 def loading_children() -> list[int]:
-    found = []
-    for task in Path("/proc/self/task").glob("*/children"):
-        for child in task.read_text().split():
-            with suppress(FileNotFoundError):
-                if b"local_model/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(int(child))
-    return found
+    return local_models_below(os.getpid())
 
 
 def test_model_that_is_killed_while_it_loads_is_said_to_be_so(tmp_path: Path) -> None:
@@ -103,7 +97,7 @@ def test_model_that_is_killed_while_it_loads_is_said_to_be_so(tmp_path: Path) ->
 
 
 def with_model(work: Callable[[LocalModel], Awaitable[Any]], folder: Path) -> Any:
-    """Have `work` use a model, close it, and look that nothing is left."""
+    """Have `work` use a model, close it, and check that nothing is left."""
 
     async def inside() -> Any:
         model = LocalModel(log_file=folder / "log")
@@ -154,7 +148,7 @@ def test_model_closed_while_it_loads_leaves_nothing(tmp_path: Path, stopped: boo
             os.kill(child, signal.SIGSTOP)
         await model.close()
         for call in (waiting, model.endpoint()):
-            with pytest.raises(BackendUnavailableError, match="ended with its server"):
+            with pytest.raises(BackendUnavailableError, match="stopped with its server"):
                 await call
 
     with_model(work, tmp_path)
@@ -196,7 +190,7 @@ asyncio.run(LocalModel(log_file=pathlib.Path("log")).endpoint())
 
 @pytest.mark.parametrize("moment", range(4))
 def test_server_killed_while_the_model_loads_leaves_nothing(tmp_path: Path, moment: int) -> None:
-    """Killed as soon as it has a child, or a little later: the kernel ends the child."""
+    """The server is killed when it has a child, or a little later: the kernel ends the child."""
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER],
         cwd=tmp_path,
@@ -227,7 +221,7 @@ def test_a_schema_as_hugging_faces_sdk_writes_it_is_held_to() -> None:
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "huggingface"])
-def test_what_an_agent_asks_for_and_it_can_not_do_is_told(provider: str) -> None:
+def test_features_that_the_model_lacks_are_reported(provider: str) -> None:
     values = {"name": "A", "prompt": "P", "task": "T", "model": "m", "provider": provider}
 
     def lack(**more: object) -> str | None:

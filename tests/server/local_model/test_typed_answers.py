@@ -1,4 +1,4 @@
-"""Typed answers in Anthropic's protocol, put into the words that the local model knows."""
+"""Typed answers in Anthropic's protocol, translated for the local model."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_limit_that_there_is_none_of_is_answered_with_those_there_are(
     first, second = client.post("/api/execute", json=body).json()["detail"]
     assert (first["loc"], second["loc"]) == (["body", "limits", "cpu_s"], ["body", "limits", "gpu"])
     assert second["msg"] == (
-        "not a field; there are: cpu_s, memory_mib, output_kib, processes, scratch_mib, wall_s"
+        "unknown field; known: cpu_s, memory_mib, output_kib, processes, scratch_mib, wall_s"
     )
     assert second["type"] == "extra_forbidden"
 
@@ -151,9 +151,8 @@ def test_history_is_newest_first_and_paged(client: httpx.Client) -> None:
     page = client.get("/api/runs", params={"limit": 2}).json()
     rest = client.get("/api/runs", params={"limit": 2, "before": page["next"]}).json()
     seen = [run["id"] for run in page["runs"] + rest["runs"]]
-    positions = [seen.index(run_id) for run_id in reversed(ids) if run_id in seen]
     assert len(page["runs"]) == 2
-    assert positions == sorted(positions)
+    assert seen[:3] == ids[::-1]
     assert client.get(f"/api/runs/{ids[0]}").json()["code"] == "print(0)"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-from pathlib import Path
 
 from tests.support.api_client import SPEC, execute
+from tests.support.processes import local_models_below
 from tests.support.serving import ServerFactory
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
@@ -74,9 +74,7 @@ def test_killed_local_model_is_started_again_for_the_next_call(serve: ServerFact
     with server.client() as client:
         code = client.post("/api/generate", json=SPEC).json()["code"]
         assert execute(client, code, task=SPEC["task"])["status"] == "success"
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-        for child in children.read_text().split():
-            if b"local_model/child.py" in Path(f"/proc/{child}/cmdline").read_bytes():
-                os.kill(int(child), signal.SIGKILL)
+        (child,) = local_models_below(server.process.pid)
+        os.kill(child, signal.SIGKILL)
         result = execute(client, code, task=SPEC["task"])
     assert (result["status"], "Paris" in result["stdout"]) == ("success", True)

@@ -32,7 +32,7 @@ from tests.support.serving import (
 
 ROOT = str(Path(__file__).resolve().parents[3])
 SLOW = "import time\nprint('begun', flush=True)\ntime.sleep(300)"
-QUICK_BEATS = "import server.storage.leases; server.leases.HEARTBEAT_S = 0.3"
+QUICK_BEATS = "import server.storage.leases; server.storage.leases.HEARTBEAT_S = 0.3"
 """For a test that waits for a lease to be lost: 2 s in place of 30."""
 
 

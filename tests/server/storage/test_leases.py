@@ -19,7 +19,7 @@ from server.storage.database_threads import DatabaseThreads
 from server.storage.leases import BEATS_WITHOUT, Lease
 from server.storage.pruning import Pruning
 from server.storage.records import Event, RunResult
-from server.storage.server_identity import ServerPlace
+from server.storage.server_identity import ServerProcess
 from server.storage.store import INTERRUPTED, LOST, Store
 from tests.support.serving import wait_until
 
@@ -165,7 +165,7 @@ def test_runs_of_a_killed_server_on_this_machine_are_ended_at_once(
 
 
 def test_process_elsewhere_is_never_taken_for_gone() -> None:
-    here = ServerPlace.here()
+    here = ServerProcess.here()
     assert not here.has_ended(same_machine=True)
     assert not replace(here, pid_namespace="pid:[1]", pid=1).has_ended(same_machine=True)
     assert not replace(here, boot_id="another").has_ended(same_machine=False)
