@@ -363,7 +363,7 @@ export interface components {
         AgentSpec: {
             /**
              * Name
-             * @description What the agent is called; the class is named after it.
+             * @description The agent's name; the class is named after it.
              */
             name: string;
             /**
@@ -373,103 +373,103 @@ export interface components {
             prompt: string;
             /**
              * Text
-             * @description The example task: what the file does when given none.
+             * @description The example task, used when the file is run without one.
              */
             task: string;
-            /** @description Whose API the agent calls. */
+            /** @description The provider whose API the agent calls. */
             provider: components["schemas"]["ProviderEnum"];
             /**
              * Model
-             * @description The model's id, as the provider writes it.
+             * @description The provider's id of the model.
              */
             model: string;
             /**
              * Base Url
-             * @description Where the model is served: a server of your own (Ollama, vLLM, llama.cpp, Inference Endpoints); the provider's own API if null.
+             * @description Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints); null: the provider's API.
              */
             base_url?: string | null;
             /**
              * Stream
-             * @description Show the answer as it is written.
+             * @description Show the answer while it is generated.
              * @default false
              */
             stream: boolean;
             /**
              * Tools
-             * @description Python functions that the model may call.
+             * @description Python functions that the model can call.
              * @default []
              */
             tools: components["schemas"]["ToolSpec"][];
             /**
              * Answer
-             * @description The answer's type, as Pydantic models (the last class) or as a JSON Schema.
+             * @description The type of the answer: Pydantic models (the last class) or a JSON Schema.
              */
             answer?: string | null;
             /**
              * Chat
-             * @description Whether --chat holds a conversation.
+             * @description Add a --chat option for conversations.
              * @default false
              */
             chat: boolean;
             /**
              * Max Tokens
-             * @description Tokens of one answer, at most.
+             * @description Max output tokens per response.
              * @default 4096
              */
             max_tokens: number;
             /**
              * Thinking
-             * @description Whether the model thinks first; the model's own default if null.
+             * @description Whether the model thinks before it answers; null: the model's default.
              */
             thinking?: ("adaptive" | "disabled" | "between_tools") | null;
             /**
              * Effort
-             * @description How thoroughly it works; the model's own default if null.
+             * @description How much effort the model makes; null: the model's default.
              */
             effort?: ("low" | "medium" | "high" | "xhigh" | "max") | null;
             /**
              * Stop Sequences
-             * @description Texts at which an answer ends.
+             * @description Texts at which generation stops.
              * @default []
              */
             stop_sequences: string[];
             /**
              * Cache Prompt
-             * @description Whether the provider keeps the beginning of requests at hand.
+             * @description Cache the beginning of requests at the provider.
              * @default false
              */
             cache_prompt: boolean;
             /**
              * Mcp Servers
-             * @description MCP servers whose tools the model may call.
+             * @description MCP servers whose tools the model can call.
              * @default []
              */
             mcp_servers: components["schemas"]["McpServer"][];
             /**
              * Max Turns
-             * @description Model calls of one task, at most; for agents with tools.
+             * @description Max model calls per task, for agents with tools.
              * @default 10
              */
             max_turns: number;
             /**
              * Token Budget
-             * @description Tokens of one task, in and out, at most; for agents with tools.
+             * @description Max input and output tokens per task, for agents with tools.
              */
             token_budget?: number | null;
             /**
              * Timeout S
-             * @description Seconds that one model call may take; the SDK's own default if null.
+             * @description Timeout per model call, in seconds; null: the SDK's default.
              */
             timeout_s?: number | null;
             /**
              * Retries
-             * @description How often a failed call is made again.
+             * @description Retries per failed model call.
              * @default 2
              */
             retries: number;
             /**
              * Usage
-             * @description Tell the tokens used on standard error; --json for machines.
+             * @description Print the tokens used on stderr, and add a --json option.
              * @default false
              */
             usage: boolean;
@@ -617,7 +617,7 @@ export interface components {
         };
         /**
          * Cassette
-         * @description A run's calls, in the order in which they were begun.
+         * @description A run's calls, in the order in which they began.
          */
         Cassette: {
             /**
@@ -1114,7 +1114,7 @@ export interface components {
         GenerateRequest: {
             /**
              * Name
-             * @description What the agent is called; the class is named after it.
+             * @description The agent's name; the class is named after it.
              */
             name: string;
             /**
@@ -1124,103 +1124,103 @@ export interface components {
             prompt: string;
             /**
              * Text
-             * @description The example task: what the file does when given none.
+             * @description The example task, used when the file is run without one.
              */
             task: string;
-            /** @description Whose API the agent calls. */
+            /** @description The provider whose API the agent calls. */
             provider: components["schemas"]["ProviderEnum"];
             /**
              * Model
-             * @description The model's id, as the provider writes it.
+             * @description The provider's id of the model.
              */
             model: string;
             /**
              * Base Url
-             * @description Where the model is served: a server of your own (Ollama, vLLM, llama.cpp, Inference Endpoints); the provider's own API if null.
+             * @description Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints); null: the provider's API.
              */
             base_url?: string | null;
             /**
              * Stream
-             * @description Show the answer as it is written.
+             * @description Show the answer while it is generated.
              * @default false
              */
             stream: boolean;
             /**
              * Tools
-             * @description Python functions that the model may call.
+             * @description Python functions that the model can call.
              * @default []
              */
             tools: components["schemas"]["ToolSpec"][];
             /**
              * Answer
-             * @description The answer's type, as Pydantic models (the last class) or as a JSON Schema.
+             * @description The type of the answer: Pydantic models (the last class) or a JSON Schema.
              */
             answer?: string | null;
             /**
              * Chat
-             * @description Whether --chat holds a conversation.
+             * @description Add a --chat option for conversations.
              * @default false
              */
             chat: boolean;
             /**
              * Max Tokens
-             * @description Tokens of one answer, at most.
+             * @description Max output tokens per response.
              * @default 4096
              */
             max_tokens: number;
             /**
              * Thinking
-             * @description Whether the model thinks first; the model's own default if null.
+             * @description Whether the model thinks before it answers; null: the model's default.
              */
             thinking?: ("adaptive" | "disabled" | "between_tools") | null;
             /**
              * Effort
-             * @description How thoroughly it works; the model's own default if null.
+             * @description How much effort the model makes; null: the model's default.
              */
             effort?: ("low" | "medium" | "high" | "xhigh" | "max") | null;
             /**
              * Stop Sequences
-             * @description Texts at which an answer ends.
+             * @description Texts at which generation stops.
              * @default []
              */
             stop_sequences: string[];
             /**
              * Cache Prompt
-             * @description Whether the provider keeps the beginning of requests at hand.
+             * @description Cache the beginning of requests at the provider.
              * @default false
              */
             cache_prompt: boolean;
             /**
              * Mcp Servers
-             * @description MCP servers whose tools the model may call.
+             * @description MCP servers whose tools the model can call.
              * @default []
              */
             mcp_servers: components["schemas"]["McpServer"][];
             /**
              * Max Turns
-             * @description Model calls of one task, at most; for agents with tools.
+             * @description Max model calls per task, for agents with tools.
              * @default 10
              */
             max_turns: number;
             /**
              * Token Budget
-             * @description Tokens of one task, in and out, at most; for agents with tools.
+             * @description Max input and output tokens per task, for agents with tools.
              */
             token_budget?: number | null;
             /**
              * Timeout S
-             * @description Seconds that one model call may take; the SDK's own default if null.
+             * @description Timeout per model call, in seconds; null: the SDK's default.
              */
             timeout_s?: number | null;
             /**
              * Retries
-             * @description How often a failed call is made again.
+             * @description Retries per failed model call.
              * @default 2
              */
             retries: number;
             /**
              * Usage
-             * @description Tell the tokens used on standard error; --json for machines.
+             * @description Print the tokens used on stderr, and add a --json option.
              * @default false
              */
             usage: boolean;
@@ -1485,7 +1485,7 @@ export interface components {
         };
         /**
          * LeftOut
-         * @description Files that the program left and that aren't returned: how many at least, and why.
+         * @description Files of the program that aren't returned: the reason, and how many there are at least.
          */
         LeftOut: {
             /** Reason */
@@ -1537,7 +1537,7 @@ export interface components {
         };
         /**
          * Limits
-         * @description What one run may use. CPU, memory, processes and scratch are of its whole process tree.
+         * @description The limits of one run. CPU, memory, processes and scratch count its whole process tree.
          */
         Limits: {
             /**
@@ -1557,7 +1557,7 @@ export interface components {
             memory_mib: number;
             /**
              * Processes
-             * @description Processes and threads, beside the program's own first one.
+             * @description Processes and threads, not counting the program's first one.
              * @default 64
              */
             processes: number;
@@ -1979,7 +1979,7 @@ export interface components {
         };
         /**
          * ProviderEnum
-         * @description The ids of the providers, as they stand in the API, the spec and the command line.
+         * @description The ids of the providers, as the API, spec files and the command line write them.
          * @enum {string}
          */
         ProviderEnum: "anthropic" | "huggingface";
@@ -2004,7 +2004,7 @@ export interface components {
         };
         /**
          * RecordedAnswer
-         * @description What was answered, its chunks as bytes.
+         * @description A response, with its chunks as bytes.
          */
         RecordedAnswer: {
             /** Status */
@@ -2030,7 +2030,7 @@ export interface components {
         };
         /**
          * RecordedRequest
-         * @description What was asked. `body` is JSON, a JSON text where it was none.
+         * @description A request. `body` is JSON; a body that was not JSON is a JSON string.
          */
         RecordedRequest: {
             /** Method */
@@ -2293,7 +2293,7 @@ export interface components {
         };
         /**
          * TierReport
-         * @description What isolates a run here. `available` is whether the server runs code at all.
+         * @description The isolation of runs on this machine. `available` tells whether the server runs code.
          */
         TierReport: {
             /** Tier */
