@@ -33,11 +33,11 @@ from server.gateway.model_call import ModelCall
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import Replayer
 from server.gateway.request_reader import MAX_BODIES, MAX_BODY, RequestReader
+from server.gateway.run_trace import NoTrace, RunTrace
 from server.gateway.timeouts import Timeouts
 from server.net.listeners import listen_without_delay
 from server.net.paced_parsing import Pace, PacedServer
 from server.net.upstreams import Policy, Pools, Upstream, tls_context
-from server.observability.tracing import NoTrace, RunTrace
 from server.secret import Secret
 
 __all__ = [
