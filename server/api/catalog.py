@@ -23,7 +23,7 @@ from server.api.dependencies import CurrentServices
 from server.api.errors import describe_errors
 from server.isolation.child.cell_root import TEMPORARY_NAME
 from server.isolation.files import MAX_BYTES, MAX_FILES, PROGRAM
-from server.isolation.tiers.probe import TierReport
+from server.isolation.tiers.detection import TierReport
 from server.keys import server_key
 from server.local_model.service import MAX_TOKENS
 from server.models import CODE_MAX_BYTES

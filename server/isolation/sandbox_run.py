@@ -17,7 +17,6 @@ from server.isolation.child.cell_root import TEMPORARY_NAME
 from server.isolation.child.denials import decode_denial
 from server.isolation.child.libc import as_user
 from server.isolation.child.run_program import FILE_SIZE, FULL
-from server.isolation.denial_messages import denied_message
 from server.isolation.engine import (
     Engine,
     ExitInfo,
@@ -38,12 +37,12 @@ from server.isolation.events import (
     SandboxEvent,
     Status,
     StreamName,
-    limit_message,
 )
 from server.isolation.files import PROGRAM, Collected, collect_files, place_files
+from server.isolation.messages import denied_message, limit_message
 from server.isolation.outcomes import limit_of, outcome_of, returncode_of
 from server.isolation.output import OutputBuffer, Pump
-from server.isolation.tiers.probe import with_advice
+from server.isolation.tiers.detection import with_advice
 
 _DRAIN_S = 1.0
 """How long the pipes may stay open after every process of the run has ended."""

@@ -1,4 +1,4 @@
-"""Messages about what the sandbox denied a run."""
+"""Messages to users: which limit a run reached, and what the sandbox denied it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ from collections.abc import Iterable
 
 from llm_agent_builder.providers import PROVIDERS
 from server.isolation.child.denials import FILE, NETWORK, printable
+from server.limits import MOST_SESSIONS, Limits
+
+
+def limit_message(kind: str, limits: Limits) -> str:
+    """Return a limit as text with its value, such as "memory (512 MiB)"."""
+    figure = {
+        "wall": f"{limits.wall_s:g} s",
+        "cpu": f"{limits.cpu_s:g} s",
+        "memory": f"{limits.memory_mib} MiB",
+        "processes": str(limits.processes),
+        "sessions": str(MOST_SESSIONS),
+        "scratch": f"{limits.scratch_mib} MiB",
+        "output": f"{limits.output_kib} KiB a stream",
+        "file size": f"{limits.scratch_mib} MiB",
+    }
+    return f"{kind} ({figure[kind]})" if kind in figure else kind
 
 
 def denied_message(kind: str, subject: str) -> str:
