@@ -31,19 +31,6 @@ MOST = 2**63 - 1
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'runs.sqlite3'}"
-    try:
-        postgres = request.getfixturevalue("shared_postgres")
-    except pytest.FixtureLookupError:
-        pytest.skip("no PostgreSQL for tests")
-    found: str = postgres.database()
-    return found.replace("postgresql://", "postgresql+psycopg://")
-
-
 @contextmanager
 def stores(url: str, count: int, folder: Path) -> Iterator[list[SpendStore]]:
     """Yield what `count` servers of one database have, each with connections of its own."""
