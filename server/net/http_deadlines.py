@@ -6,7 +6,9 @@ uvicorn has neither, and no limit on the work that a few bytes can cause.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import struct
 from typing import ClassVar
 
 import h11
@@ -25,6 +27,8 @@ _UNCOUNTED_BODY_BYTES = 64 * 1024
 """The start of a body; `api/bodies.py` counts the rest."""
 _FREE_PIECES = 64
 _BYTES_A_PIECE = 64
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with 0 s: closing drops unsent bytes and resets the connection. Source: socket(7)."""
 
 
 class _Connection(h11.Connection):
@@ -112,13 +116,20 @@ class DeadlineProtocol(H11Protocol):
 
         `connection_lost` is called later, after the event loop has handled what others sent.
         """
-        self.transport.abort()
+        self._abort()
         self.conn = _Connection(h11.SERVER, HEAD_MAX_BYTES)
         if self._is_answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.cycle is not None:
             self.cycle.conn, self.cycle.body = self.conn, bytearray()
+
+    def _abort(self) -> None:
+        """Reset the connection; the kernel would keep it until the client has read the rest."""
+        connection = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -138,14 +149,14 @@ class DeadlineProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Start the deadline for reading: the client reads too slowly."""
         super().pause_writing()
-        self._unread[self] = self.loop.call_later(self.unread_s, self.transport.abort)
+        self._unread[self] = self.loop.call_later(self.unread_s, self._abort)
         sizes = {each: each.transport.get_write_buffer_size() for each in self._unread}
         excess = sum(sizes.values()) - self.unread_max_bytes
         for each, size in sizes.items():
             if excess <= 0 or each is self:  # this is the newest
                 break
             excess -= size
-            each.transport.abort()
+            each._abort()
         self._count()
 
     def resume_writing(self) -> None:
@@ -186,4 +197,4 @@ class DeadlineProtocol(H11Protocol):
             self._deadline.cancel()
         self._expected = expected
         # Aborted, not closed: closing would wait until the same slow client has read everything.
-        self._deadline = self.loop.call_later(seconds, self.transport.abort) if seconds else None
+        self._deadline = self.loop.call_later(seconds, self._abort) if seconds else None
