@@ -68,7 +68,7 @@ class Model:
 
 
 def is_line(value: object, longest: int = MODEL_MAX_CHARS) -> bool:
-    """Say whether a value from outside is one line of text that can be shown."""
+    """Return whether a value from outside is one line of text that can be shown."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= longest

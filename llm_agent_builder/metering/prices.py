@@ -76,7 +76,7 @@ def _priced(provider: ProviderEnum, model: str) -> tuple[tuple[Provider, ModelIn
 
 
 def is_standard(*settings: object) -> bool:
-    """Say whether a call's tier, speed and place are those that the table's prices are for."""
+    """Return whether a call's tier, speed and place are those that the table's prices are for."""
     return all(isinstance(value, str | None) and value in _STANDARD for value in settings)
 
 
@@ -224,7 +224,7 @@ def context_window(provider: ProviderEnum, model: str) -> int | None:
 
 
 def has_cache_price(provider: ProviderEnum, model: str, today: date) -> bool:
-    """Say whether the table has a price for reading what a request's beginning left in a cache."""
+    """Return whether the table has a price for reading what a request's beginning left in a cache."""
     when = datetime.combine(today, time(12), UTC)
     offers = (priced for _, priced in _priced(provider, model))
     return any(priced.get_prices(when).cache_read_mtok is not None for priced in offers)

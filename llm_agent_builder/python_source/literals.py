@@ -74,7 +74,7 @@ def _block(text: str) -> str:
 
 
 def _begins_metadata(text: str, position: int) -> bool:
-    """Say whether a line would look like one that opens a block of PEP 723, also in a string."""
+    """Return whether a line would look like one that opens a block of PEP 723, also in a string."""
     at_start = position == 0 or text[position - 1] == "\n"
     return at_start and text.startswith("# ///", position)
 

@@ -149,7 +149,7 @@ def _search(walk: Walk, value: Any, where: Where) -> None:
 
 
 def _is_switch(where: Where, value: object) -> bool:
-    """Say whether a field may switch a tool on, and isn't one that a user has named."""
+    """Return whether a field may switch a tool on, and isn't one that a user has named."""
     if where is None or _SWITCH_KEY.search(_snake(where[1])) is None:
         return False
     if where[0] is None or where[0][0] is None:
@@ -176,14 +176,14 @@ def _search_text(walk: Walk, value: str, where: tuple[Where, str | int]) -> None
 
 
 def _is_address(value: str) -> bool:
-    """Say whether a text begins as an address, for lenient readers, too."""
+    """Return whether a text begins as an address, for lenient readers, too."""
     value = _IN_ADDRESS.sub("", value[:LONGEST])
     before = _BEFORE_ADDRESS.match(value)
     return _ADDRESS.match(value, before.end() if before else 0) is not None
 
 
 def is_data(value: str) -> bool:
-    """Say whether an address contains what it points to."""
+    """Return whether an address contains what it points to."""
     return value[:5].lower() == "data:"
 
 

@@ -72,7 +72,7 @@ class AnswerTypes(Types):
         raise CodeProblem(node.lineno, "Annotated should be written Annotated[type, Field(...)]")
 
     def is_field(self, node: ast.expr) -> bool:
-        """Say whether an expression is a call of pydantic's `Field`."""
+        """Return whether an expression is a call of pydantic's `Field`."""
         return isinstance(node, ast.Call) and self.path(node.func) == "pydantic.Field"
 
     def literal(self, node: ast.Subscript, inner: list[ast.expr]) -> Schema:
@@ -123,13 +123,13 @@ def _check_keyword(name: str, node: ast.expr, schema: Schema) -> None:
 
 
 def is_bound(value: object, kind: str) -> bool:
-    """Say whether a number can bound values of a JSON type."""
+    """Return whether a number can bound values of a JSON type."""
     numbers = {"integer": (int,), "number": (int, float)}.get(kind, ())
     return type(value) in numbers and abs(value) <= BOUND_MAX  # type: ignore[arg-type]
 
 
 def is_length(value: object, kind: str) -> bool:
-    """Say whether a number can bound the length of values of a JSON type."""
+    """Return whether a number can bound the length of values of a JSON type."""
     return type(value) is int and 0 <= value < 2**31 and kind in {"string", "array"}
 
 

@@ -34,7 +34,7 @@ class Type:
 
     @property
     def may_be_none(self) -> bool:
-        """Say whether None is among its values."""
+        """Return whether None is among its values."""
         return any(each["type"] == "null" for each in self.schema.get("anyOf", [self.schema]))
 
 
@@ -44,7 +44,7 @@ def literal(value: object) -> str:
 
 
 def fits_line(text: str, room: int = LINE_MAX) -> bool:
-    """Say whether a text fits into `room` columns, were all beyond ASCII two columns wide."""
+    """Return whether a text fits into `room` columns, were all beyond ASCII two columns wide."""
     return _columns(text) <= room
 
 

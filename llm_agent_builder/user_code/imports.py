@@ -95,7 +95,7 @@ def require_standard(imported: Import, line: int, also: Iterable[str] = ()) -> N
 
 
 def is_future_annotations(node: ast.stmt) -> bool:
-    """Say whether a statement is the one that generated files begin with anyway."""
+    """Return whether a statement is the one that generated files begin with anyway."""
     return (
         isinstance(node, ast.ImportFrom)
         and node.module == _FUTURE

@@ -152,7 +152,7 @@ def _summed(size: int, jumps: int, nodes: Iterator[ast.AST] | list[ast.stmt]) ->
 
 
 def has_surrogates(text: str) -> bool:
-    """Say whether a text holds half a character, which can't be sent anywhere."""
+    """Return whether a text holds half a character, which can't be sent anywhere."""
     return any("\ud800" <= char <= "\udfff" for char in text) if not text.isascii() else False
 
 
@@ -171,5 +171,5 @@ def refuse_surrogates(node: ast.AST) -> None:
 
 
 def is_constant_name(name: str) -> bool:
-    """Say whether a name is written as constants are: MAX_BYTES, _LIMIT."""
+    """Return whether a name is written as constants are: MAX_BYTES, _LIMIT."""
     return re.fullmatch(r"_*[A-Z][A-Z0-9_]*", name) is not None

@@ -327,7 +327,7 @@ class _Fields:
 
 
 def _is_plain(value: object) -> bool:
-    """Say whether a value can stand in source and in a request."""
+    """Return whether a value can stand in source and in a request."""
     if isinstance(value, str):
         return not has_surrogates(value)
     if isinstance(value, (int, float)):

@@ -117,7 +117,7 @@ class Types:
 
 
 def is_none(node: ast.expr) -> bool:
-    """Say whether an expression is the literal None."""
+    """Return whether an expression is the literal None."""
     return isinstance(node, ast.Constant) and node.value is None
 
 
@@ -134,7 +134,7 @@ def any_of(schemas: list[Schema]) -> Schema:
 
 
 def fits(value: object, schema: Schema) -> bool:
-    """Say whether a parameter's default is one of the values that its type allows."""
+    """Return whether a parameter's default is one of the values that its type allows."""
     if "anyOf" in schema:
         return any(fits(value, each) for each in schema["anyOf"])
     if schema["type"] == "literal":

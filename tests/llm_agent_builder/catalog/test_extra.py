@@ -43,7 +43,7 @@ def test_several_are_parted_by_commas_or_lines_and_named_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("claude-next", "begins with anthropic or huggingface"),
         ("openai:gpt", "begins with anthropic or huggingface"),
@@ -56,8 +56,8 @@ def test_several_are_parted_by_commas_or_lines_and_named_once() -> None:
         ("huggingface:a@https://me:pw@host/v1", "contain a password"),
     ],
 )
-def test_what_is_not_a_model_is_refused_and_said(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said) as refused:
+def test_what_is_not_a_model_is_refused_and_said(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as refused:
         parse_models(text)
     assert len(str(refused.value)) < 300
     assert "pw" not in str(refused.value).replace("password", "")

@@ -334,20 +334,20 @@ def test_check_as_a_process_names_successors_and_writes_the_change_as_a_diff(
 
 
 @pytest.mark.parametrize(
-    ("today", "exit_code", "said"),
+    ("today", "exit_code", "message"),
     [
         (date(2026, 2, 18), 0, "warning: .* is deprecated: its provider retires it on 2026-02-19"),
         (date(2026, 2, 19), 1, "was retired by its provider on 2026-02-19"),
     ],
 )
 def test_check_fails_only_from_the_day_the_model_ends(
-    tmp_path: Path, today: date, exit_code: int, said: str
+    tmp_path: Path, today: date, exit_code: int, message: str
 ) -> None:
     result = check(tmp_path, greeter(RETIRED), today=today)
     assert result.exit_code == exit_code
     assert result.stdout.endswith("agent.py: ok\n") == (exit_code == 0)
     assert '\n+MODEL = "claude-haiku-5-5"\n' in result.stdout
-    assert re.search(said, result.stderr)
+    assert re.search(message, result.stderr)
 
 
 def test_check_in_strict_fails_for_a_deprecated_model_with_its_day_and_successor(
@@ -457,7 +457,7 @@ def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("print('hello')\n", "is not an agent made here (no anthropic or"),
         ("", "is not an agent made here"),
@@ -485,11 +485,11 @@ def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     ids=lambda value: str(value)[:30] if isinstance(value, str) and len(value) < 200 else "file",
 )
 def test_check_says_what_is_wrong_in_lines_that_name_the_file(
-    tmp_path: Path, source: str | bytes, said: str
+    tmp_path: Path, source: str | bytes, message: str
 ) -> None:
     result = check(tmp_path, source)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert said in result.stderr
+    assert message in result.stderr
     assert all(line.startswith("agent.py: ") for line in result.stderr.splitlines())
 
 

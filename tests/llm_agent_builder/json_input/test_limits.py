@@ -52,7 +52,7 @@ def test_any_bytes_are_read_or_refused_and_nothing_else(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "message"),
     [
         (b"[" * 6 + b"]" * 6, "more than 5 lists and objects inside each other"),
         (b'{"a":' * 6 + b"1" + b"}" * 6, "more than 5 lists and objects inside each other"),
@@ -67,14 +67,14 @@ def test_any_bytes_are_read_or_refused_and_nothing_else(data: bytes) -> None:
         (b"1 " * 21, "a number of more than 20 characters"),
     ],
 )
-def test_what_exceeds_a_limit_is_refused_unread(document: bytes, said: str) -> None:
-    with pytest.raises(JsonProblem, match=said) as raised:
+def test_what_exceeds_a_limit_is_refused_unread(document: bytes, message: str) -> None:
+    with pytest.raises(JsonProblem, match=message) as raised:
         read_json(document, LIMITS)
     assert raised.value.position is None
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "message"),
     [
         (b"", "is not JSON"),
         (b"{", "is not JSON"),
@@ -87,8 +87,8 @@ def test_what_exceeds_a_limit_is_refused_unread(document: bytes, said: str) -> N
         (b'"\x00"', "is not JSON"),
     ],
 )
-def test_what_is_no_json_is_refused(document: bytes, said: str) -> None:
-    with pytest.raises(JsonProblem, match=said):
+def test_what_is_no_json_is_refused(document: bytes, message: str) -> None:
+    with pytest.raises(JsonProblem, match=message):
         read_json(document)
 
 

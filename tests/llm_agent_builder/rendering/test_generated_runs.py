@@ -257,7 +257,7 @@ def test_the_task_is_the_options_else_standard_inputs_else_the_example(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--flavour", "mint"), "unrecognized arguments: --flavour mint"),
         (("--task", " "), "the task is empty"),
@@ -265,13 +265,13 @@ def test_the_task_is_the_options_else_standard_inputs_else_the_example(
     ],
 )
 def test_wrong_usage_exits_2_before_any_key_is_looked_for(
-    arguments: tuple[str, ...], said: str, upstream: ScriptedUpstream, tmp_path: Path
+    arguments: tuple[str, ...], message: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     agent = write_agent(tmp_path, HUGGINGFACE, base_url=upstream.url)
     done = agent.run(*arguments, HUGGINGFACEHUB_API_TOKEN=None, HF_BASE_URL=None)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: test_agent.py ")
-    assert said in done.stderr
+    assert message in done.stderr
     assert upstream.received == []
 
 

@@ -105,7 +105,7 @@ def test_schema_prints_the_published_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"promt": "x"}, "promt: unknown field; did you mean prompt?"),
         ({"tools": [{"codee": "x"}]}, "tools.0.codee: unknown field; did you mean code?"),
@@ -119,11 +119,11 @@ def test_schema_prints_the_published_schema() -> None:
         ),
     ],
 )
-def test_an_unknown_key_names_the_nearest_known_one(values: dict[str, Any], said: str) -> None:
+def test_an_unknown_key_names_the_nearest_known_one(values: dict[str, Any], message: str) -> None:
     Path("s.yaml").write_text(yaml.safe_dump(ONE | values))
     result = invoke("generate", "--spec", "s.yaml", "-o", "-")
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 # --- a folder of them
@@ -205,7 +205,7 @@ def test_options_win_over_the_files_of_a_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--batch", "specs"), "--output DIR"),
         (("--batch", "specs", "-o", "-"), "--output DIR"),
@@ -217,12 +217,12 @@ def test_options_win_over_the_files_of_a_batch() -> None:
         (("--batch", "missing", "-o", "out"), "missing"),
     ],
 )
-def test_wrong_usage_of_batch(arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_of_batch(arguments: tuple[str, ...], message: str) -> None:
     specs(a=ONE)
     Path("empty").mkdir()
     result = invoke("generate", *arguments)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
     assert not Path("out").exists()
 
 
@@ -253,7 +253,7 @@ def test_read_writes_the_spec_and_tells_what_is_hand_written() -> None:
 
 @pytest.mark.parametrize("command", ["read", "import"])
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"print(1)\n", "a.py is no"),
         (b"\xff\xfe", "a.py is not UTF-8 text"),
@@ -262,12 +262,12 @@ def test_read_writes_the_spec_and_tells_what_is_hand_written() -> None:
     ],
 )
 def test_a_file_that_can_not_be_read_fails_in_one_line(
-    command: str, data: bytes, said: str
+    command: str, data: bytes, message: str
 ) -> None:
     Path("a.py").write_bytes(data)
     result = invoke(command, "a.py")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"Error: {said}")
+    assert result.stderr.startswith(f"Error: {message}")
     assert result.stderr.count("\n") == 1
 
 

@@ -51,7 +51,7 @@ def test_what_the_model_does_passes_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "field", "said"),
+    ("values", "field", "message"),
     [
         ({"max_tokens": 128_001}, "max_tokens", "the model writes 128,000 (claude-sonnet-5-5)"),
         ({"thinking": "disabled"}, "thinking", "the model takes adaptive, between_tools"),
@@ -69,12 +69,12 @@ def test_what_the_model_does_passes_as_it_is() -> None:
     ],
 )
 def test_what_the_model_does_not_do_is_said_at_its_field(
-    values: dict[str, Any], field: str, said: str
+    values: dict[str, Any], field: str, message: str
 ) -> None:
     with pytest.raises(SpecError) as refused:
         checked_spec(spec(**values), CATALOG)
     assert refused.value.field == field
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_model_that_calls_no_tools_gets_none() -> None:

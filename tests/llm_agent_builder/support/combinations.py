@@ -78,7 +78,7 @@ PLAIN = {"prompt": "You greet people.", "task": "Say hello.", "model": "m1"}
 
 
 def allowed(row: Row) -> bool:
-    """Say whether a row is a spec."""
+    """Return whether a row is a spec."""
     try:
         make_spec(PLAIN | row)
     except SpecError:
