@@ -14,7 +14,7 @@ from llm_agent_builder.errors import CodeProblem, SchemaProblem, SpecError
 from llm_agent_builder.gallery import gallery_tool
 from llm_agent_builder.python_source.literals import columns
 from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
-from llm_agent_builder.user_code.layout import first_clash
+from llm_agent_builder.user_code.layout import first_conflict
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.text import (
@@ -76,7 +76,7 @@ def _read_answer(value: object) -> str | Mapping[str, Any]:
 def code_clash(tools: Sequence[ToolCode], answer: AnswerCode | None) -> tuple[int, str] | None:
     """Return which code takes a name that another has, and why; the answer's comes last."""
     codes = [each.names for each in tools] + ([answer.names] if answer else [])
-    clash = first_clash(codes)
+    clash = first_conflict(codes)
     return (clash[0], str(clash[1])) if clash else None
 
 

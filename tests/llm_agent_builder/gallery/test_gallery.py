@@ -13,7 +13,7 @@ import pytest
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.gallery import gallery, gallery_tool
 from llm_agent_builder.spec.agent_spec import make_spec
-from llm_agent_builder.user_code.layout import first_clash
+from llm_agent_builder.user_code.layout import first_conflict
 from llm_agent_builder.user_code.tool_code import parse_tool
 from tests.llm_agent_builder.support.calling import call
 from tests.llm_agent_builder.support.processes import run_python
@@ -30,7 +30,7 @@ def test_every_ready_tool_is_one_as_the_builder_writes_it() -> None:
 
 
 def test_all_ready_tools_go_into_one_file() -> None:
-    assert first_clash([parse_tool(tool.code).names for tool in gallery()]) is None
+    assert first_conflict([parse_tool(tool.code).names for tool in gallery()]) is None
 
 
 def test_a_tool_that_is_not_there_is_told_with_those_that_are() -> None:

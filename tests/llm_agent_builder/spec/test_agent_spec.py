@@ -217,7 +217,7 @@ def test_all_choices_together_are_kept() -> None:
         ({"tools": [{"code": " "}]}, "tools.0.code", "must not be blank"),
         ({"tools": [7]}, "tools.0", "mapping of fields"),
         ({"tools": [TOOL, "def f(: pass"]}, "tools.1.code", "line 1: syntax error"),
-        ({"tools": [TOOL, TOOL]}, "tools.1.code", "shout is in the file already"),
+        ({"tools": [TOOL, TOOL]}, "tools.1.code", "shout is already defined"),
         ({"tools": [TOOL], "answer": ANSWER.replace("Verdict", "shout")}, "answer", "shout is"),
         ({"answer": "class Verdict: pass"}, "answer", "line 1: "),
         ({"answer": {"type": "object", "propertys": {}}}, "answer", "properties"),

@@ -255,7 +255,7 @@ def test_read_writes_the_spec_and_tells_what_is_hand_written() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"print(1)\n", "a.py is no"),
+        (b"print(1)\n", "a.py "),
         (b"\xff\xfe", "a.py is not UTF-8 text"),
         (b"x = (", "a.py is not Python"),
         (b"#" * 5_000_000, "a.py has more than 4,194,304 bytes"),
