@@ -54,10 +54,12 @@ class Agent:
     def run(self, *arguments: str, stdin: str | bytes = "", **variables: str | None) -> Done:
         """Run the file to its end; a variable that is None is left out."""
         merged = self.variables | variables
-        kept = {name: value for name, value in merged.items() if value is not None}
+        environment = {name: value for name, value in merged.items() if value is not None}
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        return run_python(self.file, *arguments, home=home, cwd=self.folder, stdin=stdin, **kept)
+        return run_python(
+            self.file, *arguments, home=home, cwd=self.folder, stdin=stdin, **environment
+        )
 
 
 def write_agent(
@@ -275,9 +277,7 @@ def test_wrong_usage_exits_2_before_any_key_is_looked_for(
     assert upstream.received == []
 
 
-def test_input_that_is_no_text_fails_in_one_line(
-    upstream: ScriptedUpstream, tmp_path: Path
-) -> None:
+def test_binary_input_fails_in_one_line(upstream: ScriptedUpstream, tmp_path: Path) -> None:
     agent = write_agent(tmp_path, HUGGINGFACE, base_url=upstream.url)
     done = agent.run(stdin=b"\xff\xfe", PYTHONIOENCODING="utf-8:strict")
     assert (done.returncode, done.stdout) == (1, "")

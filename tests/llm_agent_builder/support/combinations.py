@@ -1,4 +1,4 @@
-"""Agents in which every choice, or every pair of choices, of what a file may have occurs."""
+"""Agents that cover every choice, or every pair of choices, of a file's features."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 20  # a connection that is kept open and left behind ends too
+    timeout = 20  # an abandoned open connection ends too
 
     server: _Server
 
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def failure(status: int, message: str) -> Reply:
-    """Return an error that suits both providers' shapes, and that no SDK makes anew."""
+    """Return an error that suits both providers' shapes, and that no SDK retries."""
     error = {"type": "error", "error": {"type": "scripted_error", "message": message}}
     headers = {"x-should-retry": "false", "retry-after": "0"}
     return Reply((json.dumps(error).encode(),), status, headers=headers)
