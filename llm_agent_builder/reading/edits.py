@@ -29,9 +29,9 @@ class Edit:
 def find_edits(built: Sequence[Part], edited: Sequence[Part]) -> Iterator[Edit]:
     """Yield the manual edits, in the order of the edited file."""
     originals = {part.key: part for part in built}
-    kept = {part.key for part in edited}
+    remaining = {part.key for part in edited}
     budget = CompareBudget()
-    removed = _removed(built, edited, kept)
+    removed = _removed(built, edited, remaining)
     for part in edited:
         yield from removed.pop(part.key, ())
         original = originals.get(part.key)
@@ -42,16 +42,16 @@ def find_edits(built: Sequence[Part], edited: Sequence[Part]) -> Iterator[Edit]:
 
 
 def _removed(
-    built: Sequence[Part], edited: Sequence[Part], kept: set[str]
+    built: Sequence[Part], edited: Sequence[Part], remaining: set[str]
 ) -> dict[str, list[Edit]]:
     """Return the removals of whole parts, keyed by the part that follows each."""
     firsts = {part.key: part.first + 1 for part in edited}
     found: dict[str, list[Edit]] = {}
     for position, part in enumerate(built):
         text = "".join(part.lines).strip("\n")
-        if part.key in kept or not text:
+        if part.key in remaining or not text:
             continue
-        follower = next((p.key for p in built[position:] if p.key in kept), edited[-1].key)
+        follower = next((p.key for p in built[position:] if p.key in remaining), edited[-1].key)
         line = firsts[follower]
         found.setdefault(follower, []).append(Edit("removed", line, line, text + "\n"))
     return found

@@ -76,7 +76,7 @@ class ScriptedUpstream:
 
     def close(self) -> None:
         """Stop, and leave no thread and no socket behind."""
-        for _ in range(100):  # whoever still waits at the gate
+        for _ in range(100):  # releases all waiting threads
             self._gate.release()
         self._server.shutdown()
         self._server.server_close()
@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         for position, chunk in enumerate(reply.chunks):
             if reply.gated and position and not upstream.pass_gate():
                 break
-            upstream.sent_at.append(time.monotonic())  # first: whoever reads the chunk looks here
+            upstream.sent_at.append(time.monotonic())  # first: the reader of the chunk looks here
             self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         if reply.cut:
             self.close_connection = True
