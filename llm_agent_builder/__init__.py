@@ -3,7 +3,7 @@
 >>> from llm_agent_builder import AgentBuilder
 >>> source = AgentBuilder().build_agent("Greeter", "You greet people.", "Say hello.")
 
-Pure: no process, no socket, no database, no clock.
+This package is pure: no process, no socket, no database, no clock.
 """
 
 import importlib
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llm_agent_builder.providers import PROVIDERS, ProviderEnum
     from llm_agent_builder.spec.agent_spec import AgentSpec
 else:
-    # Loaded when they are asked for: each module of this package would wait for all of them.
+    # Loaded on first use: otherwise importing any module of this package would load all of them.
     _PLACES = {
         "PROVIDERS": "providers",
         "AgentBuilder": "agent_builder",

@@ -7,7 +7,7 @@ from llm_agent_builder.providers import DEFAULT_PROVIDER, PROVIDERS, ProviderEnu
 from llm_agent_builder.python_source.names import class_name_for, filename_for
 from llm_agent_builder.rendering.features import features_of
 from llm_agent_builder.rendering.render import RenderedCode, render
-from llm_agent_builder.rendering.verify import Made, check_shape
+from llm_agent_builder.rendering.verify import RenderedFile, verify
 from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec
 from llm_agent_builder.user_code.answer_code import AnswerCode
 from llm_agent_builder.user_code.tool_code import ToolCode
@@ -16,7 +16,7 @@ __all__ = ["AgentBuilder", "class_name_for", "file_code", "filename_for"]
 
 
 def file_code(spec: AgentSpec) -> tuple[RenderedCode, frozenset[str]]:
-    """Return a spec's code as its file has it, and the names that the code defines."""
+    """Return a spec's code for its file, and the names that the code defines."""
     tools, answer = spec.tool_codes, spec.answer_code
     parts: list[AnswerCode | ToolCode] = [*([answer] if answer else []), *tools]
     code = RenderedCode(
@@ -29,7 +29,7 @@ def file_code(spec: AgentSpec) -> tuple[RenderedCode, frozenset[str]]:
 
 
 class AgentBuilder:
-    """Builds agent files. Holds no state; one instance serves any number of threads."""
+    """Builds agent files. It has no state, so threads can share one instance."""
 
     def build_agent(
         self,
@@ -42,15 +42,15 @@ class AgentBuilder:
     ) -> str:
         """Return the source of an agent file.
 
-        `model` is any id the provider knows, by default the provider's default model; it is the
-        caller's to check it against the catalog (`catalog.require_allowed`).
+        `model` is any model id of the provider, by default the provider's default model. The caller
+        should check it against the catalog (`catalog.require_allowed`).
 
         Raises:
             SpecError: a value can't be used; names the field and says why.
 
         """
         if provider not in PROVIDERS:
-            raise SpecError("provider", f"{provider!r} is none of {', '.join(PROVIDERS)}")
+            raise SpecError("provider", f"{provider!r} is not one of {', '.join(PROVIDERS)}")
         values = {"name": agent_name, "prompt": prompt, "task": example_task}
         chosen = PROVIDERS[ProviderEnum(provider)]
         values |= {"model": chosen.default_model if model is None else model}
@@ -60,12 +60,12 @@ class AgentBuilder:
         """Return the source of the agent file that `spec` describes: same spec, same bytes.
 
         Raises:
-            TemplateError: a template is broken (a bug); no file is better than a wrong one.
+            TemplateError: a template is broken (a bug), and no file is returned.
 
         """
         code, taken = file_code(spec)
         features = features_of(spec)
         class_name, filename = class_name_for(spec.name, taken), filename_for(spec.name)
         source = render(spec, features, code, class_name, filename)
-        check_shape(Made(source, spec, features, code, class_name, filename))
+        verify(RenderedFile(source, spec, features, code, class_name, filename))
         return source

@@ -1,4 +1,4 @@
-"""The command line, pure half: all that needs no server. `server/cli.py` adds the rest."""
+"""The commands that need no server; `server/cli.py` adds the others."""
 
 from __future__ import annotations
 

@@ -8,17 +8,17 @@ AgentBuilderError
 ├── NotOursError                       a file can't be read back or imported; says why
 ├── MergeConflictError                 a change conflicts with manual edits; names the lines
 ├── SchemaProblem (also a ValueError)  a JSON Schema can't be used; names the path in it and a fix
-├── TemplateError                      a template wrote something else than it should: a bug of ours
+├── TemplateError                      a template has a bug: the file isn't as expected
 ├── SettingsError                      a setting can't be used; names the variable
 ├── QueueFullError                     too many runs wait; try again after `retry_after` seconds
-├── ReadersBusyError                   too much code is being read; try again after `retry_after` s
-├── ServerBusyError                    as much is under way as may be; again after `retry_after` s
+├── ReadersBusyError                   too many files are being read; retry after `retry_after` s
+├── ServerBusyError                    the server is at its limit; try again after `retry_after` s
 ├── TooLargeError                      a request is larger than the server reads
 ├── RunNotFoundError                   no run has that id
-├── RunElsewhereError                  another server has the run, and has not cancelled it yet
-├── RunFileNotFoundError               the run has no file of that name, or none any more
+├── RunElsewhereError                  another server runs it, and hasn't cancelled it yet
+├── RunFileNotFoundError               the run has no file of that name, or it was deleted
 └── MachineryError                     our own machinery failed: never the agent's fault
-    ├── SandboxUnavailableError        no isolation this server accepts; says how to fix it
+    ├── SandboxUnavailableError        no isolation that this server accepts; says how to fix it
     ├── BackendUnavailableError        no model can answer; says how to fix it
     └── StoreError                     the database can't be read or written
 
@@ -39,8 +39,8 @@ class AgentBuilderError(Exception):
 class SpecError(AgentBuilderError, ValueError):
     """A value of an agent can't be used.
 
-    `field` is the name of the AgentSpec field; `str()` starts with it. `also` are further fields
-    and what is wrong with them; `problem` says all, and `problems` gives one by one.
+    `field` is the name of the AgentSpec field; `str()` starts with it. `also` has further fields
+    and their problems; `problem` is a text with all of them, and `problems` is the list.
     """
 
     def __init__(self, field: str, problem: str, also: Sequence[tuple[str, str]] = ()) -> None:
@@ -71,7 +71,7 @@ class SpecFileError(AgentBuilderError):
 
 
 class NotOursError(AgentBuilderError):
-    """A file can't be read as what it was said to be; `str()` says why, without the file's name."""
+    """A file isn't what the command expects; `str()` says why, without the file's name."""
 
     importable = False
     """Whether the file may be one that `import_agent` reads."""
@@ -85,18 +85,17 @@ class Conflict:
     last_line: int
     text: str
     reason: str
-    """Which part it is, and what to do."""
+    """The conflicting part, and what to do."""
 
 
 CONFLICTS_MAX = 20
-"""Limit of the conflicts that one error names, as each shows its lines."""
+"""Limit of the conflicts in one error, as each shows its lines."""
 
 
 class MergeConflictError(AgentBuilderError):
     """Changed fields conflict with manual edits of a file; nothing was changed.
 
-    `conflicts` names the first CONFLICTS_MAX places in the file, lines counted from 1, with the
-    lines as they are.
+    `conflicts` has the first CONFLICTS_MAX conflicts, with their lines, counted from 1.
     """
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
@@ -109,7 +108,7 @@ class MergeConflictError(AgentBuilderError):
 class SchemaProblem(AgentBuilderError, ValueError):  # noqa: N818 - as CodeProblem
     """The user's JSON Schema can't be used; `str()` names the path in it and a fix.
 
-    `path` is such as `properties.age.pattern`; empty for the whole schema.
+    `path` looks like `properties.age.pattern`; it is empty for the whole schema.
     """
 
     def __init__(self, path: str, message: str) -> None:
@@ -127,7 +126,7 @@ class SettingsError(AgentBuilderError):
 
 
 class QueueFullError(AgentBuilderError):
-    """As many runs wait as the server allows. `retry_after` is in seconds."""
+    """The limit of waiting runs is reached. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(
@@ -138,7 +137,7 @@ class QueueFullError(AgentBuilderError):
 
 
 class ReadersBusyError(AgentBuilderError):
-    """As many files are being read as the server allows. `retry_after` is in seconds."""
+    """The limit of files read at once is reached. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"too many files are being read; try again in {retry_after:.0f} s")
@@ -146,7 +145,7 @@ class ReadersBusyError(AgentBuilderError):
 
 
 class ServerBusyError(AgentBuilderError):
-    """As much of one kind of work is under way as the server takes. `retry_after` is in seconds."""
+    """The server is at its limit for a kind of work. `retry_after` is in seconds."""
 
     def __init__(self, what: str, retry_after: float) -> None:
         super().__init__(f"{what}; try again in {retry_after:.0f} s")
@@ -180,7 +179,7 @@ class BackendUnavailableError(MachineryError):
 class StoreError(MachineryError):
     """The run history can't be read or written.
 
-    `lasting`: the same write would fail again, whenever it is made.
+    `lasting` means that the same write would always fail again.
     """
 
     def __init__(self, message: str, *, lasting: bool = False) -> None:
@@ -189,4 +188,4 @@ class StoreError(MachineryError):
 
 
 class RunElsewhereError(AgentBuilderError):
-    """Another server carries the run through, and did not do in time what it was asked to."""
+    """Another server runs it, and did not respond to a request in time."""

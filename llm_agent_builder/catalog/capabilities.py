@@ -1,7 +1,7 @@
-"""What each model can do, as its provider says: what an agent may ask of it.
+"""The capabilities of each model, which limit the settings of agents.
 
-Offline, so far as the installed packages and `CLAUDE` know; what nobody says is None. What a
-provider itself answers (`live.py`) goes before this.
+This is offline data, from the installed packages and `CLAUDE`; unknown values are None. A
+provider's own answer (`live.py`) takes precedence.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from llm_agent_builder.metering.prices import context_window, has_cache_price
 from llm_agent_builder.providers import ProviderEnum
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
-"""Every level of effort there is, least first."""
+"""All levels of effort, lowest first."""
 THINKING = ("adaptive", "disabled", "between_tools")
-"""The types of thinking that an agent may set; `enabled`, with a budget of tokens, is the past."""
+"""The types of thinking that an agent can set; `enabled`, with a token budget, is outdated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What one model can do. None: not known; an empty tuple: known to have no such choice."""
+    """The capabilities of a model. None means unknown; an empty tuple means not supported."""
 
     max_output_tokens: int | None = None
-    """The most that `max_tokens` may be."""
+    """The maximum of `max_tokens`."""
     thinking: tuple[str, ...] | None = None
-    """Which of `THINKING` the API accepts; adaptive alone: the model always thinks."""
+    """The values of `THINKING` that the API accepts; only adaptive if the model always thinks."""
     effort: tuple[str, ...] | None = None
-    """Which of `EFFORTS` the API accepts."""
+    """The values of `EFFORTS` that the API accepts."""
     effort_without_thinking: tuple[str, ...] | None = None
-    """Which of them it accepts together with `disabled` or `between_tools`."""
+    """The values accepted together with `disabled` or `between_tools`."""
     typed_answers: bool | None = None
-    """Whether an answer can be held to a schema."""
+    """Whether answers can be constrained to a schema."""
     tools: bool | None = None
     prompt_caching: bool = False
-    """Whether a request can ask for its beginning to be kept; known or not offered."""
+    """Whether prompt caching is available; False if unknown."""
 
     def problems(
         self,
@@ -45,10 +45,12 @@ class Capabilities:
         thinking: str | None = None,
         effort: str | None = None,
     ) -> dict[str, str]:
-        """Return what the model would refuse, by field, in a user's words."""
+        """Return the settings that the model would refuse: a message for the user, by field."""
         found = {}
         if max_tokens and self.max_output_tokens and max_tokens > self.max_output_tokens:
-            found["max_tokens"] = f"is {max_tokens:,}; the model writes {self.max_output_tokens:,}"
+            found["max_tokens"] = (
+                f"is {max_tokens:,}; the model's limit is {self.max_output_tokens:,}"
+            )
         if thinking and self.thinking is not None and thinking not in self.thinking:
             found["thinking"] = _not_offered(thinking, self.thinking)
         if effort and self.effort is not None and effort not in self.effort:
@@ -67,15 +69,15 @@ def _not_offered(value: str, offered: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ClaudeFamily:
-    """One version of one line of Claude: all its snapshots can do the same."""
+    """A version of a Claude line; all its snapshots have the same capabilities."""
 
     family: str
-    """A model's id without the date of its snapshot."""
+    """The model id without the snapshot date."""
     source: str
     checked: date
     capabilities: Capabilities
     by_invitation: bool = False
-    """Whether only chosen organisations may call it: it is suggested to nobody else."""
+    """Whether only selected organizations may call it; it is not suggested to others."""
 
 
 _ALWAYS = ("adaptive",)
@@ -127,7 +129,7 @@ _ROWS: Sequence[ClaudeFamily] = (
 _PREVIEW = _row(
     "claude-mythos-preview", "build-with-claude/effort", None, _ALWAYS, _NO_XHIGH, typed=None
 )
-# "The same capabilities, for chosen organisations": each Mythos beside its Fable.
+# "The same capabilities, for chosen organisations": one Mythos for each Fable.
 _MYTHOS = [
     replace(row, family=row.family.replace("fable", "mythos"), by_invitation=True)
     for row in _ROWS
@@ -139,12 +141,12 @@ _SNAPSHOT = re.compile(r"[-@]\d{8}$")
 
 
 def family_of(model_id: str) -> str:
-    """Return an id without the date of its snapshot."""
+    """Return a model id without its snapshot date."""
     return _SNAPSHOT.sub("", model_id)
 
 
 def claude_family(model_id: str) -> ClaudeFamily | None:
-    """Return what is known of the family of one of Anthropic's models, or None."""
+    """Return the family of an Anthropic model, or None if unknown."""
     return _BY_FAMILY.get(family_of(model_id))
 
 
@@ -157,22 +159,22 @@ def _claude_capabilities(model: str, today: date) -> Capabilities:
 
 
 def _open_model_capabilities(model: str, today: date) -> Capabilities:
-    """Return no more than the API's own limits.
+    """Return only the API's own limits.
 
-    What Hugging Face's models can do depends on the partner that serves them: only its API says.
+    The capabilities of Hugging Face's models depend on the partner; only its API reports them.
     """
     return Capabilities(thinking=(), effort=(), effort_without_thinking=())
 
 
 def capabilities(provider: ProviderEnum, model: str, today: date) -> Capabilities:
-    """Return what a model can do as far as it is known offline on `today`."""
+    """Return a model's capabilities from offline data, on `today`."""
     return KNOWN[provider].capabilities(model, today)
 
 
 def longest_answer(provider: ProviderEnum, model: str, today: date) -> int | None:
-    """Return how many tokens an answer can have at most, as far as that is known offline."""
-    said = capabilities(provider, model, today).max_output_tokens
-    return said or context_window(provider, model)
+    """Return the maximum tokens of an answer from offline data, or None if unknown."""
+    limit = capabilities(provider, model, today).max_output_tokens
+    return limit or context_window(provider, model)
 
 
 _NEVER_THINK = re.compile(
@@ -180,28 +182,28 @@ _NEVER_THINK = re.compile(
     r"|qwen/qwen2\.5-(?!.*qwq)|qwen/qwen3-[^:]*-instruct-2507|deepseek-ai/deepseek-v3-0324",
     re.IGNORECASE,
 )
-"""How the ids of Hugging Face's models begin whose cards know of no thinking before the answer."""
+"""Id prefixes of Hugging Face models that don't think, according to their model cards."""
 
 
-def may_think_unseen(provider: ProviderEnum, model: str, said: str | None) -> bool:
+def may_think_unseen(provider: ProviderEnum, model: str, requested: str | None) -> bool:
     """Return whether a model may write text that a stream does not show, such as its thinking.
 
-    `said` is the type of thinking that a request names, or how it asks for any. Every model is
-    taken to think unless it is known not to: many think without being asked.
+    `requested` is the request's type of thinking, or the field that turns thinking on. Every model
+    counts as thinking unless known otherwise: many think without being asked.
     """
-    return KNOWN[provider].may_think(model, said)
+    return KNOWN[provider].may_think(model, requested)
 
 
-def _open_model_may_think(model: str, said: str | None) -> bool:
-    return said is not None or _NEVER_THINK.match(model) is None
+def _open_model_may_think(model: str, requested: str | None) -> bool:
+    return requested is not None or _NEVER_THINK.match(model) is None
 
 
-def _claude_may_think(model: str, said: str | None) -> bool:
+def _claude_may_think(model: str, requested: str | None) -> bool:
     family = claude_family(model)
     choices = family.capabilities.thinking if family is not None else None
-    if said == "disabled":
+    if requested == "disabled":
         return choices is not None and "disabled" not in choices
-    return said is not None or choices != _OFF
+    return requested is not None or choices != _OFF
 
 
 @dataclass(frozen=True, slots=True)

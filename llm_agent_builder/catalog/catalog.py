@@ -1,8 +1,8 @@
-"""The catalog: the models each provider offers on a day, and which of them are allowed.
+"""The catalog: the models that each provider offers on a day; only these are allowed.
 
-It is made of what is known offline (`offline.py`), of what the providers answered when they
-were asked (`live.py`), and of what users add by setting (`extra.py`). The functions
-of this module are of the first alone; a `Catalog` is of all three.
+A `Catalog` combines three sources: offline data (`offline.py`), the providers' answers
+(`live.py`), and models that users add by setting (`extra.py`). The functions of this module use
+offline data only.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ __all__ = [
 ]
 
 _MOST_NAMED = 40
-"""As many allowed models are named in a refusal; Hugging Face serves more than a hundred."""
+"""Limit of the models that a refusal lists; Hugging Face serves more than a hundred."""
 
 Value = TypeVar("Value")
 
 
 class Catalog:
-    """All models on one day. Made once, then only read."""
+    """All models on one day; immutable."""
 
     def __init__(
         self, today: date, live: Sequence[LiveList] = (), extra: Sequence[ExtraModel] = ()
@@ -72,25 +72,26 @@ class Catalog:
     def models(self, provider: ProviderEnum) -> tuple[Model, ...]:
         """Return the models of `provider`.
 
-        The user's own come first, then the newest and most used; those that end or have ended last.
+        The user's own models come first, then the newest and most used; deprecated and retired ones
+        come last.
         """
         return self._models[provider]
 
     def ids(self, provider: ProviderEnum) -> Collection[str]:
-        """Return the ids that are allowed."""
+        """Return the ids of the allowed models."""
         return self._by_id[provider].keys()
 
     def find(self, provider: ProviderEnum, model_id: str) -> Model | None:
-        """Return one model, or None."""
+        """Return the model with this id, or None."""
         return self._by_id[provider].get(model_id)
 
     def capabilities(self, provider: ProviderEnum, model_id: str) -> Capabilities:
-        """Return what a model can do; of one that isn't listed, what can be known all the same."""
+        """Return a model's capabilities; for an unlisted model, those that can be derived."""
         model = self.find(provider, model_id)
         return model.capabilities if model else capabilities(provider, model_id, self.today)
 
     def warning(self, provider: ProviderEnum, model_id: str) -> str | None:
-        """Return a sentence for a user about a model that ends, has ended or isn't served."""
+        """Return a sentence about a deprecated, retired or unavailable model, or None."""
         model = self.find(provider, model_id)
         if model is None or model.lifecycle is Lifecycle.CURRENT:
             return model.note if model else None
@@ -101,11 +102,11 @@ class Catalog:
         return f"{model.id} is deprecated{ends}"
 
     def require_allowed(self, provider: ProviderEnum, model_id: str) -> None:
-        """Check a pair against the allow-list: retired models stay on it, marked so.
+        """Check that a provider's model is allowed. Retired models are, with a warning.
 
         Raises:
-            UnknownModelError: the provider doesn't offer that model; names who does or the nearest
-                one that is offered, and lists what is.
+            UnknownModelError: the provider doesn't offer the model; suggests a provider that does
+                or the closest model, and lists the allowed ones.
 
         """
         if self.find(provider, model_id) is not None:
@@ -119,10 +120,10 @@ class Catalog:
         )
 
     def _hint(self, provider: ProviderEnum, model_id: str) -> str:
-        """Return what else may have been meant; a model that is gone is not proposed."""
+        """Return a suggestion of another provider or model; retired models are not suggested."""
         for other in PROVIDERS.values():
             if self.find(other.id, model_id):
-                return f" (that one is offered by {other.label})"
+                return f" (offered by {other.label})"
         there = [m.id for m in self._models[provider] if m.lifecycle is not Lifecycle.RETIRED]
         close = nearest(model_id, there)
         return f" (did you mean {close}?)" if close else ""
@@ -135,7 +136,7 @@ def _allowed(model_id: str, ids: list[str]) -> str:
     return f"allowed are {len(ids)}, such as: {', '.join(list(named)[:_MOST_NAMED])}"
 
 
-# ---------------------------------------------------------------- putting it together
+# ---------------------------------------------------------------- combining the sources
 
 
 def _listed(
@@ -165,15 +166,17 @@ def _with_successors(listed: Sequence[Model]) -> Iterable[Model]:
 
 
 def _with_answer(found: dict[str, Model], answer: LiveList, today: date) -> dict[str, Model]:
-    """Return the models with what their provider said: it knows best, and it knows more."""
-    told = {model.id: model for model in answer.models}
+    """Return the models, updated and extended by their provider's answer."""
+    reported = {model.id: model for model in answer.models}
     known = {
-        id_: _merged(model, told[id_], answer, today) if id_ in told else _unserved(model, answer)
+        id_: _merged(model, reported[id_], answer, today)
+        if id_ in reported
+        else _unserved(model, answer)
         for id_, model in found.items()
     }
     new = {
         id_: _merged(_blank(answer.provider, id_, today), model, answer, today)
-        for id_, model in told.items()
+        for id_, model in reported.items()
         if id_ not in found and model.served
     }
     # Anthropic lists the newest first; of Hugging Face's the short list has the most used.
@@ -183,8 +186,8 @@ def _with_answer(found: dict[str, Model], answer: LiveList, today: date) -> dict
 
 def _unserved(model: Model, answer: LiveList) -> Model:
     if not PROVIDERS[answer.provider].lists_every_model:
-        return model  # the list has the models that this key may call; others may call more
-    note = f"{model.id} is served by nobody at {answer.url} now: calls may fail"
+        return model  # the list has only the models that this key may call
+    note = f"{model.id} isn't served at {answer.url} now: calls may fail"
     return replace(model, note=note)
 
 
@@ -200,18 +203,18 @@ def _blank(provider: ProviderEnum, model_id: str, today: date) -> Model:
     )
 
 
-def _merged(model: Model, told: LiveModel, answer: LiveList, today: date) -> Model:
-    if not told.served:
+def _merged(model: Model, reported: LiveModel, answer: LiveList, today: date) -> Model:
+    if not reported.served:
         return _unserved(model, answer)
-    state, retires_on = _state(model, told, answer, today)
+    state, retires_on = _state(model, reported, answer, today)
     return replace(
         model,
-        label=told.label or model.label,
+        label=reported.label or model.label,
         lifecycle=state,
         retires_on=retires_on,
-        context_window=told.context_window or model.context_window,
-        price=told.price or model.price,
-        capabilities=_merged_capabilities(model.capabilities, told),
+        context_window=reported.context_window or model.context_window,
+        price=reported.price or model.price,
+        capabilities=_merged_capabilities(model.capabilities, reported),
         origin=Origin.LIVE,
         source=answer.url,
         checked=answer.fetched_on,
@@ -219,40 +222,44 @@ def _merged(model: Model, told: LiveModel, answer: LiveList, today: date) -> Mod
 
 
 def _state(
-    model: Model, told: LiveModel, answer: LiveList, today: date
+    model: Model, reported: LiveModel, answer: LiveList, today: date
 ) -> tuple[Lifecycle, date | None]:
-    """Return the lifecycle as told, and as the days since have made it.
+    """Return the reported lifecycle, updated if the retirement date has passed since.
 
-    A day that had passed when it was told is overdue, not past: the lifecycle is the signal.
+    If the date had already passed when it was reported, the reported lifecycle counts.
     """
-    if told.lifecycle is None:
+    if reported.lifecycle is None:
         return model.lifecycle, model.retires_on
-    ends = told.retires_on
-    if ends is not None and answer.fetched_on < ends and told.lifecycle is not Lifecycle.RETIRED:
+    ends = reported.retires_on
+    if (
+        ends is not None
+        and answer.fetched_on < ends
+        and reported.lifecycle is not Lifecycle.RETIRED
+    ):
         return lifecycle(ends, today), ends
-    return told.lifecycle, ends
+    return reported.lifecycle, ends
 
 
-def _merged_capabilities(offline: Capabilities, told: LiveModel) -> Capabilities:
+def _merged_capabilities(offline: Capabilities, reported: LiveModel) -> Capabilities:
     return replace(
         offline,
-        max_output_tokens=_newer(told.max_output_tokens, offline.max_output_tokens),
-        thinking=_newer(told.thinking, offline.thinking),
-        effort=_newer(told.effort, offline.effort),
-        typed_answers=_newer(told.typed_answers, offline.typed_answers),
-        tools=_newer(told.tools, offline.tools),
+        max_output_tokens=_newer(reported.max_output_tokens, offline.max_output_tokens),
+        thinking=_newer(reported.thinking, offline.thinking),
+        effort=_newer(reported.effort, offline.effort),
+        typed_answers=_newer(reported.typed_answers, offline.typed_answers),
+        tools=_newer(reported.tools, offline.tools),
     )
 
 
-def _newer(told: Value | None, known: Value | None) -> Value | None:
-    return known if told is None else told
+def _newer(reported: Value | None, known: Value | None) -> Value | None:
+    return known if reported is None else reported
 
 
-def _own_model(told: LiveModel, answer: LiveList) -> Model:
-    blank = _blank(answer.provider, told.id, answer.fetched_on)
+def _own_model(reported: LiveModel, answer: LiveList) -> Model:
+    blank = _blank(answer.provider, reported.id, answer.fetched_on)
     return replace(
         blank,
-        context_window=told.context_window,
+        context_window=reported.context_window,
         origin=Origin.SETTING,
         source=answer.url,
         checked=answer.fetched_on,
@@ -271,36 +278,36 @@ def _added_model(added: ExtraModel, known: Model | None, today: date) -> Model:
     )
 
 
-# ---------------------------------------------------------------- what is known offline
+# ---------------------------------------------------------------- offline data
 
 
 @cache
 def offline_catalog(today: date) -> Catalog:
-    """Return the catalog that needs neither keys nor settings."""
+    """Return the catalog of offline data, which needs no keys and no settings."""
     return Catalog(today)
 
 
 def models(provider: ProviderEnum, today: date) -> tuple[Model, ...]:
-    """Return the models of `provider` as they stand on `today`, known offline."""
+    """Return the models of `provider` on `today`, from offline data."""
     return offline_catalog(today).models(provider)
 
 
 def capabilities(provider: ProviderEnum, model: str, today: date) -> Capabilities:
-    """Return what a model can do, as it is known offline."""
+    """Return a model's capabilities, from offline data."""
     return offline_capabilities(provider, model, today)
 
 
 @cache
 def allowed_model_ids(provider: ProviderEnum) -> tuple[str, ...]:
-    """Return the ids that are allowed without keys and settings."""
+    """Return the ids of the models that are allowed without keys and settings."""
     return tuple(model.id for model in shipped_models(provider, date.max))
 
 
 def require_allowed(provider: ProviderEnum, model_id: str) -> None:
-    """Check a pair against what is known offline; raises as `Catalog.require_allowed` does."""
+    """Like `Catalog.require_allowed`, with offline data."""
     offline_catalog(date.max).require_allowed(provider, model_id)
 
 
 def lifecycle_warning(provider: ProviderEnum, model_id: str, today: date) -> str | None:
-    """Return a sentence for a user when the model is deprecated or retired, else None."""
+    """Return a sentence for the user if the model is deprecated or retired, else None."""
     return offline_catalog(today).warning(provider, model_id)

@@ -1,4 +1,4 @@
-"""Models and servers that users add by setting, in one short syntax.
+"""Parses the models and servers that users add by setting.
 
 A model: `PROVIDER:MODEL-ID[=LABEL][@BASE-URL]`. A server: `BASE-URL[ KEY-VARIABLE]`. Several are
 separated by commas or line ends.
@@ -26,7 +26,7 @@ _OWN_SERVER_PROVIDERS = " and ".join(provider.id for provider in OWN_SERVER_PROV
 
 @dataclass(frozen=True, slots=True)
 class ExtraModel:
-    """A model that its user knows to be there."""
+    """A model added by a user."""
 
     provider: ProviderEnum
     id: str
@@ -36,17 +36,17 @@ class ExtraModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelServer:
-    """A server of the user's own that speaks OpenAI's protocol, as vLLM and Ollama do."""
+    """A user's own server with an OpenAI-compatible API, such as vLLM and Ollama."""
 
     base_url: str
     key_variable: str | None = None
-    """The environment variable that holds its key; None: it gets none."""
+    """The environment variable with its key; None if it needs no key."""
 
 
 def _parts(text: str) -> list[str]:
     parts = [part.strip() for part in _SEPARATOR.split(text) if part.strip()]
     if len(parts) > MAX_EXTRA:
-        raise ValueError(f"{len(parts)} are given; at most {MAX_EXTRA} are read")
+        raise ValueError(f"has {len(parts)} entries; at most {MAX_EXTRA} are allowed")
     return parts
 
 
@@ -70,7 +70,7 @@ def parse_model(text: str) -> ExtraModel:
     shown = f"{text[:80]!r} is not {_MODEL_SYNTAX}"
     provider, colon, rest = text.strip().partition(":")
     if not colon or provider not in set(ProviderEnum):
-        raise ValueError(f"{shown}: it begins with {_PROVIDERS}")
+        raise ValueError(f"{shown}: it should start with {_PROVIDERS}")
     rest, base_url = _split_base_url(rest)
     if base_url and not PROVIDERS[ProviderEnum(provider)].own_servers:
         raise ValueError(f"{shown}: only {_OWN_SERVER_PROVIDERS} models have a base URL")
@@ -81,7 +81,7 @@ def parse_model(text: str) -> ExtraModel:
 
 
 def _split_base_url(rest: str) -> tuple[str, str | None]:
-    # An id may hold an @ itself, so only one before a URL counts.
+    # An id may contain an @, so only one before a URL counts.
     found = re.search(r"@\s*(?=https?://)", rest)
     if found is None:
         return rest, None
@@ -99,7 +99,9 @@ def parse_endpoints(text: str) -> tuple[ModelServer, ...]:
     for part in _parts(text):
         url, *more = part.split()
         if len(more) > 1 or any(not _VARIABLE.fullmatch(name) for name in more):
-            raise ValueError("a server is BASE-URL, then perhaps the variable that holds its key")
+            raise ValueError(
+                "a server is BASE-URL, optionally followed by the variable with its key"
+            )
         base_url = check_base_url(url)
         found[base_url] = ModelServer(base_url, more[0] if more else None)
     return tuple(found.values())

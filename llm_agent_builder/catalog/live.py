@@ -1,6 +1,6 @@
-"""Reads what providers answer to `GET /v1/models`: Anthropic's form, and the OpenAI-shaped one.
+"""Parses the answers to `GET /v1/models`, in Anthropic's and in OpenAI's format.
 
-What comes in is not trusted: each value is looked at, and what isn't as it should be is unknown.
+The answers are not trusted: each value is checked, and invalid ones count as unknown.
 
 Sources: `anthropic/types/model_info.py` in the SDK; https://huggingface.co/docs/inference-providers
 (Hub API) for the router; vLLM's `max_model_len` and llama.cpp's `meta` beside the plain form.
@@ -19,7 +19,7 @@ from llm_agent_builder.catalog.model import Lifecycle, Price, is_line
 from llm_agent_builder.providers import PROVIDERS, Protocol, ProviderEnum
 
 MAX_MODELS = 2000
-"""As many of one list are read; no provider has a tenth of that."""
+"""Limit of the models read from one list; no provider has a tenth of that."""
 _MOST_TOKENS = 10**9
 _MOST_DOLLARS = 10**6
 _LIFECYCLES = {"active": Lifecycle.CURRENT} | {
@@ -33,7 +33,7 @@ class ModelListError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class LiveModel:
-    """What a provider said of one model; None: it didn't say."""
+    """A provider's data about one model; None means not reported."""
 
     id: str
     label: str | None = None
@@ -47,26 +47,26 @@ class LiveModel:
     typed_answers: bool | None = None
     tools: bool | None = None
     served: bool = True
-    """Whether somebody serves it now."""
+    """Whether any partner serves it now."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveList:
-    """A whole list, and where and when it was asked for."""
+    """A provider's list of models, with its URL and the day it was fetched."""
 
     provider: ProviderEnum
     url: str
     fetched_on: date
     models: Sequence[LiveModel] = field(repr=False)
     base_url: str | None = None
-    """Set for a server of the user's own: what agents are to call."""
+    """The base URL for agents, if it is a user's own server."""
 
 
 def read_page(provider: ProviderEnum, page: object) -> list[LiveModel]:
-    """Return the models of one page; entries that can't be used are left out.
+    """Return the models of one page; invalid entries are skipped.
 
     Raises:
-        ModelListError: the page has no models.
+        ModelListError: the page has no list of models.
 
     """
     entries = page.get("data") if isinstance(page, Mapping) else None
@@ -84,7 +84,7 @@ def read_page(provider: ProviderEnum, page: object) -> list[LiveModel]:
 
 
 def next_page(page: object) -> str | None:
-    """Return the `after_id` of the page that follows one of Anthropic's, or None."""
+    """Return the `after_id` of the page after one of Anthropic's, or None."""
     if not isinstance(page, Mapping) or page.get("has_more") is not True:
         return None
     last = page.get("last_id")
@@ -111,7 +111,7 @@ def _anthropic_model(entry: Mapping[str, Any]) -> LiveModel:
 
 
 def _supported(options: Mapping[str, Any], known: Sequence[str]) -> tuple[str, ...] | None:
-    """Return which of `known` are supported, or None where nothing is said of any."""
+    """Return the supported ones of `known`, or None if nothing is reported about any."""
     flags = {name: _flag(_mapping(options.get(name)).get("supported")) for name in known}
     if all(flag is None for flag in flags.values()):
         return None
@@ -122,7 +122,7 @@ def _efforts(effort: Mapping[str, Any]) -> tuple[str, ...] | None:
     return () if effort.get("supported") is False else _supported(effort, EFFORTS)
 
 
-# ---------------------------------------------------------------- OpenAI-shaped
+# ---------------------------------------------------------------- OpenAI's format
 
 
 def _openai_model(entry: Mapping[str, Any]) -> LiveModel:
@@ -130,13 +130,13 @@ def _openai_model(entry: Mapping[str, Any]) -> LiveModel:
     if isinstance(partners, list):
         return _routed_model(entry["id"], [_mapping(partner) for partner in partners[:100]])
     meta = _mapping(entry.get("meta"))
-    told = (entry.get("max_model_len"), meta.get("n_ctx"), meta.get("n_ctx_train"))
-    context = next((count for value in told if (count := _count(value))), None)
+    reported = (entry.get("max_model_len"), meta.get("n_ctx"), meta.get("n_ctx_train"))
+    context = next((count for value in reported if (count := _count(value))), None)
     return LiveModel(id=entry["id"], context_window=context)
 
 
 def _routed_model(model_id: str, partners: Sequence[Mapping[str, Any]]) -> LiveModel:
-    """Return a model of Hugging Face's router: what its partners who serve it now offer."""
+    """Return a model of Hugging Face's router, combined from the partners that serve it now."""
     live = [partner for partner in partners if partner.get("status") == "live"]
     windows = [count for partner in live if (count := _count(partner.get("context_length")))]
     prices = {_price(partner.get("pricing")) for partner in live}
@@ -152,9 +152,9 @@ def _routed_model(model_id: str, partners: Sequence[Mapping[str, Any]]) -> LiveM
 
 
 def _any(partners: Sequence[Mapping[str, Any]], name: str) -> bool | None:
-    """Return whether one partner has it; None where none says."""
-    told = [flag for partner in partners if (flag := _flag(partner.get(name))) is not None]
-    return any(told) if told else None
+    """Return whether any partner has a feature; None if none reports it."""
+    reported = [flag for partner in partners if (flag := _flag(partner.get(name))) is not None]
+    return any(reported) if reported else None
 
 
 def _price(value: object) -> Price | None:
@@ -202,7 +202,7 @@ def _day(value: object) -> date | None:
         return when.date()
     try:
         return when.astimezone(UTC).date()
-    except OverflowError:  # year 1 or 9999, and a zone that leads out of it
+    except OverflowError:  # year 1 or 9999, shifted out of range by the time zone
         return None
 
 

@@ -1,4 +1,4 @@
-"""One model of one provider: everything the catalog says of it."""
+"""The catalog's data about one model of one provider."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ EXTRA_MODELS = "AGENT_BUILDER_EXTRA_MODELS"
 
 
 class Lifecycle(StrEnum):
-    """Where a model is in its life, on the date the catalog was made for."""
+    """The lifecycle of a model on the catalog's date."""
 
     CURRENT = "current"
     DEPRECATED = "deprecated"
-    """Its provider has said that it ends, mostly with the day."""
+    """Its provider has announced its retirement, usually with a date."""
     RETIRED = "retired"
-    """That day has come: calls to the provider fail."""
+    """The retirement date has passed: calls fail."""
 
 
 class Origin(StrEnum):
-    """Who says that there is such a model."""
+    """The source of a model's entry."""
 
     SHIPPED = "shipped"
-    """What is installed: the SDK, or this package's own short list."""
+    """The installed SDK, or this package's curated list."""
     LIVE = "live"
-    """The provider itself, asked with the user's key."""
+    """The provider's list, fetched with the user's key."""
     SETTING = "setting"
-    """The user, by a setting."""
+    """A setting of the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +51,24 @@ class Model:
     lifecycle: Lifecycle
     retires_on: date | None
     context_window: int | None
-    """Tokens; None where no source says."""
+    """In tokens; None if unknown."""
     price: Price | None
-    """None where no source says, or where it depends on who serves the model."""
+    """None if unknown, or if it depends on the partner that serves the model."""
     capabilities: Capabilities = field(default_factory=Capabilities)
     origin: Origin = Origin.SHIPPED
     source: str = ""
     checked: date | None = None
-    """The day on which somebody, or this program, last looked at the source."""
+    """The day on which the source was last checked, by a person or this program."""
     base_url: str | None = None
-    """Where the model is served, when that isn't its provider's own API."""
+    """The base URL of its server, if that isn't the provider's own API."""
     note: str | None = None
-    """What a user should know before choosing it, as a sentence without its end."""
+    """A warning for the user, as a sentence without a full stop."""
     successors: tuple[str, ...] = ()
-    """Ids to move to, best first; only of models that end or have ended."""
+    """Ids of models to move to, best first; only for deprecated, retired or unavailable models."""
 
 
 def is_line(value: object, longest: int = MODEL_MAX_CHARS) -> bool:
-    """Say whether a value from outside is one line of text that can be shown."""
+    """Return whether an untrusted value is one line of printable text."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= longest

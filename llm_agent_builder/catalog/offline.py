@@ -1,6 +1,6 @@
-"""What the catalog knows offline: the installed Anthropic SDK, `genai-prices`, and one short list.
+"""The catalog's offline data: the installed Anthropic SDK, `genai-prices`, and a curated list.
 
-All are read as data. `CURATED` adds what the other two don't have.
+All are read as data. `CURATED` adds models that the other two lack.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _HUB = "https://huggingface.co/"
 _ROUTES = "genai-prices 0.2.3, Hugging Face routes"
 _CHECKED = date(2026, 11, 22)
 
-# Hugging Face: the two models the product was planned with, then the instruct models that the most
-# of its inference partners serve. How many: `scripts/huggingface_routes.py` counts them.
+# Hugging Face: the two models that the product was planned with, then the instruct models that most
+# inference partners serve, as counted by `scripts/huggingface_routes.py`.
 CURATED: Mapping[ProviderEnum, Sequence[CuratedModel]] = {
     ProviderEnum.ANTHROPIC: (
         CuratedModel(
@@ -84,7 +84,7 @@ CURATED: Mapping[ProviderEnum, Sequence[CuratedModel]] = {
 def _sdk_literal(file: str, name: str) -> ast.expr | None:
     """Return the value assigned to `name` in a file of the installed Anthropic SDK.
 
-    Read, not imported: importing the SDK takes a second and runs its code in the server.
+    The file is parsed, not imported: importing the SDK takes a second and runs its code here.
     """
     spec = find_spec(PROVIDERS[ProviderEnum.ANTHROPIC].sdk_module)
     if spec is None or spec.origin is None:
@@ -129,7 +129,7 @@ def sdk_retirements() -> Mapping[str, date]:
 
 @cache
 def sdk_api_version() -> str:
-    """Return the `anthropic-version` that the installed SDK sends; what answers say hangs on it.
+    """Return the `anthropic-version` that the installed SDK sends; the answers depend on it.
 
     Source: `ANTHROPIC_API_VERSION` in `anthropic/_constants.py`.
     """
@@ -139,7 +139,7 @@ def sdk_api_version() -> str:
 
 
 def _parse_long_date(text: str) -> date:
-    """Read the SDK's way of writing dates: "June 30th, 2026"."""
+    """Parse the SDK's date format: "June 30th, 2026"."""
     plain = re.sub(r"(\d+)(st|nd|rd|th)", r"\1", text)
     return datetime.strptime(plain, "%B %d, %Y").replace(tzinfo=UTC).date()
 
@@ -171,12 +171,12 @@ def _no_sdk_models() -> Iterator[CuratedModel]:
 
 @dataclass(frozen=True, slots=True)
 class OfflineSource:
-    """How the models of one provider are known without asking it."""
+    """The offline source of one provider's models."""
 
     sdk_models: Callable[[], Iterator[CuratedModel]]
-    """The models that its installed SDK knows."""
+    """Yields the models that the installed SDK lists."""
     label_of: Callable[[str], str]
-    """Makes a label of the id of a model that has none."""
+    """Derives a label from the id of a model without one."""
 
 
 OFFLINE: Mapping[ProviderEnum, OfflineSource] = {
@@ -191,7 +191,7 @@ def _entries(provider: ProviderEnum) -> Iterator[CuratedModel]:
 
 
 def lifecycle(retires_on: date | None, today: date) -> Lifecycle:
-    """Return where a model is in its life by the day it ends alone."""
+    """Return the lifecycle that follows from a retirement date."""
     if retires_on is None:
         return Lifecycle.CURRENT
     return Lifecycle.RETIRED if retires_on <= today else Lifecycle.DEPRECATED
@@ -212,7 +212,7 @@ def table_price(provider: ProviderEnum, model_id: str, today: date) -> Price | N
 
 
 def whole_price(model: ModelInfo, today: date) -> Price | None:
-    """Return what reading and writing cost; half a price is no price."""
+    """Return the price of input and output, or None unless both are known."""
     prices = model.get_prices(datetime.combine(today, time(), UTC))
     rates = [
         float(rate.base if isinstance(rate, TieredPrices) else rate)
@@ -230,7 +230,7 @@ def table_context(provider: ProviderEnum, model_id: str) -> int | None:
 
 @cache
 def shipped_models(provider: ProviderEnum, today: date) -> tuple[Model, ...]:
-    """Return what is known offline, the newest and most used first."""
+    """Return the models in offline data, the newest and most used first."""
     entries = {entry.id: entry for entry in _entries(provider)}
     return tuple(_model(provider, entry, today) for entry in entries.values())
 

@@ -1,4 +1,4 @@
-"""Which models may take the place of one that ends."""
+"""Chooses the models that can replace a retiring one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from llm_agent_builder.catalog.model import Lifecycle, Model
 
 MOST = 4
 _OF_THE_FAMILY = 2
-"""As many are of its own family: the newest, and one more to choose from."""
+"""The most successors of the model's own line."""
 
 
 def line_of(model_id: str) -> str:
-    """Return what a model's successors share with it: "haiku", or the organisation of the Hub."""
+    """Return the product line of a model: "haiku", or its organization on the Hub."""
     if "/" in model_id:
         return model_id.partition("/")[0]
     letters = re.findall(r"[a-z]+", family_of(model_id))
@@ -23,10 +23,10 @@ def line_of(model_id: str) -> str:
 
 
 def successors(model: Model, listed: Sequence[Model]) -> tuple[Model, ...]:
-    """Return the models to move to, best first: its own family, then those of a like price.
+    """Return the models to move to, best first: its own line, then those with a similar price.
 
-    `listed` has the newest first. Only current models count, and of one with a dated snapshot the
-    plain id; what takes an invitation is named only to who has one of that family.
+    `listed` has the newest first. Only current models are chosen, and plain ids rather than dated
+    snapshots. Models by invitation are suggested only to users of the same line.
     """
     line = line_of(model.id)
     choices = [
@@ -56,7 +56,7 @@ def _by_invitation(model: Model) -> bool:
 
 
 def _distance(model: Model, other: Model) -> tuple[bool, float]:
-    """Return how far another is: one that reads less comes last, then the price decides."""
+    """Return a sort key: models with a smaller context window last, then by price difference."""
     smaller = (other.context_window or 0) < (model.context_window or 0)
     if model.price is None or other.price is None:
         return smaller, math.inf

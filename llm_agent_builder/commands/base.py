@@ -1,4 +1,4 @@
-"""What the commands share: how they fail, when they are loaded, how they read and write files."""
+"""Shared parts of the commands: errors, lazy loading, reading and writing files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import click
 from llm_agent_builder.errors import AgentBuilderError, SpecError
 from llm_agent_builder.validation.visible_text import visible
 
-FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, all escaped, make less than 1 MiB
+FILE_MAX_BYTES = 4 * 1024 * 1024  # the longest values, fully escaped, take less than 1 MiB
 
 
 class Command(click.Command):
-    """Shows this project's errors as one line and exits 1, or 2 where the usage was wrong."""
+    """Shows this project's errors as one line, and exits with 1, or with 2 for wrong usage."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -35,16 +35,16 @@ class Command(click.Command):
 
 
 def say(line: str) -> None:
-    """Write a line about what was done on standard error; it may quote a file of others."""
+    """Write a line to standard error, with untrusted text escaped."""
     click.echo(visible(line), err=True)
 
 
 GIVEN_FILES = f"{__name__}.given_files"
-"""Where a command's context has the files that options named, by the fields they are read into."""
+"""The key in a command's context of the files named by options, by field."""
 
 
 def _one_a_line(error: SpecError, ctx: click.Context) -> str:
-    """Return the problems of a spec; those in a file that an option named, by that file."""
+    """Return the problems of a spec; a problem in an option's file names that file."""
     files: dict[str, Path] = ctx.meta.get(GIVEN_FILES, {})
     lines = [f"{files.get(field, field)}: {problem}" for field, problem in error.problems]
     if len(lines) > 1:
@@ -54,7 +54,7 @@ def _one_a_line(error: SpecError, ctx: click.Context) -> str:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """End with exit code 130 at Ctrl-C, as shells do; click alone would say "Aborted!" and 1."""
+    """Exit with 130 at Ctrl-C, as shells do; click alone would print "Aborted!" and exit with 1."""
     try:
         yield
     except KeyboardInterrupt:
@@ -63,19 +63,19 @@ def interruptible() -> Iterator[None]:
 
 
 class Group(click.Group):
-    """A group of such commands, each loaded when it is called: what one needs, others wait for."""
+    """A group of commands that are loaded when called, so that unused imports cost no time."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._places: dict[str, str] = {}
 
     def add_later(self, name: str, place: str, summary: str) -> None:
-        """Add the command at `place`, "module:attribute"; `summary` is how its help begins."""
+        """Add the command at `place`, "module:attribute"; `summary` is the start of its help."""
         self._places[name] = place
         self.add_command(click.Command(name, help=summary))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, loaded; None where there is none of that name."""
+        """Load and return a command, or None if there is none of that name."""
         place = self._places.get(cmd_name)
         if place is None:
             return super().get_command(ctx, cmd_name)
@@ -94,12 +94,12 @@ class Group(click.Group):
             return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands by their summaries, none loaded."""
+        """List the commands with their summaries, without loading them."""
         click.Group(commands=self.commands).format_commands(ctx, formatter)
 
 
 def _imported(module: str) -> ModuleType:
-    """Import a module; the collector rests, as it would find nothing in what is being loaded."""
+    """Import a module with garbage collection off, as there is nothing to collect."""
     gc.disable()
     try:
         return importlib.import_module(module)
@@ -108,10 +108,10 @@ def _imported(module: str) -> ModuleType:
 
 
 def read_text(path: Path) -> str:
-    """Return a Python file's text with the line ends it has.
+    """Return a Python file's text with its original line ends.
 
     Raises:
-        ClickException: it can't be read, is too large, or isn't UTF-8.
+        ClickException: the file can't be read, is too large, or isn't UTF-8.
 
     """
     try:
@@ -128,10 +128,10 @@ def read_text(path: Path) -> str:
 
 
 def refuse_odd_target(path: Path) -> None:
-    """Refuse to write where a link or something else than a file stands.
+    """Refuse to write to a path that is a link or not a regular file.
 
     Raises:
-        ClickException: it does; writing would change another file, or wait for ever.
+        ClickException: it is; writing would change another file, or block forever.
 
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -139,10 +139,10 @@ def refuse_odd_target(path: Path) -> None:
 
 
 def write_text(path: Path, text: str, *, force: bool) -> None:
-    """Write a file as it is given, byte for byte.
+    """Write a file, byte for byte.
 
     Raises:
-        ClickException: it is there already, and is not to be replaced; or it can't be written.
+        ClickException: the file exists and must not be replaced, or can't be written.
 
     """
     refuse_odd_target(path)

@@ -1,4 +1,4 @@
-"""Many agents at once: a folder of spec files to a folder of agent files."""
+"""Generates many agents: one agent file for each spec file in a folder."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ MakeSpec = Callable[[Path], AgentSpec]
 
 @dataclass(slots=True)
 class Batch:
-    """What became of the spec files."""
+    """The result of a batch."""
 
     written: list[Path] = field(default_factory=list)
     unchanged: list[Path] = field(default_factory=list)
-    """Files that were there already, with these very bytes."""
+    """Files that existed with the same content."""
     problems: list[tuple[Path, str]] = field(default_factory=list)
-    """Spec files that gave no agent file, and why; in the order of their names."""
+    """Spec files without an agent file, and the reasons; in the order of their names."""
 
 
 def spec_files_in(folder: Path) -> list[Path]:
-    """Return the spec files of a folder, by name; folders in it are not looked into."""
+    """Return the spec files of a folder, sorted by name, without subfolders."""
     return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
 
 
 def run_batch(specs: Iterable[Path], output: Path, make_spec: MakeSpec, *, force: bool) -> Batch:
     """Write an agent file for each spec file; the same specs give the same files.
 
-    Nothing stops at a file that can't be used: its problem is told, the others are written. Two
-    specs that would give one file give none.
+    An invalid spec doesn't stop the others: its problem is reported. If two specs would give the
+    same file, neither is written.
     """
     batch = Batch()
     sources: dict[str, list[tuple[Path, str]]] = defaultdict(list)
@@ -45,8 +45,8 @@ def run_batch(specs: Iterable[Path], output: Path, make_spec: MakeSpec, *, force
             sources[filename_for(spec.name)].append((path, AgentBuilder().build(spec)))
         except SpecError as error:
             each = (f"{name}: {problem}" for name, problem in error.problems)
-            said = f"\n{path}: ".join(each)  # one a line, each by its file
-            batch.problems.append((path, said))
+            message = f"\n{path}: ".join(each)  # one per line, each with its file
+            batch.problems.append((path, message))
         except AgentBuilderError as error:
             batch.problems.append((path, str(error)))
         except OSError as error:

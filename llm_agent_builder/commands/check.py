@@ -70,7 +70,7 @@ def _read(file: Path) -> bytes:
 
 
 def _text(content: bytes) -> str:
-    # Text between the same bytes and back: no line end is translated, no BOM lost.
+    # Decoding and encoding keeps every byte: line ends and BOM stay.
     try:
         return content.decode()
     except UnicodeDecodeError:
@@ -87,9 +87,9 @@ def _has_run(tree: ast.Module) -> bool:
 
 
 def _wrong_now(tree: ast.Module, upgrade: Upgrade, catalog: Catalog) -> list[str]:
-    """Return why calls to the file's model fail today."""
+    """Return the reasons why calls to the file's model fail today."""
     if own_base_url(tree) is not None:
-        return []  # what a server of the user's own offers is the user's to know
+        return []  # the models of a user's own server are unknown
     try:
         catalog.require_allowed(upgrade.provider, upgrade.model)
     except SpecError as error:
@@ -98,7 +98,7 @@ def _wrong_now(tree: ast.Module, upgrade: Upgrade, catalog: Catalog) -> list[str
 
 
 def _wrong_soon(file: Path, upgrade: Upgrade, *, strict: bool) -> list[str]:
-    """Warn of what becomes of the file's model; return that instead where it is to fail."""
+    """Print a warning about the file's model, or return it as a problem with --strict."""
     if upgrade.note is None or strict:
         return [upgrade.note] if upgrade.note else []
     say(f"{file}: warning: {upgrade.note}")
@@ -106,7 +106,7 @@ def _wrong_soon(file: Path, upgrade: Upgrade, *, strict: bool) -> list[str]:
 
 
 def _offer(upgrade: Upgrade, *, asked: bool) -> None:
-    """List the ways on, and show the first as a diff on standard output."""
+    """List the successors, and print the change to the first as a diff on standard output."""
     if not upgrade.successors:
         return
     if not asked:
@@ -134,7 +134,7 @@ def _apply(file: Path, successor: Successor) -> None:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """Write a file anew, wholly or not at all; a link stays one."""
+    """Replace a file atomically; a link stays a link."""
     target = file.resolve()
     try:
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".check-", delete=False) as new:

@@ -1,4 +1,4 @@
-"""The catalog that the commands work with."""
+"""Provides the catalog for the commands."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from llm_agent_builder.errors import SettingsError
 
 
 def current_catalog() -> Catalog:
-    """Return today's catalog: the one that whoever started the command line gave it, else our own.
+    """Return today's catalog: that of the context's catalog source, else the offline one.
 
     Raises:
-        SettingsError: the setting that adds models can't be used.
+        SettingsError: the setting that adds models is invalid.
 
     """
     given = click.get_current_context().find_root().obj
@@ -27,21 +27,21 @@ def current_catalog() -> Catalog:
 
 @runtime_checkable
 class KnowsServers(Protocol):
-    """A source of catalogs that knows the servers of the user's own."""
+    """A source of catalogs that includes the user's own servers."""
 
     def server_notes(self) -> list[str]:
-        """Return what is known of each server's list."""
+        """Return a line about each server's list."""
         ...
 
 
 def server_notes() -> list[str]:
-    """Return what is known of the lists of the user's own servers, a line for each."""
+    """Return a line about the list of each of the user's own servers."""
     given = click.get_current_context().find_root().obj
     return given.server_notes() if isinstance(given, KnowsServers) else []
 
 
 def _own_catalog() -> Catalog:
-    """Return what is known offline, with the models of the environment's setting."""
+    """Return the offline catalog with the models added by setting."""
     try:
         extra = parse_models(os.environ.get(EXTRA_MODELS, ""))
     except ValueError as error:

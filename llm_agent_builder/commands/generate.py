@@ -123,7 +123,7 @@ def _generate_from(base: Path, given: dict[str, Any], output: Path | None, *, fo
         before = read_agent(text).spec
         known = plain_values(before)
         if given.get("provider", known["provider"]) != known["provider"]:
-            known.pop("model")  # it is the other provider's
+            known.pop("model")  # it belongs to the other provider
         spec = checked_spec(make_spec(with_defaults(known | given)), catalog)
         made = regenerate(text, spec)
     except NotOursError as error:
@@ -138,8 +138,8 @@ def _generate_from(base: Path, given: dict[str, Any], output: Path | None, *, fo
 
 
 def _warn_of_lost_tools(before: AgentSpec, after: AgentSpec) -> None:
-    kept = {tool.name for tool in after.tool_codes}
-    lost = [tool.name for tool in before.tool_codes if tool.name not in kept]
+    remaining = {tool.name for tool in after.tool_codes}
+    lost = [tool.name for tool in before.tool_codes if tool.name not in remaining]
     if lost:
         say(
             f"warning: the given tools replace those of the file; removed: {', '.join(lost)}. "
@@ -160,7 +160,7 @@ def _generate_batch(
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise click.ClickException(f"can't make {output}: {error.strerror}") from None
+        raise click.ClickException(f"can't create {output}: {error.strerror}") from None
     catalog = current_catalog()
 
     def make(path: Path) -> AgentSpec:
@@ -168,7 +168,7 @@ def _generate_batch(
         _warn(spec, catalog, f"{path}: ")
         return spec
 
-    hidden = not sys.stderr.isatty()  # else its label alone would be left in a log
+    hidden = not sys.stderr.isatty()  # otherwise a log would contain only its label
     with click.progressbar(specs, label="agents", file=sys.stderr, hidden=hidden) as bar:
         done = run_batch(bar, output, make, force=force)
     for path, problem in done.problems:

@@ -1,4 +1,4 @@
-"""The simple fields of a spec as options of the command line; the rest is for spec files."""
+"""Command line options for the simple fields of a spec; spec files set the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SPECIAL: Mapping[str, Callable[[_Command], _Command] | None] = {
     "timeout_s": click.option("--timeout", "timeout_s", type=float, help=_about("timeout_s")),
     "mcp_servers": None,
 }
-"""The options that are not named and typed as their field; None: in spec files only."""
+"""Options with a name or type different from their field's; None for fields of spec files only."""
 _TYPES: Mapping[Kind, Any] = {Kind.WHOLE: int, Kind.NUMBER: float, Kind.TEXT: str}
 
 
@@ -61,7 +61,7 @@ def _option(field: str) -> Callable[[_Command], _Command] | None:
 
 
 _FIELDS = list(AgentSpec.model_fields)
-_FIRST = _FIELDS.index("tools")  # `generate` has options of its own for the fields before
+_FIRST = _FIELDS.index("tools")  # `generate` defines options for the fields before this
 _OPTIONS = [option for field in _FIELDS[_FIRST:] if (option := _option(field)) is not None]
 
 
@@ -73,7 +73,7 @@ def spec_options(command: _Command) -> _Command:
 
 
 def option_values(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields that the options give, files read.
+    """Return the fields that the options set, with the contents of files.
 
     Raises:
         SpecError: a file can't be read.

@@ -1,4 +1,4 @@
-"""The options and the output that the commands which write spec files share."""
+"""Shared options and output of the commands that write spec files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORCE = click.option("--force", is_flag=True, help="Overwrite an existing file."
 
 
 def write_spec(values: Mapping[str, Any], output: Path | None, *, force: bool) -> None:
-    """Write a spec to a file, or to standard output where none is given."""
+    """Write a spec to a file, or to standard output if `output` is None."""
     if output is None:
         click.echo(dump_spec(values), nl=False)
         return

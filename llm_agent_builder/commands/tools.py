@@ -1,4 +1,4 @@
-"""The command about ready tools."""
+"""The command `tools`."""
 
 from __future__ import annotations
 

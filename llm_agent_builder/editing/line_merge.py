@@ -1,4 +1,4 @@
-"""Three-way merge of lines: what one side changed is taken; what both changed is a conflict."""
+"""Three-way merge of lines: one side's change is taken; different changes by both conflict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llm_agent_builder.reading.line_matching import CompareBudget, matching_bloc
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
+class LineConflict:
     """Lines that both sides changed, counted from 0 in ours; `end` is one past the last."""
 
     start: int
@@ -18,7 +18,7 @@ class Clash:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Lines that stand between two that all three have in common."""
+    """Corresponding line ranges of the three texts; common lines separate changed ranges."""
 
     base: tuple[int, int]
     ours: tuple[int, int]
@@ -26,44 +26,44 @@ class Stretch:
 
 
 def merge_lines(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: CompareBudget
-) -> tuple[list[int | str], list[Clash]]:
-    """Return the merged lines and where both changed the same ones.
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], budget: CompareBudget
+) -> tuple[list[int | str], list[LineConflict]]:
+    """Return the merged lines, and the ranges that both sides changed differently.
 
-    A line of ours is named by its number, so that the caller keeps it as it is; one of theirs is
-    itself. Where there are clashes, ours stands.
+    A line of ours is returned as its number, so that the caller can copy it with its line end; a
+    line of theirs as its text. A conflict keeps our lines.
     """
     merged: list[int | str] = []
-    clashes: list[Clash] = []
-    for stretch in _stretches(base, ours, theirs, effort):
+    conflicts: list[LineConflict] = []
+    for stretch in _stretches(base, ours, theirs, budget):
         was = base[slice(*stretch.base)]
         mine, other = ours[slice(*stretch.ours)], theirs[slice(*stretch.theirs)]
         if mine == was and other != was:
             merged += other
             continue
         if was not in (mine, other) and mine != other:
-            clashes.append(Clash(*stretch.ours))
+            conflicts.append(LineConflict(*stretch.ours))
         merged += range(*stretch.ours)
-    return merged, clashes
+    return merged, conflicts
 
 
 def _stretches(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: CompareBudget
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], budget: CompareBudget
 ) -> Iterator[Stretch]:
-    """Yield all lines in stretches: by turns changed by somebody, and common to all."""
+    """Yield all lines in ranges, alternately changed by a side and common to all three."""
     base_at = ours_at = theirs_at = 0
-    for start, mine, other, size in _common(base, ours, theirs, effort):
+    for start, mine, other, size in _common(base, ours, theirs, budget):
         yield Stretch((base_at, start), (ours_at, mine), (theirs_at, other))
         base_at, ours_at, theirs_at = start + size, mine + size, other + size
         yield Stretch((start, base_at), (mine, ours_at), (other, theirs_at))
 
 
 def _common(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], effort: CompareBudget
+    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], budget: CompareBudget
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the lines that all three have: where in each, and how many; the last is empty."""
-    in_ours = matching_blocks(base, ours, effort)
-    in_theirs = matching_blocks(base, theirs, effort)
+    """Yield blocks of lines common to all three: their starts and length; the last is empty."""
+    in_ours = matching_blocks(base, ours, budget)
+    in_theirs = matching_blocks(base, theirs, budget)
     first = second = 0
     while first < len(in_ours) and second < len(in_theirs):
         base_a, mine, size_a = in_ours[first]

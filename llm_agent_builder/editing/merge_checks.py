@@ -1,4 +1,4 @@
-"""What a merged file must not do: use a name that is gone, or give one name to two things."""
+"""Checks a merged file for names that were removed or are defined twice."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from llm_agent_builder.reading.source import Source
 
 
 def check_names(before: Source, after: Source) -> None:
-    """Check the names of a merged file against those of the file before it.
+    """Check the names of a merged file against those of the file before the merge.
 
     Raises:
-        MergeConflictError: hand-written lines use what the changed fields took out, or a name that
-            they brought is taken.
+        MergeConflictError: manual edits use a name that the changed fields removed, or define a
+            name that the changed fields add.
 
     """
     had, has = _top_level(before.tree), _top_level(after.tree)
@@ -32,7 +32,7 @@ def check_names(before: Source, after: Source) -> None:
 
 
 def _found(tree: ast.Module, had: Counter[str], gone: set[str]) -> Iterator[tuple[int, str]]:
-    """Yield the line of each conflict, and what is wrong there."""
+    """Yield the line of each conflict, and the reason."""
     if gone:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and node.id in gone:
@@ -42,7 +42,7 @@ def _found(tree: ast.Module, had: Counter[str], gone: set[str]) -> Iterator[tupl
 
 
 def _conflict(places: Mapping[str, int], text: str, reason: str) -> Conflict:
-    """Return a conflict at a line of the merged file, as it stood in the file before it."""
+    """Return a conflict, located in the file before the merge by the text of its line."""
     place = places.get(text, 1)
     return Conflict(place, place, text, reason)
 
@@ -58,7 +58,7 @@ def _top_level(tree: ast.Module) -> Counter[str]:
 
 
 def _twice(tree: ast.Module, had: Counter[str]) -> list[tuple[str, int]]:
-    """Return names that are now defined twice and were not before; imports may repeat."""
+    """Return names that are newly defined twice; repeated imports are fine."""
     imported = {name for node in tree.body for name in _imported(node)}
     seen: Counter[str] = Counter()
     found = []

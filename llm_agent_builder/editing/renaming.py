@@ -1,4 +1,4 @@
-"""Another name for the agent's class and file, wherever an agent file says them."""
+"""Renames the agent's class and file throughout an agent file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from llm_agent_builder.reading.source import Source, at_byte, read_source
 
 
 def rename_class(source: Source, agent: ast.ClassDef, name: str) -> Source:
-    """Return the file with its agent's class renamed, hand-written uses included.
+    """Return the file with its agent's class renamed, in manual edits too.
 
     Raises:
-        MergeConflictError: either name is used for something else too.
+        MergeConflictError: the old or the new name is also used for something else.
 
     """
     places: list[tuple[int, int]] = [_definition(source, agent)]
@@ -32,7 +32,7 @@ def rename_class(source: Source, agent: ast.ClassDef, name: str) -> Source:
 
 
 def _bound(node: ast.AST) -> set[str]:
-    """Return the names that a node gives to something, or uses."""
+    """Return the names that a node binds or uses."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return {name}
@@ -67,17 +67,17 @@ def _with_words(source: Source, places: list[tuple[int, int]], old: str, new: st
         if words is None:
             raise _taken(source, line, old)
         lines[line - 1] = words
-    return read_source(source.mark + "".join(lines))
+    return read_source(source.bom + "".join(lines))
 
 
 def _replaced(line: str, columns: list[int], old: str, new: str) -> str | None:
-    """Return a line with the word at each of some columns replaced; None: one is another word."""
+    """Return a line with the name at each column replaced; None if one isn't `old`."""
     data = line.encode()
     pieces = [data[: columns[0]].decode()]
     for column, end in pairwise([*columns, len(data)]):
         after = data[column:end].decode()
         word = "".join(takewhile(lambda char: f"a{char}".isidentifier(), after))
-        # Python takes other spellings of a letter for the same name.
+        # Python treats variants of a letter (NFKC) as the same name.
         if unicodedata.normalize("NFKC", word) != old:
             return None
         pieces += [new, after[len(word) :]]
@@ -85,7 +85,7 @@ def _replaced(line: str, columns: list[int], old: str, new: str) -> str | None:
 
 
 def rename_file(source: Source, old: str, new: str) -> Source:
-    """Return the file with its own name changed where the docstring says how to run it."""
+    """Return the file with its file name replaced in the module docstring's usage lines."""
     match source.tree.body:
         case [ast.Expr(value=ast.Constant(value=str())) as docstring, *_] if old != new:
             pattern = re.compile(rf"(?<![\w./-]){re.escape(old)}(?![\w./-])")

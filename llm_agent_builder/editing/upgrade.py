@@ -1,4 +1,4 @@
-"""Retirement help: moves an agent file to another model by changing one literal."""
+"""Moves an agent file from a retiring model to another one, by changing one literal."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _CONTEXT = 3
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """One model to move to, and the file when it has."""
+    """A model to move to, and the file after the change."""
 
     id: str
     label: str
     price: Price | None
     context_window: int | None
     problems: tuple[str, ...]
-    """What else in the file that model would refuse, to be changed by hand."""
+    """Other settings in the file that the model would refuse; the user has to change them."""
     diff: str
-    """Unified; a \\ line says where the last line has no end."""
+    """A unified diff, with the usual \\ line if the last line has no line end."""
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What becomes of a file's model, and the ways on."""
+    """The lifecycle of a file's model, and the models to move to."""
 
     provider: ProviderEnum
     model: str
@@ -53,19 +53,19 @@ class Upgrade:
 def find_upgrade(
     code: str, catalog: Catalog, *, filename: str = "agent.py", to: str | None = None
 ) -> Upgrade:
-    """Return what the catalog says of a file's model, and the file moved to each successor.
+    """Return the catalog's entry for a file's model, and the file changed to each successor.
 
-    `to` names the one model to move to, whatever becomes of the present one.
+    `to` is the only model to move to, even if the current one has other successors.
 
     Raises:
-        NotOursError: the file isn't one of ours, or its model isn't one plain literal.
+        NotOursError: the file isn't an agent file, or its MODEL isn't a single plain literal.
         UnknownModelError: `to` is not a model of the file's provider.
 
     """
     source = read_source(code)
     provider = provider_of(source.tree)
     literal = _model_literal(source)
-    is_own = own_base_url(source.tree) is not None  # what that serves only its owner knows
+    is_own = own_base_url(source.tree) is not None  # the catalog doesn't know its models
     present = None if is_own else catalog.find(provider, literal.value)
     ids = present.successors if present else ()
     if to is not None:
@@ -84,7 +84,7 @@ def find_upgrade(
 
 @dataclass(frozen=True, slots=True)
 class _Literal:
-    """A file's model, and the text around it."""
+    """The literal of a file's MODEL, and the text around it."""
 
     before: str
     written: str
@@ -92,7 +92,7 @@ class _Literal:
     value: str
 
     def replaced(self, value: str) -> str:
-        """Return the file with another value there, in the same quotes where they can stay."""
+        """Return the file with another value, in the same quotes if possible."""
         quote = self.written[-1]
         plain = f"{quote}{value}{quote}"
         return self.before + (plain if _means(plain, value) else repr(value)) + self.after
@@ -120,7 +120,7 @@ def _model_literal(source: Source) -> _Literal:
         raise NotOursError('has a MODEL that is not a plain "..." literal: change it by hand')
     before = _text_before(source, node.lineno, node.col_offset)
     end = _text_before(source, node.end_lineno or node.lineno, node.end_col_offset or 0)
-    whole = source.mark + "".join(source.lines)
+    whole = source.bom + "".join(source.lines)
     literal = _Literal(before, end[len(before) :], whole[len(end) :], node.value)
     if not _is_one_string(literal.written):
         raise NotOursError("has a MODEL put together from pieces: change it by hand")
@@ -129,11 +129,11 @@ def _model_literal(source: Source) -> _Literal:
 
 def _text_before(source: Source, line: int, column: int) -> str:
     above = "".join(source.lines[: line - 1])
-    return source.mark + above + at_byte(source.lines[line - 1], column)[0]
+    return source.bom + above + at_byte(source.lines[line - 1], column)[0]
 
 
 def _is_one_string(text: str) -> bool:
-    """Say whether a text is one string token: no pieces, no brackets, no f-string."""
+    """Return whether a text is a single string token, not several pieces or an f-string."""
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, SyntaxError):
@@ -160,7 +160,7 @@ def _successor(source: Source, literal: _Literal, model: Model, filename: str) -
 
 
 def _problems(tree: ast.Module, model: Model) -> Sequence[str]:
-    """Return which of the file's other choices the model would refuse."""
+    """Return the file's other settings that the model would refuse."""
     max_tokens, thinking, effort = (
         constant(tree, BY_FIELD[name].name) for name in ("max_tokens", "thinking", "effort")
     )
@@ -173,7 +173,7 @@ def _problems(tree: ast.Module, model: Model) -> Sequence[str]:
 
 
 def unified_diff(before: str, after: str, filename: str) -> str:
-    """Return the difference as `patch` and `git apply` read it."""
+    """Return a unified diff that `patch` and `git apply` accept."""
     old, new = (_lines(text) for text in (before, after))
     shown = difflib.unified_diff(old, new, f"a/{filename}", f"b/{filename}", n=_CONTEXT)
     ending = "\\ No newline at end of file\n"

@@ -1,4 +1,4 @@
-"""Places of expressions in a file, to put others there and leave all around them as it is."""
+"""Replaces single expressions in a file, and nothing around them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llm_agent_builder.reading.source import Source, at_byte
 
 
 def around(source: Source, node: ast.expr) -> tuple[str, str]:
-    """Return what stands before an expression in its first line, and behind it in its last."""
+    """Return the text before an expression on its first line, and after it on its last."""
     before, _ = at_byte(source.lines[node.lineno - 1], node.col_offset)
     last, end = node.end_lineno, node.end_col_offset
     assert last is not None
@@ -19,23 +19,23 @@ def around(source: Source, node: ast.expr) -> tuple[str, str]:
 
 
 def has_comment(source: Source, node: ast.expr) -> bool:
-    """Say whether a comment stands inside an expression of several lines."""
+    """Return whether an expression of several lines contains a comment."""
     last = node.end_lineno or node.lineno
     if last == node.lineno:
         return False
-    # In parentheses the lines of an expression are one, wherever they were broken.
+    # Parentheses allow line breaks anywhere in the expression.
     text = "(" + source.segment(node) + "\n)"
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, SyntaxError):
-        return True  # can't be told: leave it alone
+        return True  # unclear: leave it alone
     return any(token.type == tokenize.COMMENT for token in tokens)
 
 
 def replace_value(source: Source, first: int, end: int, node: ast.expr, code: str) -> str | None:
-    """Return lines `first` to `end` with `code` in the place of an expression.
+    """Return lines `first` to `end` with an expression replaced by `code`.
 
-    None: the expression holds comments, which would be lost.
+    Returns None if the expression contains comments, which would be lost.
     """
     if has_comment(source, node):
         return None
@@ -46,5 +46,5 @@ def replace_value(source: Source, first: int, end: int, node: ast.expr, code: st
 
 
 def own_ends(text: str, newline: str) -> str:
-    """Return text with plain line ends with those of a file."""
+    """Return the text with its LF line ends replaced by `newline`."""
     return text.replace("\n", newline)

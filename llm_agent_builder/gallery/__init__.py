@@ -1,6 +1,6 @@
-"""Ready tools: plain functions that an agent file takes in as they stand.
+"""Gallery tools: plain functions that are copied into agent files unchanged.
 
-Read as text and never imported: what they do is the agent's, not the builder's.
+They are read as text and never imported: they run in the agent, not in the builder.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ Needs = Literal["files", "hosts"]
 
 @dataclass(frozen=True, slots=True)
 class GalleryTool:
-    """A ready tool."""
+    """A gallery tool."""
 
     id: str
     """The function's name."""
     label: str
     description: str
-    """One line for people; what the model reads is the docstring."""
+    """One line for people; the model reads the docstring."""
     needs: Needs | None
-    """What a run must be given for it: files in its folder, or hosts it may reach."""
+    """What a run must provide for it: files in its folder, or allowed hosts."""
     code: str
-    """The source, as `tool_code.parse_tool` writes it."""
+    """The canonical source, from `tool_code.parse_tool`."""
 
 
 _ROWS: tuple[tuple[str, str, str, Needs | None], ...] = (
@@ -56,7 +56,7 @@ _ROWS: tuple[tuple[str, str, str, Needs | None], ...] = (
 
 @cache
 def gallery() -> tuple[GalleryTool, ...]:
-    """Return the ready tools, simplest first."""
+    """Return the gallery tools, simplest first."""
     folder = files(__name__)
     return tuple(
         GalleryTool(
@@ -71,10 +71,10 @@ def gallery() -> tuple[GalleryTool, ...]:
 
 
 def gallery_tool(id_: str) -> GalleryTool:
-    """Return one ready tool.
+    """Return one gallery tool.
 
     Raises:
-        SpecError: there is none of that id; names those that are.
+        SpecError: there is no tool with that id; lists the available ones.
 
     """
     for tool in gallery():

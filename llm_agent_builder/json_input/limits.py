@@ -1,8 +1,8 @@
-"""JSON from outside, read within limits: what has too many values or is too deep is not parsed.
+"""Parses JSON from untrusted sources, unless it has too many values or is nested too deeply.
 
-Parsing and checking cost about a hundred times what counting does, and a kilobyte of memory a
-value. So the structure is counted first, by a few passes of C code over the bytes: linear, about
-10 ms a MiB at worst, and blind to what is inside texts, which may hold any number of brackets.
+Parsing and validating take about a hundred times as long as counting, and about 1 KiB of memory per
+value. So the structure is counted first, by a few passes of C code over the bytes: in linear time,
+at most about 10 ms per MiB, ignoring the content of strings.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _TO_COMMA = bytes.maketrans(b":[]{}", b",,,,,")
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:
-    """What a JSON document may have: lists and objects inside each other, values, digits."""
+    """Limits of a JSON document: nesting depth, number of values, length of numbers."""
 
     depth: int = 100
     values: int = 250_000
-    """A list or an object counts as two: it takes up as much as many numbers."""
+    """Limit of all values; a list or an object counts as two, as it needs more memory."""
     number_chars: int = 1000
-    """Of one number. Python converts no whole number of more than 4,300 digits."""
+    """Length limit of a number. Python doesn't convert integers of more than 4,300 digits."""
 
 
 class JsonProblem(ValueError):  # noqa: N818 - of the sender's document, not of ours
-    """A document is no JSON, or exceeds a limit; `str()` says which, as "is ..." or "has ...".
+    """A document is invalid JSON or exceeds a limit; `str()` starts with "is" or "has".
 
-    `position` is that of the fault in a document that is no JSON.
+    `position` is the offset of the error in invalid JSON.
     """
 
     def __init__(self, message: str, position: int | None = None) -> None:
@@ -51,16 +51,16 @@ class JsonProblem(ValueError):  # noqa: N818 - of the sender's document, not of 
 def read_json(data: bytes | bytearray, limits: JsonLimits | None = None) -> Any:
     """Return the value of a JSON document in UTF-8.
 
-    As the standard library reads it, lone surrogates included, but without NaN and Infinity.
+    Like the standard library, this accepts lone surrogates, but not NaN and Infinity.
 
     Raises:
-        JsonProblem: it is none, or it exceeds a limit. One that does is not parsed.
+        JsonProblem: the document is invalid, or exceeds a limit and was not parsed.
 
     """
     check_json_size(data, limits or JsonLimits())
     try:
-        # Reads bytes. The standard library would decode all of them first, to four times as many
-        # where a single character needs that.
+        # This parses bytes. The standard library would decode them first, to four bytes per
+        # character if a single character needs that.
         return from_json(data, allow_inf_nan=False)
     except ValueError:
         return _read_as_the_standard_library(data)
@@ -80,15 +80,20 @@ def _read_as_the_standard_library(data: bytes | bytearray) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def check_json_size(data: bytes | bytearray, limits: JsonLimits) -> None:
-    """Raise JsonProblem if a document exceeds a limit. What is no JSON may pass."""
+    """Check the size of a document; invalid JSON may pass.
+
+    Raises:
+        JsonProblem: the document exceeds a limit.
+
+    """
     structure = _without_texts(data, limits)
     brackets = structure.translate(None, _NOT_BRACKETS)
     opened = brackets.count(b"[") + brackets.count(b"{")
-    # A fault ends the parser, so what is counted behind one is never too little.
+    # The parser stops at an error, so counting beyond it can only give more.
     counts = (structure.count(b",") + 2 * opened + 1, structure.count(b":"), len(brackets) // 2)
     if max(counts) > limits.values:
         raise JsonProblem(f"has more than {limits.values:,} values")
@@ -98,14 +103,14 @@ def check_json_size(data: bytes | bytearray, limits: JsonLimits) -> None:
 
 
 def _without_texts(data: bytes | bytearray, limits: JsonLimits) -> bytes:
-    """Return a document without its texts, quotation marks included.
+    """Return a document without its strings and their quotation marks.
 
-    Outside of texts JSON has no backslash; inside, one and what it escapes are removed first, so
-    that each mark that is left begins or ends a text.
+    JSON has backslashes only inside strings. Escaped backslashes and quotation marks are removed
+    first, so that each remaining quotation mark starts or ends a string.
     """
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if data.count(b'"') > 4 * limits.values:  # a key and a text for each value
+    if data.count(b'"') > 4 * limits.values:  # a key and a string for each value
         raise JsonProblem(f"has more than {limits.values:,} values")
     return b"".join(data.split(b'"')[::2])
 
@@ -115,9 +120,9 @@ def _check_numbers(structure: bytes, limits: JsonLimits) -> None:
     if max(map(len, words)) > limits.number_chars:
         raise JsonProblem(f"has a number of more than {limits.number_chars:,} characters")
     if _MAY_OVERFLOW.search(structure) and any(map(_overflows, words)):
-        raise JsonProblem("has a number beyond what a float can be, 1.8e308")
+        raise JsonProblem("has a number beyond the range of floats, 1.8e308")
 
 
 def _overflows(word: bytes) -> bool:
-    """Return whether a number would become infinity, which no JSON can say."""
+    """Return whether a number would become infinity, which isn't valid JSON."""
     return _FLOAT.fullmatch(word) is not None and math.isinf(float(word))

@@ -1,8 +1,8 @@
-"""Picks a few values out of a JSON text that comes in pieces, without parsing the whole.
+"""Picks a few values out of a JSON text that arrives in pieces, without parsing all of it.
 
-Pure and bounded: what isn't wanted is passed over by one regular expression a token, nothing of it
-is kept, and nesting costs no memory. A small text that comes whole is parsed all the same: that is
-ten times as fast.
+Other values are skipped with one regular expression match per token; they are not stored, and
+nesting needs no memory. A small text that arrives in one piece is parsed instead: that is ten
+times as fast.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from functools import lru_cache
 from typing import Any
 
 Path = tuple[str, ...]
-"""Keys from the outermost object inwards; an array's elements are all "*"."""
+"""Keys from the outermost object inward; "*" stands for every element of an array."""
 
-# A string that ends in the same piece is one token.
+# A string that is complete in one piece is a single token.
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TOKEN = re.compile(_STRING + rb'|["{}\[\],:]', re.DOTALL)
 _DEEP_TOKEN = re.compile(_STRING + rb'|["{}\[\]]', re.DOTALL)
 _STRING_END = re.compile(rb'["\\]')
 _LONGEST = 64 * 1024
-"""Bytes of one picked value; a longer one is not picked."""
+"""Limit of a picked value in bytes; a longer one is not picked."""
 _LONGEST_KEY = 64
 
 Tree = dict[str, "Tree"]
-"""The wanted paths, key by key; a leaf is wanted."""
+"""The wanted paths as a tree of keys; leaves are wanted values."""
 UNREADABLE = object()
-"""The value of a wanted path that is too long, or no JSON."""
+"""Stands for a wanted value that is too long or invalid JSON."""
 
 
 @lru_cache
 def _tree_of(wanted: frozenset[Path]) -> tuple[Tree, int]:
-    """Return the tree, and how deep it is."""
+    """Return the tree of the wanted paths and its depth."""
     tree: Tree = {}
     for path in wanted:
-        place = tree
+        node = tree
         for key in path:
-            place = place.setdefault(key, {})
+            node = node.setdefault(key, {})
     return tree, max(map(len, wanted))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands here twice")
+        raise ValueError("an object has a duplicate key")
     return found
 
 
@@ -54,7 +54,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _pick(value: Any, tree: Tree, path: Path, found: list[tuple[Path, Any]]) -> None:
-    """Add what is wanted of a parsed value, in the order of the text."""
+    """Add the wanted parts of a parsed value to `found`, in the order of the text."""
     if isinstance(value, list) and "*" in tree:
         for inner in value:
             _pick(inner, tree["*"], (*path, "*"), found)
@@ -67,11 +67,11 @@ def _pick(value: Any, tree: Tree, path: Path, found: list[tuple[Path, Any]]) -> 
 
 
 class JsonPicker:
-    """Feed it the pieces; `found` holds (path, value) in the order of the text.
+    """Feed it the pieces; `found` lists (path, value) in the order of the text.
 
-    Where a wanted path leads through something that has no such place (a number, a list in place of
-    an object), that is found, with its own path.
-    Text that isn't JSON yields nothing sensible, and never an exception.
+    If a wanted path leads through a value of another type (a number or a list instead of an
+    object), that value is found, with its own path.
+    Invalid JSON gives arbitrary results, but never an exception.
     """
 
     def __init__(self, wanted: Collection[Path]) -> None:
@@ -79,10 +79,10 @@ class JsonPicker:
         self._wanted = frozenset(wanted)
         self._tree, self._deepest = _tree_of(self._wanted)
         self._path: list[str] = []
-        """The key that each open container is at, down to the deepest that matters."""
+        """The current key of each open container, down to the deepest wanted level."""
         self._is_object: list[bool] = []
         self._deeper = 0
-        """Open containers below those."""
+        """Number of open containers below those."""
         self._in_string = False
         self._escaped = False
         self._key: bytearray | None = None
@@ -90,19 +90,19 @@ class JsonPicker:
         self._value: bytearray | None = None
         self._value_depth = 0
         self._opens = b""
-        """By what the open value would be the container of wanted ones, and not be picked."""
-        self._kept = 0
-        """Where in the present piece the open value goes on."""
+        """With this bracket the open value is a container of wanted values, and isn't picked."""
+        self._value_start = 0
+        """The position in the current piece where the open value continues."""
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the text."""
+        """Read the next piece of the text."""
         if not self._is_whole(data):
             self._feed_piece(data)
 
     def _is_whole(self, data: bytes) -> bool:
-        """Take a small text that is here from its start to its end; False: this isn't one.
+        """Parse a small text that is complete in this piece; return False for any other.
 
-        Nor is one that names something twice: which of them counts is not for a parser to say.
+        A text with duplicate keys isn't parsed, as the parser would choose one of them.
         """
         between = not self._path and not self._deeper and not self._in_string
         if not between or len(data) > _LONGEST or not data.rstrip().endswith(b"}"):
@@ -119,7 +119,7 @@ class JsonPicker:
 
     def _feed_piece(self, data: bytes) -> None:
         position, size = 0, len(data)
-        self._kept = 0
+        self._value_start = 0
         while position < size:
             if self._in_string:
                 position = self._string(data, position)
@@ -130,32 +130,32 @@ class JsonPicker:
             start, position = match.span()
             if position - start > 1:
                 if self._expect_key and not self._deeper:
-                    self._name(data[start + 1 : position - 1])
+                    self._set_key(data[start + 1 : position - 1])
             elif self._value is None and data[start] == 0x2C and not self._deeper:
                 self._expect_key = bool(self._is_object) and self._is_object[-1]
             else:
-                self._mark(data, start)
+                self._read_character(data, start)
         if self._value is not None:
-            self._keep(data[self._kept :])
+            self._record(data[self._value_start :])
 
-    def _mark(self, data: bytes, place: int) -> None:
-        """Take a token that is one character."""
+    def _read_character(self, data: bytes, place: int) -> None:
+        """Read a token of one character."""
         token = data[place]
         was_open = self._value is not None
         if was_open and self._ends_value(token):
-            self._keep(data[self._kept : place])
+            self._record(data[self._value_start : place])
             self._finish_value()
             was_open = False
         if was_open:
             if token in self._opens:
                 self._value = None
             self._opens = b""
-        self._token(token)
+        self._handle_token(token)
         if self._value is not None and not was_open:
-            self._kept = place + 1
+            self._value_start = place + 1
 
     def _string(self, data: bytes, position: int) -> int:
-        """Go on inside a string; return the place behind what was read."""
+        """Continue inside a string; return the position after the part that was read."""
         if self._escaped:
             self._escaped = False
             self._grow_key(data[position : position + 1])
@@ -181,16 +181,16 @@ class JsonPicker:
         if self._key is None:
             return
         raw, self._key = bytes(self._key), None
-        self._name(raw)
+        self._set_key(raw)
 
-    def _name(self, raw: bytes) -> None:
-        """Take a key as it is written, escapes included."""
+    def _set_key(self, raw: bytes) -> None:
+        """Set the current key from its source, which may contain escapes."""
         try:
             self._path[-1] = json.loads(b'"%s"' % raw) if b"\\" in raw else raw.decode()
         except ValueError:
             self._path[-1] = ""
 
-    def _token(self, token: int) -> None:
+    def _handle_token(self, token: int) -> None:
         if token == 0x22:  # "
             self._in_string = True
             if self._expect_key and not self._deeper:
@@ -206,14 +206,14 @@ class JsonPicker:
             self._begin_value()
 
     def _begin_value(self) -> None:
-        """Keep what follows a key, if it is wanted or in the place of what holds wanted ones."""
+        """Start to record the value after a key if it is wanted or on the way to a wanted one."""
         opens = None if self._value is not None or self._deeper else self._inner(self._path)
         if opens is not None:
             self._value, self._opens = bytearray(), opens
             self._value_depth = len(self._path)
 
     def _inner(self, path: list[str]) -> bytes | None:
-        """Return how containers of wanted values begin here; None: nothing here is wanted."""
+        """Return the opening bracket of containers of wanted values here; None if none are."""
         tree = self._tree
         for key in path:
             if key not in tree:
@@ -241,7 +241,7 @@ class JsonPicker:
         at_its_depth = not self._deeper and len(self._path) == self._value_depth
         return at_its_depth and token in b",}]"
 
-    def _keep(self, piece: bytes) -> None:
+    def _record(self, piece: bytes) -> None:
         if self._value is not None and len(self._value) <= _LONGEST:
             self._value += piece
 

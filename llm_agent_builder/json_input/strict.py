@@ -1,8 +1,8 @@
-"""Reads a JSON text that may be hostile: strictly, slice by slice, and within limits.
+"""Parses JSON that may be hostile: strictly, in slices, and within limits.
 
-What is refused: text that is not exactly JSON in UTF-8, nesting, and more structure than any real
-request has. The cost is linear: what lies in strings is passed over by one regular expression, and
-only an outline of the text, without most of its long strings, is parsed.
+Refused are text that is not exactly JSON in UTF-8, deep nesting, and more structure than any real
+request has. The time is linear: a regular expression skips the content of strings, and only an
+outline of the text, without most of its long strings, is parsed.
 """
 
 from __future__ import annotations
@@ -16,39 +16,38 @@ from typing import Any, NoReturn
 MAX_DEPTH = 100
 MAX_VALUES = 50_000
 MAX_OUTLINE = 4 * 1024 * 1024
-"""Characters of what is parsed: structure, numbers, keys, and strings up to `LONGEST`."""
+"""Limit of the parsed outline in characters: structure, numbers, keys, strings up to `LONGEST`."""
 LONGEST = 200
-"""Characters of a string, as it is written, that are read. A longer one is read as its beginning
-and `CUT`."""
+"""Limit of a string in characters, including escapes. A longer one is cut and ends in `CUT`."""
 CUT = "\u2026"
-"""Behind it, in an array, is the length of what was cut."""
+"""Marks a string that was cut. In the outline, the string's length follows it."""
 SLICE = 32 * 1024
-"""Bytes that are read between two pauses: at most about 5 ms."""
+"""Bytes that are read between two pauses, in at most about 5 ms."""
 _SMALL = 64 * 1024
 
 _SHORT = rf'"(?:[^"\\]|\\.){{0,{LONGEST}}}+"'
 _PLAIN = re.compile(rf'[^"]*+(?:{_SHORT}[^"]*+)*+', re.DOTALL)
-"""Structure and short strings: all up to the first string that is long, or open at the end."""
+"""Structure and short strings, up to the first string that is long or incomplete."""
 _SHORT_STRING = re.compile(_SHORT, re.DOTALL)
 _INSIDE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-"""A string's text, up to its closing quote or the end of the slice."""
+"""The content of a string, up to its closing quote or the end of the slice."""
 _WHOLE_CHARACTERS = re.compile(r"(?:[^\\]|\\u[0-9a-fA-F]{4}|\\[^u])*+", re.DOTALL)
 MOST_DIGITS = 400
-"""Of a number, of its digits in a row; twice as many where it lies across two slices."""
+"""Limit of a number's consecutive digits; up to twice as many pass if two slices share them."""
 _LONG_NUMBER = re.compile(rf"[0-9]{{{MOST_DIGITS}}}")
 _BRACKET = re.compile(r"[][{}]")
 
 
 class TooComplexError(ValueError):
-    """A text exceeds a limit. `str()` says which, for people."""
+    """A text exceeds a limit. `str()` is a message for the user."""
 
 
 class UnreadableError(ValueError):
-    """A text is not JSON. `str()` says why, for people."""
+    """A text is not JSON. `str()` is a message for the user."""
 
 
-class Doubled(dict[str, Any]):
-    """An object that has a key more than once: itself the last of each, in `pairs` all."""
+class DuplicateKeys(dict[str, Any]):
+    """An object with duplicate keys: the dict has the last value of each, `pairs` has all."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -56,33 +55,33 @@ class Doubled(dict[str, Any]):
 
 
 class Cut(str):
-    """A long string's beginning and `CUT`; `written` is how many characters it had as written."""
+    """The start of a long string, and `CUT`; `written` is its original length in the source."""
 
     written: int
 
     @classmethod
     def read(cls, outlined: str) -> Cut:
-        """Return a string of an outline that is longer than `LONGEST`."""
+        """Return the cut string from its form in the outline."""
         found = cls(outlined[: LONGEST + 1])
         found.written = int(outlined[LONGEST + 1 :])
         return found
 
 
 def written_length(text: str) -> int:
-    """Return how many bytes of its JSON text a string certainly takes up."""
+    """Return the minimum number of bytes that a string has in its JSON source."""
     return text.written if isinstance(text, Cut) else len(text)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    return found if len(found) == len(pairs) else Doubled(pairs)
+    return found if len(found) == len(pairs) else DuplicateKeys(pairs)
 
 
 def _outlined_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    for place, (key, value) in enumerate(pairs):
-        # No string that was not cut is that long, so no request can make one up.
+    for index, (key, value) in enumerate(pairs):
+        # Strings that were not cut are never that long, so no request can fake one.
         if type(value) is str and len(value) > LONGEST:
-            pairs[place] = key, Cut.read(value)
+            pairs[index] = key, Cut.read(value)
     return _object(pairs)
 
 
@@ -97,11 +96,11 @@ _OUTLINE_DECODER = json.JSONDecoder(
 
 
 def read_json(body: bytes) -> Generator[None, None, Any]:
-    """Return the value of a text, with pauses where a caller may do something else.
+    """Return the value of a text, and yield regularly so that the caller can run other work.
 
     Raises:
-        TooComplexError: it exceeds a limit.
-        UnreadableError: it is not JSON.
+        TooComplexError: the text exceeds a limit.
+        UnreadableError: the text is not JSON.
 
     """
     brackets = body.count(b"[") + body.count(b"{") if len(body) <= _SMALL else MAX_DEPTH + 1
@@ -115,8 +114,8 @@ def read_json(body: bytes) -> Generator[None, None, Any]:
         raise UnreadableError(error.msg) from error
     except (TooComplexError, UnreadableError):
         raise
-    except ValueError as error:  # a number of thousands of digits, NaN
-        raise UnreadableError("a number in it is not one of JSON, or too long") from error
+    except ValueError as error:  # a number with thousands of digits, or NaN
+        raise UnreadableError("it has a number that is invalid or too long") from error
 
 
 def _slices(body: bytes) -> Iterator[bytes]:
@@ -125,10 +124,10 @@ def _slices(body: bytes) -> Iterator[bytes]:
 
 
 def read_json_pieces(pieces: Iterable[bytes]) -> Generator[None, None, Any]:
-    """Do the same for a text in pieces, pausing after each.
+    """Like `read_json`, for a text in pieces; yields after each piece.
 
     Raises:
-        ValueError: it is not JSON, or exceeds a limit (TooComplexError).
+        ValueError: the text is not JSON, or exceeds a limit (TooComplexError).
 
     """
     decode = codecs.getincrementaldecoder("utf-8")().decode
@@ -141,16 +140,16 @@ def read_json_pieces(pieces: Iterable[bytes]) -> Generator[None, None, Any]:
 
 
 class _Outline:
-    """A JSON text without most of what its long strings hold; fed slice by slice."""
+    """A JSON text without most of the content of its long strings; fed slice by slice."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._size = self._values = self._depth = 0
         self._string: str | None = None
-        """The beginning of the string that is open, as it is written."""
+        """The start of the open string, as in the source."""
         self._length = 0
         self._backslash = ""
-        """The slice's last character, where the next one belongs to it."""
+        """A backslash at the end of the last slice: it escapes the next slice's first character."""
 
     def feed(self, text: str) -> None:
         text, self._backslash = self._backslash + text, ""
@@ -162,24 +161,29 @@ class _Outline:
                 position = self._inside(text, position)
 
     def text(self) -> str:
-        """Return the outline; raises UnreadableError where a string is still open."""
+        """Return the outline.
+
+        Raises:
+            UnreadableError: a string isn't closed.
+
+        """
         if self._string is not None:
             raise UnreadableError("it ends within a string")
         return "".join(self._parts)
 
     def _structure(self, text: str, position: int) -> int:
-        """Take what lies before the next long string; return the place behind its first quote."""
+        """Read up to the next long string; return the position after its quote."""
         match = _PLAIN.match(text, position)
         end = match.end() if match else position
         segment = text[position:end]
         self._count(_SHORT_STRING.sub("", segment))
-        self._keep(segment)
+        self._append(segment)
         if end < len(text):
             self._string, self._length = "", 0
         return end + 1
 
     def _inside(self, text: str, position: int) -> int:
-        """Go on in a string; return the place behind what was read."""
+        """Continue in a string; return the position after the part that was read."""
         match = _INSIDE.match(text, position)
         end = match.end() if match else position
         if self._length <= LONGEST:
@@ -200,14 +204,14 @@ class _Outline:
             written = (match.group() if match else "") + CUT
             if len(written) > LONGEST and "\\" not in written:
                 written += str(self._length)
-        self._keep(f'"{written}"')
+        self._append(f'"{written}"')
 
-    def _keep(self, part: str) -> None:
+    def _append(self, part: str) -> None:
         self._parts.append(part)
         self._size += len(part)
         if self._size > MAX_OUTLINE:
             raise TooComplexError(
-                f"it has more than {MAX_OUTLINE >> 20} MiB of structure and short texts"
+                f"it has more than {MAX_OUTLINE >> 20} MiB of structure and short strings"
             )
 
     def _count(self, segment: str) -> None:
@@ -215,7 +219,9 @@ class _Outline:
         self._values += opened + segment.count(",")
         if self._values > MAX_VALUES:
             raise TooComplexError(f"it has more than {MAX_VALUES:,} values")
-        if _LONG_NUMBER.search(segment):  # to convert one takes the square of its length
+        if _LONG_NUMBER.search(
+            segment
+        ):  # the time to convert one grows with the square of its length
             raise TooComplexError(f"it has a number of more than {MOST_DIGITS} digits")
         if self._depth + opened > MAX_DEPTH:
             self._count_exactly(segment)
@@ -226,4 +232,4 @@ class _Outline:
         for bracket in _BRACKET.findall(segment):
             self._depth += 1 if bracket in "[{" else -1
             if self._depth > MAX_DEPTH:
-                raise TooComplexError(f"it is nested more than {MAX_DEPTH} deep")
+                raise TooComplexError(f"it is nested more than {MAX_DEPTH} levels deep")

@@ -1,7 +1,7 @@
-"""Reads a provider's answer on its way through, in pieces of any size, without parsing the whole.
+"""Reads a provider's answer while it is relayed, in pieces of any size.
 
-What it finds is in `AnswerFacts`: usage, model, stop reasons, errors, and how much text a stream
-has written. Nothing in an answer raises; what can't be read leaves the usage unknown.
+The results are in `AnswerFacts`: usage, model, stop reasons, errors, and the amount of streamed
+text. No answer raises an exception; unreadable parts leave the usage unknown.
 """
 
 from __future__ import annotations
@@ -19,45 +19,46 @@ from llm_agent_builder.metering.usage import AnthropicCount, ChatCount, Usage, U
 from llm_agent_builder.providers import Protocol
 
 _MOST_REASONS = 200
-"""Stop reasons that are noted of one answer: one for each choice."""
+"""Limit of the stop reasons recorded of one answer, which has one for each choice."""
 
 
 @dataclass(slots=True)
 class AnswerFacts:
-    """What has been read of an answer so far; None: the answer hasn't said."""
+    """The facts read from an answer so far; None means not reported yet."""
 
     count: UsageCount = field(default_factory=UsageCount)
     is_whole: bool = True
-    """False: the numbers that end the answer haven't come."""
+    """False until the numbers at the end of the answer have arrived."""
     model: str | None = None
     id: str | None = None
     finish_reasons: list[str] = field(default_factory=list)
     error: str | None = None
-    """The type of an error that came inside a stream."""
+    """The type of an error reported inside a stream."""
     text_started: bool = False
-    """Whether a stream has begun to write, after its opening events."""
+    """Whether a stream has sent text, after its opening events."""
     text_bytes: int = 0
-    """Of what a stream has written, where that is counted: at least as many as the tokens that are
-    to be seen in it."""
+    """Bytes of streamed text, if counted: never less than the number of visible tokens."""
 
     @property
     def usage(self) -> Usage | None:
-        """What the answer used; None: not known."""
-        usage = self.count.usage if self.count.said and self.is_whole else None
-        return usage if usage is not None and usage.output_tokens else None  # no answer has none
+        """The answer's usage, or None if it is unknown."""
+        usage = self.count.usage if self.count.numbers and self.is_whole else None
+        return (
+            usage if usage is not None and usage.output_tokens else None
+        )  # every answer has output
 
     @property
     def at_least(self) -> Usage:
-        """What the answer used for certain."""
-        return self.count.at_least if self.count.said else Usage()
+        """The usage that is certain, even if the rest is unknown."""
+        return self.count.at_least if self.count.numbers else Usage()
 
     @property
     def says_usage(self) -> bool:
-        """Whether the answer has said anything of its usage, odd or not."""
-        return bool(self.count.said) or self.count.is_odd
+        """Whether the answer has reported any usage, valid or not."""
+        return bool(self.count.numbers) or self.count.is_odd
 
     def take_reason(self, value: object) -> None:
-        """Take a stop reason."""
+        """Record a stop reason."""
         if (reason := _take_text(value)) and len(self.finish_reasons) < _MOST_REASONS:
             self.finish_reasons.append(reason)
 
@@ -81,9 +82,9 @@ class _JsonReader:
 
     def __init__(self, count: UsageCount) -> None:
         self.seen = AnswerFacts(count)
-        # Number by number, so that one that comes twice counts as the larger.
-        places = {("usage", *place) for place in count.places()}
-        self._picker = JsonPicker(self.WANTED | places)
+        # Each number has its own path, so that the larger of duplicates counts.
+        paths = {("usage", *path) for path in count.paths()}
+        self._picker = JsonPicker(self.WANTED | paths)
 
     def feed(self, piece: bytes) -> None:
         self._picker.feed(piece)
@@ -92,7 +93,7 @@ class _JsonReader:
         self._picker.found.clear()
 
     def finish(self) -> None:
-        """Nothing is left open: a value counts when the text goes on behind it."""
+        """Do nothing: a value counts as soon as the text after it arrives."""
 
     def _take(self, path: Path, value: object) -> None:
         seen, name = self.seen, path[-1]
@@ -113,8 +114,8 @@ class _JsonReader:
 # ---------------------------------------------------------------- streams
 
 _TEXT_ONLY = re.compile(rb'\s*{\s*"type"\s*:\s*"(?:content_block_(delta|stop)|ping)"')
-"""How Anthropic's events without usage begin."""
-_WORDLESS = {"ping", "message_start", "content_block_stop", "message_stop"}
+"""The start of Anthropic's events that have no usage."""
+_WITHOUT_TEXT = {"ping", "message_start", "content_block_stop", "message_stop"}
 
 
 class _StreamReader:
@@ -123,8 +124,8 @@ class _StreamReader:
     def __init__(self, count: UsageCount, *, count_text: bool) -> None:
         self.seen = AnswerFacts(count)
         self._text = StreamText() if count_text else None
-        self._is_doubled = False
-        """Whether the present event names something twice."""
+        self._has_duplicate_key = False
+        """Whether the current event has a duplicate key."""
         on_line = None if self._text is None else self._text.take_line
         self._events = SseEvents(b"usage", on_line)
 
@@ -143,37 +144,37 @@ class _StreamReader:
             self.seen.text_bytes = self._text.size
 
     def _take_skipped(self) -> None:
-        """Take an event that was too long to be read: all of it may be text."""
+        """Count an event that was too long to parse: all of it may be text."""
         if self._text is not None:
             self._text.size += self._events.skipped
         self._events.skipped = 0
-        self.seen.count.is_odd |= self._events.skipped_mark
+        self.seen.count.is_odd |= self._events.skipped_watched
 
     def _parse(self, data: bytes) -> None:
         may_say_usage = b"usage" in data or b"\\u00" in data
         if self._text is None and not may_say_usage and (match := _TEXT_ONLY.match(data)):
             if match[1] == b"delta":
-                self._take_words()
+                self._note_text()
             return
         event = self._event_of(data, strictly=may_say_usage or self._text is not None)
         if isinstance(event, dict):
             self._take(event)
         if self._text is None:
             return
-        if isinstance(event, dict) and not self._is_doubled:
+        if isinstance(event, dict) and not self._has_duplicate_key:
             self._text.take_event(event, data)
         else:
             self._text.take_data(data)
 
     def _event_of(self, data: bytes, *, strictly: bool) -> object:
-        """Return what an event's data says; None: it isn't JSON."""
+        """Return the parsed data of an event, or None if it isn't JSON."""
         may_say_usage = b"usage" in data or b"\\u00" in data
-        self._is_doubled = False
+        self._has_duplicate_key = False
         try:
             try:
                 return json.loads(data, object_pairs_hook=unique if strictly else None)
             except RepeatedKeyError:
-                self._is_doubled = True
+                self._has_duplicate_key = True
                 self.seen.count.is_odd |= may_say_usage
                 return json.loads(data)
         except (ValueError, RecursionError):
@@ -183,8 +184,8 @@ class _StreamReader:
     def _take(self, event: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    def _take_words(self) -> None:
-        """Take that something was written: what was said of usage before it is not all."""
+    def _note_text(self) -> None:
+        """Record that text was sent: usage reported before it is incomplete."""
         self.seen.text_started = True
 
     def _take_error(self, error: object) -> None:
@@ -194,16 +195,16 @@ class _StreamReader:
 
 
 class _AnthropicStream(_StreamReader):
-    """Usage at the start (input), then cumulative at the end (output), with the stop reason.
+    """Usage comes at the start (input) and, cumulative, at the end (output) with the stop reason.
 
-    Both are needed, and nothing may be written behind them.
+    The usage is complete if both have arrived and no text follows.
     """
 
     def __init__(self, count: UsageCount, *, count_text: bool) -> None:
         super().__init__(count, count_text=count_text)
         self.seen.is_whole = False
         self._needed = {"output", "reason"}
-        """What has not come yet since something was written."""
+        """The parts that are missing since the last text."""
 
     def _take(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
@@ -214,21 +215,21 @@ class _AnthropicStream(_StreamReader):
             self._take_end(event.get("usage"), event.get("delta"))
         elif kind == "error":
             self._take_error(event.get("error"))
-        elif kind == "content_block_start":  # a block may begin with some of its text
-            self._want_all()
-        elif kind not in _WORDLESS:
-            self._take_words()
+        elif kind == "content_block_start":  # a block may start with some of its text
+            self._reset_end()
+        elif kind not in _WITHOUT_TEXT:
+            self._note_text()
 
     def _take_start(self, message: dict[str, Any]) -> None:
         self.seen.model = _take_text(message.get("model")) or self.seen.model
         self.seen.id = _take_text(message.get("id")) or self.seen.id
         self.seen.count.take_object(message.get("usage"))
 
-    def _take_words(self) -> None:
-        super()._take_words()
-        self._want_all()
+    def _note_text(self) -> None:
+        super()._note_text()
+        self._reset_end()
 
-    def _want_all(self) -> None:
+    def _reset_end(self) -> None:
         self._needed = {"output", "reason"}
         self.seen.is_whole = False
 
@@ -242,22 +243,22 @@ class _AnthropicStream(_StreamReader):
 
 
 class _ChatCompletionStream(_StreamReader):
-    """Usage in the last chunk, whose choices are empty; some send it with each chunk, growing.
+    """Usage comes in the last chunk, which has no choices; some servers send it with each chunk.
 
-    Moonshot puts it into a choice, Groq beside it as `x_groq`. It is all only if nothing is written
-    behind it, and the stream comes to an end.
+    Moonshot puts it into a choice, Groq into `x_groq`. It is complete only if no text follows and
+    the stream ends.
     """
 
     def __init__(self, count: UsageCount, *, count_text: bool) -> None:
         super().__init__(count, count_text=count_text)
         self.seen.is_whole = False
-        self._said = self._ended = False
-        """Whether usage, and an end, have come since something was written."""
+        self._has_usage = self._ended = False
+        """Whether usage, and an end, have arrived since the last text."""
 
     def _parse(self, data: bytes) -> None:
         self._ended |= data.strip() == b"[DONE]"
         super()._parse(data)
-        self.seen.is_whole = self._said and self._ended
+        self.seen.is_whole = self._has_usage and self._ended
 
     def _take(self, event: dict[str, Any]) -> None:
         seen = self.seen
@@ -268,27 +269,27 @@ class _ChatCompletionStream(_StreamReader):
         choices = event.get("choices")
         found = choices if isinstance(choices, list) else [choices]
         chosen = [choice for choice in found if isinstance(choice, dict)]
-        if any(map(_has_words, chosen)):
-            self._take_words()
+        if any(map(_has_text, chosen)):
+            self._note_text()
         self._take_usage(event, chosen)
         self._ended |= not choices and event.get("usage") is not None
         for choice in chosen:
             seen.take_reason(reason := choice.get("finish_reason"))
             self._ended |= reason is not None
 
-    def _take_words(self) -> None:
-        super()._take_words()
-        self._said = self._ended = False
+    def _note_text(self) -> None:
+        super()._note_text()
+        self._has_usage = self._ended = False
 
     def _take_usage(self, event: dict[str, Any], choices: list[dict[str, Any]]) -> None:
         own = event.get("x_groq")
-        places = [event, *choices, *([own] if isinstance(own, dict) else [])]
-        for usage in [place.get("usage") for place in places]:
+        sources = [event, *choices, *([own] if isinstance(own, dict) else [])]
+        for usage in [source.get("usage") for source in sources]:
             self.seen.count.take_object(usage)
-            self._said |= bool(usage)
+            self._has_usage |= bool(usage)
 
 
-def _has_words(choice: dict[str, Any]) -> bool:
+def _has_text(choice: dict[str, Any]) -> bool:
     delta = choice.get("delta") or choice.get("message")
     if isinstance(delta, dict):
         delta = any(delta[key] for key in delta if key not in {"role", "channel"})
@@ -299,14 +300,14 @@ Reader = _JsonReader | _StreamReader
 
 
 def anthropic_reader(*, stream: bool, count_text: bool = False) -> Reader:
-    """Return a reader of Anthropic's answers; `count_text` keeps count while a stream goes on."""
+    """Return a reader of Anthropic's answers; `count_text` counts the text of a stream."""
     if stream:
         return _AnthropicStream(AnthropicCount(), count_text=count_text)
     return _JsonReader(AnthropicCount())
 
 
 def chat_completion_reader(*, stream: bool, count_text: bool = False) -> Reader:
-    """Return a reader of OpenAI-shaped answers; `count_text` keeps count while a stream goes on."""
+    """Return a reader of OpenAI-compatible answers; `count_text` counts the text of a stream."""
     if stream:
         return _ChatCompletionStream(ChatCount(), count_text=count_text)
     return _JsonReader(ChatCount())

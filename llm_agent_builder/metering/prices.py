@@ -1,6 +1,6 @@
-"""What model calls cost, in US dollars, by the price table that `genai-prices` carries.
+"""Computes what model calls cost, in US dollars, from the price table in `genai-prices`.
 
-What isn't known is None, never 0. Dates are passed in: prices change.
+Unknown costs are None, never 0. Callers pass the date, as prices change.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from llm_agent_builder.metering.usage import Usage
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 
 _ANY_ROUTE = {"", "auto", "fastest", "cheapest", "preferred"}
-"""Words in place of a partner's name: how Hugging Face chooses one.
+"""Routing policies that can replace a partner's name at Hugging Face.
 Source: https://huggingface.co/docs/inference-providers/index (provider selection)."""
 _STANDARD = {None, "standard", "auto", "standard_only", "default", "global", "not_available"}
-"""Values of a request or a usage that leave the price as the table has it."""
+"""Values in a request or a usage with which the table's price applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """Which table of prices is used: its package's version, and its newest price's date."""
+    """The price table in use: its package's version, and the date of its newest price."""
 
     version: str
     newest: date | None
@@ -44,7 +44,7 @@ class PriceTable:
 
 @cache
 def price_table(today: date) -> PriceTable:
-    """Return which prices are used on `today`."""
+    """Return the price table as of `today`."""
     starts = [
         entry.constraint.start_date
         for provider in get_snapshot().providers
@@ -76,7 +76,7 @@ def _priced(provider: ProviderEnum, model: str) -> tuple[tuple[Provider, ModelIn
 
 
 def is_standard(*settings: object) -> bool:
-    """Say whether a call's tier, speed and place are those that the table's prices are for."""
+    """Return whether the table's prices apply to a call's tier, speed and region."""
     return all(isinstance(value, str | None) and value in _STANDARD for value in settings)
 
 
@@ -93,18 +93,18 @@ _COUNTS: Mapping[str, Mapping[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """One model at one seller on one day; prices may rise where the input is long."""
+    """One model of one seller on one day; prices may rise with the length of the input."""
 
     seller: Provider
     model: ModelInfo
     today: date
     steps: tuple[int, ...]
-    """Lengths of input beyond which other prices hold."""
+    """Input lengths above which other prices apply."""
     rates: dict[tuple[int, str], Decimal] = field(default_factory=dict, compare=False)
-    """What one more of a kind costs, by the step and the kind; filled as it is asked for."""
+    """Price of one unit, by step and kind; filled on demand."""
 
     def cost(self, usage: Usage) -> Decimal:
-        """Return what a call costs, count by count."""
+        """Return the cost of a call in US dollars."""
         step = bisect_left(self.steps, usage.input_tokens)
         plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
         counts = (
@@ -118,7 +118,7 @@ class _Offer:
         return sum((self.rate(step, kind) * count for kind, count in counts if count), Decimal(0))
 
     def rate(self, step: int, kind: str) -> Decimal:
-        """Return what one more of a kind costs, where the input is as long as that step says."""
+        """Return the price of one unit of a kind, for input lengths of that step."""
         found = self.rates.get((step, kind))
         if found is None:
             found = self.rates[step, kind] = self._ask_rate(step, kind)
@@ -131,7 +131,7 @@ class _Offer:
         return difference / _SAMPLE
 
     def by_table(self, **counts: int) -> Decimal:
-        """Return what the table itself works out; slow, so it is asked once for each rate."""
+        """Return the price that genai-prices computes; slow, so called once for each rate."""
         when = datetime.combine(self.today, time(12), UTC)
         usage = PricedUsage(**counts)
         price = self.model.calc_price(usage, self.seller, genai_request_timestamp=when)
@@ -158,10 +158,10 @@ def _steps(model: ModelInfo, today: date) -> tuple[int, ...]:
 def cost(
     provider: ProviderEnum, model: str, usage: Usage, today: date, *, route: str | None = None
 ) -> Decimal | None:
-    """Return what a call cost, or None where that isn't known.
+    """Return the cost of a call in US dollars, or None if it is unknown.
 
-    `route` names Hugging Face's partner that served it; without one the price is known only where
-    all partners ask the same.
+    `route` is the Hugging Face partner that served the call; without it, the cost is known only if
+    all partners have the same price.
     """
     if route:
         model = f"{model.partition(':')[0]}:{route}"
@@ -171,7 +171,7 @@ def cost(
 
 @dataclass(frozen=True, slots=True)
 class HighestRates:
-    """The most that one token can cost, in US dollars: read or put into a cache, and written."""
+    """The highest price of a token in US dollars: of input, including cache writes, and output."""
 
     input: Decimal
     output: Decimal
@@ -180,9 +180,9 @@ class HighestRates:
 def highest_rates(
     provider: ProviderEnum, model: str, input_tokens: int, today: date
 ) -> HighestRates | None:
-    """Return what a call with at most that much input can cost a token; None: not known.
+    """Return the highest rates of a call with at most that much input; None if unknown.
 
-    Where partners differ, the dearest counts, for each of the two by itself.
+    If partners differ, each of the two rates is the highest among them.
     """
     steps, rates = _highest(provider, model, today)
     return rates[bisect_left(steps, input_tokens)] if rates else None
@@ -192,7 +192,7 @@ def highest_rates(
 def _highest(
     provider: ProviderEnum, model: str, today: date
 ) -> tuple[tuple[int, ...], tuple[HighestRates, ...]]:
-    """Return the lengths of input beyond which the rates rise, and the rates up to each."""
+    """Return the input lengths above which the rates change, and the highest rates up to each."""
     offers = _offers(provider, model, today)
     steps = tuple(sorted({step for offer in offers for step in offer.steps}))
     kinds = ["input"]
@@ -200,7 +200,7 @@ def _highest(
         kinds += ["cache_write", "cache_write_1h"]
     rates = []
     for most in (*steps, math.inf) if offers else ():
-        # A call may turn out to be shorter: so each step below counts, too.
+        # The input may turn out to be shorter, so lower steps count too.
         reached = [(offer, step) for offer in offers for step in _steps_below(offer, most)]
         read = max(offer.rate(step, kind) for offer, step in reached for kind in kinds)
         rates.append(HighestRates(read, max(offer.rate(step, "output") for offer, step in reached)))
@@ -213,18 +213,18 @@ def _steps_below(offer: _Offer, most: float) -> range:
 
 @lru_cache(maxsize=512)
 def context_window(provider: ProviderEnum, model: str) -> int | None:
-    """Return the largest context window in which anybody serves a model, in tokens.
+    """Return a model's largest context window at any seller, in tokens.
 
-    None: it isn't known of all who do.
+    Returns None if the window of any seller is unknown.
     """
-    name = model.partition(":")[0]  # a partner may raise its own to what others have
+    name = model.partition(":")[0]  # the route is ignored: a partner may raise its window
     windows = [priced.context_window for _, priced in _priced(provider, name)]
     known = [window for window in windows if window is not None]
     return max(known) if known and len(known) == len(windows) else None
 
 
 def has_cache_price(provider: ProviderEnum, model: str, today: date) -> bool:
-    """Say whether the table has a price for reading what a request's beginning left in a cache."""
+    """Return whether the table has a price for prompt cache reads."""
     when = datetime.combine(today, time(12), UTC)
     offers = (priced for _, priced in _priced(provider, model))
     return any(priced.get_prices(when).cache_read_mtok is not None for priced in offers)

@@ -1,7 +1,7 @@
-"""Tokens: what one model call or one run used, out of what a provider says of it.
+"""Reads the token usage of a model call from its provider's answer.
 
-Providers and servers write `usage` in many forms. Each is counted right or not at all: `None` is
-"unknown", never zero, and no count is lower than what the same answer has said before. Sources:
+Providers and servers write `usage` in many forms. Each is either counted exactly or unknown (None,
+never zero), and no count is lower than one reported earlier in the same answer. Sources:
 https://platform.claude.com/docs/en/api/messages (usage), .../build-with-claude/streaming and
 https://huggingface.co/docs/inference-providers/tasks/chat-completion (usage, OpenAI's shape).
 """
@@ -15,21 +15,21 @@ from typing import ClassVar
 from llm_agent_builder.json_input.picker import Path
 
 MOST_TOKENS = 10**9
-"""In one answer; a larger number is no count."""
+"""Limit of a count in one answer; a larger number is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Counts of tokens, and of web searches that the provider made.
+    """Counts of tokens, and of web searches by the provider.
 
-    `input_tokens` includes what was read from and written to the prompt cache, `output_tokens` the
-    reasoning; `cache_write_tokens` includes those kept for an hour.
+    `input_tokens` includes prompt cache reads and writes, `output_tokens` includes reasoning, and
+    `cache_write_tokens` includes one-hour cache writes.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
-    """Read from the prompt cache."""
+    """Tokens read from the prompt cache."""
     cache_write_tokens: int = 0
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
@@ -42,12 +42,12 @@ class Usage:
 
     @property
     def tokens(self) -> int:
-        """All tokens, in and out."""
+        """Input and output tokens."""
         return self.input_tokens + self.output_tokens
 
 
 def _whole_number(value: object) -> int | None:
-    """Return a count; None where it is none. 12.0 is one: some servers compute in floats."""
+    """Return a valid count, or None. 12.0 is valid: some servers compute in floats."""
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
@@ -55,77 +55,79 @@ def _whole_number(value: object) -> int | None:
 
 @dataclass(slots=True)
 class UsageCount:
-    """Adds up the usage objects of one answer: of each number the largest that was said.
+    """Combines the usage objects of one answer: the largest value of each number.
 
-    Streams repeat their numbers, grown, or say some at their start and others at their end.
+    Streams report growing numbers, or some numbers at the start and others at the end.
     """
 
     COUNTS: ClassVar[frozenset[Path]] = frozenset()
-    """Where the numbers are, inside the usage object."""
+    """Paths of the numbers inside the usage object."""
     SETTINGS: ClassVar[frozenset[Path]] = frozenset()
-    """Where words are that change the price."""
+    """Paths of settings that change the price."""
 
-    said: dict[Path, int] = field(default_factory=dict)
+    numbers: dict[Path, int] = field(default_factory=dict)
     settings: set[str] = field(default_factory=set)
     is_odd: bool = False
-    """Whether something was said that can't be understood: then nothing is known."""
+    """Whether a value was invalid; then the usage is unknown."""
 
     @classmethod
-    def places(cls) -> frozenset[Path]:
-        """Return all that `take` understands."""
+    def paths(cls) -> frozenset[Path]:
+        """Return the paths that `take` understands."""
         return cls.COUNTS | cls.SETTINGS
 
     def take_object(self, usage: object) -> None:
-        """Take a usage object; null, or an empty one, says nothing."""
+        """Read a usage object; null or an empty object changes nothing."""
         if usage is None:
             return
         if not isinstance(usage, dict):
             self.is_odd = True
             return
-        for place in self.places():
-            self._take_inner(usage, place)
+        for path in self.paths():
+            self._take_inner(usage, path)
 
-    def _take_inner(self, usage: Mapping[str, object], place: Path) -> None:
+    def _take_inner(self, usage: Mapping[str, object], path: Path) -> None:
         value: object = usage
-        for depth, key in enumerate(place):
+        for depth, key in enumerate(path):
             if not isinstance(value, Mapping):
-                self.take(place[:depth], value)
+                self.take(path[:depth], value)
                 return
             value = value.get(key)
-        self.take(place, value)
+        self.take(path, value)
 
-    def take(self, place: Path, value: object) -> None:
-        """Take what one place of a usage object has, or what is there in place of an object."""
-        if value is None or (value == [] and place not in self.places()):
-            return  # some languages write an empty object so
-        if place not in self.places():
+    def take(self, path: Path, value: object) -> None:
+        """Read the value at a path of a usage object, or a value in place of an inner object."""
+        if value is None or (value == [] and path not in self.paths()):
+            return  # some languages serialize an empty object as []
+        if path not in self.paths():
             self.is_odd = True
             return
-        if place in self.SETTINGS:
-            self.settings.add(value[:40] if isinstance(value, str) else "no text")
+        if path in self.SETTINGS:
+            self.settings.add(value[:40] if isinstance(value, str) else "not a string")
             return
         count = _whole_number(value)
         if count is None:
             self.is_odd = True
         else:
-            self.said[place] = max(count, self.said.get(place, 0))
+            self.numbers[path] = max(count, self.numbers.get(path, 0))
 
     @property
     def usage(self) -> Usage | None:
-        """What the answer used, or None where that isn't known."""
+        """The answer's usage, or None if it is unknown."""
         counted = None if self.is_odd else self._counted()
-        return counted if counted is not None and counted.input_tokens else None  # no call has none
+        return (
+            counted if counted is not None and counted.input_tokens else None
+        )  # every call has input
 
     @property
     def at_least(self) -> Usage:
-        """What the answer used for certain, also where the rest isn't known."""
+        """The usage that is certain, even if the rest is unknown."""
         raise NotImplementedError
 
     def _counted(self) -> Usage | None:
         raise NotImplementedError
 
-    def _get(self, *place: str) -> int:
-        return self.said.get(place, 0)
+    def _get(self, *path: str) -> int:
+        return self.numbers.get(path, 0)
 
 
 _WRITTEN = "cache_creation"
@@ -135,7 +137,7 @@ _ITERATIONS = ("iterations",)
 
 
 class AnthropicCount(UsageCount):
-    """The `usage` of an Anthropic message, which counts cache reads and writes beside its input."""
+    """The `usage` of an Anthropic message; its input count excludes cache reads and writes."""
 
     COUNTS = frozenset(
         {
@@ -147,19 +149,19 @@ class AnthropicCount(UsageCount):
     )
     SETTINGS = frozenset({("service_tier",), ("speed",), ("inference_geo",)})
 
-    def take(self, place: Path, value: object) -> None:
-        """Take what one place of a usage object has.
+    def take(self, path: Path, value: object) -> None:
+        """Read the value at a path of a usage object.
 
-        The sums leave out what the provider does beside the message, such as compacting it.
+        The sums exclude the provider's other calls, such as compacting the conversation.
         """
-        if place != _ITERATIONS:
-            super().take(place, value)
+        if path != _ITERATIONS:
+            super().take(path, value)
         elif value is not None:
             self.is_odd = self.is_odd or not _only_messages(value)
 
     @property
     def at_least(self) -> Usage:
-        """What the answer used for certain, also where the rest isn't known."""
+        """The usage that is certain, even if the rest is unknown."""
         cached, short = self._get("cache_read_input_tokens"), self._get(_WRITTEN, _SHORT)
         written = max(self._get("cache_creation_input_tokens"), self._get(*_LONG) + short)
         return Usage(
@@ -167,14 +169,14 @@ class AnthropicCount(UsageCount):
             output_tokens=self._get("output_tokens"),
             cached_tokens=cached,
             cache_write_tokens=written,
-            cache_write_1h_tokens=written - short,  # the dearest, where it isn't said
+            cache_write_1h_tokens=written - short,  # unspecified ones at the highest price
             reasoning_tokens=self._get("output_tokens_details", "thinking_tokens"),
             web_searches=self._get(_SEARCHES, "web_search_requests"),
         )
 
     def _counted(self) -> Usage | None:
         needed = {("input_tokens",), ("output_tokens",)}
-        return self.at_least if needed <= self.said.keys() else None
+        return self.at_least if needed <= self.numbers.keys() else None
 
 
 def _only_messages(iterations: object) -> bool:
@@ -189,9 +191,9 @@ _TOTAL = ("total_tokens",)
 class ChatCount(UsageCount):
     """The `usage` of an OpenAI-shaped chat completion.
 
-    Some leave one of its three numbers out, which the other two give (modelscope/evalscope#1432).
-    Some count reasoning in the total only (Gemini, xAI): what the total has above its parts is
-    output. A total below its parts is ignored.
+    Some servers omit one of the three numbers; it follows from the other two
+    (modelscope/evalscope#1432). Some count reasoning in the total only (Gemini, xAI): a total above
+    the sum of its parts adds output. A total below that sum is ignored.
     """
 
     COUNTS = frozenset(
@@ -204,33 +206,33 @@ class ChatCount(UsageCount):
 
     @property
     def at_least(self) -> Usage:
-        """What the answer used for certain, also where the rest isn't known."""
+        """The usage that is certain, even if the rest is unknown."""
         cached = self._get("prompt_tokens_details", "cached_tokens")
         thought = self._get("completion_tokens_details", "reasoning_tokens")
         total, read = self._get("total_tokens"), self._get("prompt_tokens")
         written = self._get("completion_tokens")
-        read += cached if cached > read else 0  # then it is counted beside
+        read += cached if cached > read else 0  # then it is not included
         written += thought if thought > written else 0
-        if ("prompt_tokens",) in self.said:
+        if ("prompt_tokens",) in self.numbers:
             written = max(written, total - read)
         else:
             read = max(read, total - written)
         return Usage(read, written, cached_tokens=cached, reasoning_tokens=thought)
 
     def _counted(self) -> Usage | None:
-        parts = {("prompt_tokens",), ("completion_tokens",)} & self.said.keys()
-        of_parts = sum(self.said[part] for part in parts)
+        parts = {("prompt_tokens",), ("completion_tokens",)} & self.numbers.keys()
+        of_parts = sum(self.numbers[part] for part in parts)
         by_total = len(parts) == 1 and self._get("total_tokens") > of_parts
         return self.at_least if by_total or len(parts) == 2 else None
 
 
 def from_anthropic(usage: Mapping[str, object]) -> Usage | None:
-    """Read the whole `usage` object of an Anthropic message; None: it can't be counted."""
+    """Return the usage of an Anthropic message's whole `usage` object, or None if invalid."""
     return _counted(AnthropicCount(), [usage])
 
 
 def from_chat_completion(usage: Mapping[str, object]) -> Usage | None:
-    """Read the whole `usage` object of a chat completion; None: it can't be counted."""
+    """Return the usage of a chat completion's whole `usage` object, or None if invalid."""
     return _counted(ChatCount(), [usage])
 
 

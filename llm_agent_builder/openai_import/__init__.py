@@ -1,1 +1,1 @@
-"""Agents of OpenAI's Agents SDK, read as text, as specs with a report."""
+"""Converts agents of OpenAI's Agents SDK to specs, with a report, without running them."""

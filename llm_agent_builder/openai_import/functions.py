@@ -1,7 +1,7 @@
-"""Function tools and output types of the Agents SDK, as the code that a spec takes.
+"""Converts function tools and output types of the Agents SDK to the code of a spec.
 
-A tool keeps its body; what the SDK did around it is taken off or written out: decorator, `async`
-without `await`, the run's context where it isn't used, a return value that isn't text.
+A tool keeps its body. Its decorator, an `async` without `await` and an unused run context are
+removed; return values that the SDK would have converted to text are wrapped in `str(...)`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from llm_agent_builder.user_code.tool_code import parse_tool
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _CONTEXTS = {"RunContextWrapper", "ToolContext"}
-_WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.YieldFrom)
+_AWAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.YieldFrom)
 
 
 @dataclass(slots=True)
-class Carried:
-    """Code for a field, or None, and what a user must know of it."""
+class Converted:
+    """Code for a field, or None, and notes for the user."""
 
     code: str | None
     notes: list[str] = field(default_factory=list)
     uses: set[str] = field(default_factory=set)
-    """Names of the program that the code took along."""
+    """Names of the program that the code includes."""
 
     @property
     def note(self) -> str:
@@ -50,33 +50,33 @@ class _CannotError(Exception):
 
 @dataclass(slots=True)
 class _Edits:
-    """Changes of a program's text, by places as syntax trees count them."""
+    """Changes of a program's text, at positions as syntax trees count them."""
 
     made: list[tuple[int, int, int, int, str]] = field(default_factory=list)
 
     def replace(self, node: ast.expr | ast.arg, text: str) -> None:
-        """Put `text` where a node stands."""
+        """Replace a node by `text`."""
         end = (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
         self.made.append((node.lineno, node.col_offset, *end, text))
 
     def insert(self, line: int, column: int, text: str) -> None:
-        """Put `text` in front of a place."""
+        """Insert `text` at a position."""
         self.made.append((line, column, line, column, text))
 
     def applied(self, lines: Sequence[str]) -> list[str]:
-        """Return the lines with all changes; a line may hold several afterwards, or none."""
+        """Return the lines with all changes; an item may become several lines, or empty."""
         whole = "".join(lines).encode()
         starts = list(accumulate((len(line.encode()) for line in lines), initial=0))
         changes: defaultdict[int, list[tuple[int, bool, int, str]]] = defaultdict(list)
         for first, column, last, end, text in self.made:
             start, stop = starts[first - 1] + column, starts[last - 1] + end
-            # Of those at one place what is inserted comes first, then the one that replaces most.
+            # At one position, insertions come first, then the longest replacement.
             changes[first - 1].append((start, stop > start, -stop, text))
         found, done = [], 0
         for line, end in enumerate(starts[1:]):
             pieces = []
             for start, _, stop, text in sorted(changes[line]):
-                if start >= done:  # else it is within what another change replaces
+                if start >= done:  # else another change replaces this text
                     pieces += [whole[done:start].decode(), text]
                     done = -stop
             pieces.append(whole[done:end].decode())
@@ -85,45 +85,47 @@ class _Edits:
         return found
 
 
-def carry_tool(program: Program, function: Function, said: dict[str, str]) -> Carried:
-    """Return a function tool as a spec takes it; `said` is what its decorator overrides."""
+def convert_tool(program: Program, function: Function, overrides: dict[str, str]) -> Converted:
+    """Convert a function tool; `overrides` are its decorator's name and description."""
     notes: list[str] = []
     edits = _Edits()
     try:
         _plain_function(program, function, edits, notes)
-        _describe(function, said, edits, notes)
-        if name := said.get("name_override"):
+        _describe(function, overrides, edits, notes)
+        if name := overrides.get("name_override"):
             _rename(program, function, name, edits)
         needed = _needed(program, function)
         code = parse_tool(_source(program, function, needed, edits)).source
-        return Carried(code, notes, _all_names(needed))
+        return Converted(code, notes, _all_names(needed))
     except CodeProblem as problem:
-        return Carried(None, [f"{problem.message}; fix this and add it as a tool"])
+        return Converted(None, [f"{problem.message}; fix this and add it as a tool"])
     except _CannotError as error:
-        return Carried(None, [str(error)])
+        return Converted(None, [str(error)])
 
 
-def carry_answer(program: Program, name: str) -> Carried:
-    """Return a class of the program as the type of answers."""
+def convert_answer(program: Program, name: str) -> Converted:
+    """Convert a class of the program to the answer's type."""
     node = program.definitions.get(name)
     if not isinstance(node, ast.ClassDef):
-        return Carried(None, [f"{name} is no class of this file; write the answer's type by hand"])
+        return Converted(
+            None, [f"{name} is not a class in this file; write the answer's type by hand"]
+        )
     try:
         needed = _needed(program, node)
         edits = _Edits()
         described = sum(_describe_fields(each, edits) for each in needed)
         extra = [Import("pydantic", "Field")] if described else []
         code = parse_answer(_source(program, node, needed, edits, extra)).source
-        return Carried(code, uses=_all_names(needed))
+        return Converted(code, uses=_all_names(needed))
     except CodeProblem as problem:
-        return Carried(None, [f"{problem.message}; fix this and add it as the answer's type"])
+        return Converted(None, [f"{problem.message}; fix this and add it as the answer's type"])
     except _CannotError as error:
-        return Carried(None, [str(error)])
+        return Converted(None, [str(error)])
 
 
 def _plain_function(program: Program, function: Function, edits: _Edits, notes: list[str]) -> None:
-    if any(isinstance(node, _WAITS) for node in ast.walk(function)):
-        raise _CannotError("it awaits; write it without async, and add it as a tool")
+    if any(isinstance(node, _AWAITING) for node in ast.walk(function)):
+        raise _CannotError("it awaits; write it without async and add it as a tool")
     if isinstance(function, ast.AsyncFunctionDef):
         line = at_byte(plain(program.source.lines[function.lineno - 1]), function.col_offset)[1]
         word = re.match(r"async\s+", line)
@@ -141,7 +143,7 @@ def _without_context(program: Program, function: Function, edits: _Edits, notes:
     context, *others = arguments
     if any(isinstance(node, ast.Name) and node.id == context.arg for node in ast.walk(function)):
         raise _CannotError(
-            f"it uses the run's context ({context.arg}), which agents here don't have; give it "
+            f"it uses the run's context ({context.arg}), which agents here don't have; pass "
             "what it needs as parameters"
         )
     end = (context.end_lineno or context.lineno, context.end_col_offset or 0)
@@ -150,7 +152,7 @@ def _without_context(program: Program, function: Function, edits: _Edits, notes:
     elif plain(program.source.lines[end[0] - 1]).encode()[end[1] : end[1] + 1] == b",":
         end = (end[0], end[1] + 1)
     edits.made.append((context.lineno, context.col_offset, *end, ""))
-    notes.append("without the run's context, which it did not use")
+    notes.append("the unused run context was removed")
 
 
 def _returning_text(program: Program, function: Function, edits: _Edits, notes: list[str]) -> None:
@@ -169,7 +171,7 @@ def _returning_text(program: Program, function: Function, edits: _Edits, notes: 
             edits.insert(value.end_lineno or 0, value.end_col_offset or 0, ")")
             wrapped = True
     if wrapped:
-        notes.append("what it returns is made text by str(...), as that SDK did")
+        notes.append("return values are converted by str(...), as the SDK did")
 
 
 def _is_text(value: ast.expr) -> bool:
@@ -186,7 +188,7 @@ def _own_scope(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _header_end(program: Program, function: Function) -> tuple[int, int]:
-    """Return the place of the colon that ends `def name(...):`, in UTF-8."""
+    """Return the line and UTF-8 column of the colon that ends `def name(...):`."""
     first = function.body[0]
     line, column = first.lineno, first.col_offset
     while line >= function.lineno:
@@ -198,18 +200,20 @@ def _header_end(program: Program, function: Function) -> tuple[int, int]:
     raise _CannotError("its first line can't be read; add it as a tool by hand")
 
 
-def _describe(function: Function, said: dict[str, str], edits: _Edits, notes: list[str]) -> None:
-    """See that the function has the docstring that the model is to read."""
+def _describe(
+    function: Function, overrides: dict[str, str], edits: _Edits, notes: list[str]
+) -> None:
+    """Make sure the function has a docstring: the model reads it as the tool's description."""
     first = function.body[0]
     docstring = ast.get_docstring(function)
-    description = said.get("description_override")
+    description = overrides.get("description_override")
     if docstring and not description:
         return
     if not description:
-        words = (said.get("name_override") or function.name).replace("_", " ").strip()
+        words = (overrides.get("name_override") or function.name).replace("_", " ").strip()
         description = f"{words[:1].upper()}{words[1:]}."
         notes.append(
-            "it had no docstring, so one was made from its name; describe there what it does"
+            "it had no docstring, so one was made from its name; describe what the tool does"
         )
     literal = f'"""{description}"""' if _is_plain(description) else python_literal(description)
     if docstring and isinstance(first, ast.Expr):
@@ -221,15 +225,15 @@ def _describe(function: Function, said: dict[str, str], edits: _Edits, notes: li
 
 
 def _describe_fields(node: ast.stmt, edits: _Edits) -> int:
-    """Make the texts below a class's fields their descriptions; return how many there are."""
+    """Turn strings below a class's fields into their descriptions; return their number."""
     made = 0
     body = node.body if isinstance(node, ast.ClassDef) else []
     for field_node, text in pairwise(body):
         match field_node, text:
-            case ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(said))):
+            case ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(description))):
                 edits.replace(text.value, "")
                 if field_node.value is None:
-                    literal = line_literal(" ".join(said.split()))
+                    literal = line_literal(" ".join(description.split()))
                     place = (field_node.end_lineno or 0, field_node.end_col_offset or 0)
                     edits.insert(*place, f" = Field(description={literal})")
                     made += 1
@@ -242,7 +246,9 @@ def _is_plain(text: str) -> bool:
 
 def _rename(program: Program, function: Function, name: str, edits: _Edits) -> None:
     if not name.isidentifier():
-        raise _CannotError(f"its name for the model, {name!r}, is no Python name; choose another")
+        raise _CannotError(
+            f"its name for the model, {name!r}, is not a Python name; choose another"
+        )
     _rename_definition(program, function, name, edits)
 
 
@@ -254,7 +260,7 @@ def _rename_definition(program: Program, function: Function, name: str, edits: _
     edits.made.append((function.lineno, start, function.lineno, end, name))
 
 
-# ---------------------------------------------------------------- what code needs
+# ---------------------------------------------------------------- dependencies
 
 
 def _source(
@@ -264,7 +270,7 @@ def _source(
     edits: _Edits,
     extra: Sequence[Import] = (),
 ) -> str:
-    """Return a definition with all that it needs of the program, as source of its own."""
+    """Return the source of a definition with all its dependencies from the program."""
     helpers = set()
     for node in needed:
         if isinstance(main, ast.ClassDef) or node is main:
@@ -275,7 +281,7 @@ def _source(
                 helpers.add(node.name)
         elif not isinstance(node, (ast.Assign, ast.AnnAssign)):
             name = getattr(node, "name", "something")
-            raise _CannotError(f"it uses {name} of the program; put that inside, and add it")
+            raise _CannotError(f"it uses {name} of the program; move that into the tool and add it")
     _rename_calls(needed, helpers, edits)
     if isinstance(main, ast.ClassDef):
         needed = [*(node for node in needed if node is not main), main]
@@ -293,8 +299,8 @@ def _needed(program: Program, main: ast.stmt) -> list[ast.stmt]:
             if node is not None and node not in found:
                 if isinstance(node, (ast.Assign, ast.AnnAssign)) and not is_constant_name(name):
                     raise _CannotError(
-                        f"it uses {name} of the program, which is made when that starts; give it "
-                        "as a parameter, or make it inside"
+                        f"it uses {name} of the program, which is created at its start; pass it "
+                        "as a parameter, or create it inside"
                     )
                 found.append(node)
                 waiting.append(node)
@@ -302,8 +308,8 @@ def _needed(program: Program, main: ast.stmt) -> list[ast.stmt]:
 
 
 def _used(node: ast.AST) -> set[str]:
-    """Return the names that a definition uses, apart from what is taken off it."""
-    skipped = {id(part) for each in _taken_off(node) for part in ast.walk(each)}
+    """Return the names that a definition uses, except in the removed parts."""
+    skipped = {id(part) for each in _removed_parts(node) for part in ast.walk(each)}
     return {
         part.id
         for part in ast.walk(node)
@@ -311,8 +317,8 @@ def _used(node: ast.AST) -> set[str]:
     }
 
 
-def _taken_off(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the decorators of a tool, the type of its context, and its return type."""
+def _removed_parts(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts removed from a tool: decorators, context type and return type."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     yield from decorators
     if isinstance(node, Function) and decorators:
@@ -325,7 +331,7 @@ def _taken_off(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _rename_calls(needed: Sequence[ast.stmt], helpers: set[str], edits: _Edits) -> None:
-    """Call helpers what helpers are called: by names that begin with an underscore."""
+    """Prefix the names of helper functions with an underscore where they are used."""
     for node in needed if helpers else ():
         for part in ast.walk(node):
             if isinstance(part, ast.Name) and part.id in helpers:
@@ -356,7 +362,7 @@ def _lines_of(lines: Sequence[str], node: ast.stmt) -> list[str]:
 
 
 def _reindented(lines: list[str], node: ast.stmt) -> str:
-    """Return a definition at the margin, indented by four, whatever it had."""
+    """Return a definition without outer indentation, its body indented by four spaces."""
     text = "".join(lines)
     body = getattr(node, "body", None)
     unit = body[0].col_offset - node.col_offset if body else 4
@@ -373,7 +379,7 @@ def _reindented(lines: list[str], node: ast.stmt) -> str:
 
 
 def _inside_texts(text: str, node: ast.stmt) -> set[int]:
-    """Return the lines, counted from 0, that begin inside a text."""
+    """Return the lines, counted from 0, that start inside a multi-line string."""
     source = "if True:\n" + text if node.col_offset else text
     shift = 2 if node.col_offset else 1
     try:

@@ -1,7 +1,7 @@
-"""Import of agents that were made with OpenAI's Agent Builder or Agents SDK.
+"""Imports agents made with OpenAI's Agent Builder or Agents SDK.
 
-One agent of the program becomes the fields of a spec; a report says line by line what was carried
-over, and for what was not, what to do. Nothing is run, and nothing is passed over in silence.
+One agent of the program is converted to a spec. A report lists, line by line, what was converted,
+and what to do about the rest; nothing is skipped silently. The program is not run.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_agent_builder.errors import NotOursError
-from llm_agent_builder.openai_import.functions import Function, carry_answer
+from llm_agent_builder.openai_import.functions import Function, convert_answer
 from llm_agent_builder.openai_import.instructions import UnknownTextError, read_text
-from llm_agent_builder.openai_import.model_settings import carry_run, carry_settings
+from llm_agent_builder.openai_import.model_settings import convert_run, convert_settings
 from llm_agent_builder.openai_import.program import AgentCall, Program, read_program
 from llm_agent_builder.openai_import.report import Line, Report
-from llm_agent_builder.openai_import.tools import carry_servers, carry_tools
+from llm_agent_builder.openai_import.tools import convert_servers, convert_tools
 from llm_agent_builder.providers import DEFAULT_PROVIDER, PROVIDERS, ProviderEnum
 from llm_agent_builder.reading.parts import names_of
 from llm_agent_builder.validation.text import NAME_MAX_CHARS
 
 _SHOWN_CHARS = 60
 _NOT_HERE: Mapping[str, str] = {
-    "handoffs": "agents here work alone: one prompt for all, or several files run from your code",
+    "handoffs": "agents here work alone: use one prompt, or run several files from your code",
     "handoff_description": "describes this agent to other agents; agents here work alone",
     "input_guardrails": "no guardrails here: check the task in your code, before run(task)",
-    "output_guardrails": "no guardrails here: give the answer a type, or check it behind run(task)",
-    "hooks": "no hooks here: the file is yours, add to its methods what you need",
-    "tool_use_behavior": "the model always sees what tools return, and then answers",
+    "output_guardrails": "no guardrails here: give the answer a type, or check it after run(task)",
+    "hooks": "no hooks here: add what you need to the file's methods",
+    "tool_use_behavior": "the model always sees what tools return before it answers",
     "reset_tool_choice": "the model itself decides when to call tools",
-    "mcp_config": "schemas of MCP servers are taken as they are",
+    "mcp_config": "schemas of MCP servers are used unchanged",
     "prompt": "it is stored at OpenAI: copy its text into the prompt",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was made of a program: the fields found, and the report, by line."""
+    """The result of an import: the fields of the spec, and the report in line order."""
 
     spec: dict[str, Any]
     report: tuple[Line, ...]
@@ -58,12 +58,12 @@ class _Import:
 def import_agent(
     text: str, provider: ProviderEnum = DEFAULT_PROVIDER, agent: str | None = None
 ) -> Imported:
-    """Return the fields of one agent of a program, and the report.
+    """Convert one agent of a program, and report on the rest.
 
-    `agent` is the name of the one to take, by default the one that the program starts.
+    `agent` is the name of the agent to convert, by default the one that the program starts.
 
     Raises:
-        NotOursError: it is no program of that SDK, or has no such agent.
+        NotOursError: the text is not a program of that SDK, or has no such agent.
 
     """
     program = read_program(text)
@@ -72,11 +72,11 @@ def import_agent(
     spec = {"provider": row.id.value, "model": row.default_model}
     work = _Import(program, chosen, spec, Report())
     for name, value in chosen.arguments.items():
-        _carry(work, name, value)
+        _convert(work, name, value)
     _note_missing(work)
     runs = [run for run in program.runs if run.agent == chosen.variable] or program.runs[:1]
     for run in runs:
-        carry_run(run, work.spec, work.report)
+        convert_run(run, work.spec, work.report)
     _report_rest(work)
     titles = tuple(each.title for each in program.agents)
     return Imported(work.spec, tuple(work.report.sorted()), titles)
@@ -98,16 +98,16 @@ def _chosen(program: Program, name: str | None) -> AgentCall:
     return (handing or program.agents)[-1]
 
 
-def _carry(work: _Import, name: str, value: ast.expr) -> None:
-    carry = _CARRIED.get(name)
-    if carry is not None:
-        carry(work, value)
+def _convert(work: _Import, name: str, value: ast.expr) -> None:
+    convert = _CONVERTERS.get(name)
+    if convert is not None:
+        convert(work, value)
     else:
-        note = _NOT_HERE.get(name, "has no counterpart here; see whether the prompt can say it")
+        note = _NOT_HERE.get(name, "has no counterpart here; consider writing it into the prompt")
         work.report.add(value, name, carried=False, note=note)
 
 
-def _carry_name(work: _Import, value: ast.expr) -> None:
+def _convert_name(work: _Import, value: ast.expr) -> None:
     try:
         name = " ".join(read_text(work.program, value).text.split())
     except UnknownTextError:
@@ -123,7 +123,7 @@ def _carry_name(work: _Import, value: ast.expr) -> None:
     work.report.add(value, "name", carried=True, note=note)
 
 
-def _carry_instructions(work: _Import, value: ast.expr) -> None:
+def _convert_instructions(work: _Import, value: ast.expr) -> None:
     if isinstance(value, ast.Name):
         work.used.add(value.id)
     try:
@@ -138,11 +138,11 @@ def _carry_instructions(work: _Import, value: ast.expr) -> None:
     work.report.add(value, "instructions", carried=True, note=text.notes)
     for name in text.named & work.program.definitions.keys() - work.used:
         node = work.program.definitions[name]
-        work.report.add(node, name, carried=True, note="its value is in the prompt")
+        work.report.add(node, name, carried=True, note="its value was inserted into the prompt")
     work.used |= text.named
 
 
-def _carry_model(work: _Import, value: ast.expr) -> None:
+def _convert_model(work: _Import, value: ast.expr) -> None:
     chosen = work.spec["model"]
     label = PROVIDERS[ProviderEnum(work.spec["provider"])].label
     named = str(value.value) if isinstance(value, ast.Constant) else "the program's own"
@@ -150,65 +150,65 @@ def _carry_model(work: _Import, value: ast.expr) -> None:
     work.report.add(value, "model", carried=False, note=note)
 
 
-def _carry_output(work: _Import, value: ast.expr) -> None:
+def _convert_output(work: _Import, value: ast.expr) -> None:
     if isinstance(value, ast.Call) and work.program.called(value) == "AgentOutputSchema":
         value = value.args[0] if value.args else value
     if isinstance(value, ast.Constant) and value.value is None:
         return
     if not isinstance(value, ast.Name):
-        note = "only a class of the program can be carried: put the value into a Pydantic model"
+        note = "only a class of the program can be converted; wrap the value in a Pydantic model"
         work.report.add(value, "output_type", carried=False, note=note)
         return
     if value.id == "str":
         return
-    carried = carry_answer(work.program, value.id)
-    work.used |= {value.id, *carried.uses}
+    converted = convert_answer(work.program, value.id)
+    work.used |= {value.id, *converted.uses}
     node = work.program.definitions.get(value.id, value)
     what = f"output_type {value.id}"
-    if carried.code is not None:
-        work.spec["answer"] = carried.code
-    work.report.add(node, what, carried=carried.code is not None, note=carried.note)
+    if converted.code is not None:
+        work.spec["answer"] = converted.code
+    work.report.add(node, what, carried=converted.code is not None, note=converted.note)
 
 
-def _carry_tools(work: _Import, value: ast.expr) -> None:
-    work.used |= carry_tools(work.program, value, work.spec, work.report)
+def _convert_tools(work: _Import, value: ast.expr) -> None:
+    work.used |= convert_tools(work.program, value, work.spec, work.report)
 
 
-def _carry_servers(work: _Import, value: ast.expr) -> None:
-    carry_servers(work.program, value, work.spec, work.report)
+def _convert_servers(work: _Import, value: ast.expr) -> None:
+    convert_servers(work.program, value, work.spec, work.report)
 
 
-def _carry_settings(work: _Import, value: ast.expr) -> None:
-    carry_settings(work.program, value, work.spec, work.report)
+def _convert_settings(work: _Import, value: ast.expr) -> None:
+    convert_settings(work.program, value, work.spec, work.report)
 
 
-_CARRIED: Mapping[str, Callable[[_Import, ast.expr], None]] = {
-    "name": _carry_name,
-    "instructions": _carry_instructions,
-    "model": _carry_model,
-    "output_type": _carry_output,
-    "tools": _carry_tools,
-    "mcp_servers": _carry_servers,
-    "model_settings": _carry_settings,
+_CONVERTERS: Mapping[str, Callable[[_Import, ast.expr], None]] = {
+    "name": _convert_name,
+    "instructions": _convert_instructions,
+    "model": _convert_model,
+    "output_type": _convert_output,
+    "tools": _convert_tools,
+    "mcp_servers": _convert_servers,
+    "model_settings": _convert_settings,
 }
 
 
 def _note_missing(work: _Import) -> None:
     call = work.agent.call
     if "model" not in work.agent.arguments:
-        _carry_model(work, ast.copy_location(ast.Constant("that SDK's default model"), call))
+        _convert_model(work, ast.copy_location(ast.Constant("that SDK's default model"), call))
     if "instructions" not in work.agent.arguments:
         work.report.add(
-            call, "instructions", carried=False, note="there are none: write the prompt"
+            call, "instructions", carried=False, note="the agent has none; write the prompt"
         )
 
 
 def _report_rest(work: _Import) -> None:
-    """Say of all else in the program that it was not converted."""
+    """Report everything else in the program as not converted."""
     work.used |= {work.agent.variable}
     others = {each.variable: each for each in work.program.agents if each is not work.agent}
     for each in others.values():
-        note = f"another agent: import it by its name, {each.title!r}, into a file of its own"
+        note = f"another agent: import it by name, {each.title!r}, into its own file"
         work.report.add(each.call, f"agent {each.title}", carried=False, note=note)
     for node in work.program.source.tree.body:
         names = names_of(node)
@@ -233,5 +233,5 @@ def _why_not(node: ast.stmt) -> str:
     if isinstance(node, Function):
         return "workflow code: an agent file answers one task; call run(task) from code like this"
     if isinstance(node, ast.ClassDef):
-        return "no part of the agent; keep it beside the code that calls run(task)"
-    return "no part of the agent; agent files have their own way to start and to find the key"
+        return "not part of the agent; keep it with the code that calls run(task)"
+    return "not part of the agent; agent files start and find the API key by themselves"

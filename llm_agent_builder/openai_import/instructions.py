@@ -1,4 +1,4 @@
-"""Instructions of an agent of the Agents SDK as one text, with what could not be told of them."""
+"""Evaluates the instructions of an Agents SDK agent to one text, without running the program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm_agent_builder.validation.text import TEXT_MAX_BYTES, utf8_length
 
 _DEPTH_MAX = 100
 _WORK_MAX = 10 * TEXT_MAX_BYTES
-"""Characters that may be put together on the way to one text, a part counted as one more."""
+"""Limit of the characters joined to make one text; each part counts as one more."""
 _CHANGES = {
     "dedent": textwrap.dedent,
     "cleandoc": inspect.cleandoc,
@@ -29,25 +29,25 @@ _HANDOFFS = "prompt_with_handoff_instructions"
 
 @dataclass(slots=True)
 class Text:
-    """A text, and what was done to get it."""
+    """An evaluated text, and notes on how it was found."""
 
     text: str
     fields: list[str] = field(default_factory=list)
-    """Expressions whose values only a run would tell; each stands in the text in braces."""
+    """Expressions with values known only at run time; the text contains each in braces."""
     dropped: list[str] = field(default_factory=list)
-    """Parts of the SDK that have no meaning here."""
+    """Parts of the SDK that were left out, as they have no meaning here."""
     named: set[str] = field(default_factory=set)
-    """The program's constants whose values stand in it."""
+    """The program's constants whose values are part of the text."""
 
     @property
     def notes(self) -> str:
-        """Return what a user must know of it; nothing if it is all there."""
+        """Return notes for the user; empty if the text is complete."""
         found = []
         if self.fields:
             named = ", ".join("{" + name + "}" for name in dict.fromkeys(self.fields))
             found.append(
-                f"the program fills in {named} when it runs; here it stands as text: write the "
-                "value, or say it in the task"
+                f"the program fills in {named} at run time; here it is plain text: write the "
+                "value, or put it in the task"
             )
         if self.dropped:
             found.append(f"without {', '.join(dict.fromkeys(self.dropped))}, made for handoffs")
@@ -55,26 +55,26 @@ class Text:
 
 
 class UnknownTextError(Exception):
-    """No text can be told; `str()` says why."""
+    """The text can't be evaluated; `str()` says why."""
 
 
 class _TooMuchError(UnknownTextError):
-    """The text, or the way to it, is longer than any prompt; no part of it is worth keeping."""
+    """The text, or the work to evaluate it, exceeds the limit of a prompt."""
 
 
 @dataclass(slots=True)
-class _Folding:
-    """One text in the making. A name is told once, however often it is used: doubling is cheap."""
+class _Evaluation:
+    """The state of one evaluation. Each name is evaluated once, so repeated doubling is cheap."""
 
     program: Program
-    told: dict[str, Text | UnknownTextError] = field(default_factory=dict)
+    evaluated: dict[str, Text | UnknownTextError] = field(default_factory=dict)
     work: int = 0
 
     def spend(self, text: Text) -> Text:
-        """Count a text that was put together.
+        """Charge a joined text to the limit.
 
         Raises:
-            _TooMuchError: it is too long, or all of them are.
+            _TooMuchError: this text is too long, or all texts together are.
 
         """
         if len(text.text) > TEXT_MAX_BYTES or utf8_length(text.text) > TEXT_MAX_BYTES:
@@ -88,20 +88,20 @@ class _Folding:
 
 
 def read_text(program: Program, node: ast.expr) -> Text:
-    """Return the text that an expression gives, or a function that is named.
+    """Return the text of an expression, or of what a function named there returns.
 
     Raises:
-        UnknownTextError: only running the program would tell, or it is longer than a prompt.
+        UnknownTextError: the text is known only at run time, or is too long for a prompt.
 
     """
-    work = _Folding(program)
+    work = _Evaluation(program)
     if isinstance(node, ast.Name):
         defined = program.definitions.get(node.id) or _nested(program, node.id)
         if isinstance(defined, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return _returned(work, defined)
     if isinstance(node, ast.Lambda):
-        return _folded(work, node.body, {}, 0)
-    return _folded(work, node, {}, 0)
+        return _evaluated(work, node.body, {}, 0)
+    return _evaluated(work, node, {}, 0)
 
 
 def _nested(program: Program, name: str) -> ast.stmt | None:
@@ -111,8 +111,8 @@ def _nested(program: Program, name: str) -> ast.stmt | None:
     return None
 
 
-def _returned(work: _Folding, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Text:
-    """Return what a function returns, where it has one `return`."""
+def _returned(work: _Evaluation, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Text:
+    """Return the text that a function with a single `return` returns."""
     returns = [node for node in ast.walk(function) if isinstance(node, ast.Return)]
     if len(returns) != 1 or returns[0].value is None or returns[0] not in function.body:
         raise UnknownTextError(
@@ -123,10 +123,12 @@ def _returned(work: _Folding, function: ast.FunctionDef | ast.AsyncFunctionDef) 
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 local[name] = value
-    return _folded(work, returns[0].value, local, 0)
+    return _evaluated(work, returns[0].value, local, 0)
 
 
-def _folded(work: _Folding, node: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
+def _evaluated(
+    work: _Evaluation, node: ast.expr, local: Mapping[str, ast.expr], depth: int
+) -> Text:
     if depth > _DEPTH_MAX:
         raise _TooMuchError("they are built from too many parts; write the prompt")
     if isinstance(node, (ast.Name, ast.JoinedStr, ast.BinOp, ast.Call)):
@@ -144,27 +146,27 @@ def _only_run(node: ast.expr) -> UnknownTextError:
     return UnknownTextError(f"they come from {shown(node)}, which is only known at run time")
 
 
-def _composed(work: _Folding, node: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
+def _composed(work: _Evaluation, node: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
     match node:
         case ast.Name(id=name):
             return _named(work, name, local, depth)
         case ast.JoinedStr(values=parts):
             return _joined([_part(work, part, local, depth) for part in parts])
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _joined([_folded(work, side, local, depth) for side in (left, right)])
+            return _joined([_evaluated(work, side, local, depth) for side in (left, right)])
         case ast.Call(func=function, args=[inner]) if work.program.sdk_name(function) == _HANDOFFS:
-            text = _folded(work, inner, local, depth)
-            dropped = [*text.dropped, f"what {_HANDOFFS} adds"]
+            text = _evaluated(work, inner, local, depth)
+            dropped = [*text.dropped, f"the text that {_HANDOFFS} adds"]
             return Text(text.text, text.fields, dropped, text.named)
         case ast.Call() if change := _change(node):
             name, inner = change
-            text = _folded(work, inner, local, depth)
+            text = _evaluated(work, inner, local, depth)
             return Text(_CHANGES[name](text.text), text.fields, text.dropped, text.named)
     raise _only_run(node)
 
 
 def shown(node: ast.expr) -> str:
-    """Return an expression in a few words."""
+    """Return the source of an expression, shortened to 60 characters."""
     try:
         code = ast.unparse(node)
     except RecursionError:
@@ -172,34 +174,34 @@ def shown(node: ast.expr) -> str:
     return code if len(code) < 60 else code[:57] + "..."
 
 
-def _named(work: _Folding, name: str, local: Mapping[str, ast.expr], depth: int) -> Text:
+def _named(work: _Evaluation, name: str, local: Mapping[str, ast.expr], depth: int) -> Text:
     if work.program.sdk_names.get(name) == _HANDOFF_PREFIX:
         return Text("", dropped=[name])
     if name in local:
         key, value = f"local {name}", local[name]
-    elif name in work.program.definitions and name in work.program.opened:
-        key, value = name, work.program.opened[name]
+    elif name in work.program.definitions and name in work.program.values:
+        key, value = name, work.program.values[name]
     else:
         raise UnknownTextError(
             f"they come from {name}, which is only known at run time; write the prompt"
         )
-    if key not in work.told:
+    if key not in work.evaluated:
         try:
-            work.told[key] = _folded(work, value, {}, depth)
+            work.evaluated[key] = _evaluated(work, value, {}, depth)
         except UnknownTextError as error:
-            work.told[key] = error
-    told = work.told[key]
-    if isinstance(told, UnknownTextError):
-        raise told.with_traceback(None)  # it would grow each time
-    return Text(told.text, told.fields, told.dropped, told.named | {name})
+            work.evaluated[key] = error
+    result = work.evaluated[key]
+    if isinstance(result, UnknownTextError):
+        raise result.with_traceback(None)  # its traceback would grow each time
+    return Text(result.text, result.fields, result.dropped, result.named | {name})
 
 
-def _part(work: _Folding, part: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
-    """Return a part of an f-string; what can't be told stays in braces."""
+def _part(work: _Evaluation, part: ast.expr, local: Mapping[str, ast.expr], depth: int) -> Text:
+    """Return a part of an f-string; unknown values stay as expressions in braces."""
     if not isinstance(part, ast.FormattedValue):
-        return _folded(work, part, local, depth)
+        return _evaluated(work, part, local, depth)
     try:
-        return _folded(work, part.value, local, depth)
+        return _evaluated(work, part.value, local, depth)
     except _TooMuchError:
         raise
     except UnknownTextError:
@@ -217,7 +219,7 @@ def _joined(parts: list[Text]) -> Text:
 
 
 def _change(node: ast.Call) -> tuple[str, ast.expr] | None:
-    """Return what is done to which text by `dedent(text)`, `m.dedent(text)` or `text.strip()`."""
+    """Return the name and argument of `dedent(text)`, `m.dedent(text)` or `text.strip()`."""
     match node:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[inner]):
             return (name, inner) if name in _FUNCTIONS else None

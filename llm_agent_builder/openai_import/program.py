@@ -1,4 +1,4 @@
-"""A program of OpenAI's Agents SDK: what it defines and which agents it makes. Read, never run."""
+"""Parses a program of OpenAI's Agents SDK and finds its definitions and agents; never runs it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class AgentCall:
 
     call: ast.Call
     variable: str
-    """What it is assigned to; empty where it is not."""
+    """The variable it is assigned to; empty if none."""
     arguments: Mapping[str, ast.expr]
 
     @property
     def title(self) -> str:
-        """Its name, as far as the program says it plainly."""
+        """The agent's name if it is a literal, else its variable."""
         name = self.arguments.get("name")
-        said = name.value if isinstance(name, ast.Constant) else None
-        return said if isinstance(said, str) and said else self.variable or "agent"
+        value = name.value if isinstance(name, ast.Constant) else None
+        return value if isinstance(value, str) and value else self.variable or "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +50,23 @@ class Program:
 
     source: Source
     sdk_names: dict[str, str] = field(default_factory=dict)
-    """Local names of what was imported from the SDK, and the SDK's own."""
+    """The SDK's name of each local name imported from it."""
     sdk_modules: set[str] = field(default_factory=set)
     definitions: dict[str, ast.stmt] = field(default_factory=dict)
     """Functions, classes and constants at the level of the module, by name."""
     agents: list[AgentCall] = field(default_factory=list)
     runs: list[RunCall] = field(default_factory=list)
-    opened: dict[str, ast.expr] = field(default_factory=dict)
-    """What `with ... as name` and plain assignments give to names, anywhere."""
+    values: dict[str, ast.expr] = field(default_factory=dict)
+    """Values bound to names by plain assignments and `with ... as name`, anywhere."""
 
     def called(self, node: ast.AST) -> str:
-        """Return the SDK's name of what is called: `Agent` for `agents.Agent[X](...)`."""
+        """Return the SDK's name of the called object: `Agent` for `agents.Agent[X](...)`."""
         if not isinstance(node, ast.Call):
             return ""
         return self.sdk_name(node.func)
 
     def sdk_name(self, node: ast.AST) -> str:
-        """Return the SDK's name of an expression, or nothing."""
+        """Return the SDK's name of an expression, or an empty string."""
         if isinstance(node, ast.Subscript):
             node = node.value
         match node:
@@ -77,11 +77,11 @@ class Program:
         return ""
 
     def value_of(self, node: ast.expr) -> ast.expr:
-        """Return what a name of the program stands for, where that is one expression."""
+        """Follow names to the expression that they are bound to; return other nodes unchanged."""
         for _ in range(10):
-            if not isinstance(node, ast.Name) or node.id not in self.opened:
+            if not isinstance(node, ast.Name) or node.id not in self.values:
                 break
-            node = self.opened[node.id]
+            node = self.values[node.id]
         return node
 
 
@@ -91,16 +91,14 @@ def uses_agents_sdk(text: str) -> bool:
 
 
 def read_program(text: str) -> Program:
-    """Return a program of the Agents SDK.
+    """Parse a program of the Agents SDK.
 
     Raises:
-        NotOursError: it isn't one; says what it is instead, where that shows.
+        NotOursError: the text is not such a program; the message says why.
 
     """
     if "@openai/agents" in text:
-        raise NotOursError(
-            "is TypeScript: export the agent's code as Python (Agents SDK), and import that"
-        )
+        raise NotOursError("is TypeScript: export the agent as Python (Agents SDK) and import that")
     source = read_source(text)
     program = Program(source)
     for node in ast.walk(source.tree):
@@ -113,8 +111,8 @@ def read_program(text: str) -> Program:
     _find_agents(program)
     if not program.agents:
         raise NotOursError(
-            "is no program of OpenAI's Agents SDK: nothing in it makes an Agent(...) that was "
-            "imported by `from agents import Agent`"
+            "contains no OpenAI Agents SDK agent: it never calls the Agent of "
+            "`from agents import Agent`"
         )
     return program
 
@@ -133,15 +131,15 @@ def _note_import(program: Program, node: ast.AST) -> None:
 def _note_value(program: Program, node: ast.AST) -> None:
     match node:
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            program.opened[name] = value
+            program.values[name] = value
         case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-            program.opened[name] = value
+            program.values[name] = value
         case ast.withitem(context_expr=value, optional_vars=ast.Name(id=name)):
-            program.opened[name] = value
+            program.values[name] = value
 
 
 def _find_agents(program: Program) -> None:
-    variables = {id(value): name for name, value in program.opened.items()}
+    variables = {id(value): name for name, value in program.values.items()}
     for node in ast.walk(program.source.tree):
         if not isinstance(node, ast.Call):
             continue
@@ -156,7 +154,7 @@ def _find_agents(program: Program) -> None:
 
 
 def _inside_functions(tree: ast.Module) -> set[int]:
-    """Return what stands in functions: it runs later than what stands in the module."""
+    """Return the ids of nodes inside functions and classes: they run after module-level code."""
     return {
         id(inner)
         for node in tree.body

@@ -1,4 +1,4 @@
-"""The report of an import: line by line what was converted, and what was not and why."""
+"""The report of an import: which lines were converted, which not, and why."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing of the program."""
+    """A line of the report: one item of the program, and whether it was converted."""
 
     line: int
     what: str
     carried: bool
+    """Whether it was converted. The name is part of the HTTP API."""
     note: str
-    """What a user must know or do; empty where there is nothing."""
+    """What the user must know or do; empty if nothing."""
 
 
 @dataclass(slots=True)
 class Report:
-    """Lines in the making."""
+    """Collects the lines of a report."""
 
     lines: list[Line] = field(default_factory=list)
 
     def add(self, node: ast.AST, what: str, *, carried: bool, note: str = "") -> None:
-        """Add what became of a node."""
+        """Add a line about a node."""
         self.lines.append(Line(getattr(node, "lineno", 1), what, carried, note))
 
     def has(self, node: ast.AST) -> bool:
-        """Say whether a statement is in the report, apart from what stands inside a definition."""
+        """Return whether a line is about a statement, or about the first line of a definition."""
         first = getattr(node, "lineno", 1)
         last = getattr(node, "end_lineno", None) or first
         if hasattr(node, "body"):
@@ -36,5 +37,5 @@ class Report:
         return any(first <= line.line <= last for line in self.lines)
 
     def sorted(self) -> list[Line]:
-        """Return the lines in the order of the program."""
+        """Return the lines in program order, without duplicates."""
         return sorted(dict.fromkeys(self.lines), key=lambda line: line.line)

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 
 ALWAYS, GIVEN = "always", "given"
-"""A constant is in every file; or in those whose spec gives the field, which is None or empty by
+"""When a constant is in a file: always, or if the spec sets its field, which is None or empty by
 default."""
 
 
@@ -21,7 +21,7 @@ class Kind(Enum):
 
     TEXT = auto()
     CHOICE = auto()
-    """One of a few words, annotated as `Final` for type checkers."""
+    """One of several known strings, annotated as `Final` for type checkers."""
     WHOLE = auto()
     NUMBER = auto()
     TEXTS = auto()

@@ -1,4 +1,4 @@
-"""Python literals for values that users give. The only way such a value enters a generated file."""
+"""Writes users' values as Python literals, the only way in which they enter a generated file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _SHORT_OTHER = 30  # a character may be two columns wide
 
 
 def python_literal(text: str) -> str:
-    r"""Return a Python string literal whose value is `text`, pleasant to read and to edit.
+    r"""Return a readable and editable Python string literal with the value `text`.
 
     Short plain text becomes `"text"`, or `'text'` where it has double quotes. Anything else becomes
     a triple-quoted block that starts on its own line; whatever could end it, hide in it (control,
     bidirectional characters) or get lost in an editor (white space at a line end) is escaped.
-    `ruff format` leaves all of them as they are; it would re-wrap a long one-line literal.
+    `ruff format` doesn't change these; it would re-wrap a long one-line literal.
     """
     if _is_plain_and_short(text):
         return f"'{text}'" if '"' in text else f'"{text}"'
@@ -23,7 +23,7 @@ def python_literal(text: str) -> str:
 
 
 def line_literal(text: str) -> str:
-    """Return a Python string literal of one line whose value is `text`, as ruff would quote it."""
+    """Return a one-line Python string literal with the value `text`, in ruff's quotes."""
     quote = "'" if text.count('"') > text.count("'") else '"'
     escaped = (f"\\{char}" if char == quote else _escape_in_line(char) for char in text)
     return f"{quote}{''.join(escaped)}{quote}"
@@ -34,9 +34,9 @@ def _escape_in_line(char: str) -> str:
 
 
 def doc_literal(text: str, indent: str) -> str:
-    """Return a docstring that says `text`, its further lines indented, as ruff would leave it.
+    """Return a docstring with the value `text`, its further lines indented, in ruff's format.
 
-    White space at the ends of lines is not kept; that at their begin is, beyond the indentation.
+    White space at line ends is removed; at line starts it is kept, after the indentation.
     """
     plain = "\n".join(line.rstrip() for line in text.split("\n"))
     pieces: list[str] = []
@@ -44,7 +44,7 @@ def doc_literal(text: str, indent: str) -> str:
         if char == "\n":
             pieces.append(char if plain[position + 1 : position + 2] == "\n" else f"\n{indent}")
         elif char == '"' and (position in {0, len(plain) - 1} or pieces[-2:] == ['"', '"']):
-            pieces.append('\\"')  # it would run into the quotes around, or end them
+            pieces.append('\\"')  # it would merge with the enclosing quotes
         else:
             pieces.append(_escape(char))
     block = "".join(pieces)
@@ -74,7 +74,7 @@ def _block(text: str) -> str:
 
 
 def _begins_metadata(text: str, position: int) -> bool:
-    """Say whether a line would look like one that opens a block of PEP 723, also in a string."""
+    """Return whether a line looks like the start of a PEP 723 block, even inside a string."""
     at_start = position == 0 or text[position - 1] == "\n"
     return at_start and text.startswith("# ///", position)
 
@@ -93,10 +93,10 @@ def _escape(char: str) -> str:
 
 
 def wrapped(head: str, items: Sequence[str], tail: str) -> str:
-    """Return `head`, items and `tail` on one line, or where that is too long, an item a line.
+    """Return `head`, items and `tail` on one line, or one item per line if that is too long.
 
-    As `ruff format` leaves it: its lines are 88 columns wide, and a comma behind the last item
-    keeps items on lines of their own.
+    This is the format of `ruff format`: lines have at most 88 columns, and a comma after the last
+    item keeps the items on separate lines.
     """
     line = head + ", ".join(items) + tail
     if columns(line) <= LINE_MAX or not items:
@@ -106,17 +106,17 @@ def wrapped(head: str, items: Sequence[str], tail: str) -> str:
 
 
 def columns(line: str) -> int:
-    """Return the columns that a line takes at most: what isn't ASCII may be two wide."""
+    """Return the most columns that a line can take: non-ASCII characters count as two."""
     return sum(1 if char < "\x7f" else 2 for char in line)
 
 
 def list_literal(head: str, values: Iterable[str], tail: str = "]") -> str:
-    """Return a Python list of strings behind `head`, which ends with its bracket."""
+    """Return `head`, which ends with the opening bracket, and the rest of a list of strings."""
     return wrapped(head, [line_literal(value) for value in values], tail)
 
 
 def number_value(value: float) -> float:
-    """Return a number as files write it: whole ones without a fraction."""
+    """Return the literal of a number, without a fraction if it is an integer."""
     return int(value) if value == int(value) else value
 
 

@@ -1,4 +1,4 @@
-"""The names that an agent's name gives: its class and its file."""
+"""Derives the class name and the file name from an agent's name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llm_agent_builder.python_source.reserved_names import FILE_IMPORTS, FILE_NA
 
 _FALLBACK_CLASS = "Agent"
 _NAME_MAX_CHARS = 60
-# Marks and letters that an identifier may hold but nobody can see, such as emoji's selectors.
+# Invisible characters that identifiers may contain, such as emoji variation selectors.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
@@ -28,7 +28,7 @@ _SDK_MODULES = (
     "python_multipart referencing requests rich rpds sniffio socksio sse_starlette starlette tqdm "
     "truststore typing_extensions typing_inspection urllib3 uvicorn yaml yarl zstandard"
 )
-_DEVICES = frozenset({"aux", "con", "nul", "prn"})  # Windows keeps these, whatever the suffix,
+_DEVICES = frozenset({"aux", "con", "nul", "prn"})  # Windows reserves these, with any suffix,
 _DEVICES |= {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}  # and these
 _TAKEN_STEMS = sys.stdlib_module_names | set(_SDK_MODULES.split()) | _DEVICES
 
@@ -36,9 +36,9 @@ _TAKEN_STEMS = sys.stdlib_module_names | set(_SDK_MODULES.split()) | _DEVICES
 def class_name_for(name: str, taken: Collection[str] = ()) -> str:
     """Return the class name for an agent's name: "code reviewer 2" gives `CodeReviewer2`.
 
-    Letters of any script stay; what can't stand in an identifier parts words. Names that Python,
-    the file itself or its user's code (`taken`) already use get `Agent` behind them; one without a
-    letter or digit is `Agent`.
+    Letters of any script stay; characters that identifiers can't contain separate words. `Agent` is
+    appended to names that Python, the file itself or the user's code (`taken`) already use; a name
+    without a letter or digit becomes `Agent`.
     """
     plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", name)).replace("_", " ")
     words = "".join(char if _is_of_words(char) else " " for char in plain).split()
@@ -71,5 +71,5 @@ def filename_for(name: str) -> str:
     words = re.findall(r"[a-z0-9]+", plain.lower())
     stem = "_".join(words)[:_NAME_MAX_CHARS].strip("_") or "agent"
     if not stem.isidentifier():
-        stem = f"agent_{stem}"  # else the file could not be imported
+        stem = f"agent_{stem}"  # otherwise the file could not be imported
     return f"{stem}_agent.py" if stem in _TAKEN_STEMS or keyword.iskeyword(stem) else f"{stem}.py"

@@ -12,7 +12,7 @@ _DEFINED = (
     "join_call use_tool connect mcp_tools parse_arguments explain show tell chat main "
     "run annotations"
 )
-_DEFINED_BEFORE = "find_token"  # by earlier templates, whose files can still be read
+_DEFINED_BEFORE = "find_token"  # by earlier templates; their files can still be read
 
 FILE_NAMES = frozenset((*BY_NAME, *f"{_DEFINED} {_DEFINED_BEFORE}".split()))
 """The constants, functions and classes that the templates define, or once defined."""
@@ -47,5 +47,5 @@ FILE_IMPORTS: Mapping[str, str] = MappingProxyType(
     {module: module for module in _MODULES.split()}
     | {name: f"{module}.{name}" for module, names in _FROM.items() for name in names.split()}
 )
-"""The imports of the templates: the user's code may import the same, but no other thing by that
-name."""
+"""The imports of the templates: the user's code may import the same, but nothing else under these
+names."""

@@ -1,7 +1,7 @@
 """Python source as syntax trees, one at a time.
 
-The interpreter counts how deep it is in a tree that it makes in one place for all threads, so two
-trees made at once can end in a SystemError ("AST constructor recursion depth mismatch").
+The interpreter counts the recursion depth of all threads in one variable, so parsing in two
+threads at once can raise a SystemError ("AST constructor recursion depth mismatch").
 """
 
 from __future__ import annotations

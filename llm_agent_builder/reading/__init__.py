@@ -1,1 +1,1 @@
-"""Agent files back to specs, also edited ones, and changed specs back into them."""
+"""Reads agent files, edited ones too, back into specs."""

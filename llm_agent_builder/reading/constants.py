@@ -1,4 +1,4 @@
-"""Reads an agent file without running it: whose SDK it uses, and the constants it sets."""
+"""Reads an agent file without running it: which SDK it imports, and the constants it sets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from llm_agent_builder.providers import OWN_SERVER_PROVIDERS, PROVIDERS, Provide
 from llm_agent_builder.python_source.syntax_trees import syntax_tree
 
 PROVIDER_BASE_URLS = frozenset(provider.base_url for provider in OWN_SERVER_PROVIDERS)
-"""What BASE_URL is in a file whose agent calls no server of the user's own."""
+"""Values of BASE_URL in files whose agent calls the provider, not a server of the user's own."""
 
 
 def provider_of(tree: ast.Module) -> ProviderEnum:
-    """Return whose SDK the file imports.
+    """Return the provider whose SDK the file imports.
 
     Raises:
-        NotOursError: nobody's.
+        NotOursError: the file imports no provider's SDK.
 
     """
     imported = set()
@@ -33,7 +33,10 @@ def provider_of(tree: ast.Module) -> ProviderEnum:
 
 
 def assigned(tree: ast.Module, name: str) -> list[ast.expr | None]:
-    """Return every value that the module's own statements give a name; None: not a plain one."""
+    """Return every value assigned to a name at module level.
+
+    An assignment anywhere else, or with several targets, counts as None.
+    """
     found: list[ast.expr | None] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load):
@@ -48,7 +51,7 @@ def assigned(tree: ast.Module, name: str) -> list[ast.expr | None]:
 
 
 def constant(tree: ast.Module, name: str) -> object:
-    """Return the value of a constant that is set once, by a literal; else None."""
+    """Return the value of a constant that is assigned exactly once, as a literal; else None."""
     values = assigned(tree, name)
     if len(values) != 1 or not isinstance(values[0], ast.Constant):
         return None
@@ -56,9 +59,9 @@ def constant(tree: ast.Module, name: str) -> object:
 
 
 def own_base_url(tree: ast.Module) -> str | None:
-    """Return the address of the user's own server that an agent calls, or None.
+    """Return the URL of the user's own server that an agent calls, or None.
 
-    It is the last choice of BASE_URL, after the environment's; a provider's own address is none.
+    It is the default of BASE_URL, after the environment variable. A provider's URL gives None.
     """
     values = assigned(tree, "BASE_URL")
     value = values[0] if len(values) == 1 else None
@@ -70,7 +73,7 @@ def own_base_url(tree: ast.Module) -> str | None:
 
 
 def example_task(source: str) -> str | None:
-    """Return the EXAMPLE_TASK of an agent file, if it has one; the file is read, never run."""
+    """Return the EXAMPLE_TASK of an agent file, or None. The file is parsed, never run."""
     try:
         task = constant(syntax_tree(source), "EXAMPLE_TASK")
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,4 +1,4 @@
-"""What differs between the file that a spec gives and the file that somebody edited."""
+"""Finds the manual edits: differences between a generated file and the edited one."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ Kind = Literal["added", "changed", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A hand-written part: lines of the edited file, counted from 1, both ends included.
+    """A manual edit: a range of lines in the edited file, counted from 1, both ends included.
 
-    Removed lines are in no line of it: both numbers name the line they stood in front of.
+    Removed lines have no range of their own: both numbers name the line that follows them.
     """
 
     kind: Kind
     first_line: int
     last_line: int
     text: str
-    """The lines as they are; as they were, where they are removed."""
+    """The edited lines; for a removal, the removed lines."""
 
 
 def find_edits(built: Sequence[Part], edited: Sequence[Part]) -> Iterator[Edit]:
-    """Yield what was edited, in the order of the edited file."""
+    """Yield the manual edits, in the order of the edited file."""
     originals = {part.key: part for part in built}
-    kept = {part.key for part in edited}
-    effort = CompareBudget()
-    removed = _removed(built, edited, kept)
+    remaining = {part.key for part in edited}
+    budget = CompareBudget()
+    removed = _removed(built, edited, remaining)
     for part in edited:
         yield from removed.pop(part.key, ())
         original = originals.get(part.key)
         if original is None:
             yield from _added(part)
         elif original.lines != part.lines:
-            yield from _changed(original, part, effort)
+            yield from _changed(original, part, budget)
 
 
 def _removed(
-    built: Sequence[Part], edited: Sequence[Part], kept: set[str]
+    built: Sequence[Part], edited: Sequence[Part], remaining: set[str]
 ) -> dict[str, list[Edit]]:
-    """Return edits for the parts that are gone, by the part they stood in front of."""
+    """Return the removals of whole parts, keyed by the part that follows each."""
     firsts = {part.key: part.first + 1 for part in edited}
     found: dict[str, list[Edit]] = {}
     for position, part in enumerate(built):
         text = "".join(part.lines).strip("\n")
-        if part.key in kept or not text:
+        if part.key in remaining or not text:
             continue
-        follower = next((p.key for p in built[position:] if p.key in kept), edited[-1].key)
+        follower = next((p.key for p in built[position:] if p.key in remaining), edited[-1].key)
         line = firsts[follower]
         found.setdefault(follower, []).append(Edit("removed", line, line, text + "\n"))
     return found
@@ -61,9 +61,9 @@ def _added(part: Part) -> Iterator[Edit]:
     yield from _edit("added", part, 0, len(part.lines))
 
 
-def _changed(original: Part, part: Part, effort: CompareBudget) -> Iterator[Edit]:
+def _changed(original: Part, part: Part, budget: CompareBudget) -> Iterator[Edit]:
     before, at = 0, 0
-    for first, second, size in matching_blocks(original.lines, part.lines, effort):
+    for first, second, size in matching_blocks(original.lines, part.lines, budget):
         if at < second:
             yield from _edit("changed" if before < first else "added", part, at, second)
         elif before < first:
@@ -75,7 +75,7 @@ def _changed(original: Part, part: Part, effort: CompareBudget) -> Iterator[Edit
 
 
 def _edit(kind: Kind, part: Part, start: int, end: int) -> Iterator[Edit]:
-    """Yield an edit of some lines of a part, without the blank lines around them."""
+    """Yield an edit of a part's lines, without blank lines at both ends."""
     while start < end and not part.lines[start].strip():
         start += 1
     while start < end and not part.lines[end - 1].strip():

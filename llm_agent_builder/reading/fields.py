@@ -1,4 +1,4 @@
-"""The places in an agent file where its fields stand, and what is there."""
+"""Reads the values of a spec's fields from an agent file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llm_agent_builder.providers import PROVIDERS, Provider
 from llm_agent_builder.python_source.constants import BY_FIELD, BY_NAME, CONSTANTS
 from llm_agent_builder.reading.constants import own_base_url, provider_of
 from llm_agent_builder.reading.literal_values import NotLiteralError, literal_value
-from llm_agent_builder.reading.parts import PartedFile, method, names_of
+from llm_agent_builder.reading.parts import FileParts, method, names_of
 from llm_agent_builder.reading.source import Source
 from llm_agent_builder.reading.user_code import read_code
 from llm_agent_builder.spec.agent_spec import AgentSpec
@@ -24,22 +24,22 @@ _SHOWN_MAX = 200
 
 @dataclass(slots=True)
 class FileFields:
-    """What stands in the places of the fields."""
+    """The field values found in an agent file."""
 
     agent: ast.ClassDef
     values: dict[str, Any]
     stand_ins: dict[str, Any]
-    """What a required field says where its place can't be read."""
+    """Placeholder values of required fields that can't be read."""
     warnings: list[str] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
-    """Constants that are there and can't be read."""
+    """Names of constants that exist but can't be read."""
 
 
-def read_fields(file: PartedFile) -> FileFields:
-    """Return what a file says in the places of the fields.
+def read_fields(file: FileParts) -> FileFields:
+    """Return the field values of an agent file.
 
     Raises:
-        NotOursError: it has not the places that an agent file has.
+        NotOursError: the file lacks constants or a class that every agent file has.
 
     """
     source, agent = file.source, file.agent
@@ -56,7 +56,7 @@ def read_fields(file: PartedFile) -> FileFields:
     for name, node in constants.items():
         if name in BY_NAME:
             _read_constant(found, name, node, stored[name])
-    # A file whose SDK doesn't repeat failed calls repeats them itself, RETRIES times.
+    # Where the SDK has no retries, the file retries RETRIES times itself; no RETRIES means none.
     if BY_FIELD["retries"].name not in constants and not provider.retries_by_itself:
         found.values["retries"] = 0
     code = read_code(file)
@@ -69,7 +69,7 @@ def read_fields(file: PartedFile) -> FileFields:
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
-    """Return the values that names at the level of the module are given, the last of each."""
+    """Return the last value assigned to each name at module level."""
     found: dict[str, ast.expr] = {}
     for node in tree.body:
         match node:
@@ -81,7 +81,7 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
 
 
 def _stores(tree: ast.Module) -> Counter[str]:
-    """Return how often each name is given a value, anywhere."""
+    """Count the assignments to each name, in the whole file."""
     return Counter(
         node.id
         for node in ast.walk(tree)
@@ -92,7 +92,7 @@ def _stores(tree: ast.Module) -> Counter[str]:
 def _stand_ins(
     source: Source, constants: Mapping[str, ast.expr], agent: ast.ClassDef, provider: Provider
 ) -> dict[str, Any]:
-    """Return values for required fields that can't be read: the same for the same code."""
+    """Return placeholders for required fields that can't be read; equal code gives equal values."""
     found: dict[str, Any] = {"name": agent.name, "model": provider.default_model}
     for name in ("SYSTEM_PROMPT", "EXAMPLE_TASK"):
         code = " ".join(source.segment(constants[name]).split())
@@ -122,7 +122,7 @@ def _read_constant(found: FileFields, name: str, node: ast.expr, stores: int) ->
 
 
 def _signs(tree: ast.Module, agent: ast.ClassDef) -> dict[str, Any]:
-    """Return the fields that show in what the code does."""
+    """Return the fields that have no constant: the code's structure shows them."""
     run = method(agent, "run")
     assert run is not None
     arguments = {each.arg for each in (*run.args.args, *run.args.kwonlyargs)}
@@ -139,10 +139,10 @@ def _signs(tree: ast.Module, agent: ast.ClassDef) -> dict[str, Any]:
 
 
 def _is_option(node: ast.AST, name: str) -> bool:
-    """Say whether a node adds an option to the command line."""
+    """Return whether a node adds this command line option."""
     match node:
         case ast.Call(
-            func=ast.Attribute(attr="add_argument"), args=[ast.Constant(value=given), *_]
+            func=ast.Attribute(attr="add_argument"), args=[ast.Constant(value=option), *_]
         ):
-            return given == name
+            return option == name
     return False

@@ -1,4 +1,4 @@
-"""Lines that two texts have in common: closely where that is cheap, in linear time where not."""
+"""Finds the lines that two texts share: precisely where that is cheap, else in linear time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 Block = tuple[int, int, int]
-"""Equal lines: where in the first, where in the second, how many."""
+"""Equal lines: start in the first text, start in the second, count."""
 
 
 @dataclass(slots=True)
 class CompareBudget:
-    """What close comparisons of one file may cost in all, in pairs of lines looked at."""
+    """Limit of all precise comparisons of one file, in pairs of lines compared."""
 
     left: int = 8_000_000
 
     def allows(self, first: Sequence[str], second: Sequence[str]) -> bool:
-        """Say whether two texts may be compared closely, and take off what that costs at worst.
+        """Return whether the budget covers a precise comparison, and charge its worst-case cost.
 
-        Each equal line is a pair with each of its like, and all pairs are gone through again for
-        each block that is found. All lines count, those inside texts too.
+        difflib visits every pair of equal lines once for each block it finds. Lines inside
+        multi-line strings count too.
         """
         ours, theirs = Counter(first), Counter(second)
         pairs = sum(count * theirs[line] for line, count in ours.items() if line.strip())
@@ -34,11 +34,11 @@ class CompareBudget:
 
 
 def matching_blocks(
-    first: Sequence[str], second: Sequence[str], effort: CompareBudget
+    first: Sequence[str], second: Sequence[str], budget: CompareBudget
 ) -> list[Block]:
-    """Return the lines that two texts have in common, in order; the last block is empty.
+    """Return the blocks of lines that two texts share, in order; the last block is empty.
 
-    What may not be compared closely is matched by the lines that stand once in either text.
+    Beyond the budget, only lines that occur exactly once in each text start a block.
     """
     head = 0
     shorter = min(len(first), len(second))
@@ -48,7 +48,7 @@ def matching_blocks(
     while tail < shorter - head and first[-1 - tail] == second[-1 - tail]:
         tail += 1
     middle, other = first[head : len(first) - tail], second[head : len(second) - tail]
-    find = _closely if effort.allows(middle, other) else _by_single_lines
+    find = _closely if budget.allows(middle, other) else _by_single_lines
     blocks = [(head + a, head + b, size) for a, b, size in find(middle, other)]
     start = [(0, 0, head)] if head else []
     end = [(len(first) - tail, len(second) - tail, tail)] if tail else []
@@ -56,13 +56,13 @@ def matching_blocks(
 
 
 def _closely(first: Sequence[str], second: Sequence[str]) -> Iterator[Block]:
-    # Blank lines stand everywhere: as anchors they match what has nothing in common, slowly.
+    # Blank lines are everywhere: as anchors they would match unrelated code, and slowly.
     matcher = SequenceMatcher(lambda line: not line.strip(), first, second, autojunk=False)
     yield from ((b.a, b.b, b.size) for b in matcher.get_matching_blocks() if b.size)
 
 
 def _by_single_lines(first: Sequence[str], second: Sequence[str]) -> Iterator[Block]:
-    """Yield blocks around lines that stand once in each text."""
+    """Yield blocks around lines that occur exactly once in each text."""
     ours, theirs = Counter(first), Counter(second)
     places = {line: place for place, line in enumerate(second)}
     single = [
@@ -73,7 +73,7 @@ def _by_single_lines(first: Sequence[str], second: Sequence[str]) -> Iterator[Bl
     end = other_end = 0
     for place, other in _rising(single):
         if place < end:
-            continue  # in the block before
+            continue  # part of the previous block
         start, other_start = place, other
         while min(start - end, other_start - other_end) > 0 and (
             first[start - 1] == second[other_start - 1]
@@ -86,9 +86,9 @@ def _by_single_lines(first: Sequence[str], second: Sequence[str]) -> Iterator[Bl
 
 
 def _rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the most of some pairs, whose first numbers rise, whose second ones rise too."""
-    ends: list[int] = []  # the lowest second number that a row of each length ends with
-    rows: list[int] = []  # which pair that is
+    """Return the longest subsequence of pairs whose second numbers rise, as the first do."""
+    ends: list[int] = []  # by length: the lowest second number that ends such a subsequence
+    rows: list[int] = []  # the index of that pair
     before: list[int] = []
     for index, (_, second) in enumerate(pairs):
         length = bisect_left(ends, second)

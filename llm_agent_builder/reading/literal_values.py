@@ -1,4 +1,4 @@
-"""What an expression of literals says, found without running it."""
+"""Evaluates expressions made of literals, without running them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 _NUMBER_MAX = 10**12
 _DEPTH_MAX = 100
 _CALL_DEPTH = 10
-"""What a call counts as: each reads all of its text again, and nobody dedents ten times."""
-# Methods and functions of text that prompts are written with.
+"""Depth that a call such as dedent(...) counts as: each call scans its whole text again."""
+# String functions and methods that prompts are commonly written with.
 _ON_TEXT: Mapping[str, Callable[[str], str]] = {
     "dedent": textwrap.dedent,
     "cleandoc": inspect.cleandoc,
@@ -24,18 +24,18 @@ _ON_TEXT: Mapping[str, Callable[[str], str]] = {
 
 
 class NotLiteralError(Exception):
-    """The expression is more than literals: only running it would tell."""
+    """The expression isn't made of literals only, so its value is unknown until it runs."""
 
 
 def literal_value(node: ast.expr, depth: int = 0) -> Value:
     """Return the value of an expression of literals.
 
-    Understood are texts, numbers, True, False, None, lists, tuples and dicts with texts as keys;
-    texts put together by `+`, f-strings without fields, `dedent(...)` and `.strip()`; `+`, `-` and
-    `*` of numbers.
+    Supported: strings, numbers, True, False, None, lists, tuples and dicts with string keys;
+    string concatenation by `+`, f-strings without fields, `dedent(...)` and `.strip()`; `+`, `-`
+    and `*` of numbers.
 
     Raises:
-        NotLiteralError: it is something else.
+        NotLiteralError: the expression is anything else.
 
     """
     if depth > _DEPTH_MAX:

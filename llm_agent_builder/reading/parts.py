@@ -1,7 +1,7 @@
-"""A Python file as a row of parts: its header, statements, and the members of the agent's class.
+"""Splits a Python file into parts: its header, its statements, and the agent class's members.
 
-Every line is in one part, with the blank lines and comments above a statement in its part. A part
-has a key, by which the same part is found in another file: a name for what has one.
+Each line belongs to one part; blank lines and comments belong to the statement below them. A part
+has a key that identifies it in another version of the file: its name, if it has one.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ HEADER, END = "header", "end"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some lines of a file; `first` counts from 0, `end` is one past the last."""
+    """A range of lines in a file; `first` counts from 0, `end` is one past the last."""
 
     key: str
     first: int
     end: int
     lines: tuple[str, ...]
-    """With plain line ends."""
+    """Their line ends are LF."""
     node: ast.stmt | None = None
     lead: int = 0
-    """How many of the lines are blank ones and comments above the statement."""
+    """How many of the lines are blank lines and comments above the statement."""
 
     @property
     def value(self) -> ast.expr | None:
-        """What the part gives to a name, if that is all it does."""
+        """The assigned value, if the part is an assignment to one name."""
         if self.key.startswith("= ") and isinstance(self.node, (ast.Assign, ast.AnnAssign)):
             return self.node.value
         return None
@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """Where a part ends, and what it is."""
+    """The key and the lines of a statement, before its part is made."""
 
     key: str
     begin: int
@@ -60,7 +60,7 @@ def names_of(node: ast.stmt) -> set[str]:
 
 
 def _agent_class(tree: ast.Module) -> ast.ClassDef | None:
-    """Return the class with a `run` method; of several the one that main() makes, else the last."""
+    """Return the class with a `run` method; of several, the one that main() uses, else the last."""
     preferred = {
         node.value.func.id
         for function in tree.body
@@ -81,7 +81,7 @@ def _agent_class(tree: ast.Module) -> ast.ClassDef | None:
 
 
 def method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
-    """Return a method of a class."""
+    """Return a class's method, or None."""
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == name:
             return item
@@ -89,22 +89,22 @@ def method(node: ast.ClassDef, name: str) -> ast.FunctionDef | None:
 
 
 @dataclass(frozen=True, slots=True)
-class PartedFile:
-    """A file and its parts, in their order."""
+class FileParts:
+    """A file split into parts, in order."""
 
     source: Source
     agent: ast.ClassDef | None
     parts: tuple[Part, ...]
 
-    def given(self, part: Part) -> tuple[str, ...]:
-        """Return the lines of a part with the ends they have."""
+    def original_lines(self, part: Part) -> tuple[str, ...]:
+        """Return the lines of a part with their original line ends."""
         return self.source.lines[part.first : part.end]
 
 
-def part_file(source: Source) -> PartedFile:
-    """Part a file, the members of its agent's class included."""
+def split_file(source: Source) -> FileParts:
+    """Split a file into parts; the agent's class is split into its members."""
     agent = _agent_class(source.tree)
-    return PartedFile(source, agent, _split(source, agent))
+    return FileParts(source, agent, _split(source, agent))
 
 
 def _split(source: Source, agent: ast.ClassDef | None) -> tuple[Part, ...]:
@@ -182,7 +182,7 @@ def _key(source: Source, node: ast.stmt) -> str:
 
 
 def _joined(cuts: list[_Cut]) -> Iterator[_Cut]:
-    """Join statements that share a line; drop what is empty."""
+    """Join statements that share a line."""
     waiting: list[_Cut] = []
     end = 0
     for cut in cuts:

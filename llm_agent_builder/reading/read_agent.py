@@ -1,7 +1,7 @@
-"""Code back to spec: the fields of an agent file, also of one edited by hand.
+"""Reads an agent file, edited or not, back into a spec.
 
-The file is read, never run. What it says in the places of the fields becomes a spec; what differs
-from the file that this spec gives is hand-written, and reported as such.
+The file is parsed, never run. Its field values become a spec. Every difference between the file
+and the one generated from that spec is reported as a manual edit.
 """
 
 from __future__ import annotations
@@ -13,52 +13,52 @@ from llm_agent_builder.agent_builder import AgentBuilder
 from llm_agent_builder.errors import NotOursError, SpecError
 from llm_agent_builder.reading.edits import Edit, find_edits
 from llm_agent_builder.reading.fields import FileFields, read_fields
-from llm_agent_builder.reading.parts import PartedFile, part_file
+from llm_agent_builder.reading.parts import FileParts, split_file
 from llm_agent_builder.reading.source import Source, read_source
 from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec
 
 _ATTEMPTS = 30
-"""More than a spec has fields: each attempt sets one aside."""
+"""More than the number of a spec's fields: each attempt drops one invalid field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an agent file says."""
+    """The spec and the manual edits of an agent file."""
 
     spec: AgentSpec
     edits: tuple[Edit, ...]
-    """The hand-written parts."""
+    """The manual edits."""
     warnings: tuple[str, ...]
-    """Sentences for a user: what could not become a field, and why."""
+    """Sentences for the user about values that can't be loaded into a field."""
     exact: bool
-    """Whether the spec gives this very file."""
+    """Whether the file is exactly what the spec generates."""
     fields: FileFields
-    file: PartedFile
+    file: FileParts
 
 
 def read_agent(text: str) -> Reading:
-    """Return the spec of an agent file and its hand-written parts.
+    """Return the spec of an agent file and its manual edits.
 
     Raises:
-        NotOursError: it is no agent file of this builder; says why.
+        NotOursError: the text is not an agent file of this builder; the message says why.
 
     """
-    return read_parted(read_source(text), text)
+    return read_parsed(read_source(text), text)
 
 
-def read_parted(source: Source, text: str) -> Reading:
-    """Return the same of a file that is parsed already."""
-    file = part_file(source)
+def read_parsed(source: Source, text: str) -> Reading:
+    """Like `read_agent`, for a file that is already parsed."""
+    file = split_file(source)
     fields = read_fields(file)
     spec, warnings = _usable(fields)
     built = AgentBuilder().build(spec)
     exact = built == text
-    edits = () if exact else tuple(find_edits(part_file(read_source(built)).parts, file.parts))
+    edits = () if exact else tuple(find_edits(split_file(read_source(built)).parts, file.parts))
     return Reading(spec, edits, (*fields.warnings, *warnings), exact, fields, file)
 
 
 def _usable(fields: FileFields) -> tuple[AgentSpec, Sequence[str]]:
-    """Return the spec of what was read; values that no spec may have are set aside."""
+    """Return the spec made of the valid values, and warnings about the dropped ones."""
     values = dict(fields.values)
     warnings: list[str] = []
     for _ in range(_ATTEMPTS):

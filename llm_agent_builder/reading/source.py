@@ -1,8 +1,7 @@
-"""Whole Python files from outside, parsed within bounds and never run.
+"""Parses Python files from users, within size limits, and never runs them.
 
-Parsing holds the interpreter's lock from its first byte to its last, so what may be parsed is
-bounded by what costs time: code. Texts and comments, of which an agent file may have much, are
-free.
+Parsing holds Python's global lock (GIL) from start to end, so the size of the code is limited.
+Strings and comments parse fast, and agent files may have many, so they don't count.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from llm_agent_builder.validation.text import utf8_length
 
 FILE_MAX_BYTES = 1024 * 1024
 CODE_MAX_CHARS = 64 * 1024
-"""Limit of a file's code, texts and comments aside: half a second of parsing at worst."""
+"""Limit of a file's code without strings and comments: parses in half a second at worst."""
 MAX_LINES = 10_000
-"""Limit of a file's lines, those inside texts aside: more take long to compare."""
+"""Limit of a file's lines, without those inside strings: more would take long to compare."""
 
-# A text with what stands before it, or a comment. Nothing here backtracks: an end that never comes
-# is the file's end.
+# A string literal with its prefix, or a comment. Nothing here backtracks: an unterminated string
+# ends at the end of the file.
 _TEXT = re.compile(
     r"#[^\r\n]*+"
     r"|(?<!\w)(?P<prefix>\w*+)(?P<text>"
@@ -37,36 +36,36 @@ _TEXT = re.compile(
     re.DOTALL,
 )
 _WITH_FIELDS = re.compile(r"f|t|rf|fr|rt|tr", re.IGNORECASE)
-_MARKS = re.compile(r"\{\{|\}\}|[{}'\"#]")
+_BRACES_AND_QUOTES = re.compile(r"\{\{|\}\}|[{}'\"#]")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file's text as it was given: every byte is in `mark` and `lines`."""
+    """A parsed file. `bom` and `lines` together are its exact text."""
 
-    mark: str
-    """A byte order mark, or nothing."""
+    bom: str
+    """A byte order mark, or an empty string."""
     lines: tuple[str, ...]
-    """With their ends, counted as Python counts them."""
+    """With their line ends, split where Python splits them."""
     tree: ast.Module
     _encoded: dict[int, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def _plain_bytes(self, line: int) -> bytes:
-        """Return a line as syntax trees count it; made once, as many statements may share it."""
+        """Return a line in UTF-8, as syntax trees count columns; cached for reuse."""
         if line not in self._encoded:
             self._encoded[line] = plain(self.lines[line]).encode()
         return self._encoded[line]
 
     @property
     def newline(self) -> str:
-        """How most lines end."""
+        """The most frequent line end of the file."""
         ends = [match[0] for line in self.lines if (match := _LINE_END.search(line))]
         return max(set(ends), key=ends.count, default="\n")
 
     def segment(self, node: ast.expr | ast.stmt) -> str:
-        """Return the source of a node, with plain line ends."""
+        """Return the source of a node, with LF as line end."""
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
         start, end = node.col_offset, node.end_col_offset
         if first == last:
@@ -76,7 +75,7 @@ class Source:
         return "".join([head.decode(), *between, tail.decode()])
 
     def global_names(self) -> set[str]:
-        """Return the names that the file looks for at the level of its module."""
+        """Return the names that the file looks up at module level."""
         text = "".join(plain(line) for line in self.lines)
         with WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -84,12 +83,12 @@ class Source:
 
 
 def plain(line: str) -> str:
-    """Return a line with a plain end."""
+    """Return a line with LF as line end."""
     return _LINE_END.sub("\n", line)
 
 
 def at_byte(line: str, offset: int) -> tuple[str, str]:
-    """Part a line at an offset in UTF-8, as syntax trees count columns."""
+    """Split a line at a UTF-8 offset, as syntax trees count columns."""
     if line.isascii():
         return line[:offset], line[offset:]
     data = line.encode()
@@ -97,7 +96,7 @@ def at_byte(line: str, offset: int) -> tuple[str, str]:
 
 
 def without_texts(code: str) -> str:
-    """Return code with an empty text for each text and comment; it need not be Python."""
+    """Replace each string and comment of some code by an empty string; it may be invalid Python."""
     return _TEXT.sub('""', code)
 
 
@@ -105,26 +104,26 @@ def read_source(text: str) -> Source:
     """Return the lines and the syntax tree of a file.
 
     Raises:
-        NotOursError: it isn't Python, or is more than can be read back.
+        NotOursError: the text isn't valid Python, or exceeds the limits.
 
     """
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
-    body = text.removeprefix(mark)
+    bom = "\ufeff" if text.startswith("\ufeff") else ""
+    body = text.removeprefix(bom)
     _check_size(body)
     with WARNINGS, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an escape that Python dislikes is its owner's business
+        warnings.simplefilter("ignore")  # invalid escapes are the user's business
         try:
             tree = syntax_tree(_LINE_END.sub("\n", body))
         except UnicodeEncodeError:
             raise NotOursError("is not text: it has lone surrogates") from None
         except (SyntaxError, ValueError) as error:
-            raise NotOursError(f"is not Python: {_said(error)}") from None
-        except (RecursionError, MemoryError):  # what the parser raises for a deep nest
+            raise NotOursError(f"is not Python: {_describe(error)}") from None
+        except (RecursionError, MemoryError):  # the parser raises these for deep nesting
             raise NotOursError("is nested too deeply to be read") from None
-    return Source(mark, tuple(_LINE.findall(body)), tree)
+    return Source(bom, tuple(_LINE.findall(body)), tree)
 
 
-def _said(error: SyntaxError | ValueError) -> str:
+def _describe(error: SyntaxError | ValueError) -> str:
     if isinstance(error, SyntaxError) and error.lineno:
         return f"{error.msg} (line {error.lineno})"
     return str(error)
@@ -136,7 +135,7 @@ def _check_size(body: str) -> None:
     code = _code_of(body)
     if len(code) > CODE_MAX_CHARS:
         raise NotOursError(
-            f"has {len(code):,} characters of code beside its texts and comments; at most "
+            f"has {len(code):,} characters of code without strings and comments; at most "
             f"{CODE_MAX_CHARS:,} can be read"
         )
     lines = len(_LINE_END.findall(code))
@@ -145,26 +144,26 @@ def _check_size(body: str) -> None:
 
 
 def _code_of(body: str) -> str:
-    """Return a file without its texts and comments; more of it where that can't be told apart."""
-    kept, start = [], 0
+    """Return a file without strings and comments; where they are unclear, some remain."""
+    code, start = [], 0
     for match in _TEXT.finditer(body):
         if match["text"] and _WITH_FIELDS.fullmatch(match["prefix"]):
             if not _ends_outside_fields(match["text"]):
-                break  # a quote in a field may begin another text: all that follows may be code
+                break  # a quote in a field may start another string: all that follows may be code
             continue
-        kept.append(body[start : match.start()])
+        code.append(body[start : match.start()])
         start = match.end()
-    return "".join([*kept, body[start:]])
+    return "".join([*code, body[start:]])
 
 
 def _ends_outside_fields(text: str) -> bool:
-    """Say whether a text with fields surely ends at the quote that seems to be its last."""
+    """Return whether an f-string certainly ends at its apparent closing quote."""
     depth = 0
-    for mark in _MARKS.findall(text):
-        if depth == 0 and mark in {"{{", "}}"}:
+    for token in _BRACES_AND_QUOTES.findall(text):
+        if depth == 0 and token in {"{{", "}}"}:
             continue
-        if mark[0] in "{}":
-            depth += len(mark) if mark[0] == "{" else -len(mark)
+        if token[0] in "{}":
+            depth += len(token) if token[0] == "{" else -len(token)
         elif depth:
             return False
         if depth < 0:

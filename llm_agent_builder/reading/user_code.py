@@ -1,7 +1,7 @@
-"""The code of a user in an agent file: the answer's type and the tools, found where they stand.
+"""Finds a user's code in an agent file: the answer's type and the tools.
 
-In a file that the builder wrote they are one block, in order: the answer's classes, then tool by
-tool. What somebody put between them by hand, and none of them needs, stays out of the fields.
+A generated file has them in one block: the answer's classes, then one tool after another. Manual
+additions between them that no tool needs are not loaded into a field.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from llm_agent_builder.errors import CodeProblem
 from llm_agent_builder.python_source.reserved_names import FILE_NAMES
-from llm_agent_builder.reading.parts import PartedFile, method, names_of
+from llm_agent_builder.reading.parts import FileParts, method, names_of
 from llm_agent_builder.reading.source import plain
 from llm_agent_builder.user_code.answer_code import parse_answer
 from llm_agent_builder.user_code.imports import Import, read_imports, render_imports
@@ -20,21 +20,21 @@ from llm_agent_builder.user_code.layout import global_names
 from llm_agent_builder.user_code.parse import parse_code
 from llm_agent_builder.user_code.tool_code import parse_tool
 
-# What the templates put right below a user's code; the rest of theirs stands above it, or farther
-# below. find_token is of files written before ACCESS_TOKEN took its place.
+# Names that templates define directly below the user's code. find_token occurs in files generated
+# before ACCESS_TOKEN replaced it.
 _BELOW = frozenset({"ANSWER_SCHEMA", "TOOLS", "connect", "mcp_tools", "find_token"})
 
 
 @dataclass(slots=True)
 class FoundCode:
-    """The code that could be read as fields, and sentences about what could not."""
+    """The code that can be loaded into fields, and warnings about the code that can't."""
 
     answer: str | None = None
     tools: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
-def read_code(file: PartedFile) -> FoundCode:
+def read_code(file: FileParts) -> FoundCode:
     """Return the answer's type and the tools of an agent file."""
     found = FoundCode()
     reader = _Reader(file)
@@ -43,14 +43,18 @@ def read_code(file: PartedFile) -> FoundCode:
     if answer is not None:
         end = reader.place_of(answer)
         if end is None:
-            found.warnings.append(f"answer: {answer} is not defined where answers' types stand")
+            found.warnings.append(
+                f"answer: {answer} is not defined where answer types are expected"
+            )
         else:
             found.answer = reader.read(found, "answer", range(end + 1), end, parse_answer)
             start = end + 1
     for name in _tool_names(file, found):
         place = reader.place_of(name)
         if place is None:
-            found.warnings.append(f"tools: {name} is not defined where tools stand; it stays")
+            found.warnings.append(
+                f"tools: {name} is not defined where tools belong; it stays in the file unchanged"
+            )
             continue
         end = reader.end_of(place, start)
         code = reader.read(found, "tools", range(start, end), place, parse_tool)
@@ -59,7 +63,7 @@ def read_code(file: PartedFile) -> FoundCode:
     return found
 
 
-def _answer_class(file: PartedFile) -> str | None:
+def _answer_class(file: FileParts) -> str | None:
     run = method(file.agent, "run") if file.agent else None
     match run.returns if run else None:
         case ast.Name(id=name) if name != "str":
@@ -67,7 +71,7 @@ def _answer_class(file: PartedFile) -> str | None:
     return None
 
 
-def _tool_names(file: PartedFile, found: FoundCode) -> Iterator[str]:
+def _tool_names(file: FileParts, found: FoundCode) -> Iterator[str]:
     for node in file.source.tree.body:
         if "TOOLS" not in names_of(node):
             continue
@@ -78,15 +82,15 @@ def _tool_names(file: PartedFile, found: FoundCode) -> Iterator[str]:
                     yield name
                 case _:
                     found.warnings.append(
-                        f"tools: TOOLS (line {node.lineno}) lists what is no plain function; that "
-                        "stays as it is"
+                        f"tools: TOOLS (line {node.lineno}) lists something other than a plain "
+                        "function; it stays in the file unchanged"
                     )
 
 
 class _Reader:
-    """The statements of a file among which a user's code stands."""
+    """The statements of a file that may be the user's code."""
 
-    def __init__(self, file: PartedFile) -> None:
+    def __init__(self, file: FileParts) -> None:
         self.lines = [plain(line) for line in file.source.lines]
         body = file.source.tree.body
         below = (n for n, node in enumerate(body) if names_of(node) & _BELOW or node is file.agent)
@@ -99,18 +103,18 @@ class _Reader:
         self.imports = list(_imports(body))
 
     def place_of(self, name: str) -> int | None:
-        """Return where a name is defined."""
+        """Return the index of the statement that defines a name, or None."""
         for place, node in enumerate(self.nodes):
             if name in names_of(node):
                 return place
         return None
 
     def end_of(self, function: int, start: int) -> int:
-        """Return where a tool's code ends: behind the last statement that it needs."""
+        """Return the index after the last statement that a tool needs."""
         return max(function, *self._needed(function), start) + 1
 
     def _needed(self, place: int) -> list[int]:
-        """Return the statements that one needs, by the names they define, itself included."""
+        """Return the indexes of a statement and of all that it needs, directly or not."""
         needed, waiting = {place}, [place]
         while waiting:
             used = _used(self.nodes[waiting.pop()])
@@ -128,7 +132,7 @@ class _Reader:
         main: int,
         parse: Callable[[str], object],
     ) -> str | None:
-        """Return code as a field has it: all that stands there, or else only what is needed."""
+        """Return the code of a field: the whole range, or else only the statements it needs."""
         problem: CodeProblem | None = None
         whole = [*places] if main in places else []
         for chosen in filter(None, (whole, self._needed(main))):
@@ -159,16 +163,16 @@ class _Reader:
         return "\n".join(statements) + "\n\n\n" + body if statements else body
 
     def _span(self, places: Sequence[int]) -> str:
-        """Return the lines of neighbouring statements, with the comments around them."""
+        """Return the lines of adjacent statements, with the comments around them."""
         first, last = places[0], places[-1]
-        # Two blank lines part the code of one field from the next.
+        # Two blank lines separate the code of one field from the next.
         above = self._gap(first).partition("\n\n\n")[2] if first else self._gap(first)
         below = self._gap(last + 1).partition("\n\n\n")[0]
         lines = self.lines[_first_line(self.nodes[first]) : self.nodes[last].end_lineno]
         return (above + "".join(lines) + below.removeprefix("\n")).strip("\n") + "\n"
 
     def _gap(self, place: int) -> str:
-        """Return what stands between a statement and the one before, with a line end before it."""
+        """Return the lines between a statement and the previous one, after a line end."""
         start = self.nodes[place - 1].end_lineno or 0 if place else self.begin
         end = _first_line(self.nodes[place]) if place < len(self.nodes) else self.end
         return "\n" + "".join(self.lines[start:end])
@@ -195,4 +199,4 @@ def _imports(body: Sequence[ast.stmt]) -> Iterator[Import]:
             try:
                 yield from read_imports(node)
             except CodeProblem:
-                continue  # no field's code has such an import
+                continue  # a field's code can't contain such an import

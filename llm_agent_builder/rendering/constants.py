@@ -1,4 +1,4 @@
-"""The lines of an agent file's constants, and the values that a file must have in them."""
+"""Writes the constants of an agent file, and gives the values that they must have."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from llm_agent_builder.spec.agent_spec import AgentSpec, McpServer
 
 
 def constant_line(constant: Constant, value: Any) -> str:
-    """Return the statement that gives a constant its value; it may take several lines."""
+    """Return the assignment of a constant, which may have several lines."""
     return _WRITERS[constant.kind](constant.name, value)
 
 
 def constant_values(spec: AgentSpec) -> dict[str, Any]:
-    """Return the value of each constant, as Python reads it from the file of `spec`."""
+    """Return the value of each constant as Python reads it from the file of `spec`."""
     return {row.name: _VALUES[row.kind](getattr(spec, row.field)) for row in CONSTANTS}
 
 
 def server_value(server: McpServer) -> dict[str, Any]:
-    """Return an MCP server as files write it."""
+    """Return an MCP server as the dictionary in the file."""
     if server.url is not None:
         return {"name": server.name, "url": server.url}
     return {"name": server.name, "command": server.command, "env": server.env}

@@ -1,4 +1,4 @@
-"""The features of a spec: they alone decide which parts a file has, its values don't."""
+"""The features of a spec; they alone determine the parts of its file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from llm_agent_builder.spec.agent_spec import DEFAULT_RETRIES, AgentSpec
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The parts of a file. Two specs with equal features give files of one shape."""
+    """The parts of a file. Specs with equal features give files with the same structure."""
 
     provider: ProviderEnum
     own_server: bool
     """The agent calls a user's own server."""
     stream: bool
-    """The answer is shown while it is written."""
+    """The answer is shown while it is generated."""
     streams: bool
     """Answers are streamed, even if they are shown only when they are complete."""
     tools: bool
@@ -30,7 +30,7 @@ class Features:
     retries_shown: bool
     usage: bool
     given: frozenset[str]
-    """The optional constants' fields that the spec gives."""
+    """The fields of optional constants that the spec sets."""
 
     @property
     def mcp(self) -> bool:
@@ -44,7 +44,7 @@ class Features:
 
     @property
     def replies(self) -> bool:
-        """Whether methods pass the messages on to each other."""
+        """Whether methods pass the messages to each other."""
         return self.chat or self.answer or self.mcp
 
     @property

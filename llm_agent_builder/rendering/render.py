@@ -1,4 +1,4 @@
-"""Renders a spec: the templates get its features, and its values as Python literals."""
+"""Renders a spec: the templates receive its features, and its values as Python literals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from llm_agent_builder.user_code.imports import import_block
 
 @dataclass(frozen=True, slots=True)
 class RenderedCode:
-    """The user's code of a file, and the names by which the file calls it."""
+    """The user's code in a file, and the names of its tools and its answer type."""
 
     imports: tuple[tuple[str, ...], ...] = ()
     bodies: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("llm_agent_builder"),
         undefined=StrictUndefined,
-        auto_reload=False,  # templates don't change while the program runs: no look at each file
+        auto_reload=False,  # templates don't change at run time
         autoescape=False,  # noqa: S701 - Python is rendered, not HTML; values are Python literals
         trim_blocks=True,
         lstrip_blocks=True,
@@ -47,7 +47,7 @@ def _environment() -> Environment:
 def render(
     spec: AgentSpec, features: Features, code: RenderedCode, class_name: str, filename: str
 ) -> str:
-    """Return the text of an agent file, which the caller has to verify (`check_shape`)."""
+    """Return the text of an agent file, which the caller must check with `verify`."""
     provider = PROVIDERS[features.provider]
     context = {
         **_flags(features),
@@ -69,7 +69,7 @@ def render(
 
 
 def base_url_of(spec: AgentSpec) -> str:
-    """Return the address that an agent calls unless the environment names another."""
+    """Return the base URL of an agent, unless the environment sets another."""
     return spec.base_url or PROVIDERS[spec.provider].base_url
 
 
@@ -117,7 +117,7 @@ def _requirements(features: Features) -> Mapping[str, str]:
 
 
 def _phrases(features: Features, code: RenderedCode) -> dict[str, Any]:
-    """Return the pieces of code that several templates write."""
+    """Return code fragments that several templates use."""
     provider, terms = PROVIDERS[features.provider], SDK_TERMS[features.provider]
     message_type = terms.loop_message_type if features.loops else terms.message_type
     on_text = "on_text: Callable[[str], object] | None = None"

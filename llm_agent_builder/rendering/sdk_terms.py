@@ -1,4 +1,4 @@
-"""The names that each provider's SDK has for what every template writes."""
+"""Provider-specific code fragments of the templates."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from llm_agent_builder.providers import ProviderEnum
 
 @dataclass(frozen=True, slots=True)
 class SdkTerms:
-    """Pieces of code that the templates shared by all providers need."""
+    """The provider's code fragments for the templates shared by all providers."""
 
     message_type: str
     loop_message_type: str
-    """The same in agents that may need several model calls for a task."""
+    """The message type in agents that may make several model calls per task."""
     tool_type: str
     tool_maker: str
-    """The function that makes a tool of a function."""
+    """The function that turns a function into a tool."""
     tools_annotation: str
-    """The type of TOOLS, where type checkers can't tell it."""
+    """The annotation of TOOLS, if type checkers can't infer it."""
     system_message: bool
-    """Whether the system prompt is a message, rather than an argument of its own."""
+    """Whether the system prompt is a message, rather than a separate argument."""
     client_arguments: tuple[str, ...] = ()
 
 

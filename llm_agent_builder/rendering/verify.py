@@ -1,10 +1,10 @@
-"""The proof that values stay values: a rendered file differs from its reference in them only.
+"""Verifies that a rendered file differs from its reference only in the values of the spec.
 
-The user's own code is compared as text and cut out, a mark put in its place: where the mark stands
-as a statement of its own, so does the code, which has been parsed before. The reference is the same
-template rendered with stand-ins, for the same features and names. The file is parsed; each value is
-compared with what the spec says, node by node. With the stand-ins where the values stand, the file
-is its reference to the letter: whatever the values, it has the shape of its template.
+This proves that no value can inject code. The reference is the same template, rendered with
+placeholder values for the same features and names. The user's code is compared as text and replaced
+by a placeholder name: that name is a statement of its own, so the code, which was parsed before, is
+too. Then the file is parsed, and each value in it is compared with the spec, node by node. Finally,
+with the values replaced by placeholders, the file must equal its reference byte for byte.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from llm_agent_builder.rendering.features import Features
 from llm_agent_builder.rendering.render import RenderedCode, base_url_of, render
 from llm_agent_builder.spec.agent_spec import AgentSpec, McpServer
 
-_MARK = "_mark"
+_CODE_PLACEHOLDER = "_user_code"
 _CLASS, _ANSWER, _TOOL = "ReferenceAgent", "ReferenceAnswer", "reference_tool"
 _FILENAME = "agent.py"
-_STAND_INS: Mapping[Kind, Any] = {
+_PLACEHOLDERS: Mapping[Kind, Any] = {
     Kind.TEXT: "reference text",
     Kind.CHOICE: "reference choice",
     Kind.WHOLE: 1,
@@ -38,8 +38,8 @@ _Aliases = frozenset[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A file's source, with what it was made from."""
+class RenderedFile:
+    """A rendered file with its inputs."""
 
     source: str
     spec: AgentSpec
@@ -51,51 +51,51 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """What is known of all files of the same features."""
+    """The reference data of all files with the same features."""
 
     literals: Mapping[str, bytes]
-    """What stands for each value; for BASE_URL its whole statement."""
+    """The source of each placeholder; for BASE_URL that of its whole statement."""
     base_url: str
-    """The tree of the statement of BASE_URL, its own address aside."""
+    """The syntax tree of BASE_URL's value, without the address."""
     imports: _Aliases
     count: int
-    """Of the statements below the imports, the mark among them."""
+    """The number of statements below the imports, including the code placeholder."""
 
 
-def check_shape(made: Made) -> None:
-    """Prove that a file's values changed nothing but themselves.
+def verify(file: RenderedFile) -> None:
+    """Check that a file's values changed nothing but themselves.
 
     Raises:
-        TemplateError: they did; never write such a file.
+        TemplateError: the file has another structure; it must not be written.
 
     """
-    cut = _without_user_code(made)
+    cut = _without_user_code(file)
     try:
         tree = syntax_tree(cut.source)
     except (SyntaxError, ValueError) as error:
         raise TemplateError(f"the rendered file is not Python: {error}") from error
     reference = _reference(cut.features)
-    imports, body = _parted(tree)
+    imports, body = _split(tree)
     theirs = frozenset().union(*map(_aliases_of_text, cut.code.imports))
-    holds = imports == reference.imports | theirs and len(body) == reference.count
+    matches = imports == reference.imports | theirs and len(body) == reference.count
     wanted = _reference_text(cut.features, cut.code, cut.class_name, cut.filename)
-    if not holds or _with_stand_ins(body, cut, reference) != wanted:
+    if not matches or _with_placeholders(body, cut, reference) != wanted:
         raise TemplateError("the rendered file does not have the shape of its template")
 
 
-def _without_user_code(made: Made) -> Made:
-    """Return a file with a mark in place of the user's code, where that stands as it was given.
+def _without_user_code(file: RenderedFile) -> RenderedFile:
+    """Return a file with a placeholder for the user's code, which it must contain unchanged.
 
-    It is looked for from the end: a prompt, which may quote it, comes earlier.
+    The search starts at the end: a prompt, which may quote the code, comes earlier.
     """
-    if not made.code.bodies:
-        return made
-    given = "\n\n\n".join(body.rstrip("\n") for body in made.code.bodies)
-    place = made.source.rfind(f"\n{given}\n") + 1
-    if not place:
-        raise TemplateError("the rendered file does not hold the user's code as it was given")
-    source = f"{made.source[:place]}{_MARK}{made.source[place + len(given) :]}"
-    return replace(made, source=source, code=replace(made.code, bodies=(_MARK,)))
+    if not file.code.bodies:
+        return file
+    code = "\n\n\n".join(body.rstrip("\n") for body in file.code.bodies)
+    start = file.source.rfind(f"\n{code}\n") + 1
+    if not start:
+        raise TemplateError("the rendered file does not contain the user's code unchanged")
+    source = f"{file.source[:start]}{_CODE_PLACEHOLDER}{file.source[start + len(code) :]}"
+    return replace(file, source=source, code=replace(file.code, bodies=(_CODE_PLACEHOLDER,)))
 
 
 @lru_cache(maxsize=512)
@@ -111,32 +111,32 @@ def _reference(features: Features) -> _Reference:
     has_code = features.tools or features.answer
     tools = (_TOOL,) if features.tools else ()
     answer = _ANSWER if features.answer else ""
-    code = RenderedCode(bodies=(_MARK,) if has_code else (), tools=tools, answer=answer)
+    code = RenderedCode(bodies=(_CODE_PLACEHOLDER,) if has_code else (), tools=tools, answer=answer)
     source = _reference_text(features, code, _CLASS, _FILENAME)
-    imports, body = _parted(syntax_tree(source))
+    imports, body = _split(syntax_tree(source))
     values = constant_values(_reference_spec(features))
-    base_url, literals, place = "", {}, _Places(source)
+    base_url, literals, spans = "", {}, _Spans(source)
     for node in body:
         name, value = _assigned(node)
         if name == "BASE_URL":
-            literals[name] = place.text(node)
+            literals[name] = spans.text(node)
             base_url = _without_address(value)
         elif name in values and value is not None:
-            literals[name] = place.text(value)
+            literals[name] = spans.text(value)
     return _Reference(literals, base_url, imports, len(body))
 
 
 def _reference_spec(features: Features) -> AgentSpec:
-    """Return a spec of stand-ins. Not validated: what is not among its features is not read."""
+    """Return a spec of placeholders, not validated: rendering reads only its features' fields."""
     servers = [McpServer(name="s", command=("c",))] if features.has_stdio else []
     servers += [McpServer(name="h", url="http://h/")] if features.has_http else []
-    values = {row.field: _STAND_INS.get(row.kind, servers) for row in CONSTANTS}
+    values = {row.field: _PLACEHOLDERS.get(row.kind, servers) for row in CONSTANTS}
     base_url = "http://reference/v1" if features.own_server else None
     return AgentSpec.model_construct(**values, base_url=base_url, provider=features.provider)
 
 
-class _Places:
-    """Where the nodes of a tree stand in its source: Python counts in bytes of UTF-8."""
+class _Spans:
+    """The positions of syntax tree nodes in the source, in UTF-8 bytes."""
 
     def __init__(self, source: bytes) -> None:
         self.source = source
@@ -144,7 +144,7 @@ class _Places:
         self._starts = [0, *accumulate(lengths)]
 
     def span(self, node: ast.stmt | ast.expr) -> tuple[int, int]:
-        """Return the first byte of a node, and the one behind its last."""
+        """Return the start and the end of a node in bytes."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         start = self._starts[node.lineno - 1] + node.col_offset
@@ -156,20 +156,20 @@ class _Places:
         return self.source[start:end]
 
 
-def _with_stand_ins(body: list[ast.stmt], made: Made, reference: _Reference) -> bytes:
-    """Return a file's text with its values replaced; empty where one is not what the spec says."""
-    places, pieces, done = _Places(made.source.encode()), [], 0
-    right = list(_right_values(body, made.spec, reference))
-    if [name for name, _ in right] != list(reference.literals):
+def _with_placeholders(body: list[ast.stmt], file: RenderedFile, reference: _Reference) -> bytes:
+    """Return a file's text with placeholders for its values; empty if a value is wrong."""
+    spans, pieces, done = _Spans(file.source.encode()), [], 0
+    matching = list(_matching_values(body, file.spec, reference))
+    if [name for name, _ in matching] != list(reference.literals):
         return b""
-    for name, node in right:
-        start, end = places.span(node)
-        pieces += [places.source[done:start], reference.literals[name]]
+    for name, node in matching:
+        start, end = spans.span(node)
+        pieces += [spans.source[done:start], reference.literals[name]]
         done = end
-    return b"".join([*pieces, places.source[done:]])
+    return b"".join([*pieces, spans.source[done:]])
 
 
-def _right_values(
+def _matching_values(
     body: list[ast.stmt], spec: AgentSpec, reference: _Reference
 ) -> Iterator[tuple[str, ast.stmt | ast.expr]]:
     values = constant_values(spec)
@@ -186,14 +186,14 @@ def _right_values(
 
 
 def _without_address(value: ast.expr | None) -> str:
-    """Return the tree of what BASE_URL is, its last choice aside."""
+    """Return the syntax tree of BASE_URL's value, without its last operand."""
     if not isinstance(value, ast.BoolOp):
         return ""
     return ast.dump(ast.BoolOp(value.op, value.values[:-1]))
 
 
-def _parted(tree: ast.Module) -> tuple[_Aliases, list[ast.stmt]]:
-    """Return the names that a file's import block imports, and the statements below it."""
+def _split(tree: ast.Module) -> tuple[_Aliases, list[ast.stmt]]:
+    """Return the imported names of a file's import block, and the statements below it."""
     rest = tree.body[1:]  # past the docstring
     block = list(takewhile(lambda node: isinstance(node, (ast.Import, ast.ImportFrom)), rest))
     return _aliases(block), rest[len(block) :]
@@ -214,7 +214,7 @@ def _aliases_of_text(imports: tuple[str, ...]) -> _Aliases:
 
 
 def _assigned(node: ast.stmt) -> tuple[str, ast.expr | None]:
-    """Return the name that a statement gives a value to, and the value."""
+    """Return the name and the value of an assignment."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             return name, value
@@ -224,7 +224,7 @@ def _assigned(node: ast.stmt) -> tuple[str, ast.expr | None]:
 
 
 def _is(node: ast.expr | None, value: object) -> bool:
-    """Return whether an expression is the literal of a value, and nothing else."""
+    """Return whether an expression is exactly the literal of a value."""
     match node, value:
         case ast.Constant(value=constant, kind=None), str() | int() | float():
             return type(constant) is type(value) and constant == value

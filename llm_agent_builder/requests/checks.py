@@ -1,7 +1,7 @@
-"""Compares a parsed request with what is known of its provider's protocol, value by value.
+"""Compares a parsed request with the known parts of its provider's protocol, value by value.
 
-A check takes one value. What it doesn't know exactly it gives to `Walk.unknown`: that is noted by
-its path, and searched for what would have the provider reach an address.
+A check looks at one value. It passes unknown values to `Walk.unknown`, which records their path and
+searches them for anything that would make the provider fetch a URL.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_agent_builder.json_input.strict import CUT, LONGEST, Cut, Doubled, written_length
+from llm_agent_builder.json_input.strict import CUT, LONGEST, Cut, DuplicateKeys, written_length
 
 Where = tuple["Where", str | int] | None
-"""A value's place: that of what it is in, and its key there. The request itself: None."""
+"""The location of a value: its parent's location and its key. None is the request itself."""
 Check = Callable[["Walk", Any, Where], None]
 
 _ADDRESS_KEY = re.compile(
@@ -31,7 +31,7 @@ _ADDRESS = re.compile(
 )
 _BEFORE_ADDRESS = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u206f\ufeff<>\"'`(\[{]+")
 _IN_ADDRESS = re.compile(r"[\x00\t\r\n]+")
-"""What URL parsers drop anywhere: https://url.spec.whatwg.org/#concept-basic-url-parser."""
+"""Characters that URL parsers drop anywhere: https://url.spec.whatwg.org/#concept-basic-url-parser."""
 _SWITCH_KEY = re.compile(
     r"(?<!beam_)search|browse|crawl|fetch|mcp|plugin|connector|(^|_)(web|online|internet|grounding)"
     r"|internet$|retrieval|knowledge_?base|url_?context|google_?maps|computer_?use|code_?(exec|interp)"
@@ -42,19 +42,19 @@ _PROVIDER_TOOL = re.compile(
     r"(url|file|container_upload|tool_definition)$|web_|mcp|fetch|code_exec|search_preview|browser_s",
     re.IGNORECASE,
 )
-"""Types that mean an address, a file at the provider or one of its tools, in what isn't known."""
-_OF_USERS = {"messages", "system", "tools", "functions"}
-"""Fields in which names of users are, such as a function's parameters."""
+"""Types that indicate a URL, or the provider's files or tools, in unknown values."""
+_USER_NAMED = {"messages", "system", "tools", "functions"}
+"""Fields that contain names chosen by users, such as a function's parameters."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 _SVG = re.compile(r"data:\s*image/svg", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _IMAGE_DATA = re.compile(rf"data:image/(?:png|jpeg|jpg|gif|webp);base64,{_BASE64.pattern}")
-"""What is counted as an image. Anything else, such as SVG, is counted by its bytes as well."""
+"""Data URLs that count as images. Others, such as SVG, count by their bytes as well."""
 
 
 def path_of(where: Where) -> str:
-    """Return a place as people write it, such as `messages[0].content`."""
+    """Return the path of a location, such as `messages[0].content`."""
     keys: list[str] = []
     while where is not None:
         where, key = where
@@ -63,7 +63,7 @@ def path_of(where: Where) -> str:
 
 
 def root_of(where: Where) -> str:
-    """Return the field of the request that a place is in, in lower case."""
+    """Return the top-level field of a location, in lower case."""
     name: str | int = ""
     while where is not None:
         where, name = where
@@ -71,36 +71,36 @@ def root_of(where: Where) -> str:
 
 
 def fold(key: str) -> str:
-    """Return a key as servers read it that ignore case (Go), or write camelCase (protobuf)."""
+    """Normalize a key, as some servers ignore case (Go) or accept camelCase (protobuf)."""
     return key.casefold().replace("_", "").replace("-", "")
 
 
 def types_of(value: Any) -> list[Any]:
-    """Return what an object's `type` is, for servers that ignore case, too."""
+    """Return all values of an object's `type`, ignoring case as some servers do."""
     if not isinstance(value, dict):
         return []
-    pairs = value.pairs if isinstance(value, Doubled) else value.items()
+    pairs = value.pairs if isinstance(value, DuplicateKeys) else value.items()
     return [inner for key, inner in pairs if len(key) == 4 and key.casefold() == "type"]
 
 
 @dataclass(slots=True)
 class Walk:
-    """What was noted on the way. The first of each kind counts."""
+    """The findings of a walk through a request; the first of each kind is recorded."""
 
     not_understood: str | None = None
     unbounded: str | None = None
-    """What is understood, and can be of any size."""
+    """A known part without a size limit."""
     reaches: str | None = None
-    """What has the provider reach an address, or use a file or a tool of its own."""
+    """A part that makes the provider fetch a URL, or use its own files or tools."""
     images: int = 0
     image_bytes: int = 0
-    """Bytes of the body that are images, which are counted by the image and not by the byte."""
+    """Bytes of images in the body; images count by number, not by bytes."""
     instructions: int = 0
-    """Things for which the provider adds instructions of its own."""
+    """Number of parts for which the provider adds its own instructions."""
     _todo: deque[tuple[Check, Any, Where]] = field(default_factory=deque)
 
     def run(self, check: Check, value: object) -> Iterator[None]:
-        """Look at a request, with pauses where a caller may do something else."""
+        """Check a request, and yield regularly so that the caller can run other work."""
         self.later(check, value, None)
         while self._todo:
             check, value, where = self._todo.popleft()
@@ -108,58 +108,58 @@ class Walk:
             yield
 
     def later(self, check: Check, value: object, where: Where) -> None:
-        """Look at a value when its turn comes."""
+        """Queue a value to be checked."""
         self._todo.append((check, value, where))
 
-    def unknown(self, value: object, where: Where, why: str = "is not known") -> None:
-        """Note what isn't understood, and search it for addresses."""
+    def unknown(self, value: object, where: Where, why: str = "is unknown") -> None:
+        """Record an unknown value, and search it for addresses."""
         if self.not_understood is None:
             self.not_understood = f"{path_of(where)} {why}"
         self.later(_search, value, where)
 
     def note_reach(self, where: Where, what: str) -> None:
-        """Note what has the provider reach an address."""
+        """Record a part that makes the provider fetch a URL or use its own tools."""
         self.reaches = self.reaches or f"{path_of(where)}: {what}"
 
     def note_unbounded(self, where: Where, what: str) -> None:
-        """Note what can be of any size."""
+        """Record a part without a size limit."""
         self.unbounded = self.unbounded or f"{path_of(where)} ({what})"
 
     def note_image(self, value: str, shape: re.Pattern[str]) -> None:
-        """Take an image's content off what counts as text, if it has this shape."""
+        """Count a value as image bytes instead of text, if it has this shape."""
         if shape.fullmatch(value[:LONGEST] if isinstance(value, Cut) else value):
             self.image_bytes += written_length(value)
 
 
 def _search(walk: Walk, value: Any, where: Where) -> None:
-    """Search what isn't understood for an address, or a tool of the provider's."""
+    """Search an unknown value for an address or a provider's tool."""
     if walk.reaches is not None:
         return
     if value not in (None, False, []) and _is_switch(where, value):
-        walk.note_reach(where, "a tool of the provider's, by its name")
+        walk.note_reach(where, "a provider's tool, by its name")
     elif isinstance(value, dict):
-        for key, inner in value.pairs if isinstance(value, Doubled) else value.items():
+        for key, inner in value.pairs if isinstance(value, DuplicateKeys) else value.items():
             walk.later(_search, inner, (where, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            # An item of a list is under the list's own name: `"urls": ["..."]`.
+            # A list's items have the list's key: `"urls": ["..."]`.
             walk.later(_search, inner, (where[0], where[1]) if where else (None, index))
     elif isinstance(value, str) and where is not None:
         _search_text(walk, value, where)
 
 
 def _is_switch(where: Where, value: object) -> bool:
-    """Say whether a field may switch a tool on, and isn't one that a user has named."""
+    """Return whether a field may turn on a provider's tool, rather than being named by the user."""
     if where is None or _SWITCH_KEY.search(_snake(where[1])) is None:
         return False
     if where[0] is None or where[0][0] is None:
         return True
-    of_users = root_of(where) in _OF_USERS
-    return not of_users and (value is True or isinstance(value, dict | list))
+    user_named = root_of(where) in _USER_NAMED
+    return not user_named and (value is True or isinstance(value, dict | list))
 
 
 def _snake(key: str | int) -> str:
-    """Return a key with `_` where camelCase has a hump."""
+    """Return a camelCase key in snake_case."""
     return _HUMP.sub("_", str(key)[:LONGEST])
 
 
@@ -170,20 +170,20 @@ def _search_text(walk: Walk, value: str, where: tuple[Where, str | int]) -> None
     elif _SVG.match(value):
         walk.note_reach(where, "an SVG image, which can name addresses")
     elif _FILE_KEY.search(key):
-        walk.note_reach(where, "a file that is stored at the provider")
+        walk.note_reach(where, "a file stored at the provider")
     elif key.casefold() == "type" and _PROVIDER_TOOL.match(value):
         walk.note_reach(where, f"of type {value[:40]!r}")
 
 
 def _is_address(value: str) -> bool:
-    """Say whether a text begins as an address, for lenient readers, too."""
+    """Return whether a text starts like an address, even for lenient parsers."""
     value = _IN_ADDRESS.sub("", value[:LONGEST])
     before = _BEFORE_ADDRESS.match(value)
     return _ADDRESS.match(value, before.end() if before else 0) is not None
 
 
 def is_data(value: str) -> bool:
-    """Say whether an address contains what it points to."""
+    """Return whether an address is a `data:` URL, which contains its content."""
     return value[:5].lower() == "data:"
 
 
@@ -191,29 +191,29 @@ def is_data(value: str) -> bool:
 
 
 def anything(walk: Walk, value: Any, where: Where) -> None:
-    """Take a value whose content says nothing of price or network: a tool's input, a schema."""
+    """Accept any value: its content affects neither price nor network, as a tool's input."""
 
 
 def text(walk: Walk, value: Any, where: Where) -> None:
-    """Take a text."""
+    """Accept a string."""
     if not isinstance(value, str):
-        walk.unknown(value, where, "is not a text")
+        walk.unknown(value, where, "is not a string")
 
 
 def flag(walk: Walk, value: Any, where: Where) -> None:
-    """Take true or false."""
+    """Accept true or false."""
     if type(value) is not bool:
         walk.unknown(value, where, "is neither true nor false")
 
 
 def number(walk: Walk, value: Any, where: Where) -> None:
-    """Take a number, whole or not."""
+    """Accept an integer or a float."""
     if type(value) not in {int, float}:
         walk.unknown(value, where, "is not a number")
 
 
 def number_from(least: float, most: float) -> Check:
-    """Return the check of a number, whole or not, within limits."""
+    """Return the check of an integer or a float within limits."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         if type(value) not in {int, float} or not least <= value <= most:
@@ -223,7 +223,7 @@ def number_from(least: float, most: float) -> Check:
 
 
 def only(wanted: bool) -> Check:
-    """Return the check of a flag that changes nothing as long as it has this value."""
+    """Return the check of a flag that has no effect with this value."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         if value is not wanted:
@@ -233,29 +233,29 @@ def only(wanted: bool) -> Check:
 
 
 def whole(least: int, most: int) -> Check:
-    """Return the check of a whole number."""
+    """Return the check of an integer within limits."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         if type(value) is not int or not least <= value <= most:
-            walk.unknown(value, where, f"is not a whole number from {least:,} to {most:,}")
+            walk.unknown(value, where, f"is not an integer from {least:,} to {most:,}")
 
     return check
 
 
 def one_of(*known: str) -> Check:
-    """Return the check of one of a few words."""
+    """Return the check of a string with known values."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         if not isinstance(value, str) or value not in known:
-            walk.unknown(value, where, f"is none of {', '.join(known)}")
+            walk.unknown(value, where, f"is not one of {', '.join(known)}")
 
     return check
 
 
 def image_address(walk: Walk, value: Any, where: Where) -> None:
-    """Take a `data:` address of an image, which contains it; any other would be fetched."""
+    """Accept a `data:` URL of an image; the provider would fetch any other URL."""
     if not isinstance(value, str):
-        walk.unknown(value, where, "is not a text")
+        walk.unknown(value, where, "is not a string")
     elif not is_data(value):
         walk.note_reach(where, "an address that the provider fetches")
     elif _SVG.match(value):
@@ -270,10 +270,10 @@ def image_address(walk: Walk, value: Any, where: Where) -> None:
 
 
 def fields(known: Mapping[str, Check], *needed: str) -> Check:
-    """Return the check of an object with these fields; null is as if a field weren't there.
+    """Return the check of an object with these fields; null counts as missing.
 
-    An unknown field that is null or [] passes: SDKs send answers back with all fields they have.
-    One that some servers read as a known field is searched for what that may reach.
+    Unknown fields that are null or [] are accepted: SDKs send answers back with all their fields.
+    An unknown field that some servers treat as a known one is also checked like that one.
     """
     folded = {fold(key): look for key, look in known.items()}
 
@@ -281,9 +281,9 @@ def fields(known: Mapping[str, Check], *needed: str) -> Check:
         if not isinstance(value, dict):
             return walk.unknown(value, where, "is not an object")
         pairs: Iterable[tuple[str, Any]] = value.items()
-        if isinstance(value, Doubled):
-            walk.unknown(value, where, f"has the key {_twice(value)!r} twice")
-            pairs = value.pairs  # whichever of them the provider takes
+        if isinstance(value, DuplicateKeys):
+            walk.unknown(value, where, f"has the key {_duplicate_key(value)!r} twice")
+            pairs = value.pairs  # the provider may use any of them
         for key, inner in pairs:
             look = known.get(key)
             if inner is None or (look is None and inner == []):
@@ -305,7 +305,7 @@ def _require(walk: Walk, value: dict[str, Any], where: Where, needed: tuple[str,
             walk.unknown(None, (where, key), "is missing")
 
 
-def _twice(value: Doubled) -> str:
+def _duplicate_key(value: DuplicateKeys) -> str:
     seen: set[str] = set()
     for key, _ in value.pairs:
         if key in seen:
@@ -319,7 +319,7 @@ def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         types = types_of(value)
-        if isinstance(value, Doubled) or len(types) > 1:
+        if isinstance(value, DuplicateKeys) or len(types) > 1:
             return unclear(walk, value, where)
         named = types[0] if types else None
         look = known.get(named) if isinstance(named, str) else None
@@ -330,11 +330,11 @@ def kinds(known: Mapping[str, Check], otherwise: Check | None = None) -> Check:
         elif named is None:
             walk.unknown(value, where, "has no type")
         else:
-            walk.unknown(value, where, f"is of the type {named!r:.60}, which is not known")
+            walk.unknown(value, where, f"has the unknown type {named!r:.60}")
 
     def unclear(walk: Walk, value: dict[str, Any], where: Where) -> None:
-        # Searched as a whole, not by each of its types: that would double at each level.
-        twice = _twice(value) if isinstance(value, Doubled) else "type"
+        # Searched once, not per type: otherwise the work would double at each level.
+        twice = _duplicate_key(value) if isinstance(value, DuplicateKeys) else "type"
         walk.unknown(value, where, f"has the key {twice!r} twice")
         if otherwise is not None:
             otherwise(walk, value, where)
@@ -355,16 +355,16 @@ def items(look: Check) -> Check:
 
 
 def agents_tool(look: Check, *names: str) -> Check:
-    """Return the check of a tool that the agent carries out, with objects of these names.
+    """Return the check of a tool that the agent executes, with objects of these names.
 
-    Any other object in it may be a tool of the provider's: Gemini takes `{"google_search": {}}`.
+    Any other object in it may be a provider's tool, such as Gemini's `{"google_search": {}}`.
     """
     own = set(map(fold, names))
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         look(walk, value, where)
         if isinstance(value, dict):
-            pairs = value.pairs if isinstance(value, Doubled) else value.items()
+            pairs = value.pairs if isinstance(value, DuplicateKeys) else value.items()
             for key, inner in pairs:
                 if fold(key) not in own and (inner is True or isinstance(inner, dict | list)):
                     _note_tool(walk, inner, (where, key))
@@ -374,11 +374,11 @@ def agents_tool(look: Check, *names: str) -> Check:
 
 def _note_tool(walk: Walk, value: object, where: Where) -> None:
     if value != []:
-        walk.note_reach(where, "a tool of the provider's, by its name")
+        walk.note_reach(where, "a provider's tool, by its name")
 
 
 def tools(look: Check) -> Check:
-    """Return the check of an array of tools; what isn't one may be a tool by its name."""
+    """Return the check of an array of tools; any other value may turn on a provider's tool."""
     each = items(look)
 
     def check(walk: Walk, value: Any, where: Where) -> None:
@@ -390,7 +390,7 @@ def tools(look: Check) -> Check:
 
 
 def text_or(look: Check) -> Check:
-    """Return the check of what may be a text instead."""
+    """Return a check that also accepts a string."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         if not isinstance(value, str):
@@ -399,15 +399,15 @@ def text_or(look: Check) -> Check:
     return check
 
 
-# ---------------------------------------------------------------- what is noted besides
+# ---------------------------------------------------------------- size, images, instructions
 
 
 def unbounded(what: str, *, reaches: bool = False) -> Check:
-    """Return the check of what can be of any size; `reaches`: the provider acts by itself."""
+    """Return the check of a part without size limit; `reaches` if the provider acts by itself."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         if value is None or value is False or value == []:
-            return  # but {} is all that some need to be switched on
+            return  # {} is different: it can turn a feature on
         walk.note_unbounded(where, what)
         if reaches:
             walk.note_reach(where, what)
@@ -417,7 +417,7 @@ def unbounded(what: str, *, reaches: bool = False) -> Check:
 
 
 def image(look: Check) -> Check:
-    """Return the check of an image, which is counted."""
+    """Return a check that counts an image."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         walk.images += 1
@@ -427,7 +427,7 @@ def image(look: Check) -> Check:
 
 
 def base64_image(types: tuple[str, ...], look: Check) -> Check:
-    """Return the check of an image in base64, in `data`; what isn't of these types isn't one."""
+    """Return the check of a base64 image in `data`, if it has one of these media types."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         look(walk, value, where)
@@ -439,7 +439,7 @@ def base64_image(types: tuple[str, ...], look: Check) -> Check:
 
 
 def instructed(look: Check) -> Check:
-    """Return the check of what the provider adds instructions for, which are counted."""
+    """Return a check that counts parts for which the provider adds instructions."""
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         walk.instructions += value not in ({}, [])

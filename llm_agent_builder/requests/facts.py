@@ -1,7 +1,7 @@
-"""What a model call asks for, as far as its price, its size and its reach depend on it.
+"""Reads from a model call's request what determines its price, its size and its network access.
 
-Read off the whole request, strictly: what is not understood exactly is noted by its path, and is
-refused where a budget needs to know.
+The whole request is checked strictly: unknown parts are recorded by path, and budgets that depend
+on them refuse the call.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from llm_agent_builder.catalog.capabilities import may_think_unseen
 from llm_agent_builder.json_input.strict import (
     SLICE,
-    Doubled,
+    DuplicateKeys,
     TooComplexError,
     UnreadableError,
     read_json,
@@ -28,88 +28,88 @@ from llm_agent_builder.requests.shapes import REQUESTS
 __all__ = ["RequestFacts", "TooComplexError", "read_request"]
 
 INSTRUCTIONS_TOKENS = 1024
-"""More than a provider's own words take: on tools as such, on a tool that it defines itself, on a
-typed answer."""
+"""Upper limit of the instructions that a provider adds for tools, for each tool that it defines
+itself, and for a typed answer."""
 _FRAME_TOKENS = min(provider.frame_tokens for provider in PROVIDERS.values())
-"""Every provider's chat template adds up to this many tokens around the messages."""
+"""Tokens that every provider's chat template adds around the messages, at most."""
 _PAYERS = (
     *("billing_policy", "bill_to", "billing", "user_profile_id", "workspace_id"),
     *("organization", "organization_id", "project", "api_key", "anthropic_api_key"),
 )
-"""Fields by which another account could pay; the first is of Anthropic's beta."""
+"""Fields that can make another account pay; the first is from Anthropic's beta."""
 _FOLDED_PAYERS = frozenset(map(fold, _PAYERS))
 _SHOWN_LATE = {
-    "tools": "it has tools, whose input is shown late",
-    "functions": "it has functions, whose input is shown late",
-    "logit_bias": "it sets logit_bias, so not every token may be shown",
+    "tools": "it has tools, and tool input is streamed late",
+    "functions": "it has functions, and their input is streamed late",
+    "logit_bias": "it sets logit_bias, so some tokens may not be streamed",
 }
-"""What makes streams show less than is written: a tool's input comes when a value of it is whole,
-and special tokens, which a bias can ask for, have no text. Source:
+"""Fields with which streams show less text than the model has written: tool input is sent only when
+a value is complete, and special tokens, which a bias can cause, have no text. Source:
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming"""
 MOST_UNPACKED = 32 * 1024 * 1024
-"""Bytes of a compressed request that are looked at."""
+"""Limit of an uncompressed request in bytes."""
 
 
 @dataclass(slots=True)
 class RequestFacts:
-    """What is known of a request; `unbounded` says why its size can't be."""
+    """The facts known about a request; `unbounded` says why its size has no known limit."""
 
     model: str | None = None
     stream: bool = False
     max_tokens: int | None = None
-    """Tokens that the answer may have; None: the request doesn't say so to every server."""
+    """Limit of the answer's tokens; None if no field limits it on every server."""
     max_completion_tokens: int | None = None
-    """The same by OpenAI's newer name, which many servers ignore; so it limits nothing."""
+    """The limit in OpenAI's newer field; many servers ignore it, so it isn't relied on."""
     answers: int = 1
     hides: str | None = None
-    """Why any server's stream may not show all that is written, or shows it late; None: it does."""
+    """Why a stream of any server may omit or delay written text; None if it doesn't."""
     thinks: str | None = None
-    """Why a provider's stream may hide thinking; None: it can't. A server of one's own shows it."""
+    """Why a provider's stream may hide thinking; None if it can't. Users' own servers show it."""
     standard_price: bool = True
     unbounded: str | None = None
     unreadable: str | None = None
-    """Why it can't be known what the request says."""
+    """Why the request can't be read."""
     reaches: str | None = None
-    """What in it has the provider reach an address, or use a file or a tool of its own."""
+    """The part that makes the provider fetch a URL, or use its own files or tools."""
     payer: str | None = None
-    """The field that chooses whose account pays."""
+    """The field that chooses the account that pays."""
     is_paid: bool = True
-    """Whether its kind of call costs money at all."""
+    """Whether this kind of call costs money."""
     extra_tokens: int = 0
-    """Input beside the body's text: images, the provider's own instructions, a template."""
+    """Input tokens besides the body's text: images, the provider's instructions, the template."""
     body_bytes: int = 0
     image_bytes: int = 0
-    """Those of them that are images, whose tokens are in `extra_tokens`."""
+    """The bytes of images in the body; their tokens are part of `extra_tokens`."""
 
     @property
     def most_input_tokens(self) -> int:
-        """The most it can be: a token is at least a byte of the body's text."""
+        """The upper limit of input tokens: each token is at least one byte of the body's text."""
         return self.body_bytes - self.image_bytes + _FRAME_TOKENS + self.extra_tokens
 
     @property
     def most_output_tokens(self) -> int | None:
-        """The most it can be, or None where the request sets none."""
+        """The upper limit of output tokens, or None if the request sets none."""
         return None if self.max_tokens is None else self.max_tokens * self.answers
 
     def note_not_understood(self, why: str) -> None:
-        """Note something by which the price isn't what the table says, for all that is known."""
+        """Record an unknown part: because of it, the table's price may not apply."""
         self.unbounded, self.standard_price = self.unbounded or why, False
 
 
 Steps = Generator[None, None, RequestFacts]
-"""Reads a request; pauses wherever a caller may do something else."""
+"""Reads a request, and yields regularly so that the caller can run other work."""
 
 
 def read_request(provider: ProviderEnum, body: bytes, encoding: str = "identity") -> Steps:
-    """Return what is known of a request.
+    """Return the facts about a request.
 
     Raises:
-        TooComplexError: it exceeds a limit of `bounded_json`.
+        TooComplexError: the request exceeds a limit of `json_input.strict`.
 
     """
     facts = RequestFacts(body_bytes=len(body))
     try:
-        asked = yield from _read(body, encoding)
+        request = yield from _read(body, encoding)
     except UnreadableError as error:
         facts.unreadable = f"the body can't be read as JSON: {error}"
         facts.note_not_understood(facts.unreadable)
@@ -117,8 +117,8 @@ def read_request(provider: ProviderEnum, body: bytes, encoding: str = "identity"
     if encoding != "identity":
         facts.note_not_understood("a compressed body")
     walk = Walk()
-    yield from walk.run(REQUESTS[PROVIDERS[provider].protocol], asked)
-    _take_fields(facts, provider, asked)
+    yield from walk.run(REQUESTS[PROVIDERS[provider].protocol], request)
+    _take_fields(facts, provider, request)
     facts.image_bytes = min(walk.image_bytes, len(body))
     facts.extra_tokens += walk.images * PROVIDERS[provider].image_tokens
     facts.extra_tokens += walk.instructions * INSTRUCTIONS_TOKENS
@@ -137,11 +137,11 @@ def _read(body: bytes, encoding: str) -> Generator[None, None, Any]:
     except TooComplexError:
         raise
     except (ValueError, zlib.error) as error:
-        raise UnreadableError("it is compressed in a way that isn't known") from error
+        raise UnreadableError("its compression format is unknown") from error
 
 
 def _unpacked(body: bytes) -> Iterator[bytes]:
-    """Yield the text of a compressed body, bit by bit. Either name may mean either format."""
+    """Yield the uncompressed body in pieces. Both encoding names may mean either zlib or gzip."""
     inflate, size = zlib.decompressobj(47), 0
     while not inflate.eof:
         piece = inflate.decompress(body, SLICE)
@@ -155,41 +155,41 @@ def _unpacked(body: bytes) -> Iterator[bytes]:
         raise UnreadableError("something follows the compressed body")
 
 
-def _take_fields(facts: RequestFacts, provider: ProviderEnum, asked: Any) -> None:
-    """Take what the request says of itself; what is not of the right type counts as unsaid."""
-    if not isinstance(asked, dict):
+def _take_fields(facts: RequestFacts, provider: ProviderEnum, request: Any) -> None:
+    """Read the request's top-level fields; values of a wrong type count as missing."""
+    if not isinstance(request, dict):
         return
-    pairs = asked.pairs if isinstance(asked, Doubled) else asked.items()
+    pairs = request.pairs if isinstance(request, DuplicateKeys) else request.items()
     payers = (key for key, value in pairs if value is not None and fold(key) in _FOLDED_PAYERS)
     facts.payer = next(payers, None)
-    facts.model = _text(asked.get("model"))
-    facts.stream = asked.get("stream") is True
-    limits = [_count(asked.get(name)) for name in ("max_tokens", "max_completion_tokens")]
+    facts.model = _text(request.get("model"))
+    facts.stream = request.get("stream") is True
+    limits = [_count(request.get(name)) for name in ("max_tokens", "max_completion_tokens")]
     facts.max_tokens = (limits[0] and max(limits)) or None
     facts.max_completion_tokens = limits[1] or None
-    facts.answers = _count(asked.get("n")) or 1
-    tier = (asked.get(name) for name in ("speed", "inference_geo", "service_tier"))
+    facts.answers = _count(request.get("n")) or 1
+    tier = (request.get(name) for name in ("speed", "inference_geo", "service_tier"))
     facts.standard_price = facts.standard_price and is_standard(*tier)
-    thinking = asked.get("thinking")
-    said = _text(thinking.get("type")) if isinstance(thinking, dict) else None
-    facts.hides = next((why for name, why in _SHOWN_LATE.items() if asked.get(name)), None)
-    if may_think_unseen(provider, facts.model or "", said or _asks_to_think(asked)):
+    thinking = request.get("thinking")
+    mode = _text(thinking.get("type")) if isinstance(thinking, dict) else None
+    facts.hides = next((why for name, why in _SHOWN_LATE.items() if request.get(name)), None)
+    if may_think_unseen(provider, facts.model or "", mode or _asks_to_think(request)):
         facts.thinks = "the model may think without showing it"
     if isinstance(thinking, dict) and _count(thinking.get("budget_tokens")) >= max(limits) > 0:
-        # Between tools, Anthropic lets the budget of thinking go beyond max_tokens.
+        # Between tool calls, Anthropic lets the thinking budget exceed max_tokens.
         facts.note_not_understood("thinking.budget_tokens is not below max_tokens")
     facts.extra_tokens += PROVIDERS[provider].frame_tokens - _FRAME_TOKENS
 
 
-def _asks_to_think(asked: dict[str, Any]) -> str | None:
-    """Return the field by which a chat asks a model to think, or None."""
+def _asks_to_think(request: dict[str, Any]) -> str | None:
+    """Return the field of a chat request that turns thinking on, or None."""
     for name in ("reasoning", "chat_template_kwargs"):
-        inner = asked.get(name)
+        inner = request.get(name)
         for key, value in inner.items() if isinstance(inner, dict) else ():
             if value not in (None, False, "none"):
                 return f"{name}.{key}"
     names = ("reasoning_effort", "enable_thinking")
-    return next((name for name in names if asked.get(name) not in (None, False, "none")), None)
+    return next((name for name in names if request.get(name) not in (None, False, "none")), None)
 
 
 def _text(value: object) -> str | None:

@@ -1,10 +1,10 @@
-"""What is known of both protocols' requests: the tables by which a call is understood.
+"""Tables of the known fields, types and content parts of both protocols' requests.
 
-They have each field, type and part that a call may have whose cost is to be known beforehand.
-Sources: the parameters of the installed SDKs (`anthropic.types.message_create_params`, beta too,
-and `huggingface_hub`'s generated chat completion), which a test compares with these tables, and
-https://platform.claude.com/docs/en/api/messages. What isn't here is refused under a budget of
-dollars or tokens, with its path.
+With these alone, the highest cost of a call is known before it is made. Sources: the parameters of
+the installed SDKs (`anthropic.types.message_create_params`, beta too, and `huggingface_hub`'s
+generated chat completion), which a test compares with these tables, and
+https://platform.claude.com/docs/en/api/messages. Under a budget of dollars or tokens, calls with
+anything else are refused, and the message names its path.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_agent_builder.json_input.strict import Doubled
+from llm_agent_builder.json_input.strict import DuplicateKeys
 from llm_agent_builder.providers import Protocol
 from llm_agent_builder.requests.checks import (
     Check,
@@ -42,7 +42,7 @@ from llm_agent_builder.requests.checks import (
 )
 
 MOST_TOKENS = 10_000_000
-"""More than any model writes."""
+"""More tokens than any model writes."""
 MOST_ANSWERS = 128
 
 _TOKENS = whole(1, MOST_TOKENS)
@@ -74,7 +74,7 @@ _IMAGE = _part(
         "source": kinds(
             {
                 "base64": _BASE64_IMAGE,
-                "url": _fetched_image,  # of any size, it counts as an image
+                "url": _fetched_image,  # of any size; counts as one image
                 "file": _STORED_FILE,
             }
         ),
@@ -169,12 +169,12 @@ CLIENT_TOOLS = (
     "text_editor_20250429",
     "text_editor_20250728",
 )
-"""Tools whose definitions the provider has, and that the agent itself carries out."""
-_UNBOUNDED_TOOL = unbounded("a tool whose instructions or turns can't be bounded")
+"""Tools that the provider defines and the agent executes."""
+_UNBOUNDED_TOOL = unbounded("a tool whose instructions or turns have no known limit")
 _TOOLS: Mapping[str, Check] = {
     "custom": _CUSTOM_TOOL,
     **dict.fromkeys(CLIENT_TOOLS, _BUILT_IN),
-    # No address is reached by these; but how much they add can't be known.
+    # These reach no address, but the size of their instructions is unknown.
     "browser_toolset_20260801": _UNBOUNDED_TOOL,
     "computer_toolset_20260801": _UNBOUNDED_TOOL,
     "tool_search_tool_bm25": _UNBOUNDED_TOOL,
@@ -185,22 +185,22 @@ _TOOLS: Mapping[str, Check] = {
 
 
 def _other_tool(own: str, look: Check) -> Check:
-    """Return the check of any other tool: the agent's has an object `own`, and no type.
+    """Return the check of other tools: one that the agent executes has an object `own` and no type.
 
-    What isn't the agent's to carry out, the provider does.
+    The provider executes all others.
     """
 
     def check(walk: Walk, value: Any, where: Where) -> None:
         types = [each for each in types_of(value) if each is not None]
-        if types or isinstance(value, Doubled):
-            what = f"a tool of the provider's, of type {next(iter(types), None)!r:.60}"
+        if types or isinstance(value, DuplicateKeys):
+            what = f"a provider's tool of type {next(iter(types), None)!r:.60}"
             walk.note_unbounded(where, what)
             walk.note_reach(where, what)
         elif isinstance(value, dict) and value.get(own) is not None:
             look(walk, value, where)
         else:
             walk.unknown(value, where, f"has neither a type nor {own}")
-            walk.note_reach(where, f"a tool without {own}, which the agent can't carry out")
+            walk.note_reach(where, f"a tool without {own}, which the agent can't execute")
 
     return check
 
@@ -222,7 +222,7 @@ def _enabled_thinking(walk: Walk, value: Any, where: Where) -> None:
 def _thread(walk: Walk, value: Any, where: Where) -> None:
     what = "a conversation that the provider stores; thread=False sends it whole"
     unbounded(what)(walk, value, where)
-    ids = {"id", "threadid"}  # the SDK names the message that it goes on from, and no thread
+    ids = {"id", "threadid"}  # the SDK names the previous message instead of a thread
     if isinstance(value, str) or (isinstance(value, dict) and ids & set(map(fold, value))):
         walk.note_reach(where, "a conversation that is stored at the provider")
 
@@ -244,7 +244,7 @@ _EDITS: Mapping[str, Check] = {
     ),
     "clear_thinking_20251015": fields({"type": text, "keep": text_or(_TURNS)}),
 }
-"""Edits that only shorten the input. Not here: `compact_20260112`, which is a further call."""
+"""Edits that only shorten the input. `compact_20260112` is missing, as it makes another call."""
 ANTHROPIC: Mapping[str, Check] = {
     "model": text,
     "max_tokens": _TOKENS,
@@ -339,7 +339,12 @@ _FUNCTION = fields(
 )
 _CHAT_TOOL = agents_tool(
     fields({"type": text, "function": _FUNCTION}),
-    *("function", "parameters", "strict", "cache_control"),  # a function may be written flat
+    *(
+        "function",
+        "parameters",
+        "strict",
+        "cache_control",
+    ),  # some write the function's fields directly here
 )
 _JSON_ANSWER = instructed(
     fields(
@@ -365,8 +370,8 @@ CHAT: Mapping[str, Check] = {
     "top_p": number,
     "frequency_penalty": number,
     "presence_penalty": number,
-    # Below 1, it would prefer what the prompt has, such as the marks between messages: tokens that
-    # no stream shows.
+    # Below 1 it favors tokens of the prompt, such as the separators between messages, which no
+    # stream shows.
     "repetition_penalty": number_from(1, 10),
     "top_k": whole(-1, 2**31),
     "min_p": number,
@@ -407,7 +412,7 @@ CHAT: Mapping[str, Check] = {
     "web_search_options": unbounded("a search by the provider", reaches=True),
     "search_parameters": unbounded("a search by the provider", reaches=True),
     "web_search": unbounded("a search by the provider", reaches=True),
-    "plugins": unbounded("tools of the provider's", reaches=True),
+    "plugins": unbounded("the provider's tools", reaches=True),
 }
 
 REQUESTS: Mapping[Protocol, Check] = {
@@ -419,7 +424,7 @@ LEFT_OUT = frozenset(
         *("billing_policy", "compaction", "fallback_credit_token", "fallbacks"),
     }
 )
-"""Fields of the SDKs that are left out on purpose: others pay, or the provider makes further calls
-or takes in what isn't in the request."""
+"""Fields of the SDKs that are missing on purpose: another account pays, or the provider makes more
+calls or adds content that isn't in the request."""
 IN_HEADERS = frozenset({"betas", "user_profile_id", "workspace_id"})
-"""Parameters of the SDKs that go out as headers."""
+"""Parameters of the SDKs that are sent as headers."""

@@ -1,4 +1,4 @@
-"""AgentSpec: everything that decides what a generated file says."""
+"""AgentSpec: all values that determine a generated file."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ Effort = Literal["low", "medium", "high", "xhigh", "max"]
 DEFAULT_MAX_TOKENS = 4096
 DEFAULT_MAX_TURNS = 10
 DEFAULT_RETRIES = 2
-"""As many as Anthropic's SDK makes by itself."""
+"""The default of Anthropic's SDK."""
 _CHOICES = sorted(frozenset().union(*(provider.choices for provider in PROVIDERS.values())))
 """Fields that not every provider's API accepts."""
 _STOP_MAX_BYTES = 200
-_STOP_MAX_COUNT = 4  # as many as OpenAI-shaped servers take
+_STOP_MAX_COUNT = 4  # the limit of OpenAI-compatible servers
 _SERVERS_MAX_COUNT = 8
 
 
@@ -268,12 +268,12 @@ class AgentSpec(BaseModel):
 
     @property
     def tool_codes(self) -> tuple[ToolCode, ...]:
-        """The tools' code, read."""
+        """The parsed code of the tools."""
         return tuple(parse_tool(tool.code) for tool in self.tools)
 
     @property
     def answer_code(self) -> AnswerCode | None:
-        """The code of the answer's type, read."""
+        """The parsed code of the answer's type."""
         return None if self.answer is None else parse_answer(self.answer)
 
     @model_validator(mode="after")
@@ -294,10 +294,10 @@ class AgentSpec(BaseModel):
 
 
 def make_spec(values: Mapping[str, Any]) -> AgentSpec:
-    """Return the spec that `values` describe.
+    """Return the spec with these field values.
 
     Raises:
-        SpecError: some can't be used. Names the first field; its message says all that is wrong.
+        SpecError: some values are invalid. The error names the first field and lists all.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""Spec files: YAML or JSON, read and written, and the JSON Schema that editors complete them by."""
+"""Reads and writes spec files (YAML or JSON), and gives their JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _NEEDED = ("name", "prompt", "task")
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, which people can read and edit."""
+    """Writes strings with several lines as blocks, which are easy to read and edit."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # YAML takes these for ends of lines as well, and a read of them gives back another one.
+    # YAML also treats these as line ends, and would read them back as a different one.
     style = '"' if set(text) & set("\x85\u2028\u2029") else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -34,7 +34,7 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def _once_only(loader: Any) -> Any:
-    """Return a loader that refuses a key that is given twice: YAML's own keep the last of them."""
+    """Return a loader that refuses duplicate keys: PyYAML's own loaders use the last one."""
 
     class Loader(loader):  # type: ignore[misc] # which of the two it is, is known only now
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
@@ -49,17 +49,17 @@ def _once_only(loader: Any) -> Any:
     return Loader
 
 
-# libyaml's parser is ten times as fast, where PyYAML was built with it.
+# libyaml's parser is ten times as fast, if PyYAML was built with it.
 _FAST_LOADER = _once_only(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 _EXACT_LOADER = _once_only(yaml.SafeLoader)
 
 
 def load_spec_file(path: Path) -> dict[str, Any]:
-    """Return the fields of a spec file, as they stand there.
+    """Return the fields of a spec file, unchanged.
 
     Raises:
-        SpecFileError: it isn't YAML or JSON, or no mapping of fields.
-        OSError: it can't be read.
+        SpecFileError: the file isn't YAML or JSON, or isn't a mapping of fields.
+        OSError: the file can't be read.
 
     """
     with path.open("rb") as file:
@@ -68,7 +68,7 @@ def load_spec_file(path: Path) -> dict[str, Any]:
         raise SpecFileError(f"can't read {path}: it has more than {_MAX_BYTES:,} bytes")
     try:
         text = data.decode("utf-8-sig")
-        # YAML is said to contain JSON, but PyYAML knows neither tabs nor pairs of \\u escapes.
+        # JSON should be valid YAML, but PyYAML accepts neither tabs nor pairs of \\u escapes.
         is_json = path.suffix == ".json"
         values = json.loads(text, object_pairs_hook=_pairs) if is_json else _load_yaml(text)
     except UnicodeDecodeError:
@@ -78,7 +78,7 @@ def load_spec_file(path: Path) -> dict[str, Any]:
         raise SpecFileError(f"can't read {path}: {reason}") from None
     if not isinstance(values, dict):
         raise SpecFileError(f"{path} is not a spec: it should be a mapping of fields")
-    values.pop(_SCHEMA_KEY, None)  # for editors: where JSON has no comment to say it in
+    values.pop(_SCHEMA_KEY, None)  # for editors, as JSON has no comments
     return {str(key): value for key, value in values.items()}
 
 
@@ -86,12 +86,12 @@ def _load_yaml(text: str) -> Any:
     try:
         return yaml.load(text, _FAST_LOADER)  # noqa: S506 - both loaders are safe ones
     except yaml.YAMLError:
-        # libyaml refuses lone surrogates, which a prompt may hold; and its messages say less.
+        # libyaml refuses lone surrogates, which a prompt may contain, and its messages are worse.
         return yaml.load(text, _EXACT_LOADER)  # noqa: S506
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON; ValueError where a key is given twice."""
+    """Return a JSON object; raises ValueError for a duplicate key."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -101,7 +101,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields with the provider and the model that a spec file may leave out."""
+    """Return the fields, with defaults for provider and model, which spec files may omit."""
     found: dict[str, Any] = {"provider": DEFAULT_PROVIDER.value, **values}
     provider = found["provider"]
     if "model" not in found and isinstance(provider, str) and provider in PROVIDERS:
@@ -110,7 +110,7 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_values(spec: AgentSpec) -> dict[str, Any]:
-    """Return the fields of a spec that are not at their defaults, as a file holds them."""
+    """Return the fields of a spec that differ from their defaults, as written in a file."""
     values = spec.model_dump(mode="python", exclude_defaults=True)
     values["provider"] = spec.provider.value
     for server in values.get("mcp_servers", ()):
@@ -132,18 +132,18 @@ def dump_spec(values: Mapping[str, Any], suffix: str = ".yaml") -> str:
 
 
 def spec_of_file(path: Path) -> AgentSpec:
-    """Return the spec that a file holds.
+    """Return the spec in a file.
 
     Raises:
-        SpecFileError, OSError: it can't be read.
-        SpecError: its fields can't be used.
+        SpecFileError, OSError: the file can't be read.
+        SpecError: a field is invalid.
 
     """
     return make_spec(with_defaults(load_spec_file(path)))
 
 
 def file_schema() -> dict[str, Any]:
-    """Return the JSON Schema of spec files: what a spec takes, in all forms, defaults left out."""
+    """Return the JSON Schema of spec files: all accepted forms, without defaults."""
     schema = spec_json_schema()
     properties = schema["properties"]
     properties["tools"]["items"] = {

@@ -1,4 +1,4 @@
-"""What the catalog says of a spec: whether the model is offered, and does what is asked of it."""
+"""Checks a spec against the catalog: whether its model exists and supports its settings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from llm_agent_builder.spec.agent_spec import AgentSpec
 
 
 def checked_spec(spec: AgentSpec, catalog: Catalog) -> AgentSpec:
-    """Return the spec, with the address of a model that the catalog has at one of its own.
+    """Check a spec's model; return the spec with the catalog's base URL for that model, if any.
 
-    What a server of the user's own offers is the user's to know: with a `base_url` nothing is
-    checked.
+    With a `base_url` nothing is checked, as the models of a user's own server are unknown.
 
     Raises:
         UnknownModelError: the provider doesn't offer the model.
-        SpecError: the model can't do what is asked of it; names the first field, says all.
+        SpecError: the model doesn't support a setting; names the first field, lists all problems.
 
     """
     if spec.base_url is not None:

@@ -1,4 +1,4 @@
-"""The parts of a spec that have fields of their own: tools and MCP servers."""
+"""The parts of a spec with fields of their own: tools and MCP servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm_agent_builder.errors import CodeProblem, SchemaProblem, SpecError
 from llm_agent_builder.gallery import gallery_tool
 from llm_agent_builder.python_source.literals import columns
 from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
-from llm_agent_builder.user_code.layout import first_clash
+from llm_agent_builder.user_code.layout import first_conflict
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.text import (
@@ -34,7 +34,7 @@ ARGUMENT_MAX_CHARS = 1000
 _WORDS_MAX = 64
 _VARIABLES_MAX = 32
 CLASS_MAX_COLUMNS = 40
-"""Of the name of an answer's class: where the file names it, lines have to fit."""
+"""Limit of the columns of an answer class's name, so that the file's lines fit."""
 
 
 def _check_tool(value: object) -> str:
@@ -45,9 +45,9 @@ def _check_tool(value: object) -> str:
 
 
 def check_answer(value: object) -> str:
-    """Return the canonical source of an answer's type, given as such, or as a JSON Schema.
+    """Return the canonical source of an answer's type, from source or from a JSON Schema.
 
-    The schema may be a mapping, or its JSON text.
+    The schema may be a mapping or JSON text.
     """
     try:
         code = parse_answer(_read_answer(value))
@@ -56,7 +56,7 @@ def check_answer(value: object) -> str:
     except SchemaProblem as problem:
         raise value_error("code", str(problem)) from None
     if columns(code.class_name) > CLASS_MAX_COLUMNS:
-        message = f"{code.class_name} is too long a name: {CLASS_MAX_COLUMNS} letters at most"
+        message = f"{code.class_name} is too long; use at most {CLASS_MAX_COLUMNS} characters"
         raise value_error("code", message)
     return code.source
 
@@ -71,16 +71,16 @@ def _read_answer(value: object) -> str | Mapping[str, Any]:
         schema = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise value_error("json", f"is not JSON: {error}") from None
-    assert isinstance(schema, dict)  # it begins with a brace
+    assert isinstance(schema, dict)  # it starts with a brace
     return schema
 
 
 def code_clash(
     tools: Sequence[ToolCode], answer: AnswerCode | None
 ) -> tuple[int, CodeProblem] | None:
-    """Return which code takes a name that another has, and why; the answer's comes last."""
+    """Return the code that redefines another's name, and the problem; the answer's comes last."""
     codes = [each.names for each in tools] + ([answer.names] if answer else [])
-    return first_clash(codes)
+    return first_conflict(codes)
 
 
 def _gallery_code(id_: object) -> str:
@@ -91,7 +91,7 @@ def _gallery_code(id_: object) -> str:
 
 
 def check_tools_size(tools: object) -> object:
-    """Return tools as they are given, unless all of them would take long to parse."""
+    """Return the tools unchanged, unless parsing all of them would take long."""
     if isinstance(tools, (list, tuple)):
         if len(tools) > TOOLS_MAX:
             raise value_error(
@@ -157,7 +157,7 @@ def _check_url(value: object) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # a port that isn't one, say
+    except ValueError:  # an invalid port, for example
         usable = None
     if not usable or not url.isascii() or " " in url:
         raise value_error("url", "should be a URL such as https://example.com/mcp")

@@ -1,4 +1,4 @@
-"""Pydantic models as a user writes them, checked field by field and never run."""
+"""Checks a user's Pydantic models and enums, field by field, without running them."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ PATHS = frozenset(
         *("typing.Annotated", "typing.Literal", "typing.Optional", "typing.Union", "enum.Enum"),
     }
 )
-"""All that an answer's source may import."""
-NO_DICTIONARY = "an answer's keys are fixed; use a model, or a list of models with its key"
+"""Everything that an answer's source may import."""
+NO_DICTIONARY = "an answer's keys are fixed; use a model, or a list of models with the key"
 _TEXTS = frozenset({"description", "title", "alias"})
 _NUMBERS = frozenset({"ge", "gt", "le", "lt"})
 _LENGTHS = frozenset({"min_length", "max_length"})
 FIELD_KEYWORDS = frozenset({"default", "examples"}) | _TEXTS | _NUMBERS | _LENGTHS
-BOUND_MAX = 10**15
-"""Beyond it, floats no longer hold every whole number."""
+LIMIT_MAX = 10**15
+"""Larger floats can't represent every integer."""
 _NOT_MEMBERS = frozenset({"name", "value", "mro"})
 NOT_FIELDS = frozenset(dir(BaseModel)) | {"str", "int", "float", "bool", "list", "dict"}
-"""Names that mean something else inside a model."""
+"""Names with another meaning inside a model."""
 
 
 class AnswerTypes(Types):
     """Reads annotations of answers: models and enums by name, `Annotated`, no dictionaries."""
 
-    understood = (
+    supported = (
         "str, int, float, bool, list[...], Literal[...], models and enums defined above, and "
         "these with | None"
     )
@@ -41,14 +41,16 @@ class AnswerTypes(Types):
     def __init__(self, paths: Mapping[str, str]) -> None:
         super().__init__(paths)
         self.named: dict[str, Schema] = {}
-        """Classes and aliases so far."""
+        """The classes and aliases read so far."""
 
     def schema(self, node: ast.expr) -> Schema:
         """Return the JSON Schema of values that an annotation allows."""
         if isinstance(node, ast.Name) and node.id in self.named:
             return self.named[node.id]
         if isinstance(node, ast.Name) and node.id[:1].isupper() and node.id not in self.paths:
-            message = f"{node.id} is not defined above; define it there (none contains itself)"
+            message = (
+                f"{node.id} is not defined above; define it there (a type can't contain itself)"
+            )
             raise CodeProblem(node.lineno, message)
         if isinstance(node, (ast.Name, ast.Subscript)):
             self._refuse_dictionary(node)
@@ -59,7 +61,7 @@ class AnswerTypes(Types):
     def _refuse_dictionary(self, node: ast.Name | ast.Subscript) -> None:
         path = self.path(node.value if isinstance(node, ast.Subscript) else node)
         # The Anthropic SDK sends `additionalProperties: false` for every object: a dictionary
-        # could only come back empty.
+        # would always be empty.
         if path in {"dict", "Dict"}:
             raise CodeProblem(node.lineno, NO_DICTIONARY)
 
@@ -72,11 +74,11 @@ class AnswerTypes(Types):
         raise CodeProblem(node.lineno, "Annotated should be written Annotated[type, Field(...)]")
 
     def is_field(self, node: ast.expr) -> bool:
-        """Say whether an expression is a call of pydantic's `Field`."""
+        """Return whether an expression is a call of pydantic's `Field`."""
         return isinstance(node, ast.Call) and self.path(node.func) == "pydantic.Field"
 
     def literal(self, node: ast.Subscript, inner: list[ast.expr]) -> Schema:
-        """Return the schema of `Literal[...]`, whose values may be of several kinds here."""
+        """Return the schema of `Literal[...]`; the values may have several types here."""
         values = [constant_value(each) for each in inner]
         plain = all(value is None or isinstance(value, (str, int)) for value in values)
         if not plain or not values:
@@ -87,49 +89,49 @@ class AnswerTypes(Types):
 
 
 def check_field(call: ast.Call, schema: Schema, as_default: bool) -> None:
-    """Check a call of `Field`; `as_default`: it stands where a default would.
+    """Check a call of `Field`; `as_default` means that it is in the place of a default.
 
     Raises:
-        CodeProblem: pydantic would refuse it, or it does more than describe.
+        CodeProblem: pydantic would refuse it, or it uses keywords that aren't supported.
 
     """
     if call.args or any(keyword.arg is None for keyword in call.keywords):
         raise CodeProblem(call.lineno, "give Field its values by name: Field(description=...)")
-    given = {keyword.arg or "": keyword.value for keyword in call.keywords}
-    for name, node in given.items():
+    arguments = {keyword.arg or "": keyword.value for keyword in call.keywords}
+    for name, node in arguments.items():
         if name not in FIELD_KEYWORDS:
             known = ", ".join(sorted(FIELD_KEYWORDS))
-            message = f"Field({name}=...) is not understood; use {known}"
+            message = f"Field({name}=...) is not supported; use {known}"
             raise CodeProblem(node.lineno, message)
         _check_keyword(name, node, schema)
-    if "default" in given:
+    if "default" in arguments:
         if not as_default:
-            message = "in Annotated, write the default behind it: = value"
-            raise CodeProblem(given["default"].lineno, message)
-        check_default(given["default"], schema)
+            message = "with Annotated, write the default after the type: = value"
+            raise CodeProblem(arguments["default"].lineno, message)
+        check_default(arguments["default"], schema)
 
 
 def _check_keyword(name: str, node: ast.expr, schema: Schema) -> None:
     value = constant_value(node)
     kind = _kind(schema)
     if name in _TEXTS and not isinstance(value, str):
-        raise CodeProblem(node.lineno, f"{name} should be a text")
-    if name in _NUMBERS and not is_bound(value, kind):
-        raise CodeProblem(node.lineno, f"{name} goes with a number, for int or float")
+        raise CodeProblem(node.lineno, f"{name} should be a string")
+    if name in _NUMBERS and not is_limit(value, kind):
+        raise CodeProblem(node.lineno, f"{name} should be a number, and is only for int or float")
     if name in _LENGTHS and not is_length(value, kind):
-        raise CodeProblem(node.lineno, f"{name} goes with a whole number, for str or list")
+        raise CodeProblem(node.lineno, f"{name} should be an integer, and is only for str or list")
     if name == "examples" and not _is_literal(node):
         raise CodeProblem(node.lineno, "examples should be a list of plain values")
 
 
-def is_bound(value: object, kind: str) -> bool:
-    """Say whether a number can bound values of a JSON type."""
+def is_limit(value: object, kind: str) -> bool:
+    """Return whether a number can limit values of a JSON type."""
     numbers = {"integer": (int,), "number": (int, float)}.get(kind, ())
-    return type(value) in numbers and abs(value) <= BOUND_MAX  # type: ignore[arg-type]
+    return type(value) in numbers and abs(value) <= LIMIT_MAX  # type: ignore[arg-type]
 
 
 def is_length(value: object, kind: str) -> bool:
-    """Say whether a number can bound the length of values of a JSON type."""
+    """Return whether a number can limit the length of values of a JSON type."""
     return type(value) is int and 0 <= value < 2**31 and kind in {"string", "array"}
 
 
@@ -140,7 +142,7 @@ def _is_literal(node: ast.expr) -> bool:
 
 
 def _kind(schema: Schema) -> str:
-    """Return the one kind of values, None aside, that bounds can apply to; else nothing."""
+    """Return the schema's only JSON type besides null, for limits; else an empty string."""
     kinds = {each["type"] for each in schema.get("anyOf", [schema])} - {"null"}
     return kinds.pop() if len(kinds) == 1 else ""
 
@@ -149,27 +151,27 @@ def check_default(node: ast.expr, schema: Schema) -> None:
     """Check the default of a field.
 
     Raises:
-        CodeProblem: it is computed, or not of the field's type.
+        CodeProblem: it is computed, or doesn't match the field's type.
 
     """
     value = constant_value(node)
     if isinstance(node, ast.List) and not node.elts and _kind(schema) == "array":
         return
     if value is node:
-        message = "a default is a plain value: a text, a number, True, False, None or []"
+        message = "a default must be a plain value: a string, a number, True, False, None or []"
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "Field":
             message = "Field is not imported; write from pydantic import Field above"
         raise CodeProblem(node.lineno, message)
     if not fits(value, schema):
-        hint = "write ... | None for it" if value is None else "give it one that is"
-        raise CodeProblem(node.lineno, f"this default is not of its field's type; {hint}")
+        hint = "add | None to the type" if value is None else "use a value of that type"
+        raise CodeProblem(node.lineno, f"this default doesn't match its field's type; {hint}")
 
 
 def check_model(node: ast.ClassDef, types: AnswerTypes, inherited: frozenset[str]) -> set[str]:
-    """Return the fields of a model, those it inherits included.
+    """Return the fields of a model, including inherited ones.
 
     Raises:
-        CodeProblem: something in its body is no field.
+        CodeProblem: something in its body is not a field.
 
     """
     fields = set(inherited)
@@ -200,7 +202,7 @@ def _check_field_name(name: str, fields: set[str], line: int, types: AnswerTypes
     if taken or name.startswith(("_", "model_validate", "model_dump")):
         raise CodeProblem(
             line,
-            f"{name} can't be a field: the name means something else in a model; write "
+            f"{name} can't be a field: the name has another meaning in a model; write "
             f'{name.strip("_")}_: ... = Field(alias="{name}")',
         )
 
@@ -218,7 +220,7 @@ def _check_config(call: ast.Call, types: AnswerTypes) -> None:
     plain = {key.arg: constant_value(key.value) for key in call.keywords}
     known = not call.args and plain in ({"extra": "forbid"}, {"extra": "ignore"})
     if types.path(call.func) != "pydantic.ConfigDict" or not known:
-        message = 'of ConfigDict only ConfigDict(extra="forbid") and "ignore" are understood'
+        message = 'only ConfigDict(extra="forbid") and ConfigDict(extra="ignore") are supported'
         raise CodeProblem(call.lineno, message)
 
 
@@ -226,7 +228,7 @@ def check_enum(node: ast.ClassDef, kinds: tuple[type, ...]) -> None:
     """Check an enum: members with values of one of `kinds`.
 
     Raises:
-        CodeProblem: something in its body is no member.
+        CodeProblem: something in its body is not a member.
 
     """
     members: set[str] = set()

@@ -1,6 +1,6 @@
-"""The type of an agent's answers: Pydantic models, from their source or from a JSON Schema.
+"""Parses the type of an agent's answers: Pydantic models, from source or from a JSON Schema.
 
-The source is what stands in the agent file; it is checked and never run.
+The agent file contains the source; it is checked and never run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ENUMS: Mapping[tuple[str, ...], tuple[type, ...]] = {
     ("str",): (str,),
     ("int",): (int,),
 }
-"""What stands before `Enum` among a class's bases, and its members' kinds."""
+"""The bases allowed before `Enum`, and the types allowed for the members."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class AnswerCode:
     imports: tuple[str, ...]
     """One statement each, as ruff and isort would write them."""
     body: str
-    """All below the imports; ends with a newline."""
+    """The code below the imports; ends with a newline."""
     names: tuple[Name, ...]
-    """Every name at the level of the module, imports included."""
+    """Every name at module level, including imported ones."""
     source: str
     """Canonical: imports, blank lines, body; parsing it gives the same again."""
 
@@ -53,7 +53,7 @@ def parse_answer(value: str | Mapping[str, Any]) -> AnswerCode:
 
     Raises:
         CodeProblem: the source can't be used; names the line and a fix.
-        SchemaProblem: the schema can't be; names the path in it and a fix.
+        SchemaProblem: the schema can't be used; names the path in it and a fix.
 
     """
     return _parse_source(value if isinstance(value, str) else source_of_schema(value))
@@ -107,13 +107,13 @@ class _Reader:
     def __init__(self, types: AnswerTypes) -> None:
         self.types = types
         self.fields: dict[str, frozenset[str]] = {}
-        """Of each model so far."""
+        """The fields of each model read so far."""
 
     def read(self, node: ast.stmt) -> str:
         """Return the name that a statement defines.
 
         Raises:
-            CodeProblem: it is neither a model, an enum nor the name of a type.
+            CodeProblem: it is not a model, an enum or a type alias.
 
         """
         if isinstance(node, ast.ClassDef):

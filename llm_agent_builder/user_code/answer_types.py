@@ -1,4 +1,4 @@
-"""Types and fields as Python writes them, in lines that `ruff format` would leave as they are."""
+"""Writes types and fields as Python source that `ruff format` would not change."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Notes = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """An annotation: its text, and what it is made of should that be too long for a line."""
+    """An annotation: its text, and its parts in case the text is too long for a line."""
 
     text: str
     schema: Schema
-    """As `tool_schema.fits` takes it."""
+    """For `type_schema.fits`."""
     uses: frozenset[str] = frozenset()
-    """What it needs imported: `typing.Literal`."""
+    """Import paths that it needs, such as `typing.Literal`."""
     list_of: Type | None = None
     union_of: tuple[Type, ...] = ()
     lines: tuple[str, ...] = ()
-    """Of one that can only stand in brackets of its own: the first line, those inside, the last."""
+    """The lines of a type that is broken inside its brackets: first, inner and last lines."""
 
     @property
     def may_be_none(self) -> bool:
-        """Say whether None is among its values."""
+        """Return whether None is among its values."""
         return any(each["type"] == "null" for each in self.schema.get("anyOf", [self.schema]))
 
 
@@ -43,9 +43,9 @@ def literal(value: object) -> str:
     return line_literal(value) if isinstance(value, str) else repr(value)
 
 
-def fits_line(text: str, room: int = LINE_MAX) -> bool:
-    """Say whether a text fits into `room` columns, were all beyond ASCII two columns wide."""
-    return _columns(text) <= room
+def fits_line(text: str, width: int = LINE_MAX) -> bool:
+    """Return whether a text fits into `width` columns, counting non-ASCII characters as two."""
+    return _columns(text) <= width
 
 
 def _columns(text: str) -> int:
@@ -61,7 +61,7 @@ def union_of(types: Iterable[Type]) -> Type:
     """Return the union of types, each member once."""
     flat = (part for each in types for part in (each.union_of or (each,)))
     parts = tuple({part.text: part for part in flat}.values())
-    # None last, as people write it; and None | None would not be Python.
+    # None last, as people write it; a single None, as None | None is an error in Python.
     parts = tuple(sorted(parts, key=lambda part: part.text == "None"))
     if len(parts) == 1:
         return parts[0]
@@ -71,7 +71,7 @@ def union_of(types: Iterable[Type]) -> Type:
 
 
 def literal_of(values: Sequence[object]) -> Type:
-    """Return `Literal[...]` of texts, whole numbers and truths."""
+    """Return `Literal[...]` of strings, integers and booleans."""
     written = [literal(value) for value in values]
     comma = "," if len(written) > 1 else ""
     return Type(
@@ -83,7 +83,7 @@ def literal_of(values: Sequence[object]) -> Type:
 
 
 def annotated(of: Type, notes: Notes) -> Type:
-    """Return a type with notes on it, where it is not that of a field."""
+    """Return a type with notes, for a type that isn't a field's own."""
     if not notes:
         return of
     call = field_call(notes, "    ", LINE_MAX - 5).split("\n")
@@ -97,13 +97,13 @@ def annotated(of: Type, notes: Notes) -> Type:
     )
 
 
-def field_call(notes: Notes, indent: str, room: int) -> str:
-    """Return a call of `Field`, on one line where it fits into `room` columns."""
-    given = [f"{name}={literal(value)}" for name, value in notes.items()]
-    line = f"Field({', '.join(given)})"
-    if fits_line(line, room):
+def field_call(notes: Notes, indent: str, width: int) -> str:
+    """Return a call of `Field`, on one line if that fits into `width` columns."""
+    arguments = [f"{name}={literal(value)}" for name, value in notes.items()]
+    line = f"Field({', '.join(arguments)})"
+    if fits_line(line, width):
         return line
-    return "Field(\n" + "".join(f"{indent}    {each},\n" for each in given) + f"{indent})"
+    return "Field(\n" + "".join(f"{indent}    {each},\n" for each in arguments) + f"{indent})"
 
 
 def field_line(name: str, type_text: str, notes: Notes) -> str:
@@ -118,13 +118,13 @@ def field_line(name: str, type_text: str, notes: Notes) -> str:
     return f"{line} = {field_call(notes, '    ', LINE_MAX - _columns(line) - 3)}"
 
 
-def type_room(name: str) -> int:
-    """Return how many columns the type of a field may take."""
+def type_width(name: str) -> int:
+    """Return the number of columns available for a field's type."""
     return LINE_MAX - len(f"    {name}:  = Field(")
 
 
 def docstring(text: str) -> str:
-    """Return the lines of a class's docstring and the blank one behind it; "" for no text."""
+    """Return the lines of a class's docstring and a blank line; "" if there is no text."""
     plain = inspect.cleandoc(text).strip()
     if not plain:
         return ""

@@ -1,4 +1,4 @@
-"""Import statements of user code: read, checked, merged, and written as ruff and isort would."""
+"""Reads, checks and merges import statements of user code, and writes them as ruff would."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llm_agent_builder.python_source.syntax_trees import syntax_tree
 
 _LINE_MAX = 88
 _FUTURE = "__future__"
-# Generated files run on 3.10 to 3.14: what one of them lacks is not to be relied on.
+# Generated files run on Python 3.10 to 3.14. These modules are missing in at least one of them.
 _LACKING = (
     "tomllib annotationlib compression asynchat asyncore imp smtpd distutils aifc audioop cgi "
     "cgitb chunk crypt imghdr lib2to3 mailcap msilib nis nntplib ossaudiodev pipes sndhdr spwd "
@@ -33,20 +33,20 @@ class Import:
 
     @property
     def bound(self) -> str:
-        """The name it gives to the file."""
+        """The name it binds in the file."""
         return self.alias or self.name or self.module
 
     @property
     def path(self) -> str:
-        """Where the thing comes from: `typing.Literal`."""
+        """The import path: `typing.Literal`."""
         return f"{self.module}.{self.name}" if self.name else self.module
 
 
 def read_imports(node: ast.Import | ast.ImportFrom) -> list[Import]:
-    """Return what a statement imports.
+    """Return the names that a statement imports.
 
     Raises:
-        CodeProblem: relative, star and dotted imports.
+        CodeProblem: the import is relative, a star import or dotted.
 
     """
     if isinstance(node, ast.Import):
@@ -57,10 +57,10 @@ def read_imports(node: ast.Import | ast.ImportFrom) -> list[Import]:
     module = node.module or ""
     if node.level:
         raise CodeProblem(
-            node.lineno, "imports from beside the file, where nothing is; paste it in"
+            node.lineno, "relative imports don't work in a single file; paste the code in"
         )
     if any(name.name == "*" for name in node.names):
-        message = f"imports everything there is; name what is needed: from {module} import ..."
+        message = f"star imports are not supported; name what you need: from {module} import ..."
         raise CodeProblem(node.lineno, message)
     return [Import(module, name.name, _alias(name)) for name in node.names]
 
@@ -71,14 +71,14 @@ def _alias(name: ast.alias) -> str | None:
 
 def _dotted(module: str) -> str:
     parent, _, last = module.rpartition(".")
-    return f"import {module} is not understood; write: from {parent} import {last}"
+    return f"import {module} is not supported; write: from {parent} import {last}"
 
 
 def require_standard(imported: Import, line: int, also: Iterable[str] = ()) -> None:
-    """Refuse modules that can't be relied on where the file runs.
+    """Refuse modules that may be missing where the file runs.
 
     Raises:
-        CodeProblem: neither of the standard library in 3.10 to 3.14 nor one of `also`.
+        CodeProblem: not in the standard library of Python 3.10 to 3.14, nor in `also`.
 
     """
     top = imported.module.partition(".")[0]
@@ -89,13 +89,13 @@ def require_standard(imported: Import, line: int, also: Iterable[str] = ()) -> N
     if top not in sys.stdlib_module_names or top == _FUTURE:
         raise CodeProblem(
             line,
-            f"{top} is not in the standard library, and an agent file needs its provider's SDK "
-            "only; don't use it (see urllib.request, sqlite3, json and csv)",
+            f"{top} is not in the standard library, and agent files use only that and their "
+            "provider's SDK (try urllib.request, sqlite3, json or csv)",
         )
 
 
 def is_future_annotations(node: ast.stmt) -> bool:
-    """Say whether a statement is the one that generated files begin with anyway."""
+    """Return whether a statement is `from __future__ import annotations`."""
     return (
         isinstance(node, ast.ImportFrom)
         and node.module == _FUTURE
@@ -104,11 +104,11 @@ def is_future_annotations(node: ast.stmt) -> bool:
 
 
 def render_imports(imports: Iterable[Import]) -> tuple[str, ...]:
-    """Return the statements, merged and in the order that ruff and isort give them."""
+    """Return the statements, merged and in the order of ruff and isort."""
     found = sorted(set(imports), key=_order)
     statements: dict[tuple[str, str | None], list[Import]] = {}
     for each in found:
-        # Only plain names of one module share a statement; aliases stand alone.
+        # Only names without alias share a statement; each alias has its own.
         alone = f"{each.name} as {each.alias}" if each.alias else "" if each.name else each.module
         statements.setdefault((each.module, alone or None), []).append(each)
     return tuple(_statement(group) for group in statements.values())
@@ -129,7 +129,7 @@ def _order(each: Import) -> tuple[object, ...]:
 
 
 def _natural(name: str) -> tuple[str, str]:
-    """Order a2 before a10, small and capital letters alike."""
+    """Return a sort key that puts a2 before a10, ignoring case."""
     return re.sub("[0-9]+", lambda digits: digits[0].zfill(20), name.lower()), name
 
 
@@ -150,10 +150,10 @@ def _statement(group: list[Import]) -> str:
 
 
 def merge_imports(*groups: Iterable[str]) -> tuple[str, ...]:
-    """Return the statements of all groups as one block would have them, each name once.
+    """Return the merged statements of all groups, each name once.
 
-    Sections (the future, the standard library, the rest) follow each other without the blank lines
-    between them: `import_block` has those.
+    There are no blank lines between sections (future, standard library, rest): `import_block` adds
+    them.
     """
     found: list[Import] = []
     for statement in (statement for group in groups for statement in group):

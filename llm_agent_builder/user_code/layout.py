@@ -1,4 +1,4 @@
-"""Where things stand in a user's source: imports above, the rest below, names in their places."""
+"""Splits a user's source into imports and the rest, and checks the names it defines and uses."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from llm_agent_builder.user_code.parse import Parsed
 # Newer than the oldest Python that generated files run on.
 _NOT_EVERYWHERE = frozenset({"ExceptionGroup", "BaseExceptionGroup", "PythonFinalizationError"})
 _BUILTINS = frozenset(dir(builtins)) - _NOT_EVERYWHERE
-_GIVEN = _BUILTINS | {"__name__", "__file__"}
+_PREDEFINED = _BUILTINS | {"__name__", "__file__"}
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name at the level of the module; `path` is where an imported one comes from."""
+    """A name at module level; `path` is the import path of an imported one."""
 
     name: str
     line: int
@@ -46,7 +46,7 @@ class PlacedImport:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A source, parted into imports and the rest."""
+    """A source, split into imports and the rest."""
 
     imports: tuple[PlacedImport, ...]
     rest: tuple[ast.stmt, ...]
@@ -59,7 +59,7 @@ class Layout:
 
     @property
     def imported_names(self) -> tuple[Name, ...]:
-        """The names that the imports give to the file."""
+        """The names that the imports bind in the file."""
         return tuple(
             Name(each.imported.bound, each.line, each.imported.path) for each in self.imports
         )
@@ -75,12 +75,12 @@ class Layout:
 
 
 def split_code(parsed: Parsed) -> Layout:
-    """Part a source into imports and the rest; comments among the imports go below them.
+    """Split a source into imports and the rest; comments between imports are moved below them.
 
-    `from __future__ import annotations` is left out: generated files begin with it.
+    `from __future__ import annotations` is dropped: generated files start with it.
 
     Raises:
-        CodeProblem: an import stands elsewhere than above all else, or can't be used.
+        CodeProblem: an import isn't above all other code, or isn't allowed.
 
     """
     statements = parsed.tree.body
@@ -89,7 +89,7 @@ def split_code(parsed: Parsed) -> Layout:
     end = max((node.end_lineno or 0 for node in imports), default=0)
     for node in (node for each in rest for node in ast.walk(each)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            raise CodeProblem(node.lineno, "imports below other code; move it to the top")
+            raise CodeProblem(node.lineno, "import below other code; move it to the top")
     if rest and rest[0].lineno <= end:
         raise CodeProblem(end, "an import shares its line with other code; give each its own line")
     placed = [
@@ -126,26 +126,24 @@ def _comments(text: str, end: int) -> list[str]:
 
 
 def check_names(parsed: Parsed, layout: Layout, defined: Sequence[Name]) -> None:
-    """Check every name at the level of the module, and every use of one.
+    """Check every name at module level, and every use of one.
 
     Raises:
-        CodeProblem: one is taken, given twice, not used (imports), or used without being there.
+        CodeProblem: a name is reserved, defined twice, imported but not used, or undefined.
 
     """
     seen: dict[str, Name] = {}
     for name in (*layout.imported_names, *defined):
         _check_name(name)
         if name.name in seen:
-            message = f"{name.name} is there already, from line {seen[name.name].line}; rename one"
+            message = f"{name.name} is already defined on line {seen[name.name].line}; rename one"
             raise CodeProblem(name.line, message)
         seen[name.name] = name
     used = _global_uses(parsed.scopes) | _in_annotations(parsed.tree)
     for name in layout.imported_names:
         if name.name not in used:
-            raise CodeProblem(
-                name.line, f"imports {name.name} and does not use it; remove the import"
-            )
-    _check_uses(parsed.tree, used - seen.keys() - _GIVEN)
+            raise CodeProblem(name.line, f"{name.name} is imported but not used; remove the import")
+    _check_uses(parsed.tree, used - seen.keys() - _PREDEFINED)
 
 
 def _check_name(name: Name) -> None:
@@ -153,33 +151,35 @@ def _check_name(name: Name) -> None:
     if taken and name.path and name.name in FILE_IMPORTS:
         module, _, what = FILE_IMPORTS[name.name].rpartition(".")
         there = f"from {module} import {what}" if module else f"import {what}"
-        message = f"{name.name} is something else in an agent file ({there}); import it so, or as"
+        message = f"{name.name} has another meaning in an agent file ({there}); import that, or use"
         raise CodeProblem(name.line, f"{message} another name")
     if taken or name.name.startswith("__"):
-        message = f"{name.name} is a name that agent files keep for themselves; choose another"
+        message = f"{name.name} is reserved in agent files; choose another name"
         raise CodeProblem(name.line, message)
     if name.name in _BUILTINS:
-        message = f"{name.name} hides what Python itself calls so; choose another name"
+        message = f"{name.name} hides a Python builtin; choose another name"
         raise CodeProblem(name.line, message)
 
 
-def first_clash(codes: Sequence[Sequence[Name]]) -> tuple[int, CodeProblem] | None:
-    """Return which of several codes of one file takes a name that an earlier one has, and why.
+def first_conflict(codes: Sequence[Sequence[Name]]) -> tuple[int, CodeProblem] | None:
+    """Return the index of the first code that redefines a name of an earlier one, and the problem.
 
-    The same import in both is no clash. None: they go together.
+    The same import in both is fine. Returns None if there is no conflict.
     """
     seen: dict[str, tuple[int, str]] = {}
     for position, names in enumerate(codes):
         for name in names:
-            whose, path = seen.setdefault(name.name, (position, name.path))
-            if whose != position and (not path or path != name.path):
-                message = f"{name.name} is in the file already, by other code; choose another name"
+            owner, path = seen.setdefault(name.name, (position, name.path))
+            if owner != position and (not path or path != name.path):
+                message = (
+                    f"{name.name} is already defined by other code in the file; choose another name"
+                )
                 return position, CodeProblem(name.line, message)
     return None
 
 
 def global_names(tree: ast.Module, scopes: symtable.SymbolTable) -> set[str]:
-    """Return the names that a source looks for at the level of its module, annotations included."""
+    """Return the names that a source looks up at module level, including those in annotations."""
     return _global_uses(scopes) | _in_annotations(tree)
 
 
@@ -190,7 +190,7 @@ def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
 
 
 def _global_uses(scopes: symtable.SymbolTable) -> set[str]:
-    """Return the names that any scope looks for at the level of the module, or writes there."""
+    """Return the names that any scope reads or writes at module level."""
     return {
         symbol.get_name()
         for table in _tables(scopes)
@@ -201,7 +201,7 @@ def _global_uses(scopes: symtable.SymbolTable) -> set[str]:
 
 
 def _in_annotations(tree: ast.Module) -> set[str]:
-    """Return the names in annotations: Python's scopes leave them out when they stay text."""
+    """Return the names in annotations: symbol tables omit them if annotations aren't evaluated."""
     annotations = (
         getattr(node, field, None) for node in ast.walk(tree) for field in ("annotation", "returns")
     )

@@ -1,6 +1,6 @@
-"""Python source that users write, read and never run: text, syntax tree, scopes.
+"""Parses Python source written by users into text, syntax tree and scopes; never runs it.
 
-Nothing here imports or evaluates what it is given. Every problem names its line and a fix.
+Nothing here imports or evaluates the source. Every problem names its line and a fix.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from llm_agent_builder.errors import CodeProblem
 from llm_agent_builder.python_source.syntax_trees import syntax_tree
 
 CODE_MAX_BYTES = 64 * 1024
-"""Limit of one answer's source, in UTF-8; and of all tools' together."""
+"""Limit in UTF-8 bytes of an answer's source, and of all tools' sources together."""
 TOOL_MAX_BYTES = 16 * 1024
-"""Limit of one tool's source: parsing holds the interpreter's lock, so it has to be short."""
+"""Limit in UTF-8 bytes of a tool's source: parsing blocks all threads (GIL)."""
 MAX_DEPTH = 150
-"""Of a syntax tree: whoever walks it later must not run out of Python's stack."""
+"""Limit of a syntax tree's depth, so that recursive walks don't overflow Python's stack."""
 _FILE = "<code of a user>"
-_OLDEST = (3, 10)  # what generated files say they run on
+_OLDEST = (3, 10)  # the oldest Python that generated files support
 _MAX_EMITTED = 200_000
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_JOINERS = frozenset("\u200c\u200d")  # scripts and emoji need them; no identifier may hold one
+_JOINERS = frozenset("\u200c\u200d")  # scripts and emoji need them; identifiers can't contain them
 _SCRIPT_BLOCK = re.compile(r"(?m)^# ///")
-# Python's filters of warnings are the process's: one thread at a time may set them aside.
+# Warning filters are global to the process, so only one thread at a time may change them.
 WARNINGS = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """Source that Python accepts, its tree, and what each scope does with names."""
+    """Valid Python source with its syntax tree and symbol table."""
 
     text: str
     tree: ast.Module
@@ -43,31 +43,31 @@ class Parsed:
 
     @property
     def lines(self) -> list[str]:
-        """The lines as Python counts them; `str.splitlines` parts at more."""
+        """The lines as Python counts them; `str.splitlines` splits at more characters."""
         return self.text.split("\n")
 
 
 def parse_code(source: str, longest: int = CODE_MAX_BYTES) -> Parsed:
-    """Return the source of at most `longest` bytes with plain line ends, its tree and its scopes.
+    """Parse source of at most `longest` bytes, with line ends converted to LF.
 
     Raises:
-        CodeProblem: it isn't Python that 3.10 to 3.14 accept without a warning, it is too large or
-            nested too deeply, or characters hide in it.
+        CodeProblem: Python 3.10 to 3.14 don't accept it without a warning, it is too large or
+            nested too deeply, or it contains invisible characters.
 
     """
     text = _plain_text(source, longest)
-    with WARNINGS, warnings.catch_warnings(record=True) as heard:
+    with WARNINGS, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             tree = syntax_tree(text, _FILE, feature_version=_OLDEST)
             _check_size(tree)
-            compile(tree, _FILE, "exec", dont_inherit=True)  # made to find errors; never run
+            compile(tree, _FILE, "exec", dont_inherit=True)  # compiled to find errors, never run
             scopes = symtable.symtable(text, _FILE, "exec")
         except SyntaxError as error:
             raise _syntax_problem(error) from None
-        except (RecursionError, MemoryError):  # what the parser raises for a deep nest
+        except (RecursionError, MemoryError):  # the parser raises these for deep nesting
             raise CodeProblem(1, "is nested too deeply; split it into helper functions") from None
-    for warning in heard:
+    for warning in caught:
         if warning.filename == _FILE:
             message = f"Python warns: {warning.message}; fix this first"
             raise CodeProblem(warning.lineno, message)
@@ -95,7 +95,7 @@ def _refuse_hidden(text: str) -> None:
             name = unicodedata.name(char, "a control character")
             raise CodeProblem(
                 number,
-                f"U+{ord(char):04X} ({name}) can't be seen in an editor; delete it, or in a "
+                f"U+{ord(char):04X} ({name}) is invisible in an editor; delete it, or in a "
                 f"string write {_escape(char)}",
             )
 
@@ -110,7 +110,7 @@ def _syntax_problem(error: SyntaxError) -> CodeProblem:
 
 
 def _check_size(tree: ast.Module) -> None:
-    """Refuse what takes long to walk or to compile, before either is done."""
+    """Refuse code that would take long to walk or compile."""
     level: list[ast.AST] = [tree]
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
@@ -118,16 +118,16 @@ def _check_size(tree: ast.Module) -> None:
             break
     else:
         line = next((getattr(node, "lineno", 1) for node in level), 1)
-        message = f"is nested more than {MAX_DEPTH} deep; take it apart into helpers"
+        message = f"is nested more than {MAX_DEPTH} levels deep; split it into helpers"
         raise CodeProblem(line, message)
     if _emitted(tree)[0] > _MAX_EMITTED:
         raise CodeProblem(1, "has nested finally blocks; move the inner ones into helper functions")
 
 
 def _emitted(node: ast.AST) -> tuple[int, int]:
-    """Return about how much code Python makes of a tree, and how many jumps leave it.
+    """Estimate the size of the bytecode compiled from a tree, and count the jumps out of it.
 
-    The compiler writes a `finally` block twice, and once more for each jump out of its `try`:
+    The compiler emits a `finally` block twice, and once more for each jump out of its `try`:
     nested ones grow exponentially.
     """
     jumps = int(isinstance(node, (ast.Return, ast.Break, ast.Continue)))
@@ -140,7 +140,7 @@ def _emitted(node: ast.AST) -> tuple[int, int]:
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
-    # Expressions hold no statements: lambdas and comprehensions have no `finally`.
+    # Expressions contain no statements: lambdas and comprehensions have no `finally`.
     return (child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr))
 
 
@@ -152,24 +152,26 @@ def _summed(size: int, jumps: int, nodes: Iterator[ast.AST] | list[ast.stmt]) ->
 
 
 def has_surrogates(text: str) -> bool:
-    """Say whether a text holds half a character, which can't be sent anywhere."""
+    """Return whether a text contains a lone surrogate, which UTF-8 can't encode."""
     return any("\ud800" <= char <= "\udfff" for char in text) if not text.isascii() else False
 
 
 def refuse_surrogates(node: ast.AST) -> None:
-    """Refuse code that would have to be sent to a model but can't be.
+    """Refuse code with strings that can't be sent to a model.
 
     Raises:
-        CodeProblem: a text in it holds half a character, written as an escape.
+        CodeProblem: a string contains a lone surrogate, written as an escape.
 
     """
     for part in ast.walk(node):
         value = part.value if isinstance(part, ast.Constant) else None
         if isinstance(value, str) and has_surrogates(value):
-            message = "half a character (\\ud800 to \\udfff) can't be sent; write the whole one"
+            message = (
+                "a lone surrogate (\\ud800 to \\udfff) can't be sent; write the full character"
+            )
             raise CodeProblem(getattr(part, "lineno", 1), message)
 
 
 def is_constant_name(name: str) -> bool:
-    """Say whether a name is written as constants are: MAX_BYTES, _LIMIT."""
+    """Return whether a name is written like a constant: MAX_BYTES, _LIMIT."""
     return re.fullmatch(r"_*[A-Z][A-Z0-9_]*", name) is not None

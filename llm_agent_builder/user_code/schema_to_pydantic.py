@@ -1,6 +1,6 @@
-"""Pydantic source from a JSON Schema: the part of it that structured answers know.
+"""Writes Pydantic models from the part of JSON Schema that structured answers support.
 
-The result is what `ruff format` would leave as it is, and `mypy --strict` accepts.
+`ruff format` would not change the result, and `mypy --strict` accepts it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from llm_agent_builder.errors import SchemaProblem
 from llm_agent_builder.python_source.reserved_names import FILE_IMPORTS, FILE_NAMES
-from llm_agent_builder.user_code.answer_classes import NOT_FIELDS, PATHS, is_bound, is_length
+from llm_agent_builder.user_code.answer_classes import NOT_FIELDS, PATHS, is_length, is_limit
 from llm_agent_builder.user_code.answer_types import (
     Type,
     annotated,
@@ -22,7 +22,7 @@ from llm_agent_builder.user_code.answer_types import (
     fits_line,
     list_of,
     literal_of,
-    type_room,
+    type_width,
     union_of,
 )
 from llm_agent_builder.user_code.imports import Import, import_block, render_imports
@@ -34,14 +34,14 @@ _MAX_PARTS = 1000
 _NAME_MAX = 24
 _FIELD_MAX = 40
 SCHEMA_MAX_CHARS = 64 * 1024
-"""Limit of a schema: its texts, and one character for each value."""
+"""Limit of a schema: the length of its strings, plus one for each other value."""
 _DEFINITION_MAX = 200
 _ENUM_MAX = 1000
-_PROPERTY_MAX = 64  # as the providers' APIs have it for a tool's
+_PROPERTY_MAX = 64  # the providers' limit for tool parameters
 _IMPORTED = frozenset(path.rpartition(".")[2] for path in PATHS)
 _TAKEN = FILE_NAMES | FILE_IMPORTS.keys() | _IMPORTED | frozenset(dir(builtins))
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
-_BOUNDS = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt"}
+_LIMITS = {"minimum": "ge", "maximum": "le", "exclusiveMinimum": "gt", "exclusiveMaximum": "lt"}
 _LENGTHS = {"minLength": "min_length", "maxLength": "max_length"}
 _ITEMS = {"minItems": "min_length", "maxItems": "max_length"}
 _COMMON = frozenset({"title", "description", "default", "type"})
@@ -49,8 +49,8 @@ _OF_TYPE: Mapping[str, frozenset[str]] = {
     "object": frozenset({"properties", "required", "additionalProperties"}),
     "array": frozenset({"items", *_ITEMS}),
     "string": frozenset({"format", *_LENGTHS}),
-    "integer": frozenset({"format", *_BOUNDS}),
-    "number": frozenset({"format", *_BOUNDS}),
+    "integer": frozenset({"format", *_LIMITS}),
+    "number": frozenset({"format", *_LIMITS}),
     "boolean": frozenset(),
     "null": frozenset(),
 }
@@ -62,11 +62,11 @@ Notes = dict[str, object]
 
 
 def source_of_schema(schema: Schema) -> str:
-    """Return the source of Pydantic models with that JSON Schema; the last class is the whole.
+    """Return the source of Pydantic models for a JSON Schema; the last class is the answer's type.
 
     Raises:
-        SchemaProblem: something in it is no JSON Schema, or not of the part that structured
-            answers know; names the path and a fix.
+        SchemaProblem: the schema is invalid or uses features that structured answers don't
+            support; names the path and a fix.
 
     """
     _check_size(schema)
@@ -78,7 +78,7 @@ def source_of_schema(schema: Schema) -> str:
 
 
 def _check_size(schema: object) -> None:
-    """Refuse what takes long to read, without reading all of it."""
+    """Refuse schemas that would take long to read, without reading all of it."""
     left, rest = SCHEMA_MAX_CHARS, [schema]
     while rest:
         value = rest.pop()
@@ -95,7 +95,7 @@ def _check_size(schema: object) -> None:
 
 
 class _Writer:
-    """Turns one schema into classes; `chunks` holds them, those that others need first."""
+    """Turns a schema into classes; `chunks` lists them, each after the ones it needs."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
@@ -103,21 +103,21 @@ class _Writer:
         self.used: set[str] = {"pydantic.BaseModel"}
         self.names: set[str] = set(_TAKEN)
         self.references: dict[str, Type | None] = {}
-        """Of `$defs`, by name; None while one is being read."""
+        """The types of `$defs`, by name; None while one is being read."""
         self.parts = 0
 
     def whole(self) -> None:
         """Read the whole schema.
 
         Raises:
-            SchemaProblem: it is not that of an object, or can't be used.
+            SchemaProblem: it doesn't describe an object, or can't be used.
 
         """
         schema = _require_mapping(self.schema, "")
         if "$ref" in schema:
             self.read(schema, "", "Answer", 0)
             if not (self.chunks and self.chunks[-1].startswith("class ")):
-                raise SchemaProblem("$ref", "should lead to an object with properties")
+                raise SchemaProblem("$ref", "should refer to an object with properties")
             return
         if schema.get("type") != "object" or not schema.get("properties"):
             message = 'an answer is an object: give it "type": "object" and "properties"'
@@ -126,7 +126,7 @@ class _Writer:
         self.read(inner, "", "Answer", 0)
 
     def read(self, schema: object, path: str, hint: str, depth: int) -> tuple[Type, Notes]:
-        """Return the type that a schema describes, and what `Field` should say of it."""
+        """Return the type that a schema describes, and the keywords of its `Field`."""
         schema = _require_mapping(schema, path)
         self.parts += 1
         if depth > _MAX_DEPTH or self.parts > _MAX_PARTS:
@@ -144,14 +144,14 @@ class _Writer:
         return self._typed(schema, path, hint, depth)
 
     def _inner(self, schema: object, path: str, hint: str, depth: int) -> Type:
-        """Return the type of something that is not a field itself, notes and all."""
+        """Return the type of a schema inside another type, with its notes."""
         of, notes = self.read(schema, path, hint, depth + 1)
         return annotated(self.shortened(of, 60, hint), notes)
 
     def _any_of(self, members: object, path: str, hint: str, depth: int) -> tuple[Type, Notes]:
         listed = _require_list(members, path)
         only = [number for number, each in enumerate(listed) if each != {"type": "null"}]
-        if len(only) == 1 < len(listed):  # one type or null: its notes may stand on the field
+        if len(only) == 1 < len(listed):  # one type or null: its notes can go to the field
             of, notes = self.read(listed[only[0]], f"{path}.{only[0]}", hint, depth + 1)
             return union_of([of, Type("None", {"type": "null"})]), notes
         inner = (
@@ -163,11 +163,11 @@ class _Writer:
     def _reference(self, reference: object, path: str, depth: int) -> Type:
         match = re.fullmatch(r"#/(\$defs|definitions)/([^/]+)", str(reference))
         if not match:
-            raise SchemaProblem(path, "should be one of this schema: #/$defs/NAME")
+            raise SchemaProblem(path, "should refer to a definition in this schema: #/$defs/NAME")
         kind, name = match[1], match[2].replace("~1", "/").replace("~0", "~")
         if len(name) > _DEFINITION_MAX:
             raise SchemaProblem(
-                path, f"names have {_DEFINITION_MAX} characters at most; shorten it"
+                path, f"names can have at most {_DEFINITION_MAX} characters; shorten it"
             )
         definitions = self.schema.get(kind)
         if not isinstance(definitions, Mapping) or name not in definitions:
@@ -178,7 +178,7 @@ class _Writer:
             self.references[name] = of if of.text.isidentifier() else self._alias(of, name)
         found = self.references[name]
         if found is None:
-            message = f"{_quoted(name)} contains itself; structured answers must end somewhere"
+            message = f"{_quoted(name)} contains itself; structured answers can't be recursive"
             raise SchemaProblem(path, message)
         return found
 
@@ -207,7 +207,7 @@ class _Writer:
         """Read `"type": ["string", "null"]`."""
         rest = [kind for kind in kinds if kind != "null"]
         if len(rest) != 1 or len(kinds) != 2:
-            message = 'should be one type, or one and "null"; write anyOf for others'
+            message = 'should be one type, or one type and "null"; use anyOf for others'
             raise SchemaProblem(_at(path, "type"), message)
         of, notes = self.read({**schema, "type": rest[0]}, path, hint, depth + 1)
         return union_of([of, Type("None", {"type": "null"})]), notes
@@ -223,12 +223,12 @@ class _Writer:
         fields = _Fields(self, name, depth)
         for key, value in properties.items():
             fields.add(key, value, key in required, _at(_at(path, "properties"), str(key)))
-        said = docstring(_text(schema, "description", path))
+        description = docstring(_text(schema, "description", path))
         config = '    model_config = ConfigDict(extra="forbid")\n\n' * (
             "additionalProperties" in schema
         )
         self.used |= {"pydantic.ConfigDict"} if config else set()
-        body = (said + config + "\n".join(fields.lines)).rstrip() or "    pass"
+        body = (description + config + "\n".join(fields.lines)).rstrip() or "    pass"
         self.chunks.append(f"class {name}(BaseModel):\n{body}")
         return Type(name, {"type": "object"})
 
@@ -243,16 +243,16 @@ class _Writer:
         self.names.add(name)
         return name
 
-    def shortened(self, of: Type, room: int, hint: str) -> Type:
-        """Return a type of at most `room` columns where it can be, its long parts given names."""
-        if fits_line(of.text, room):
+    def shortened(self, of: Type, width: int, hint: str) -> Type:
+        """Return a type of at most `width` columns if possible: long parts become aliases."""
+        if fits_line(of.text, width):
             return of
         if of.list_of is not None:
-            shorter = list_of(self.shortened(of.list_of, max(room - 6, 30), hint))
-            return shorter if len(shorter.text) <= room else self._alias(shorter, hint)
+            shorter = list_of(self.shortened(of.list_of, max(width - 6, 30), hint))
+            return shorter if len(shorter.text) <= width else self._alias(shorter, hint)
         if of.union_of:
             shorter = union_of(self.shortened(part, 30, hint) for part in of.union_of)
-            return shorter if len(shorter.text) <= room else self._alias(shorter, hint)
+            return shorter if len(shorter.text) <= width else self._alias(shorter, hint)
         return self._alias(of, hint) if of.lines else of
 
     def _alias(self, of: Type, hint: str) -> Type:
@@ -282,7 +282,7 @@ class _Fields:
     def add(self, key: object, schema: object, required: bool, path: str) -> None:
         """Add the field for one property."""
         if not isinstance(key, str) or not 0 < len(key) <= _PROPERTY_MAX or not key.isprintable():
-            message = f"a property's name has 1 to {_PROPERTY_MAX} characters that can be seen"
+            message = f"a property's name must have 1 to {_PROPERTY_MAX} printable characters"
             raise SchemaProblem(path[:200], message)
         of, notes = self.writer.read(schema, path, key, self.depth + 1)
         name = self._field_name(key)
@@ -291,7 +291,7 @@ class _Fields:
             of = union_of([of, Type("None", {"type": "null"})])
         if name != key:
             notes["alias"] = key
-        of = self.writer.shortened(of, type_room(name), key)
+        of = self.writer.shortened(of, type_width(name), key)
         self.writer.used |= of.uses | ({"pydantic.Field"} if notes.keys() - {"default"} else set())
         line = field_line(name, of.text, notes)
         self.writer.used |= {"pydantic.Field"} if "= Field(" in line else set()
@@ -313,7 +313,7 @@ class _Fields:
         plain = re.sub(r"[^A-Za-z0-9_]+", "_", key).strip("_") or "field"
         if plain[0].isdigit():
             plain = f"field_{plain}"
-        if plain[0].isupper():  # else it might be called like its own class
+        if plain[0].isupper():  # else it might have the name of its own class
             plain = plain.lower() if plain.isupper() else plain[0].lower() + plain[1:]
         plain = plain[:_FIELD_MAX].rstrip("_")
         if keyword.iskeyword(plain) or plain in NOT_FIELDS or plain in self.writer.names:
@@ -327,7 +327,7 @@ class _Fields:
 
 
 def _is_plain(value: object) -> bool:
-    """Say whether a value can stand in source and in a request."""
+    """Return whether a value can be written in source and in a request."""
     if isinstance(value, str):
         return not has_surrogates(value)
     if isinstance(value, (int, float)):
@@ -354,24 +354,26 @@ def _literal(schema: Schema, path: str) -> Type:
 
 
 def _notes(schema: Schema, path: str) -> Notes:
-    """Return what `Field` should say: description, bounds, lengths."""
+    """Return the keywords of `Field`: description, limits, lengths."""
     notes: Notes = {}
-    said = _text(schema, "description", path)
+    description = _text(schema, "description", path)
     form = _text(schema, "format", path)
-    if form:  # models aren't held to it, but they read it
-        said = f"{said} (format: {form})" if said else f"Format: {form}"
-    if said:
-        notes["description"] = said
+    if form:  # not validated, but the model reads it
+        description = f"{description} (format: {form})" if description else f"Format: {form}"
+    if description:
+        notes["description"] = description
     kind = schema.get("type")
-    for key, name in (_BOUNDS | _LENGTHS | _ITEMS).items():
+    for key, name in (_LIMITS | _LENGTHS | _ITEMS).items():
         if key not in schema:
             continue
         value = schema[key]
         whole = isinstance(value, float) and value.is_integer() and kind == "integer"
         value = int(value) if whole else value
-        good = is_bound(value, str(kind)) if key in _BOUNDS else is_length(value, str(kind))
+        good = is_limit(value, str(kind)) if key in _LIMITS else is_length(value, str(kind))
         if not good:
-            raise SchemaProblem(_at(path, key), "should be a number that can limit this type")
+            raise SchemaProblem(
+                _at(path, key), "should be a number that is a valid limit for this type"
+            )
         notes[name] = value
     return notes
 
@@ -408,7 +410,7 @@ def _require_mapping(value: object, path: str) -> Schema:
 
 def _require_list(value: object, path: str) -> list[Any]:
     if not isinstance(value, (list, tuple)) or not value:
-        raise SchemaProblem(path, "should be a list of at least one")
+        raise SchemaProblem(path, "should be a list with at least one item")
     return list(value)
 
 
@@ -421,4 +423,4 @@ def _short(text: str) -> str:
 
 
 def _quoted(value: object) -> str:
-    return _short(ascii(value)) if isinstance(value, str) else f"a {type(value).__name__} there"
+    return _short(ascii(value)) if isinstance(value, str) else f"a {type(value).__name__}"

@@ -1,7 +1,7 @@
-"""A tool of an agent: one Python function that its user wrote, checked but never run.
+"""Parses a tool of an agent: one Python function written by the user, checked but never run.
 
-The source is what stands in the agent file: imports in its import block, the rest as it was
-written. Style is its owner's; what would break the file, or the tool's schema, is refused.
+The agent file contains the source: its imports in the file's import block, the rest unchanged.
+Style is not checked; code that would break the file or the tool's schema is refused.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ class ToolCode:
     imports: tuple[str, ...]
     """One statement each, as ruff and isort would write them."""
     body: str
-    """All below the imports, as it was written; ends with a newline."""
+    """The unchanged code below the imports; ends with a newline."""
     description: str
-    """What the docstring says of the function, without its parameters."""
+    """The docstring's text about the function, without its parameters."""
     input_schema: Mapping[str, Any]
     """JSON Schema of the parameters."""
     names: tuple[Name, ...]
-    """Every name at the level of the module, imports included."""
+    """Every name at module level, including imported ones."""
     source: str
     """Canonical: imports, blank lines, body; parsing it gives the same again."""
 
 
 @lru_cache(maxsize=128)
 def parse_tool(source: str) -> ToolCode:
-    """Return the tool that `source` defines: one public function, with what it needs above it.
+    """Return the tool that `source` defines: one public function.
 
-    Beside it may stand imports of the standard library, constants in capitals, and helper
-    functions whose name begins with an underscore.
+    The source may also contain imports of the standard library, constants in capitals, and helper
+    functions with names that start with an underscore.
 
     Raises:
-        CodeProblem: it can't be a tool; names the line and a fix.
+        CodeProblem: the source can't be a tool; names the line and a fix.
 
     """
     parsed = parse_code(source, TOOL_MAX_BYTES)
@@ -87,11 +87,11 @@ def _read_statements(rest: Sequence[ast.stmt]) -> tuple[list[ast.FunctionDef], l
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             names.append(Name(check_constant(node), node.lineno))
         else:
-            raise CodeProblem(node.lineno, _out_of_place(node))
+            raise CodeProblem(node.lineno, _statement_problem(node))
     return functions, names
 
 
-def _out_of_place(node: ast.stmt) -> str:
+def _statement_problem(node: ast.stmt) -> str:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return "a string has no effect here; the docstring goes into the function, right below def"
     if isinstance(node, ast.Expr):

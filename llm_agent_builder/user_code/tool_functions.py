@@ -1,4 +1,4 @@
-"""What is asked of each function and constant in a tool's source."""
+"""Checks each function and constant in a tool's source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llm_agent_builder.user_code.type_schema import Schema, Types, fits, read_do
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-# What both providers' APIs take as the name of a tool and of its parameters.
+# Names of tools and parameters that both providers' APIs accept.
 _TOOL_NAME = re.compile(r"[a-z][A-Za-z0-9_]{0,63}")
 _PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
@@ -20,10 +20,10 @@ _COLLECTIONS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
 
 
 def check_annotated(node: ast.AST, in_class: bool = False) -> None:
-    """Check that every function below a node has types: `mypy --strict` asks for them.
+    """Check that every function below a node has types, as `mypy --strict` requires.
 
     Raises:
-        CodeProblem: a parameter or a return value has none.
+        CodeProblem: a parameter or a return value has no type.
 
     """
     for child in ast.iter_child_nodes(node):
@@ -41,7 +41,7 @@ def _check_signature(function: Function, skip_first: bool) -> None:
                 f"write for example {each.arg}: str",
             )
     if function.returns is None:
-        message = f"{function.name} doesn't say what it returns; write for example -> str:"
+        message = f"{function.name} has no return type; write for example -> str:"
         raise CodeProblem(function.lineno, message)
 
 
@@ -51,14 +51,14 @@ def _parameters(arguments: ast.arguments) -> list[ast.arg]:
 
 
 def check_top_level(function: Function) -> None:
-    """Check what any function at the top of a tool's source must be.
+    """Check a function at the top level of a tool's source.
 
     Raises:
-        CodeProblem: it is async, decorated, or has a default that does something on import.
+        CodeProblem: it is async, decorated, or has a default that runs code on import.
 
     """
     if isinstance(function, ast.AsyncFunctionDef):
-        message = f"{function.name} is async, but tools are called plainly; write def"
+        message = f"{function.name} is async, but tools are called synchronously; write def"
         raise CodeProblem(function.lineno, message)
     if function.decorator_list:
         line = function.decorator_list[0].lineno
@@ -66,7 +66,7 @@ def check_top_level(function: Function) -> None:
     for default in (*function.args.defaults, *function.args.kw_defaults):
         if default is not None and not isinstance(constant_value(default), _PLAIN):
             message = (
-                "a default is evaluated when the file is imported; let it be a text, a number, "
+                "a default is evaluated when the file is imported; use a string, a number, "
                 "True, False or None"
             )
             raise CodeProblem(default.lineno, message)
@@ -76,7 +76,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 def constant_value(node: ast.expr) -> object:
-    """Return the value of a plain literal, a negative number included; else the node itself."""
+    """Return the value of a plain literal, such as -3; else the node itself."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         value = constant_value(node.operand)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -85,10 +85,10 @@ def constant_value(node: ast.expr) -> object:
 
 
 def check_constant(node: ast.Assign | ast.AnnAssign) -> str:
-    """Return the name of a constant, after checking that making it does nothing else.
+    """Check that a constant is made of literals only, and return its name.
 
     Raises:
-        CodeProblem: it isn't one constant of literals.
+        CodeProblem: it isn't a single constant made of literals.
 
     """
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -106,7 +106,7 @@ def check_constant(node: ast.Assign | ast.AnnAssign) -> str:
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:
-    """Return the expressions that making a constant evaluates."""
+    """Yield the expressions that are evaluated to create a constant."""
     yield value
     if isinstance(value, ast.Call) and _is_frozenset(value):
         yield from (part for argument in value.args for part in _parts(argument))
@@ -129,7 +129,7 @@ def _is_frozenset(call: ast.Call) -> bool:
 
 
 def read_tool(function: ast.FunctionDef, types: Types) -> tuple[str, Schema]:
-    """Return what the model is told of a tool: its description and its parameters' JSON Schema.
+    """Return a tool's description and the JSON Schema of its parameters, as sent to the model.
 
     Raises:
         CodeProblem: the function can't be a tool; names the line and a fix.
@@ -137,31 +137,29 @@ def read_tool(function: ast.FunctionDef, types: Types) -> tuple[str, Schema]:
     """
     if not _TOOL_NAME.fullmatch(function.name):
         message = (
-            f"{function.name} can't be a tool's name; begin with a small letter, then ASCII "
-            "letters, digits and _, 64 characters at most"
+            f"{function.name} can't be a tool's name; start with a lowercase letter, then "
+            "use ASCII letters, digits and _, at most 64 characters"
         )
         raise CodeProblem(function.lineno, message)
     docstring = ast.get_docstring(function)
-    description, said = read_docstring(docstring or "")
+    description, descriptions = read_docstring(docstring or "")
     if not description:
         message = (
             f'{function.name} has no docstring; write """What it does.""" as its first line: the '
-            "model reads that"
+            "model reads it"
         )
         raise CodeProblem(function.lineno, message)
     refuse_surrogates(function.body[0])
     refuse_surrogates(function.args)
     _check_return(function)
-    return description, _input_schema(function, types, said)
+    return description, _input_schema(function, types, descriptions)
 
 
 def _check_return(function: ast.FunctionDef) -> None:
     returns = function.returns
     if not isinstance(returns, ast.Name) or returns.id != "str":
         line = returns.lineno if returns else function.lineno
-        raise CodeProblem(
-            line, "a tool answers the model in text; write -> str and return str(...)"
-        )
+        raise CodeProblem(line, "a tool must return text; write -> str and return str(...)")
     own = list(_own_scope(function))
     for node in own:
         if isinstance(node, (ast.Yield, ast.YieldFrom)):
@@ -169,7 +167,7 @@ def _check_return(function: ast.FunctionDef) -> None:
         if isinstance(node, ast.Return) and node.value is None:
             raise CodeProblem(node.lineno, 'returns nothing; return a string, for example "done"')
     if not any(isinstance(node, (ast.Return, ast.Raise)) for node in own):
-        message = f"{function.name} returns nothing; end it with return and a text"
+        message = f"{function.name} returns nothing; end it with return and a string"
         raise CodeProblem(function.lineno, message)
 
 
@@ -180,7 +178,7 @@ def _own_scope(node: ast.AST) -> Iterator[ast.AST]:
             yield from _own_scope(child)
 
 
-def _input_schema(function: ast.FunctionDef, types: Types, said: dict[str, str]) -> Schema:
+def _input_schema(function: ast.FunctionDef, types: Types, descriptions: dict[str, str]) -> Schema:
     arguments = function.args
     for star, extra in (("*", arguments.vararg), ("**", arguments.kwarg)):
         if extra:
@@ -189,13 +187,13 @@ def _input_schema(function: ast.FunctionDef, types: Types, said: dict[str, str])
     if arguments.posonlyargs:
         line = arguments.posonlyargs[0].lineno
         raise CodeProblem(line, "the model passes parameters by name; remove the /")
-    properties = {each.arg: _property(each, types, said) for each in _parameters(arguments)}
+    properties = {each.arg: _property(each, types, descriptions) for each in _parameters(arguments)}
     defaults = _defaults(arguments)
     for name, node in defaults.items():
         value = constant_value(node)
         if not fits(value, properties[name]):
-            hint = " write ... | None for it" if value is None else " give it one that is"
-            message = f"the default of {name} is not of its type;{hint}"
+            hint = "add | None to the type" if value is None else "use a value of that type"
+            message = f"the default of {name} doesn't match its type; {hint}"
             raise CodeProblem(node.lineno, message)
         properties[name]["default"] = value
     schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
@@ -203,17 +201,17 @@ def _input_schema(function: ast.FunctionDef, types: Types, said: dict[str, str])
     return schema | ({"required": required} if required else {})
 
 
-def _property(parameter: ast.arg, types: Types, said: dict[str, str]) -> Schema:
+def _property(parameter: ast.arg, types: Types, descriptions: dict[str, str]) -> Schema:
     name = parameter.arg
     if not _PARAMETER_NAME.fullmatch(name):
         message = (
-            f"{name} can't be a parameter's name; begin with an ASCII letter, then letters, "
-            "digits and _, 64 characters at most"
+            f"{name} can't be a parameter's name; start with an ASCII letter, then use letters, "
+            "digits and _, at most 64 characters"
         )
         raise CodeProblem(parameter.lineno, message)
-    assert parameter.annotation is not None  # checked for all functions
+    assert parameter.annotation is not None  # check_annotated has checked it
     schema = dict(types.schema(parameter.annotation))
-    return schema | ({"description": said[name]} if said.get(name) else {})
+    return schema | ({"description": descriptions[name]} if descriptions.get(name) else {})
 
 
 def _defaults(arguments: ast.arguments) -> dict[str, ast.expr]:

@@ -1,6 +1,6 @@
-"""JSON Schema of a tool's parameters, from its annotations and its docstring.
+"""Derives the JSON Schema of a tool's parameters from its annotations and docstring.
 
-The same as the Anthropic SDK's `beta_tool` derives at run time, without the titles it adds.
+The result equals that of the Anthropic SDK's `beta_tool` at run time, without its titles.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from llm_agent_builder.errors import CodeProblem
 
 Schema = dict[str, Any]
 
-UNDERSTOOD = (
+SUPPORTED = (
     "str, int, float, bool, list[...], dict[str, ...], Literal[...], and these with | None or a "
     "default"
 )
@@ -30,15 +30,15 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }
 _TYPING = frozenset({"Annotated", "Literal", "Optional", "Union"})
 OLD_NAMES: Mapping[str, str] = {"List": "list[...]", "Dict": "dict[...]"}
-"""Generic types of `typing` by the names they had before Python 3.9, and what to write."""
+"""Generic types of `typing` from before Python 3.9, and their replacements."""
 _SECTION = re.compile(r"(Args|Arguments|Parameters|Params|Returns|Raises|Yields|Examples?):\s*")
 _ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?:\s*(.*)")
 
 
 class Types:
-    """Reads annotations; `paths` says where each imported name comes from."""
+    """Reads annotations; `paths` has the import path of each imported name."""
 
-    understood = UNDERSTOOD
+    supported = SUPPORTED
 
     def __init__(self, paths: Mapping[str, str]) -> None:
         self.paths = paths
@@ -47,11 +47,11 @@ class Types:
         """Return the JSON Schema of values that an annotation allows.
 
         Raises:
-            CodeProblem: none can be derived; says which types are understood.
+            CodeProblem: the annotation isn't supported; lists the supported types.
 
         """
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-            if is_none(node.left) and is_none(node.right):  # Python itself can't add these
+            if is_none(node.left) and is_none(node.right):  # an error in Python
                 raise CodeProblem(node.lineno, "None | None is just None; write that")
             return any_of([self.schema(node.left), self.schema(node.right)])
         if is_none(node):
@@ -65,7 +65,7 @@ class Types:
     def _simple(self, node: ast.Name) -> Schema:
         if node.id in {"list", "dict"}:
             inner = "str" if node.id == "list" else "str, str"
-            message = f"{node.id} doesn't say of what; write for example {node.id}[{inner}]"
+            message = f"{node.id} has no item type; write for example {node.id}[{inner}]"
             raise CodeProblem(node.lineno, message)
         return {"type": _SIMPLE[node.id]}
 
@@ -85,7 +85,7 @@ class Types:
         raise self.unknown(node)
 
     def path(self, node: ast.expr) -> str:
-        """Return what a name stands for: `list`, `typing.Literal`."""
+        """Return the import path of a name: `list`, `typing.Literal`."""
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             return f"{self.paths.get(node.value.id)}.{node.attr}"
         return self.paths.get(node.id, node.id) if isinstance(node, ast.Name) else ""
@@ -102,22 +102,22 @@ class Types:
         return {**only, "type": kind}
 
     def unknown(self, node: ast.expr) -> CodeProblem:
-        """Return what to say of a type that isn't understood."""
+        """Return the problem of a type that isn't supported."""
         name = node.value if isinstance(node, ast.Subscript) else node
         if isinstance(name, ast.Name) and name.id in _TYPING and name.id not in self.paths:
             message = f"{name.id} is not imported; write from typing import {name.id} above"
             return CodeProblem(node.lineno, message)
         old = self.path(name).removeprefix("typing.")
         if old in OLD_NAMES:
-            return CodeProblem(node.lineno, f"{old} is old; write {OLD_NAMES[old]}")
+            return CodeProblem(node.lineno, f"{old} is outdated; write {OLD_NAMES[old]}")
         written = _short(ast.unparse(node))
         return CodeProblem(
-            node.lineno, f"the type {written} is not understood; use {self.understood}"
+            node.lineno, f"the type {written} is not supported; use {self.supported}"
         )
 
 
 def is_none(node: ast.expr) -> bool:
-    """Say whether an expression is the literal None."""
+    """Return whether an expression is the literal None."""
     return isinstance(node, ast.Constant) and node.value is None
 
 
@@ -126,7 +126,7 @@ def _short(text: str) -> str:
 
 
 def any_of(schemas: list[Schema]) -> Schema:
-    """Return the schema of a union, flat and each member once."""
+    """Return the schema of a union: flat, without duplicates."""
     flat: list[Schema] = []
     for schema in schemas:
         flat += [each for each in schema.get("anyOf", [schema]) if each not in flat]
@@ -134,7 +134,7 @@ def any_of(schemas: list[Schema]) -> Schema:
 
 
 def fits(value: object, schema: Schema) -> bool:
-    """Say whether a parameter's default is one of the values that its type allows."""
+    """Return whether a parameter's default is one of the values that its type allows."""
     if "anyOf" in schema:
         return any(fits(value, each) for each in schema["anyOf"])
     if schema["type"] == "literal":
@@ -147,9 +147,9 @@ def fits(value: object, schema: Schema) -> bool:
 
 
 def read_docstring(text: str) -> tuple[str, dict[str, str]]:
-    """Return what a docstring says of its function, and of each parameter.
+    """Return a docstring's description of its function, and of each parameter.
 
-    Parameters stand under `Args:`, one `name: what it is` each, further lines indented.
+    Parameters are listed under `Args:` as `name: description`, with further lines indented.
     """
     about: list[str] = []
     parameters: dict[str, list[str]] = {}
@@ -161,12 +161,12 @@ def read_docstring(text: str) -> tuple[str, dict[str, str]]:
             about.append(line)
         elif section in {"Args", "Arguments", "Parameters", "Params"}:
             current = _argument(line, current, parameters)
-    said = {name: " ".join(filter(None, words)) for name, words in parameters.items()}
-    return "\n".join(about).strip(), said
+    descriptions = {name: " ".join(filter(None, words)) for name, words in parameters.items()}
+    return "\n".join(about).strip(), descriptions
 
 
 def _argument(line: str, current: str, parameters: dict[str, list[str]]) -> str:
-    """Take in a line below `Args:`; return whose line the next one may go on."""
+    """Read a line below `Args:`; return the parameter that the next line may continue."""
     entry = _ENTRY.fullmatch(line.strip())
     indent = len(line) - len(line.lstrip())
     if entry and (not current or indent <= 4):

@@ -1,4 +1,4 @@
-"""Base URLs of servers that speak OpenAI's protocol, in one form."""
+"""Checks and normalizes the base URLs of OpenAI-compatible servers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ URL_MAX_CHARS = 500
 
 
 def check_base_url(text: str) -> str:
-    """Return a base URL in the form that ends with /v1, as the SDK completes it by itself.
+    """Return a base URL that ends with /v1, as the SDK would complete it.
 
     Raises:
-        ValueError: it isn't one that a file may hold: http or https, no password, no query.
+        ValueError: the URL isn't http or https, or has a password or a query.
 
     """
     url = text.strip().rstrip("/")
@@ -22,7 +22,7 @@ def check_base_url(text: str) -> str:
         _ = parts.port
     except ValueError as error:
         raise ValueError(f"a base URL can't be read: {error}") from None
-    # What is refused isn't shown: it may hold a password.
+    # The messages don't show the URL: it may contain a password.
     if parts.scheme not in {"http", "https"} or not parts.hostname or " " in url:
         raise ValueError("a base URL starts with http:// or https:// and names a host")
     if parts.username is not None or parts.query or parts.fragment:

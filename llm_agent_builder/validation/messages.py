@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a value, in a user's words; for specs, requests and settings."""
+"""Turns pydantic's errors into messages for the user, for specs, requests and settings."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ _PLAIN: Mapping[str, str] = {
         "should be a mapping of fields",
     ),
 }
-_BOUNDED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "greater_than": lambda said: f"should be more than {_number(said['gt'])}",
-    "greater_than_equal": lambda said: f"should be at least {_number(said['ge'])}",
-    "less_than": lambda said: f"should be less than {_number(said['lt'])}",
-    "less_than_equal": lambda said: f"should be at most {_number(said['le'])}",
-    "literal_error": lambda said: f"should be {said['expected']}",
-    "enum": lambda said: f"should be {said['expected']}",
-    "too_long": lambda said: f"has too many items; at most {_number(said['max_length'])}",
-    "string_too_long": lambda said: (
-        f"is too long; at most {_number(said['max_length'])} characters are allowed"
+_WITH_LIMIT: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than": lambda limits: f"should be more than {_number(limits['gt'])}",
+    "greater_than_equal": lambda limits: f"should be at least {_number(limits['ge'])}",
+    "less_than": lambda limits: f"should be less than {_number(limits['lt'])}",
+    "less_than_equal": lambda limits: f"should be at most {_number(limits['le'])}",
+    "literal_error": lambda limits: f"should be {limits['expected']}",
+    "enum": lambda limits: f"should be {limits['expected']}",
+    "too_long": lambda limits: f"has too many items; at most {_number(limits['max_length'])}",
+    "string_too_long": lambda limits: (
+        f"is too long; at most {_number(limits['max_length'])} characters are allowed"
     ),
-    "json_invalid": lambda said: f"is not JSON: {said['error']}",
+    "json_invalid": lambda limits: f"is not JSON: {limits['error']}",
 }
 
 
 def describe_error(problem: ErrorDetails, model: object = None, inside: int = 0) -> str:
-    """Return what is wrong with a value, without the value.
+    """Return a message about an invalid value, without the value.
 
-    Of an unknown key the fields of `model` are named; its own place begins behind the first
-    `inside` parts of the problem's.
+    For an unknown key, the message names the fields of `model`; the first `inside` parts of the
+    problem's location are outside of `model`.
     """
     kind, about = problem["type"], problem.get("ctx", {})
-    if "problem" in about:  # what `spec_text.fail` raised: it is in a user's words
+    if "problem" in about:  # raised by `value_error`: already a message for the user
         return problem["msg"]
     if kind == "extra_forbidden" and isinstance(model, type) and issubclass(model, BaseModel):
         return not_a_field(model, problem["loc"][inside:])
@@ -56,12 +56,13 @@ def describe_error(problem: ErrorDetails, model: object = None, inside: int = 0)
         return "should be a list" + _LISTS.get(str(problem["loc"][-1]), "")
     if kind in _PLAIN:
         return _PLAIN[kind]
-    if kind in _BOUNDED and not {"size", "longest"} & about.keys():  # ours says it already
-        return _BOUNDED[kind](about)
+    # Our own size checks have a message of their own.
+    if kind in _WITH_LIMIT and not {"size", "longest"} & about.keys():
+        return _WITH_LIMIT[kind](about)
     message = problem["msg"].removeprefix("Value error, ")
     return message.removeprefix("Input ").replace("should be a valid ", "should be a ")
 
 
 def _number(value: float) -> str:
-    """Return a bound as people write it: 1,000,000; 0 for 0.0."""
+    """Return a number as people write it: 1,000,000; 0 for 0.0."""
     return f"{value:,.15g}"

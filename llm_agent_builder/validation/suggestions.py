@@ -1,4 +1,4 @@
-"""Names that aren't known, and the nearest one that is: of a value's keys, or of anything else."""
+"""Suggests the known name that is closest to an unknown one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-_NAME_MAX_CHARS = 100  # beyond any known name, and comparing takes the square of it
+_NAME_MAX_CHARS = 100  # longer than any known name; comparing takes quadratic time
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like another, in whatever letters; None where none is like it."""
+    """Return the known name closest to another, ignoring case, or None."""
     by_letters = {each.casefold(): each for each in known}
     close = get_close_matches(name[:_NAME_MAX_CHARS].casefold(), by_letters, 1)
     return by_letters[close[0]] if close else None
 
 
 def not_a_field(model: type[BaseModel], place: Sequence[str | int]) -> str:
-    """Return what is wrong with the unknown key at a place in a value of `model`."""
+    """Return a message about the unknown key at a location in a value of `model`."""
     *path, name = place
     known = sorted({key for each in _models_at(model, path) for key in each.model_fields})
     if close := nearest(str(name), known):
@@ -28,7 +28,7 @@ def not_a_field(model: type[BaseModel], place: Sequence[str | int]) -> str:
 
 
 def _models_at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
-    """Return the models that may stand at a place; positions in lists lead nowhere else."""
+    """Return the models that are possible at a location; list indexes are skipped."""
     found = [model]
     for part in path:
         if isinstance(part, str):

@@ -1,4 +1,4 @@
-"""Checks of the values in a spec that stand alone: text, lines, names; each says what to do."""
+"""Checks single values of a spec: texts, lines, names. The messages say how to fix them."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 KEYS_MAX = 100
-"""Limit of the keys of one mapping: telling what is wrong with each would take long."""
+"""Limit of the keys of a mapping: reporting a problem for each would take long."""
 NAME_MAX_CHARS = 100
 MODEL_MAX_CHARS = 200
 TEXT_MAX_BYTES = 100 * 1024
-"""Limit of a prompt or a task, in UTF-8: even all of it escaped, the file can still be run."""
+"""Limit of a prompt or a task in UTF-8 bytes: the file runs even if every character is escaped."""
 _MESSAGE_MAX_CHARS = 2000
 
 
 def value_error(code: str, message: str, *, line: int | None = None) -> PydanticCustomError:
-    """Return the error to raise for a value; `message` is shown to a user, cut off if very long.
+    """Return the error to raise for a value; the user sees `message`, cut if it is very long.
 
-    `line` is the line of a source that it is about.
+    `line` is the line of the source that the message is about.
     """
-    # Braces would be read as placeholders by PydanticCustomError, and surrogates are refused.
+    # PydanticCustomError would read braces as placeholders, and refuses surrogates.
     plain = message[:_MESSAGE_MAX_CHARS].encode("utf-8", "backslashreplace").decode()
     context = {"problem": plain} if line is None else {"problem": plain, "line": line}
     return PydanticCustomError(code, "{problem}", context)
 
 
 def few_keys(value: object) -> object:
-    """Return a value as it is, unless it has so many keys that telling each would take long."""
+    """Return a value unchanged, unless it has too many keys to report each."""
     if isinstance(value, Mapping) and len(value) > KEYS_MAX:
         raise value_error(
             "too_many_keys", f"has {len(value):,} keys; at most {KEYS_MAX} are allowed"
@@ -39,7 +39,7 @@ def few_keys(value: object) -> object:
 
 
 def few_items(most: int) -> BeforeValidator:
-    """Return a check that a list has few items; pydantic's own looks at each of them first."""
+    """Return a check of a list's length; pydantic's own would validate each item first."""
 
     def check(value: object) -> object:
         if isinstance(value, (list, tuple)) and len(value) > most:
@@ -50,7 +50,7 @@ def few_items(most: int) -> BeforeValidator:
 
 
 def require_text(value: object) -> str:
-    """Return `value` if it is text and not blank."""
+    """Return `value` if it is a string that isn't blank."""
     if not isinstance(value, str):
         raise value_error("string_type", "should be text")
     if not value.strip():
@@ -102,7 +102,7 @@ def text_schema(kind: str, longest: int) -> WithJsonSchema:
 
 
 # Plain validators instead of `str`: pydantic's own refuses lone surrogates, which are legal in a
-# Python literal, and its messages don't say what to do.
+# Python literal, and its messages don't say how to fix a value.
 NameText = Annotated[str, PlainValidator(_check_name), text_schema("Name", NAME_MAX_CHARS)]
 ModelText = Annotated[str, PlainValidator(_check_model), text_schema("Model", MODEL_MAX_CHARS)]
 LongText = Annotated[str, PlainValidator(check_text), text_schema("Text", TEXT_MAX_BYTES)]

@@ -1,15 +1,15 @@
-"""Text of others in our own messages: nothing in it reaches the terminal as a command."""
+"""Escapes untrusted text in messages, so that the terminal doesn't interpret it."""
 
 from __future__ import annotations
 
 import unicodedata
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode's categories of control and format characters, surrogates, line and paragraph ends."""
+"""Unicode categories of control and format characters, surrogates, line and paragraph ends."""
 
 
 def visible(text: str) -> str:
-    r"""Return text with every character that can't be seen written as Python writes it.
+    r"""Return text with every invisible character escaped as in Python.
 
     Line feeds and tabs stay. What a terminal acts on, what reorders a line, and lone surrogates,
     which no stream takes, become `\x1b`, `\u202e` and the like.

@@ -55,11 +55,11 @@ def installed_sdks(tmp_path_factory: pytest.TempPathFactory) -> InstalledSdks:
     """Ask the installed SDKs, in a process of their own: importing them takes over a second."""
     done = run_python("-c", _ASK_THE_SDKS, home=tmp_path_factory.mktemp("home"))
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    reported = json.loads(done.stdout)
     return InstalledSdks(
-        model_ids=told["models"],
-        retirements={model: _read_date(text) for model, text in told["deprecated"].items()},
-        modules=told["modules"],
+        model_ids=reported["models"],
+        retirements={model: _read_date(text) for model, text in reported["deprecated"].items()},
+        modules=reported["modules"],
     )
 
 

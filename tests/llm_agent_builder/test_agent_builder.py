@@ -28,7 +28,7 @@ from llm_agent_builder import (
 from llm_agent_builder.agent_builder import file_code
 from llm_agent_builder.errors import TemplateError
 from llm_agent_builder.rendering.features import features_of
-from llm_agent_builder.rendering.verify import Made, check_shape
+from llm_agent_builder.rendering.verify import RenderedFile, verify
 from llm_agent_builder.spec.agent_spec import NAME_MAX_CHARS, TEXT_MAX_BYTES, make_spec
 from tests.llm_agent_builder.conftest import InstalledSdks
 from tests.llm_agent_builder.support.processes import run_python
@@ -62,7 +62,7 @@ def constants_of(source: str) -> dict[str, object]:
 def check(source: str, spec: AgentSpec) -> None:
     code, taken = file_code(spec)
     names = class_name_for(spec.name, taken), filename_for(spec.name)
-    check_shape(Made(source, spec, features_of(spec), code, *names))
+    verify(RenderedFile(source, spec, features_of(spec), code, *names))
 
 
 class _Mask(ast.NodeTransformer):
@@ -318,7 +318,7 @@ GOOD: dict[str, Any] = {"agent_name": "Greeter", "prompt": "Greet.", "example_ta
         ({"model": ""}, "model", "must not be blank"),
         ({"model": "a\rb"}, "model", "U+000D"),
         ({"model": "m" * 201}, "model", "201 characters"),
-        ({"provider": "gemini"}, "provider", "'gemini' is none of anthropic, huggingface"),
+        ({"provider": "gemini"}, "provider", "'gemini' is not one of anthropic, huggingface"),
         ({"stream": "perhaps"}, "stream", "should be true or false"),
     ],
 )

@@ -578,39 +578,39 @@ export interface components {
         };
         /**
          * Capabilities
-         * @description What one model can do. None: not known; an empty tuple: known to have no such choice.
+         * @description The capabilities of a model. None means unknown; an empty tuple means not supported.
          */
         Capabilities: {
             /**
              * Max Output Tokens
-             * @description The most that `max_tokens` may be.
+             * @description The maximum of `max_tokens`.
              */
             max_output_tokens: number | null;
             /**
              * Thinking
-             * @description Which of `THINKING` the API accepts; adaptive alone: the model always thinks.
+             * @description The values of `THINKING` that the API accepts; only adaptive if the model always thinks.
              */
             thinking: string[] | null;
             /**
              * Effort
-             * @description Which of `EFFORTS` the API accepts.
+             * @description The values of `EFFORTS` that the API accepts.
              */
             effort: string[] | null;
             /**
              * Effort Without Thinking
-             * @description Which of them it accepts together with `disabled` or `between_tools`.
+             * @description The values accepted together with `disabled` or `between_tools`.
              */
             effort_without_thinking: string[] | null;
             /**
              * Typed Answers
-             * @description Whether an answer can be held to a schema.
+             * @description Whether answers can be constrained to a schema.
              */
             typed_answers: boolean | null;
             /** Tools */
             tools: boolean | null;
             /**
              * Prompt Caching
-             * @description Whether a request can ask for its beginning to be kept; known or not offered.
+             * @description Whether prompt caching is available; False if unknown.
              * @default false
              */
             prompt_caching: boolean;
@@ -740,7 +740,7 @@ export interface components {
             text: string;
             /**
              * Reason
-             * @description Which part it is, and what to do.
+             * @description The conflicting part, and what to do.
              */
             reason: string;
         };
@@ -1073,7 +1073,7 @@ export interface components {
         };
         /**
          * GalleryTool
-         * @description A ready tool.
+         * @description A gallery tool.
          */
         GalleryTool: {
             /**
@@ -1085,17 +1085,17 @@ export interface components {
             label: string;
             /**
              * Description
-             * @description One line for people; what the model reads is the docstring.
+             * @description One line for people; the model reads the docstring.
              */
             description: string;
             /**
              * Needs
-             * @description What a run must be given for it: files in its folder, or hosts it may reach.
+             * @description What a run must provide for it: files in its folder, or allowed hosts.
              */
             needs: ("files" | "hosts") | null;
             /**
              * Code
-             * @description The source, as `tool_code.parse_tool` writes it.
+             * @description The canonical source, from `tool_code.parse_tool`.
              */
             code: string;
         };
@@ -1495,7 +1495,7 @@ export interface components {
         };
         /**
          * Lifecycle
-         * @description Where a model is in its life, on the date the catalog was made for.
+         * @description The lifecycle of a model on the catalog's date.
          * @enum {string}
          */
         Lifecycle: "current" | "deprecated" | "retired";
@@ -1671,10 +1671,10 @@ export interface components {
             retires_on: string | null;
             /**
              * Context Window
-             * @description Tokens; None where no source says.
+             * @description In tokens; None if unknown.
              */
             context_window: number | null;
-            /** @description None where no source says, or where it depends on who serves the model. */
+            /** @description None if unknown, or if it depends on the partner that serves the model. */
             price: components["schemas"]["Price"] | null;
             capabilities: components["schemas"]["Capabilities"];
             /** @default shipped */
@@ -1686,22 +1686,22 @@ export interface components {
             source: string;
             /**
              * Checked
-             * @description The day on which somebody, or this program, last looked at the source.
+             * @description The day on which the source was last checked, by a person or this program.
              */
             checked: string | null;
             /**
              * Base Url
-             * @description Where the model is served, when that isn't its provider's own API.
+             * @description The base URL of its server, if that isn't the provider's own API.
              */
             base_url: string | null;
             /**
              * Note
-             * @description What a user should know before choosing it, as a sentence without its end.
+             * @description A warning for the user, as a sentence without a full stop.
              */
             note: string | null;
             /**
              * Successors
-             * @description Ids to move to, best first; only of models that end or have ended.
+             * @description Ids of models to move to, best first; only for deprecated, retired or unavailable models.
              * @default []
              */
             successors: string[];
@@ -1795,7 +1795,7 @@ export interface components {
         };
         /**
          * Need
-         * @description Something that a tool can't work without.
+         * @description Files or hosts that a tool can't work without.
          */
         Need: {
             /** Tool */
@@ -1807,7 +1807,7 @@ export interface components {
             kind: "files" | "hosts";
             /**
              * Names
-             * @description Places as HOST:PORT, or files; empty: any file will do.
+             * @description Hosts as HOST:PORT, or files; empty means that any file will do.
              */
             names: string[];
         };
@@ -1831,7 +1831,7 @@ export interface components {
         };
         /**
          * Origin
-         * @description Who says that there is such a model.
+         * @description The source of a model's entry.
          * @enum {string}
          */
         Origin: "shipped" | "live" | "setting";
@@ -2262,7 +2262,7 @@ export interface components {
         };
         /**
          * Successor
-         * @description One model to move to, and the file when it has.
+         * @description A model to move to, and the file after the change.
          */
         Successor: {
             /** Id */
@@ -2320,7 +2320,7 @@ export interface components {
         };
         /**
          * Upgrade
-         * @description What becomes of a file's model, and the ways on.
+         * @description The lifecycle of a file's model, and the models to move to.
          */
         Upgrade: {
             provider: components["schemas"]["ProviderEnum"];

@@ -1,4 +1,4 @@
-"""What models can do: every one that the SDK knows has a row, and what it says of them is meant."""
+"""Capabilities of models: every model of the SDK has a row, and the rows are used."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_rows_use_words_that_the_api_has() -> None:
         assert not found.effort_without_thinking or silent
 
 
-def test_a_spec_can_say_what_models_can_do() -> None:
+def test_a_spec_can_use_each_capability_of_its_model() -> None:
     assert get_args(Thinking) == THINKING
     assert get_args(Effort) == EFFORTS
 
@@ -88,7 +88,7 @@ def test_choices_of(
     assert (found.thinking, found.effort, found.max_output_tokens) == (thinking, effort, output)
 
 
-def test_what_nobody_says_is_unknown_and_nothing_is_refused() -> None:
+def test_unknown_capabilities_refuse_nothing() -> None:
     unknown = of("claude-unheard-of-9")
     assert unknown == Capabilities()
     assert unknown.problems(max_tokens=10**9, thinking="adaptive", effort="max") == {}
@@ -106,7 +106,7 @@ def test_hugging_face_has_no_choice_of_thinking_and_effort() -> None:
     assert "doesn't support it" in found.problems(effort="low")["effort"]
 
 
-def test_what_a_model_would_refuse_is_said_by_field() -> None:
+def test_settings_that_a_model_would_refuse_are_listed_by_field() -> None:
     problems = of("claude-sonnet-5-5").problems(
         max_tokens=200_000, thinking="disabled", effort="high"
     )

@@ -1,4 +1,4 @@
-"""The catalog: which models there are, how they stand on a date, and which are allowed."""
+"""The catalog: the models, their lifecycle on a date, and the allowed ones."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_model_is_deprecated_until_its_day_and_retired_from_it_on(
 
 
 @pytest.mark.parametrize("model", ENDING, ids=lambda model: str(model.id))
-def test_the_warning_says_what_the_lifecycle_says(model: Model) -> None:
+def test_the_warning_agrees_with_the_lifecycle(model: Model) -> None:
     assert model.retires_on is not None
     before = catalog.lifecycle_warning(ANTHROPIC, model.id, model.retires_on - timedelta(days=1))
     assert before == f"{model.id} is deprecated: its provider retires it on {model.retires_on}"
@@ -215,16 +215,14 @@ def test_label(model_id: str, label: str) -> None:
 
 
 @given(st.dates(date(2024, 1, 1), date(2030, 1, 1)), st.sampled_from(list(ProviderEnum)))
-def test_a_price_is_known_and_above_zero_or_not_given_at_all(
-    today: date, provider: ProviderEnum
-) -> None:
+def test_a_price_is_above_zero_or_unknown(today: date, provider: ProviderEnum) -> None:
     for model in catalog.models(provider, today):
         if model.price is not None:
             assert 0 < model.price.input_per_mtok <= model.price.output_per_mtok
         assert model.context_window is None or model.context_window > 1000
 
 
-def test_what_no_source_says_is_none_and_never_zero() -> None:
+def test_unknown_values_are_none_and_never_zero() -> None:
     unknown = find(ANTHROPIC, "claude-mythos-5-1")
     assert (unknown.price, unknown.context_window) == (None, None)
     assert all(model.price is None for model in catalog.models(HUGGINGFACE, TODAY))
@@ -232,7 +230,7 @@ def test_what_no_source_says_is_none_and_never_zero() -> None:
 
 
 @pytest.mark.parametrize("known", [{}, {"input_mtok": Decimal(3)}, {"output_mtok": Decimal(3)}])
-def test_half_a_price_is_no_price(known: dict[str, Decimal]) -> None:
+def test_half_a_price_is_unknown(known: dict[str, Decimal]) -> None:
     half = ModelInfo(id="m", match=ClauseEquals("m"), prices=ModelPrice(**known))
     assert whole_price(half, TODAY) is None
 

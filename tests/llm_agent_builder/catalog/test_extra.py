@@ -1,4 +1,4 @@
-"""Models and servers that users add: one short syntax, and errors that say how to mend it."""
+"""Models and servers that users add: their syntax, and errors that say how to fix it."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def test_several_are_parted_by_commas_or_lines_and_named_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("claude-next", "begins with anthropic or huggingface"),
-        ("openai:gpt", "begins with anthropic or huggingface"),
+        ("claude-next", "should start with anthropic or huggingface"),
+        ("openai:gpt", "should start with anthropic or huggingface"),
         ("anthropic:", "an id is one line"),
         ("anthropic:" + "x" * 201, "at most 200"),
         ("anthropic:a=" + "x" * 101, "a label of 100"),
@@ -56,8 +56,8 @@ def test_several_are_parted_by_commas_or_lines_and_named_once() -> None:
         ("huggingface:a@https://me:pw@host/v1", "contain a password"),
     ],
 )
-def test_what_is_not_a_model_is_refused_and_said(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said) as refused:
+def test_an_invalid_model_is_refused_with_the_reason(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as refused:
         parse_models(text)
     assert len(str(refused.value)) < 300
     assert "pw" not in str(refused.value).replace("password", "")
@@ -89,7 +89,7 @@ def test_a_base_url_ends_as_the_sdk_completes_it(text: str, expected: str) -> No
     ["", "localhost:11434", "ftp://host", "http:///v1", "http://host:99999", "http://a b/v1",
      "http://host/v1?key=1", "http://host/v1#x", "http://u:p@host", "http://h\nost", "http://[::1"],
 )  # fmt: skip
-def test_what_is_no_base_url_is_refused(text: str) -> None:
+def test_an_invalid_base_url_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="URL"):
         check_base_url(text)
 
@@ -100,7 +100,7 @@ def test_servers_are_read_with_the_variable_of_their_key() -> None:
 
 
 @pytest.mark.parametrize("text", [f"{OLLAMA} a b", f"{OLLAMA} sk-ant-1234", f"{OLLAMA} 1X"])
-def test_a_key_itself_is_not_taken_for_a_variable(text: str) -> None:
-    with pytest.raises(ValueError, match="variable that holds its key") as refused:
+def test_a_key_is_refused_in_place_of_its_variable(text: str) -> None:
+    with pytest.raises(ValueError, match="variable with its key") as refused:
         parse_endpoints(text)
     assert "sk-ant" not in str(refused.value)

@@ -58,7 +58,7 @@ def one(provider: ProviderEnum, entry: dict[str, Any]) -> LiveModel:
     return model
 
 
-def test_what_anthropic_says_of_a_model_is_read() -> None:
+def test_anthropics_entry_of_a_model_is_read() -> None:
     assert one(ANTHROPIC, SONNET) == LiveModel(
         id="claude-sonnet-6",
         label="Claude Sonnet 6",
@@ -72,13 +72,13 @@ def test_what_anthropic_says_of_a_model_is_read() -> None:
     )
 
 
-def test_what_anthropic_leaves_out_is_unknown() -> None:
+def test_values_missing_in_anthropics_entry_are_unknown() -> None:
     assert one(ANTHROPIC, {"id": "claude-bare"}) == LiveModel(id="claude-bare")
     silent = {"id": "m", "capabilities": {"effort": {"supported": False}, "thinking": None}}
     assert one(ANTHROPIC, silent) == LiveModel(id="m", effort=())
 
 
-def test_what_the_router_says_of_its_partners_is_put_together() -> None:
+def test_the_routers_partners_are_combined() -> None:
     entry = {
         "id": "org/model",
         "providers": [
@@ -134,7 +134,7 @@ def test_servers_of_ones_own_are_read(entry: dict[str, Any], context: int | None
 
 @pytest.mark.parametrize("page", [None, [], "x", 3, {}, {"data": None}, {"data": {"id": "m"}}])
 @pytest.mark.parametrize("provider", list(ProviderEnum))
-def test_what_is_no_list_is_refused(provider: ProviderEnum, page: object) -> None:
+def test_an_answer_without_a_list_is_refused(provider: ProviderEnum, page: object) -> None:
     with pytest.raises(ModelListError, match="no list of models"):
         read_page(provider, page)
 
@@ -227,7 +227,7 @@ _JSON = st.recursive(
 
 
 @given(st.sampled_from(list(ProviderEnum)), _JSON)
-def test_whatever_comes_is_read_or_refused(provider: ProviderEnum, value: Any) -> None:
+def test_any_answer_is_read_or_refused(provider: ProviderEnum, value: Any) -> None:
     partners = {"id": "m", "providers": [value], "meta": value}
     entries = [value, {"id": "m", "capabilities": value}, partners]
     for page in (value, *({"data": [entry]} for entry in entries)):

@@ -1,4 +1,4 @@
-"""The catalog of all its sources: what ships, what providers answered, what users added."""
+"""The catalog of all its sources: offline data, providers' answers, and settings."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def test_a_model_that_only_the_provider_knows_is_listed_first_and_allowed() -> N
         SHIPPED.require_allowed(ANTHROPIC, "claude-sonnet-6")
 
 
-def test_what_the_provider_says_goes_before_what_ships_and_fills_nothing_with_nothing() -> None:
+def test_a_providers_answer_takes_precedence_and_unknown_values_change_nothing() -> None:
     shipped = find(SHIPPED, "claude-sonnet-5-5")
-    told = LiveModel("claude-sonnet-5-5", context_window=500_000, effort=("high",))
-    found = find(Catalog(TODAY, [answered(told)]), "claude-sonnet-5-5")
+    reported = LiveModel("claude-sonnet-5-5", context_window=500_000, effort=("high",))
+    found = find(Catalog(TODAY, [answered(reported)]), "claude-sonnet-5-5")
     assert (found.context_window, found.capabilities.effort) == (500_000, ("high",))
     assert found.capabilities.thinking == shipped.capabilities.thinking
     assert (found.price, found.label) == (shipped.price, shipped.label)
@@ -58,32 +58,32 @@ def test_models_of_anthropic_that_this_key_does_not_see_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "ends", "days", "expected"),
+    ("reported", "ends", "days", "expected"),
     [
         (Lifecycle.CURRENT, None, 0, Lifecycle.CURRENT),
         (Lifecycle.DEPRECATED, 30, 0, Lifecycle.DEPRECATED),
-        (Lifecycle.DEPRECATED, 30, 30, Lifecycle.RETIRED),  # the day came after it was told
+        (Lifecycle.DEPRECATED, 30, 30, Lifecycle.RETIRED),  # the date passed after the report
         (Lifecycle.DEPRECATED, -3, 0, Lifecycle.DEPRECATED),  # overdue: the provider still serves
         (Lifecycle.DEPRECATED, None, 0, Lifecycle.DEPRECATED),
         (Lifecycle.RETIRED, -3, 0, Lifecycle.RETIRED),
     ],
 )
-def test_the_lifecycle_is_as_told_and_as_the_days_since_have_made_it(
-    told: Lifecycle, ends: int | None, days: int, expected: Lifecycle
+def test_the_lifecycle_is_the_reported_one_updated_by_date(
+    reported: Lifecycle, ends: int | None, days: int, expected: Lifecycle
 ) -> None:
     retires_on = None if ends is None else TODAY + timedelta(days=ends)
-    live = answered(LiveModel("claude-sonnet-5-5", lifecycle=told, retires_on=retires_on))
+    live = answered(LiveModel("claude-sonnet-5-5", lifecycle=reported, retires_on=retires_on))
     found = find(Catalog(TODAY + timedelta(days=days), [live]), "claude-sonnet-5-5")
     assert (found.lifecycle, found.retires_on) == (expected, retires_on)
 
 
-def test_a_deprecation_without_a_day_is_said_without_one() -> None:
+def test_a_deprecation_without_a_date_is_shown_without_one() -> None:
     live = answered(LiveModel("claude-sonnet-5-5", lifecycle=Lifecycle.DEPRECATED))
     warning = Catalog(TODAY, [live]).warning(ANTHROPIC, "claude-sonnet-5-5")
     assert warning == "claude-sonnet-5-5 is deprecated"
 
 
-def test_models_that_no_partner_serves_are_kept_with_a_note() -> None:
+def test_models_that_no_partner_serves_have_a_note() -> None:
     served = LiveModel("openai/gpt-oss-20b", tools=True, price=Price(1, 2))
     down = LiveModel("openai/gpt-oss-120b", served=False)
     gone = LiveModel("some/model-nobody-serves", served=False)
@@ -93,7 +93,7 @@ def test_models_that_no_partner_serves_are_kept_with_a_note() -> None:
     for model_id in ("openai/gpt-oss-120b", "zai-org/GLM-5.3"):
         note = catalog.warning(HUGGINGFACE, model_id)
         assert note
-        assert "served by nobody" in note
+        assert "isn't served at" in note
         assert find(catalog, model_id, HUGGINGFACE).origin is Origin.SHIPPED
     assert find(catalog, "openai/gpt-oss-120b", HUGGINGFACE).successors[0] == "openai/gpt-oss-20b"
     assert catalog.find(HUGGINGFACE, gone.id) is None
@@ -106,7 +106,7 @@ def test_models_of_ones_own_server_come_first_with_its_address() -> None:
     assert first.price is None
 
 
-def test_models_added_by_setting_keep_what_is_known_of_them() -> None:
+def test_models_added_by_setting_keep_their_known_values() -> None:
     extra = parse_models(
         "anthropic:claude-next=Next, anthropic:claude-sonnet-5-5=My favourite,"
         f"huggingface:openai/gpt-oss-20b@{OLLAMA}"
@@ -180,8 +180,8 @@ def test_after_the_family_the_nearest_price_comes_first() -> None:
 
 def test_a_successor_is_served_where_the_model_is() -> None:
     end = date(2026, 11, 1)
-    told = LiveModel("org/old", lifecycle=Lifecycle.RETIRED, retires_on=end)
-    live = answered(told, LiveModel("org/new"), provider=HUGGINGFACE)
+    reported = LiveModel("org/old", lifecycle=Lifecycle.RETIRED, retires_on=end)
+    live = answered(reported, LiveModel("org/new"), provider=HUGGINGFACE)
     own = LiveList(HUGGINGFACE, OLLAMA, TODAY, [LiveModel("org/mine")], OLLAMA)
     found = find(Catalog(TODAY, [live, own]), "org/old", HUGGINGFACE).successors
     assert found[0] == "org/new"

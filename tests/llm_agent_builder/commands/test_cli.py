@@ -39,7 +39,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def invoke(*arguments: str | Path, today: date | None = None) -> Result:
-    """Run a command in this process; what it does to files and streams is the same."""
+    """Run a command in this process, with the same effects on files and streams."""
     catalog = None if today is None else lambda: Catalog(today)
     result = CliRunner().invoke(cli, [str(argument) for argument in arguments], obj=catalog)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
@@ -73,7 +73,7 @@ def test_generate_writes_the_file_and_says_so(tmp_path: Path) -> None:
     assert file.read_text("utf-8") == greeter()
 
 
-def test_generate_replaces_a_file_only_when_told_to(tmp_path: Path) -> None:
+def test_generate_replaces_a_file_only_with_force(tmp_path: Path) -> None:
     file = tmp_path / "greeter.py"
     file.write_text("mine")
     refused = in_process("generate", *GREETER, folder=tmp_path)
@@ -120,7 +120,7 @@ def test_generate_takes_the_providers_default_model(provider: ProviderEnum) -> N
     assert result.stdout == greeter(provider=provider.value, model=model)
 
 
-def test_generate_streams_when_told_to() -> None:
+def test_generate_streams_with_the_option() -> None:
     assert invoke("generate", *GREETER, "--stream", "-o", "-").stdout == greeter(stream=True)
     assert invoke("generate", *GREETER, "--no-stream", "-o", "-").stdout == greeter()
 
@@ -256,7 +256,7 @@ def test_a_retired_model_is_warned_about_and_written() -> None:
 # --- models
 
 
-def test_models_lists_both_providers_with_what_is_known() -> None:
+def test_models_lists_both_providers_with_known_facts() -> None:
     result = invoke("models")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
@@ -280,15 +280,15 @@ def test_models_of_one_provider() -> None:
 def test_models_as_json_is_json_alone(tmp_path: Path) -> None:
     done = in_process("models", "--json", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
-    assert list(told) == ["anthropic", "huggingface"]
+    reported = json.loads(done.stdout)
+    assert list(reported) == ["anthropic", "huggingface"]
     for provider in ProviderEnum:
-        ids = tuple(model["id"] for model in told[provider.value])
+        ids = tuple(model["id"] for model in reported[provider.value])
         assert sorted(ids) == sorted(catalog.allowed_model_ids(provider))
-    (retired,) = [model for model in told["anthropic"] if model["id"] == RETIRED]
+    (retired,) = [model for model in reported["anthropic"] if model["id"] == RETIRED]
     assert retired["lifecycle"] == "retired"
     assert retired["retires_on"] == "2026-02-19"
-    assert all(model["price"] is None for model in told["huggingface"])
+    assert all(model["price"] is None for model in reported["huggingface"])
     assert retired["successors"][0] == "claude-haiku-5-5"
     assert retired["capabilities"]["max_output_tokens"] == 8192
     assert (retired["origin"], retired["checked"]) == ("shipped", "2026-11-22")
@@ -334,20 +334,20 @@ def test_check_as_a_process_names_successors_and_writes_the_change_as_a_diff(
 
 
 @pytest.mark.parametrize(
-    ("today", "exit_code", "said"),
+    ("today", "exit_code", "message"),
     [
         (date(2026, 2, 18), 0, "warning: .* is deprecated: its provider retires it on 2026-02-19"),
         (date(2026, 2, 19), 1, "was retired by its provider on 2026-02-19"),
     ],
 )
 def test_check_fails_only_from_the_day_the_model_ends(
-    tmp_path: Path, today: date, exit_code: int, said: str
+    tmp_path: Path, today: date, exit_code: int, message: str
 ) -> None:
     result = check(tmp_path, greeter(RETIRED), today=today)
     assert result.exit_code == exit_code
     assert result.stdout.endswith("agent.py: ok\n") == (exit_code == 0)
     assert '\n+MODEL = "claude-haiku-5-5"\n' in result.stdout
-    assert re.search(said, result.stderr)
+    assert re.search(message, result.stderr)
 
 
 def test_check_in_strict_fails_for_a_deprecated_model_with_its_day_and_successor(
@@ -396,8 +396,8 @@ def test_fix_moves_to_the_model_asked_for(tmp_path: Path) -> None:
 
 def test_without_fix_a_model_asked_for_is_only_shown(tmp_path: Path) -> None:
     result = check(tmp_path, greeter(), "--to", "claude-opus-5-5")
-    told = "nothing was changed; use --fix to apply the change\n"
-    assert (result.exit_code, result.stderr) == (0, told)
+    reported = "nothing was changed; use --fix to apply the change\n"
+    assert (result.exit_code, result.stderr) == (0, reported)
     assert '\n+MODEL = "claude-opus-5-5"\n' in result.stdout
     assert (tmp_path / "agent.py").read_text() == greeter()
 
@@ -415,10 +415,10 @@ def test_a_model_to_move_to_that_is_not_allowed_is_wrong_usage(tmp_path: Path) -
     assert (tmp_path / "agent.py").read_text() == greeter(RETIRED)
 
 
-def test_what_the_new_model_would_refuse_is_said(tmp_path: Path) -> None:
+def test_settings_that_the_new_model_would_refuse_are_listed(tmp_path: Path) -> None:
     source = greeter(RETIRED).replace("MAX_TOKENS = 4096", "MAX_TOKENS = 200_000")
     result = check(tmp_path, source, "--fix")
-    assert "MAX_TOKENS is 200,000; the model writes 128,000" in result.stderr
+    assert "MAX_TOKENS is 200,000; the model's limit is 128,000" in result.stderr
 
 
 # --- models that are added
@@ -457,7 +457,7 @@ def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("print('hello')\n", "is not an agent made here (no anthropic or"),
         ("", "is not an agent made here"),
@@ -484,12 +484,12 @@ def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, str) and len(value) < 200 else "file",
 )
-def test_check_says_what_is_wrong_in_lines_that_name_the_file(
-    tmp_path: Path, source: str | bytes, said: str
+def test_check_prints_problems_with_the_files_name(
+    tmp_path: Path, source: str | bytes, message: str
 ) -> None:
     result = check(tmp_path, source)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert said in result.stderr
+    assert message in result.stderr
     assert all(line.startswith("agent.py: ") for line in result.stderr.splitlines())
 
 
@@ -501,7 +501,7 @@ def test_check_of_an_endless_file_ends() -> None:
 
 def test_the_version_and_the_help_are_there() -> None:
     assert "version" in invoke("--version").stdout
-    told = invoke("--help").stdout
+    reported = invoke("--help").stdout
     for command in ("generate", "models", "check"):
-        assert command in told
+        assert command in reported
         assert invoke(command, "--help").exit_code == 0

@@ -67,7 +67,7 @@ def test_tools_and_the_answers_type_are_read_from_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--tool", "not/there.py"), "Error: not/there.py: can't be read: No such file"),
         (("--tool", "calcultor"), "tools.0: "),
@@ -77,31 +77,31 @@ def test_tools_and_the_answers_type_are_read_from_files(tmp_path: Path) -> None:
     ],
 )
 def test_an_option_that_cannot_be_used_is_wrong_usage(
-    arguments: tuple[str, ...], said: str
+    arguments: tuple[str, ...], message: str
 ) -> None:
     result = generate(*arguments)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("option", "name", "text", "said"),
+    ("option", "name", "text", "message"),
     [
         ("--tool", "t_var.py", "def f(*a: str) -> str:\n    return ''\n", "t_var.py: line 1: "),
         ("--answer", "s.json", '{"type": "object",', "s.json: is not JSON: Expecting"),
         ("--answer", "s.json", "[1]", "s.json: should be a JSON Schema"),
     ],
 )
-def test_a_problem_in_a_file_that_an_option_names_is_told_by_that_file(
-    tmp_path: Path, option: str, name: str, text: str, said: str
+def test_a_problem_in_an_options_file_names_that_file(
+    tmp_path: Path, option: str, name: str, text: str, message: str
 ) -> None:
     (tmp_path / name).write_text(text)
     result = generate(option, tmp_path / name)
     assert result.exit_code == 2
-    assert f"Error: {tmp_path}/{said}" in result.stderr
+    assert f"Error: {tmp_path}/{message}" in result.stderr
 
 
-def test_several_problems_stand_on_lines_of_their_own() -> None:
+def test_several_problems_are_on_separate_lines() -> None:
     result = generate("--max-tokens", "0", "--retries", "11")
     assert result.stderr.splitlines()[-3:] == [
         "Error: 2 values can't be used:",
@@ -110,7 +110,7 @@ def test_several_problems_stand_on_lines_of_their_own() -> None:
     ]
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "tool.py"
     file.write_bytes(b"\xff\xfe\x00")
     result = generate("--tool", file)

@@ -1,4 +1,4 @@
-"""`llm-agent-builder tools`: the ready tools on the command line."""
+"""`llm-agent-builder tools`: the gallery tools on the command line."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def test_tools_prints_the_source_of_one() -> None:
 
 def test_tools_as_json_is_json_alone() -> None:
     done = CliRunner().invoke(cli, ["tools", "--json"])
-    told = json.loads(done.stdout)
-    assert [each["id"] for each in told] == [tool.id for tool in gallery()]
-    assert set(told[0]) == {"id", "label", "description", "needs", "code"}
+    reported = json.loads(done.stdout)
+    assert [each["id"] for each in reported] == [tool.id for tool in gallery()]
+    assert set(reported[0]) == {"id", "label", "description", "needs", "code"}
 
 
 def test_a_tool_that_is_not_there_is_wrong_usage() -> None:

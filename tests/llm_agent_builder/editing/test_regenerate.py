@@ -1,4 +1,4 @@
-"""An edited file with changed fields: nothing hand-written is lost, or nothing is changed."""
+"""Changing fields of an edited file keeps all manual edits, or is refused as a whole."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def conflicts_of(text: str, spec: AgentSpec) -> list[Conflict]:
     return list(refused.value.conflicts)
 
 
-# --- what holds for every file
+# --- any file
 
 
 @settings(max_examples=15)
 @given(full_specs(), full_specs())
-def test_an_unedited_file_becomes_what_the_new_spec_gives(old: AgentSpec, new: AgentSpec) -> None:
+def test_an_unedited_file_becomes_the_file_of_the_new_spec(old: AgentSpec, new: AgentSpec) -> None:
     assert regenerate(build(old), new).code == build(new)
 
 
@@ -70,7 +70,7 @@ def _with_some_fields(draw: st.DrawFn, spec: AgentSpec, other: AgentSpec) -> Age
     names = draw(st.sets(st.sampled_from(sorted(values)), max_size=4))
     try:
         return make_spec(spec.model_dump() | {name: values[name] for name in names})
-    except SpecError:  # they don't go together
+    except SpecError:  # an invalid combination
         assume(condition=False)
         raise
 
@@ -78,7 +78,7 @@ def _with_some_fields(draw: st.DrawFn, spec: AgentSpec, other: AgentSpec) -> Age
 @settings(max_examples=15)
 @given(st.data())
 def test_plain_fields_change_in_any_edited_file_and_back(data: st.DataObject) -> None:
-    """A name, a prompt, a task, a model: no conflict, and the way back gives the same bytes."""
+    """Changing name, prompt, task or model never conflicts; changing back restores every byte."""
     code, other = build(data.draw(full_specs())), data.draw(full_specs())
     text = insert(code, data.draw(insertions(code)))
     old = read_agent(text).spec
@@ -109,10 +109,10 @@ def test_line_ends_and_the_byte_order_mark_stay(newline: str, mark: str) -> None
     assert code == expected.replace("\n", newline)
 
 
-# --- where edits and changes meet
+# --- edits next to changes
 
 
-def test_a_comment_behind_a_value_and_one_above_it_stay() -> None:
+def test_comments_beside_and_above_a_value_stay() -> None:
     text = edited('MODEL = "claude-sonnet-5-5"', '# cheap\nMODEL = "claude-sonnet-5-5"  # fast')
     code = regenerate(text, changed(model="claude-opus-5")).code
     assert '# cheap\nMODEL = "claude-opus-5"  # fast\n' in code
@@ -133,7 +133,7 @@ def test_a_comment_inside_a_value_is_never_lost() -> None:
     assert "SYSTEM_PROMPT is not a literal" in conflict.reason
 
 
-def test_a_computed_value_stays_while_its_field_does() -> None:
+def test_a_computed_value_stays_unless_its_field_changes() -> None:
     text = edited('"You know places."', 'open("prompt.txt").read()')
     spec = read_agent(text).spec
     new = AgentSpec.model_validate(spec.model_dump() | {"task": "New.", "stream": True})
@@ -143,7 +143,7 @@ def test_a_computed_value_stays_while_its_field_does() -> None:
     assert conflict.text == 'SYSTEM_PROMPT = open("prompt.txt").read()\n'
 
 
-def test_another_name_renames_the_class_wherever_it_is_used_and_the_file() -> None:
+def test_a_new_name_renames_every_use_of_the_class_and_the_file() -> None:
     text = build() + "\n\ndef mine() -> Geographer:\n    return Geographer()\n"
     code = regenerate(text, changed(name="Word Smith")).code
     expected = build(changed(name="Word Smith"))
@@ -187,7 +187,7 @@ def test_code_added_to_a_method_stays_when_the_method_changes_elsewhere() -> Non
     assert read_agent(code).spec.stream is True
 
 
-def test_a_part_taken_out_stays_out_while_no_field_needs_it() -> None:
+def test_a_removed_part_stays_removed_unless_a_changed_field_needs_it() -> None:
     code = build()
     guard = code[code.index("\n\nif __name__") :]
     text = code.replace(guard, "")
@@ -197,7 +197,7 @@ def test_a_part_taken_out_stays_out_while_no_field_needs_it() -> None:
     assert "def main() -> None:" in conflict.reason
 
 
-def test_code_that_uses_what_a_change_takes_away_is_a_conflict() -> None:
+def test_code_that_uses_a_removed_name_is_a_conflict() -> None:
     text = build() + "\n\nOWN = anthropic.Anthropic()\n"
     new = changed(provider="huggingface", model="openai/gpt-oss-20b")
     (conflict,) = conflicts_of(text, new)
@@ -205,7 +205,7 @@ def test_code_that_uses_what_a_change_takes_away_is_a_conflict() -> None:
     assert conflict.reason.startswith("anthropic is removed")
 
 
-def test_another_provider_keeps_what_stands_by_itself() -> None:
+def test_another_provider_keeps_independent_additions() -> None:
     text = edited("\n\nclass StoppedEarly", "\n\nLIMIT = 3  # mine\n\n\nclass StoppedEarly")
     new = changed(provider="huggingface", model="openai/gpt-oss-20b")
     regenerated = regenerate(text, new)
@@ -221,7 +221,7 @@ def test_an_import_that_was_added_by_hand_is_no_conflict_with_the_same_import() 
     assert code.count("from collections.abc import Callable") == 1
 
 
-def test_a_file_without_a_last_line_end_keeps_it_so() -> None:
+def test_a_file_without_a_final_newline_gets_none() -> None:
     text = build().rstrip("\n")
     assert regenerate(text, changed(prompt="p")).code == build(changed(prompt="p")).rstrip("\n")
 
@@ -251,7 +251,7 @@ def test_a_tool_added_in_the_file_is_a_tool_of_the_spec() -> None:
     assert [tool.code for tool in read_agent(text).spec.tools] == [SHOUT, WHISPER]
 
 
-def test_a_tool_that_can_be_none_any_more_stays_as_hand_written_code() -> None:
+def test_an_invalid_tool_stays_as_a_manual_edit() -> None:
     text = build(changed(tools=[SHOUT, WHISPER])).replace("def shout(text: str)", "def shout(text)")
     reading = read_agent(text)
     (warning,) = reading.warnings

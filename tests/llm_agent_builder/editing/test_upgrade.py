@@ -1,4 +1,4 @@
-"""Retirement help: one literal changes, everything else stays byte for byte."""
+"""Moving to another model changes one literal; everything else stays byte for byte."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def test_every_kind_of_line_end_stays(end: str, tmp_path: Path) -> None:
         ('MODEL \\\n  = "OLD"', 'MODEL \\\n  = "NEW"'),
     ],
 )
-def test_a_plain_literal_is_changed_wherever_it_stands(line: str, changed: str) -> None:
+def test_a_plain_literal_is_changed_in_any_statement(line: str, changed: str) -> None:
     code = "import anthropic\n" + line.replace("OLD", OLD) + "\n"
     expected = "import anthropic\n" + changed.replace("OLD", OLD).replace("NEW", NEW) + "\n"
     assert upgrade(code).successors[0].code == expected
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("MODEL = 'x'", "no anthropic or huggingface_hub import"),
         ("import anthropic", "has no MODEL"),
@@ -106,26 +106,26 @@ def test_a_plain_literal_is_changed_wherever_it_stands(line: str, changed: str) 
         ("", "is not an agent made here"),
     ],
 )
-def test_what_can_not_be_changed_safely_is_said_and_left(code: str, said: str) -> None:
-    with pytest.raises(NotOursError, match=said):
+def test_a_file_that_can_not_be_changed_safely_is_refused(code: str, message: str) -> None:
+    with pytest.raises(NotOursError, match=message):
         upgrade(code)
 
 
-def test_a_current_model_has_nothing_to_move_to_unless_asked() -> None:
+def test_a_current_model_has_no_successors_unless_one_is_named() -> None:
     code = AgentBuilder().build_agent("A", "b", "c", model="claude-sonnet-5-5")
     assert upgrade(code).successors == ()
     (asked,) = upgrade(code, to="claude-opus-5-5").successors
     assert '"claude-opus-5-5"' in asked.code
 
 
-def test_an_unknown_model_is_known_to_be_unknown() -> None:
+def test_an_unknown_model_has_no_lifecycle() -> None:
     code = AGENT.replace(OLD, "claude-of-mine")
     found = upgrade(code)
     assert (found.lifecycle, found.successors, found.note) == (None, (), None)
     assert upgrade(code, to=NEW).successors[0].code == code.replace("claude-of-mine", NEW)
 
 
-def test_a_file_of_ones_own_server_has_no_successors() -> None:
+def test_a_file_that_calls_the_users_own_server_has_no_successors() -> None:
     plain = AgentBuilder().build_agent("A", "b", "c", "org/old", provider="huggingface")
     live = LiveList(
         ProviderEnum.HUGGINGFACE,
@@ -140,12 +140,12 @@ def test_a_file_of_ones_own_server_has_no_successors() -> None:
     assert (found.lifecycle, found.note, found.successors) == (None, None, ())
 
 
-def test_a_model_that_nobody_offers_is_not_moved_to() -> None:
+def test_an_unavailable_model_is_refused_as_successor() -> None:
     with pytest.raises(UnknownModelError):
         upgrade(AGENT, to="openai/gpt-oss-20b")
 
 
-def test_what_the_new_model_would_refuse_is_said() -> None:
+def test_settings_that_the_new_model_would_refuse_are_listed() -> None:
     code = AGENT.replace("MAX_TOKENS = 4096", 'MAX_TOKENS = 200_000\nTHINKING = "disabled"')
     (found,) = upgrade(code, to="claude-opus-5-5").successors
     assert [problem.split()[0] for problem in found.problems] == ["MAX_TOKENS", "THINKING"]
@@ -153,7 +153,7 @@ def test_what_the_new_model_would_refuse_is_said() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), min_size=1))
-def test_whatever_an_id_holds_it_becomes_a_literal(model_id: str) -> None:
+def test_any_model_id_becomes_a_literal(model_id: str) -> None:
     catalog = Catalog(TODAY, extra=[ExtraModel(ProviderEnum.ANTHROPIC, model_id)])
     (found,) = find_upgrade(AGENT, catalog, to=model_id).successors
     shapes = []

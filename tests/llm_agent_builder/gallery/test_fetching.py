@@ -1,4 +1,4 @@
-"""`fetch_url` against a real https server on loopback, which does what it can to lead it away."""
+"""`fetch_url` against a real https server on loopback that tries to redirect it elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Pages(BaseHTTPRequestHandler):
         answer = getattr(self, f"_{kind}", self._text)
         try:
             answer(what)
-        except OSError:  # the reader had enough
+        except OSError:  # the reader closed the connection
             self.close_connection = True
 
     def _send(self, content: bytes, kind: str = "text/plain", status: int = 200) -> None:
@@ -71,7 +71,7 @@ class _Pages(BaseHTTPRequestHandler):
 
 
 class Website(ThreadingHTTPServer):
-    """An https server on a free port of localhost; remembers what it was asked for."""
+    """An https server on a free port of localhost that records its requests."""
 
     daemon_threads = True
 
@@ -136,13 +136,13 @@ AWAY = [
 LEAD_BACK = {"//PLACE/", "PLACE/", "HTTPS:PLACE", "https:///x", ""}  # as browsers read them too
 
 
-def test_other_places_are_not_asked_whatever_the_way(website: Website, tmp_path: Path) -> None:
+def test_other_hosts_are_never_reached(website: Website, tmp_path: Path) -> None:
     port = website.place.partition(":")[2]
     away = [url.replace("PLACE", website.place).replace("PORT", port) for url in AWAY]
     answers = fetch(website, tmp_path, *away)
-    told = dict(zip(away, answers, strict=True))
+    reported = dict(zip(away, answers, strict=True))
     refused = ("PermissionError: only https addresses of localhost", "ValueError: ")
-    assert {url: answer for url, answer in told.items() if not answer.startswith(refused)} == {}
+    assert {url: answer for url, answer in reported.items() if not answer.startswith(refused)} == {}
     assert website.asked == []
 
 
@@ -152,8 +152,8 @@ def test_redirects_do_not_leave_the_hosts_allowed(website: Website, tmp_path: Pa
     urls = [f"https://{website.place}/to?{url}" for url in away]
     answers = fetch(website, tmp_path, *urls, f"https://{website.place}/to?/to?/to?/to?/loop")
     assert answers.pop() == "here is /loop"
-    told = dict(zip(urls, answers, strict=True))
-    failed = {url: answer for url, answer in told.items() if "Error: " not in answer}
+    reported = dict(zip(urls, answers, strict=True))
+    failed = {url: answer for url, answer in reported.items() if "Error: " not in answer}
     assert failed == {}
     assert {path.partition("?")[0] for path in website.asked} == {"/to", "/loop"}
 

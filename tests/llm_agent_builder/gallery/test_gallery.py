@@ -1,4 +1,4 @@
-"""The ready tools: what they answer, and what they can't be made to do."""
+"""The gallery tools: their answers, and attacks on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.gallery import gallery, gallery_tool
 from llm_agent_builder.spec.agent_spec import make_spec
-from llm_agent_builder.user_code.layout import first_clash
+from llm_agent_builder.user_code.layout import first_conflict
 from llm_agent_builder.user_code.tool_code import parse_tool
 from tests.llm_agent_builder.support.calling import call
 from tests.llm_agent_builder.support.processes import run_python
@@ -30,10 +30,10 @@ def test_every_ready_tool_is_one_as_the_builder_writes_it() -> None:
 
 
 def test_all_ready_tools_go_into_one_file() -> None:
-    assert first_clash([parse_tool(tool.code).names for tool in gallery()]) is None
+    assert first_conflict([parse_tool(tool.code).names for tool in gallery()]) is None
 
 
-def test_a_tool_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_an_unknown_tool_is_refused_with_the_available_ones() -> None:
     with pytest.raises(SpecError, match=r"'abacus'; available: calculator, current_time, "):
         gallery_tool("abacus")
 
@@ -93,8 +93,10 @@ NOT_SUMS = {
 def test_the_calculator_works_out_sums_and_nothing_else(tmp_path: Path) -> None:
     assert call("calculator", *SUMS, home=tmp_path) == list(SUMS.values())
     answers = call("calculator", *NOT_SUMS, home=tmp_path)
-    told = dict(zip(NOT_SUMS, answers, strict=True))
-    assert {text: told[text] for text, says in NOT_SUMS.items() if says not in told[text]} == {}
+    reported = dict(zip(NOT_SUMS, answers, strict=True))
+    assert {
+        text: reported[text] for text, says in NOT_SUMS.items() if says not in reported[text]
+    } == {}
 
 
 def test_the_clock_tells_the_time_of_any_zone(tmp_path: Path) -> None:
@@ -146,16 +148,16 @@ def test_files_are_read_and_listed_within_their_folder(tmp_path: Path) -> None:
     assert marked == "\ufffdhi"
 
 
-def test_files_outside_of_the_folder_are_not_read_whatever_the_way(tmp_path: Path) -> None:
+def test_files_outside_of_the_folder_are_never_read(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     change = {'READ_FOLDER = "."': f"READ_FOLDER = {str(folder)!r}"}
     answers = call("read_file", *WAYS_OUT, home=tmp_path, change=change)
-    told = dict(zip(WAYS_OUT, answers, strict=True))
+    reported = dict(zip(WAYS_OUT, answers, strict=True))
     failed = re.compile(r"[A-Za-z]*(Error|Exception): ")
-    assert {way: answer for way, answer in told.items() if not failed.match(answer)} == {}
-    assert "outside the folder given" in told["secret.txt"]
-    assert '"." lists what there is' in told["missing.txt"]
-    assert "not a text file" in told["picture.png"]
+    assert {way: answer for way, answer in reported.items() if not failed.match(answer)} == {}
+    assert "outside the folder given" in reported["secret.txt"]
+    assert '"." lists what there is' in reported["missing.txt"]
+    assert "not a text file" in reported["picture.png"]
 
 
 def _database(home: Path) -> None:
@@ -203,10 +205,10 @@ def test_the_database_answers_questions(tmp_path: Path) -> None:
 def test_the_database_is_only_ever_read(tmp_path: Path) -> None:
     _database(tmp_path)
     before = (tmp_path / "data.sqlite3").read_bytes()
-    told = dict(zip(WRITES, call("query_sqlite", *WRITES, home=tmp_path), strict=True))
+    reported = dict(zip(WRITES, call("query_sqlite", *WRITES, home=tmp_path), strict=True))
     harmless = {"", "-- nothing"}
-    passed = {sql for sql, answer in told.items() if "Error: " not in answer}
-    assert passed <= harmless, told
+    passed = {sql for sql, answer in reported.items() if "Error: " not in answer}
+    assert passed <= harmless, reported
     assert (tmp_path / "data.sqlite3").read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["data.sqlite3"]
 
@@ -237,7 +239,7 @@ def test_an_answer_is_cut_off_at_a_size(tmp_path: Path) -> None:
     assert answer.endswith('"note": "only the first 14 rows"}')
 
 
-def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
+def test_a_missing_database_is_reported_and_not_created(tmp_path: Path) -> None:
     (answer,) = call("query_sqlite", "SELECT 1", home=tmp_path)
     assert answer == "FileNotFoundError: there is no database data.sqlite3"
     assert list(tmp_path.iterdir()) == []

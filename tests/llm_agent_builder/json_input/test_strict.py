@@ -1,4 +1,4 @@
-"""JSON that may be hostile: read strictly, in slices, and refused beyond its limits."""
+"""Strict JSON reading: in slices, and refused beyond its limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from llm_agent_builder.json_input.strict import (
     MAX_VALUES,
     SLICE,
     Cut,
-    Doubled,
+    DuplicateKeys,
     TooComplexError,
     UnreadableError,
     read_json,
@@ -46,7 +46,7 @@ def finish(steps: Generator[None, None, Any]) -> Any:
 
 
 def cut(value: Any) -> Any:
-    """Return what is left of a value whose long texts are read by their beginnings."""
+    """Return a value with its long strings cut."""
     if isinstance(value, str):
         return value if len(json.dumps(value)) <= LONGEST else "long"
     if isinstance(value, dict):
@@ -64,7 +64,7 @@ def test_text_is_read_the_same_whole_and_in_slices_of_any_size(
     assert finish(read_json(body)) == json.loads(body)
 
 
-def test_long_text_is_read_by_its_beginning_and_never_ends_within_an_escape() -> None:
+def test_a_long_string_is_cut_and_never_within_an_escape() -> None:
     long = ["x" * 5000, "\\u0041" * 5000, "\\\\" * 5000, "ab" + "\\u00e9" * MIB]
     body = ('["' + '", "'.join(long) + '"]').encode()
     found = finish(read_json(body))
@@ -76,7 +76,7 @@ def test_long_text_is_read_by_its_beginning_and_never_ends_within_an_escape() ->
 
 
 @given(st.integers(0, 3 * LONGEST), st.sampled_from(["x", "é", "\U0001f600"]), st.integers(1, 500))
-def test_length_of_what_is_cut_is_known_exactly(length: int, letter: str, size: int) -> None:
+def test_the_length_of_a_cut_string_is_exact(length: int, letter: str, size: int) -> None:
     body = json.dumps({"a": letter * length}, ensure_ascii=False).encode()
     pieces = [body[start : start + size] for start in range(0, len(body), size)]
     found = finish(read_json_pieces(pieces))["a"]
@@ -86,19 +86,19 @@ def test_length_of_what_is_cut_is_known_exactly(length: int, letter: str, size: 
 
 
 @given(st.text(min_size=LONGEST - 40, max_size=LONGEST + 40), st.booleans(), st.booleans())
-def test_length_is_never_more_than_what_is_written(text: str, escapes: bool, forged: bool) -> None:
+def test_the_length_never_exceeds_the_source(text: str, escapes: bool, forged: bool) -> None:
     text += f"{CUT}{10**9}" * forged
     written = json.dumps({"a": text}, ensure_ascii=escapes).encode("utf-8", "replace")
     for found in (finish(read_json_pieces([written])), finish(read_json(written))):
         assert written_length(found["a"]) <= len(written)
 
 
-def test_key_that_is_there_twice_is_found_however_it_is_written_and_cut() -> None:
+def test_a_duplicate_key_is_found_in_any_form() -> None:
     body = b'{"a": {"max_tokens": 1, "max\\u005ftokens": 2}}'
     for size in range(1, len(body)):
         pieces = [body[:size], body[size:]]
         found = finish(read_json_pieces(pieces))["a"]
-        assert isinstance(found, Doubled)
+        assert isinstance(found, DuplicateKeys)
         assert found.pairs == [("max_tokens", 1), ("max_tokens", 2)]
 
 
@@ -133,26 +133,26 @@ def test_key_that_is_there_twice_is_found_however_it_is_written_and_cut() -> Non
         b"]" * 100_000,
     ],
 )
-def test_what_is_not_exactly_json_is_refused(body: bytes) -> None:
+def test_text_that_is_not_exactly_json_is_refused(body: bytes) -> None:
     with pytest.raises(UnreadableError):
         finish(read_json(body))
 
 
 @pytest.mark.parametrize("around", [b"", b" " * 70_000], ids=["small", "large"])
-def test_nesting_is_allowed_up_to_the_bound_and_not_beyond(around: bytes) -> None:
+def test_nesting_is_allowed_up_to_the_limit(around: bytes) -> None:
     fits = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + around
     finish(read_json(fits))
     with pytest.raises(TooComplexError, match="nested"):
         finish(read_json(b"[" + fits.rstrip() + b"]" + around))
 
 
-def test_brackets_in_texts_are_no_nesting() -> None:
+def test_brackets_in_strings_are_not_nesting() -> None:
     body = json.dumps({"a": "[" * MIB, "b": ["{\\" * 50] * 1000}).encode()
     assert len(finish(read_json(body))["b"]) == 1000
 
 
 @pytest.mark.parametrize("value", [b"0", b'""', b"[]", b"{}", b'{"a":0}', b'{"":""}'])
-def test_values_are_counted_whatever_they_are(value: bytes) -> None:
+def test_values_of_every_kind_are_counted(value: bytes) -> None:
     inner = 2 if value.startswith(b'{"') else 1
     most = MAX_VALUES // (inner + (value in {b"[]", b"{}"})) - 2
     finish(read_json(b"[" + b",".join([value] * most) + b"]"))
@@ -176,7 +176,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", list(HOSTILE))
-def test_largest_request_of_anything_is_done_with_soon_and_in_small_steps(kind: str) -> None:
+def test_the_largest_request_of_each_kind_is_read_soon_and_in_small_steps(kind: str) -> None:
     steps, longest, begun = read_json(HOSTILE[kind]), 0.0, time.thread_time()
     done = False
     while not done:
@@ -186,7 +186,7 @@ def test_largest_request_of_anything_is_done_with_soon_and_in_small_steps(kind: 
         except (StopIteration, ValueError):
             done = True
         longest = max(longest, time.thread_time() - before)
-    # Some 0.4 s and 0.1 s here; a second a MiB and a step of minutes before.
+    # About 0.4 s and 0.1 s here; unlimited parsing took 1 s per MiB and minutes per step.
     assert time.thread_time() - begun < 10
     assert longest < 2
 
@@ -196,7 +196,7 @@ def test_large_text_is_read_in_many_steps() -> None:
     assert steps >= 4 * MIB // SLICE
 
 
-def test_numbers_whose_conversion_takes_long_are_refused_unread() -> None:
+def test_numbers_that_take_long_to_convert_are_refused_unread() -> None:
     numbers = b",".join([b"9" * 4000] * 900)
     with pytest.raises(TooComplexError, match="digits"):
         finish(read_json(b"[" + numbers + b"]"))

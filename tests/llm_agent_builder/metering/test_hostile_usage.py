@@ -28,9 +28,7 @@ from tests.llm_agent_builder.metering.test_usage_forms import chat_stream, messa
         r'{"prompt_tokens": 3, "completion_tokens": 1, "completion_\u0074okens": 100000}',
     ],
 )
-def test_number_that_comes_twice_counts_as_the_larger_or_is_unknown(
-    usage: str, stream: bool
-) -> None:
+def test_a_duplicate_number_counts_as_the_larger_or_is_unknown(usage: str, stream: bool) -> None:
     data = ('{"usage": ' + usage + "}").encode()
     data = b"data: " + data + b"\n\n" if stream else data
     for size in (1, 7, len(data)):
@@ -43,7 +41,7 @@ def test_number_that_comes_twice_counts_as_the_larger_or_is_unknown(
 
 @pytest.mark.parametrize("number", ["9" * 5000, "1e400", "NaN", "-1", "1e3", "0x10", "٣"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_number_in_an_odd_form_is_right_or_unknown(number: str, stream: bool) -> None:
+def test_a_number_in_an_odd_form_is_right_or_unknown(number: str, stream: bool) -> None:
     text = f'{{"usage": {{"prompt_tokens": 3, "completion_tokens": {number}}}, "model": "m"}}'
     data = f"data: {text}\n\n".encode() if stream else text.encode()
     for seed in range(4):
@@ -63,13 +61,13 @@ def test_usage_in_the_places_that_moonshot_and_groq_use_is_found(event: dict[str
     assert seen_by(chat_completion_reader(stream=True), data).usage == Usage(3, 5)
 
 
-def test_usage_behind_the_end_of_a_stream_counts() -> None:
+def test_usage_after_the_end_of_a_stream_counts() -> None:
     data = chat_stream([{"prompt_tokens": 3, "completion_tokens": 5}])
     data += b'data: {"usage": {"prompt_tokens": 3, "completion_tokens": 500}}\n\n'
     assert seen_by(chat_completion_reader(stream=True), data).usage == Usage(3, 500)
 
 
-# ---------------------------------------------------------------- what is said too early
+# ---------------------------------------------------------------- early usage
 
 STARTED = {"type": "message_start", "message": {"usage": {"input_tokens": 3, "output_tokens": 1}}}
 WORDS = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}}
@@ -101,7 +99,7 @@ MORE = {"output_tokens": 500}
     ],
 )
 @pytest.mark.parametrize("count_text", [False, True])
-def test_count_of_a_message_is_all_only_with_its_end_and_nothing_behind_it(
+def test_usage_of_a_message_is_complete_only_with_its_end_and_no_text_after_it(
     events: list[dict[str, Any]], output: int | None, count_text: bool
 ) -> None:
     data = "".join(f"data: {json.dumps(event)}\n\n" for event in [STARTED, *events]).encode()
@@ -131,7 +129,7 @@ SAID = {"usage": {"prompt_tokens": 3, "completion_tokens": 5}}
         (["[DONE]", {**CHUNK, **SAID}], None),
     ],
 )
-def test_count_of_a_chat_completion_is_all_only_with_nothing_behind_it(
+def test_usage_of_a_chat_completion_is_complete_only_with_no_text_after_it(
     events: list[Any], output: int | None
 ) -> None:
     texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
@@ -140,7 +138,7 @@ def test_count_of_a_chat_completion_is_all_only_with_nothing_behind_it(
     assert (usage and usage.output_tokens) == output
 
 
-# ---------------------------------------------------------------- objects that are none
+# ---------------------------------------------------------------- values in place of objects
 
 
 @pytest.mark.parametrize("value", [5000, [5000], "5000", True, 0, ""])
@@ -170,7 +168,7 @@ def test_value_in_place_of_an_object_of_a_chat_makes_its_usage_unknown(
 
 
 @pytest.mark.parametrize("nothing", [None, {}, []])
-def test_details_that_are_empty_say_nothing(nothing: object) -> None:
+def test_empty_details_change_nothing(nothing: object) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 5, "prompt_tokens_details": nothing}
     for stream in (False, True):
         data = chat_stream([usage]) if stream else json.dumps({"usage": usage}).encode()
@@ -180,7 +178,7 @@ def test_details_that_are_empty_say_nothing(nothing: object) -> None:
 
 
 @pytest.mark.parametrize("more", ["[{}]", "7", '"x"', '[{"output_tokens": 4000}]'])
-def test_second_usage_that_is_no_object_makes_the_first_unknown(more: str) -> None:
+def test_a_second_usage_that_is_not_an_object_makes_the_first_unknown(more: str) -> None:
     data = ('{"usage": {"input_tokens": 3, "output_tokens": 5}, "usage": ' + more + "}").encode()
     for seed in range(4):
         assert seen_by(anthropic_reader(stream=False), data, seed).usage is None
@@ -198,7 +196,7 @@ def test_iterations_that_are_too_long_to_be_read_make_the_usage_unknown() -> Non
     ("breakdown", "long"),
     [({}, 50), ({"ephemeral_5m_input_tokens": 20}, 30), ({"ephemeral_5m_input_tokens": 50}, 0)],
 )
-def test_cache_writes_whose_time_is_not_said_count_as_those_of_an_hour(
+def test_cache_writes_of_unknown_duration_count_as_those_of_an_hour(
     breakdown: dict[str, int], long: int
 ) -> None:
     usage = {"input_tokens": 1, "output_tokens": 1, "cache_creation_input_tokens": 50}
@@ -230,7 +228,7 @@ def test_zero_output_is_unknown_with_text_and_without() -> None:
     assert seen_by(anthropic_reader(stream=False), data).usage is None
 
 
-def test_event_without_an_end_or_without_json_that_may_say_usage_makes_it_unknown() -> None:
+def test_an_incomplete_or_invalid_event_that_may_contain_usage_makes_it_unknown() -> None:
     known = chat_stream([{"prompt_tokens": 3, "completion_tokens": 5}])
     long = b"x" * 600_000
     for odd in (b'data: {"usage": {"completion_tokens": 9', b'data: "usage" ' + long):
@@ -265,9 +263,7 @@ odd_usages = st.dictionaries(names, st.integers(0, 10**6) | odd_values, max_size
 
 
 @given(st.lists(odd_usages, max_size=6), st.integers(0, 99))
-def test_whatever_comes_the_count_never_falls_and_never_raises(
-    usages: list[Any], seed: int
-) -> None:
+def test_for_any_input_the_count_never_falls_and_never_raises(usages: list[Any], seed: int) -> None:
     for make, wrap in ((chat_completion_reader, chat_stream), (anthropic_reader, message_stream)):
         before = Usage()
         for count in range(1, len(usages) + 1):

@@ -37,7 +37,7 @@ def test_each_kind_of_token_has_its_own_price() -> None:
     *(st.integers(0, 400_000) for _ in range(4)),
     st.sampled_from(["claude-sonnet-4-5", "claude-haiku-4-5", "claude-sonnet-5-5"]),
 )
-def test_cost_is_what_the_table_itself_works_out(
+def test_cost_equals_that_of_genai_prices(
     plain: int, read: int, written: int, output: int, model: str
 ) -> None:
     hour = written // 3
@@ -66,7 +66,7 @@ def test_model_without_a_price_is_unknown_and_not_free() -> None:
     assert highest_rates(A, "claude-unheard-of", 10, DAY) is None
 
 
-def test_hugging_face_model_has_a_price_once_it_is_known_who_serves_it() -> None:
+def test_a_hugging_face_model_has_a_price_once_its_partner_is_known() -> None:
     usage = Usage(1_000_000, 0)
     assert cost(HF, LLAMA, usage, DAY) is None
     assert cost(HF, f"{LLAMA}:groq", usage, DAY) == Decimal("0.59")

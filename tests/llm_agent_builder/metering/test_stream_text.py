@@ -94,19 +94,19 @@ ENDLESS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", CHAT_FORMS)
-def test_text_counts_in_whatever_form_a_chat_completion_has_it(name: str) -> None:
+def test_text_counts_in_any_form_of_a_chat_completion(name: str) -> None:
     assert counted(CHAT_FORMS[name] * MANY, chat=True) >= len(TEXT) * (MANY - 200)
 
 
 @pytest.mark.parametrize("name", ANTHROPIC_FORMS)
-def test_text_counts_in_whatever_form_a_message_has_it(name: str) -> None:
+def test_text_counts_in_any_form_of_a_message(name: str) -> None:
     assert counted(ANTHROPIC_FORMS[name] * MANY, chat=False) >= len(TEXT) * (MANY - 200)
 
 
 @pytest.mark.parametrize("chat", [False, True])
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize("name", ENDLESS)
-def test_no_event_is_free_however_often_it_comes(name: str, size: int, chat: bool) -> None:
+def test_no_repeated_event_is_free(name: str, size: int, chat: bool) -> None:
     assert (
         counted(ENDLESS[name] * MANY, chat=chat, size=size) >= MANY // 2 - 40
     )  # each byte a piece
@@ -165,7 +165,7 @@ def test_message_counts_as_its_text() -> None:
     assert SIZE <= size <= SIZE + OVERHEAD
 
 
-def test_signature_of_thinking_that_is_shown_is_no_text() -> None:
+def test_the_signature_of_visible_thinking_is_not_text() -> None:
     deltas = [{"type": "thinking_delta", "thinking": text} for text in TEXTS]
     signature = "Eq4B" * (SIZE // 3)
     deltas.append({"type": "signature_delta", "signature": signature})
@@ -199,7 +199,7 @@ def test_chat_completion_counts_as_its_text(field: str) -> None:
     assert SIZE <= counted(chat_stream(field), chat=True) <= SIZE + OVERHEAD
 
 
-def test_odds_of_a_text_are_the_same_text_once_more() -> None:
+def test_logprobs_of_a_text_do_not_count_again() -> None:
     top = [{"token": "1234", "logprob": -12.5, "bytes": [32, 97, 98, 99]}] * 20
     for text in ("Twelve", " foxes"):
         token = {"token": text, "logprob": -0.1, "bytes": list(text.encode())}
@@ -216,7 +216,7 @@ def test_reasoning_in_several_fields_counts_once() -> None:
         assert counted(data(chunk) * 100, chat=True) <= len(TEXT) * 100 + OVERHEAD
 
 
-def test_comments_that_pass_the_time_hardly_count() -> None:
+def test_keep_alive_comments_hardly_count() -> None:
     waiting = b": OPENROUTER PROCESSING\n\n" * 100
     waiting += b"".join(b": ping - 2026-11-28 12:00:%02d\n\n" % second for second in range(30))
     assert counted(waiting + chat_stream(), chat=True) <= SIZE + 2 * OVERHEAD + 30 * 32

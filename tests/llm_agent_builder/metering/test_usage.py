@@ -34,7 +34,7 @@ def test_sums_are_count_by_count_in_any_order(one: Usage, two: Usage, three: Usa
 
 
 @given(counts, counts, counts, counts)
-def test_anthropics_input_is_everything_that_was_read(
+def test_anthropics_input_includes_cache_reads_and_writes(
     plain: int, read: int, written: int, output: int
 ) -> None:
     usage = from_anthropic(
@@ -46,12 +46,12 @@ def test_anthropics_input_is_everything_that_was_read(
             "service_tier": "standard",
         }
     )
-    # How long it is kept isn't said: at the dearest.
+    # An unknown cache duration counts at the highest price.
     assert usage == Usage(plain + read + written, output, read, written, written)
 
 
 @given(counts, counts, counts)
-def test_a_chat_completions_input_holds_its_cached_part(
+def test_a_chat_completions_input_includes_its_cached_part(
     prompt: int, completion: int, cached: int
 ) -> None:
     usage = from_chat_completion(
@@ -84,7 +84,7 @@ def test_junk_is_read_as_counts_that_make_sense(usage: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "value", [None, True, -5, 1.5, "7", [7], {"n": 7}, 10**30, float("inf"), float("nan"), 0]
 )
-def test_what_is_no_count_is_unknown(value: object) -> None:
+def test_an_invalid_count_is_unknown(value: object) -> None:
     names = dict.fromkeys(FIELDS, value)
     assert from_anthropic(names) is from_chat_completion(names) is None
     known = {"input_tokens": 1, "output_tokens": 2, "prompt_tokens": 1, "completion_tokens": 2}

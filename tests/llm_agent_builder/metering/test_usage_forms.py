@@ -1,4 +1,4 @@
-"""`usage` in every odd form: counted right or unknown, never lower than what was said before."""
+"""`usage` in unusual forms: exact or unknown, never lower than reported before."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Usages = Sequence[Any]
 BIG = 10**30
 
 CHAT: dict[str, tuple[Usages, tuple[int, int] | None, int]] = {
-    # name: usage objects, (input, output) or None, tokens that are certain all the same
+    # name: usage objects, (input, output) or None, tokens that are certain in any case
     "plain": ([{"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}], (3, 5), 8),
     "missing": ([], None, 0),
     "null": ([None, None], None, 0),  # OpenAI sends null with each chunk but the last
     "empty": ([{}, {}], None, 0),  # BerriAI/litellm#1571 recorded `"usage": {}`
-    "empty, then said": ([{}, {"prompt_tokens": 3, "completion_tokens": 5}], (3, 5), 8),
+    "empty, then complete": ([{}, {"prompt_tokens": 3, "completion_tokens": 5}], (3, 5), 8),
     "without completion_tokens": (  # modelscope/evalscope#1432, microsoft/autogen#6352
         [{"prompt_tokens": 7180, "total_tokens": 7193}],
         (7180, 13),

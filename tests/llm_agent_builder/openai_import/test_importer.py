@@ -1,4 +1,4 @@
-"""Agents of OpenAI's Agents SDK become specs; the report leaves nothing out."""
+"""Importing agents of OpenAI's Agents SDK: specs, and a report that covers every line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def tool(code: str, name: str = "act") -> Imported:
 # --- whole programs
 
 
-def test_a_constant_in_the_prompt_is_carried_and_other_statements_stand_as_written() -> None:
+def test_a_constant_in_the_prompt_is_converted_and_other_statements_are_reported() -> None:
     above = 'CITY = "Berlin"\nload_dotenv()\nif __name__ == "__main__":\n    main()\n'
     made = import_agent(program('instructions=f"You know {CITY}."', above=above))
     assert made.spec["prompt"] == "You know Berlin."
@@ -84,17 +84,17 @@ def test_a_tool_of_an_export_runs_as_it_did_there() -> None:
 @pytest.mark.parametrize("text", [EXPORTED, WRITTEN])
 def test_the_report_says_something_of_every_statement(text: str) -> None:
     made = import_agent(text)
-    carried = "".join(each["code"] for each in made.spec["tools"]) + made.spec["prompt"]
-    carried += made.spec.get("answer", "")
+    converted = "".join(each["code"] for each in made.spec["tools"]) + made.spec["prompt"]
+    converted += made.spec.get("answer", "")
     for node in ast.parse(text).body:
         names = names_of(node)
         if isinstance(node, (ast.Import, ast.ImportFrom)) or not names:
             continue
-        told = any(node.lineno <= line.line <= (node.end_lineno or 0) for line in made.report)
+        reported = any(node.lineno <= line.line <= (node.end_lineno or 0) for line in made.report)
         listed = any(name in line.what for line in made.report for name in names)
-        kept = any(name in carried for name in names)
+        included = any(name in converted for name in names)
         by_reference = names <= {"wrapped", "web_search_preview", "guide_instructions", "ROLE"}
-        assert told or listed or kept or by_reference, names
+        assert reported or listed or included or by_reference, names
 
 
 def test_every_line_of_the_report_is_in_the_program_and_in_order() -> None:
@@ -106,18 +106,18 @@ def test_every_line_of_the_report_is_in_the_program_and_in_order() -> None:
     assert all(line.note for line in report if not line.carried)
 
 
-def test_what_can_not_be_carried_over_says_what_to_do() -> None:
+def test_a_report_line_that_was_not_converted_says_what_to_do() -> None:
     made = import_agent(EXPORTED)
     assert "fetch_url" in only(made, "WebSearchTool").note
     assert "returns nothing" in only(made, "tool book_table").note
     assert "gpt-5.2" in only(made, "model").note
-    assert "import it by its name, 'Sorter'" in only(made, "agent Sorter").note
+    assert "import it by name, 'Sorter'" in only(made, "agent Sorter").note
     assert "workflow code" in only(made, "run_workflow").note
     assert "{state_city}" in only(made, "instructions").note
     assert [line.carried for line in lines_of(made, "temperature")] == [False]
 
 
-def test_a_written_program_gives_the_agent_that_it_starts_first() -> None:
+def test_the_agent_that_the_program_starts_first_is_imported() -> None:
     made = import_agent(WRITTEN)
     assert made.spec["name"] == "Triage desk"
     assert made.spec["prompt"] == "You are a support desk."
@@ -132,7 +132,7 @@ def test_a_written_program_gives_the_agent_that_it_starts_first() -> None:
     assert made.agents == ("Billing", "Triage  desk", "Reader")
 
 
-def test_another_agent_is_taken_by_its_name() -> None:
+def test_another_agent_is_imported_by_its_name() -> None:
     made = import_agent(WRITTEN, agent="Reader")
     assert (made.spec["name"], made.spec["task"]) == ("Reader", "What is in the folder?")
     (server,) = made.spec["mcp_servers"]
@@ -184,7 +184,7 @@ def test_instructions_become_the_prompt(value: str, above: str, prompt: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("value", "above", "said"),
+    ("value", "above", "message"),
     [
         ("open('p.txt').read()", "", "open('p.txt').read(), which is only known at run time"),
         ("load()", "def load(): ...", "load(), which is only known at run time"),
@@ -198,15 +198,15 @@ def test_instructions_become_the_prompt(value: str, above: str, prompt: str) -> 
         ("None", "", "not a string"),
     ],
 )
-def test_instructions_that_only_a_run_tells_are_not_guessed(
-    value: str, above: str, said: str
+def test_instructions_known_only_at_run_time_are_not_guessed(
+    value: str, above: str, message: str
 ) -> None:
     made = import_agent(program(f"instructions={value}", above=above))
     assert "prompt" not in made.spec
-    assert said in only(made, "instructions").note
+    assert message in only(made, "instructions").note
 
 
-def test_an_agent_without_instructions_is_told_to_need_a_prompt() -> None:
+def test_the_report_of_an_agent_without_instructions_asks_for_a_prompt() -> None:
     assert "write the prompt" in only(import_agent(program()), "instructions").note
 
 
@@ -271,7 +271,7 @@ def test_many_changes_of_one_line_leave_the_rest_of_it_as_written() -> None:
     )
 
 
-def test_a_change_within_what_another_replaces_is_left_out() -> None:
+def test_a_change_inside_replaced_text_is_dropped() -> None:
     made = tool(
         "def plus(x: str) -> str:\n    return x + '+'\n@function_tool\n"
         "def act(x: str) -> plus | dict[str, plus]:\n    'Act.'\n    return plus(x)\n"
@@ -282,7 +282,7 @@ def test_a_change_within_what_another_replaces_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("async def act(x: str) -> str:\n    '''A.'''\n    return await get(x)", "it awaits"),
         (
@@ -302,18 +302,18 @@ def test_a_change_within_what_another_replaces_is_left_out() -> None:
         ("def act(x: str) -> str: return x", "written on one line"),
     ],
 )
-def test_a_function_tool_that_can_not_be_carried_says_why(code: str, said: str) -> None:
+def test_a_function_tool_that_can_not_be_converted_says_why(code: str, message: str) -> None:
     above = "import numpy as np\ndb = open('x')\nclass Box: ...\n"
     made = tool(f"{above}@function_tool\n{code}\n")
     assert "tools" not in made.spec
-    assert said in only(made, "tool act").note
+    assert message in only(made, "tool act").note
 
 
-def test_a_tool_from_elsewhere_is_told() -> None:
+def test_a_tool_defined_elsewhere_is_reported() -> None:
     made = import_agent(program("instructions='x', tools=[far]", above="from x import far"))
     assert "not defined in this file" in only(made, "tool far").note
     made = import_agent(program("instructions='x', tools=load()"))
-    assert "made when it runs" in only(made, "tools").note
+    assert "only known at run time" in only(made, "tools").note
 
 
 @pytest.mark.parametrize("value", ["Out", "AgentOutputSchema(Out, strict_json_schema=False)"])
@@ -324,7 +324,7 @@ def test_an_output_type_becomes_the_answers_type(value: str) -> None:
     assert made.spec["answer"] == expected
 
 
-def test_texts_below_fields_become_their_descriptions() -> None:
+def test_strings_below_fields_become_their_descriptions() -> None:
     above = (
         "from pydantic import BaseModel\n\nclass Out(BaseModel):\n"
         '    size: int\n    """How\n    large."""\n\n    unit: str = "m"\n    "In what."\n'
@@ -336,7 +336,7 @@ def test_texts_below_fields_become_their_descriptions() -> None:
 
 
 @pytest.mark.parametrize("value", ["list[str]", "Missing", "make()"])
-def test_an_output_type_that_is_no_class_of_the_program_is_told(value: str) -> None:
+def test_an_output_type_that_is_not_a_class_of_the_program_is_reported(value: str) -> None:
     made = import_agent(program(f"output_type={value}"))
     assert "answer" not in made.spec
     assert [line.carried for line in made.report if line.what.startswith("output_type")] == [False]
@@ -351,21 +351,21 @@ def test_an_output_type_that_is_no_class_of_the_program_is_told(value: str) -> N
         ("runner = Runner()\nrunner.run(agent, 'Go.')", "task", "Go."),
     ],
 )
-def test_the_call_that_starts_the_agent_gives_task_and_ways(
+def test_the_call_that_starts_the_agent_sets_task_stream_and_chat(
     run: str, field: str, value: object
 ) -> None:
     assert import_agent(program("instructions='x'", run=run)).spec[field] == value
 
 
-# --- what is no such program
+# --- other programs
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("", "no program of OpenAI's Agents SDK"),
-        ("from agents import Agent\n", "nothing in it makes an Agent"),
-        ("class Agent: ...\na = Agent(name='x')\n", "no program of OpenAI's"),
+        ("", "contains no OpenAI Agents SDK agent"),
+        ("from agents import Agent\n", "never calls the Agent"),
+        ("class Agent: ...\na = Agent(name='x')\n", "contains no OpenAI"),
         ('import { Agent } from "@openai/agents";\n', "is TypeScript"),
         ("from agents import (\n", "is not Python"),
         ("x = " + "(" * 300, "is not Python"),
@@ -373,10 +373,10 @@ def test_the_call_that_starts_the_agent_gives_task_and_ways(
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_another_program_is_refused_with_the_reason(text: str, said: str) -> None:
+def test_another_program_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(NotOursError) as refused:
         import_agent(text)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @settings(max_examples=40)
@@ -387,29 +387,29 @@ def test_a_damaged_program_is_read_or_refused(text: str) -> None:
         assert made.report
 
 
-# --- programs that grow without end
+# --- programs with huge texts
 
 
 def doubled(first: str, again: str, times: int) -> str:
-    """Return definitions of P0, P1 and so on, each made of the one before it."""
+    """Return definitions of P0, P1 and so on; each uses the previous one."""
     lines = [f"P{n + 1} = {again.format(f'P{n}')}\n" for n in range(times)]
     return f"P0 = {first!r}\n" + "".join(lines)
 
 
 @pytest.mark.parametrize("again", ["{0} + {0}", 'f"{{{0}}}{{{0}}}"', "({0} + {0}).strip()"])
-@pytest.mark.parametrize(("first", "said"), [("x", "102,400 bytes"), ("", "are empty")])
-def test_instructions_that_double_are_told_in_few_steps(again: str, first: str, said: str) -> None:
-    above = doubled(first, again, 30)  # 2**30 steps, were each name told again for each use
+@pytest.mark.parametrize(("first", "message"), [("x", "102,400 bytes"), ("", "are empty")])
+def test_doubling_instructions_take_few_steps(again: str, first: str, message: str) -> None:
+    above = doubled(first, again, 30)  # 2**30 steps if each use were evaluated again
     made = import_agent(program("instructions=P30", above=above))
     assert "prompt" not in made.spec
-    assert said in only(made, "instructions").note
+    assert message in only(made, "instructions").note
 
 
 @pytest.mark.parametrize(
     "code",
     ["'x' * 10**9", "''.join(['x'] * 10**9)", "f'{P0:>999999999}'", "f'{\"x\" * 10**9}'"],
 )
-def test_texts_that_a_run_would_make_huge_are_not_made(code: str) -> None:
+def test_expressions_of_huge_texts_are_not_evaluated(code: str) -> None:
     made = import_agent(program(f"instructions={code}", above="P0 = 'x'\n"))
     assert len(str(made.spec)) < 1000
 
@@ -421,13 +421,13 @@ def test_many_long_parts_are_too_many() -> None:
     assert "too many parts" in only(made, "instructions").note
 
 
-def test_of_many_tools_the_first_are_carried_and_the_rest_is_told() -> None:
+def test_of_many_tools_the_first_are_converted_and_the_rest_reported() -> None:
     names = [f"act{number}" for number in range(40)]
     above = "".join(
         f"@function_tool\ndef {name}(x: str) -> str:\n    'Act.'\n    return x\n\n\n"
         for name in names
     )
     made = import_agent(program(f"instructions='Act.', tools=[{', '.join(names)}]", above=above))
-    carried = [line.what for line in made.report if line.what.startswith("tool act")]
-    assert carried == [f"tool {name}" for name in names[:32]]
+    converted = [line.what for line in made.report if line.what.startswith("tool act")]
+    assert converted == [f"tool {name}" for name in names[:32]]
     assert not only(made, "8 more tools").carried

@@ -25,7 +25,7 @@ def test_every_kind_can_be_written_and_verified() -> None:
     assert set(rendering._WRITERS) == set(rendering._VALUES) == set(Kind)
 
 
-def test_a_constant_is_there_always_or_when_given_or_with_a_feature() -> None:
+def test_a_constant_is_present_always_or_if_set_or_with_a_feature() -> None:
     known = {*Features.__dataclass_fields__, "mcp", "loops", ALWAYS, GIVEN}
     assert {row.when for row in CONSTANTS} <= known
 
@@ -35,7 +35,7 @@ def test_an_optional_field_is_empty_by_default() -> None:
         assert AgentSpec.model_fields[row.field].default in (None, ())
 
 
-def test_features_tell_which_optional_fields_are_given() -> None:
+def test_features_list_the_optional_fields_that_are_set() -> None:
     values = {"name": "A", "prompt": "b", "task": "c", "provider": "anthropic", "model": "m"}
     assert features_of(make_spec(values)).given == set()
     more = {"effort": "low", "stop_sequences": ["x"], "timeout_s": 3}

@@ -1,4 +1,4 @@
-"""`python_literal`: whatever the text, one literal of exactly that value, fit to be read."""
+"""`python_literal`: any text becomes one readable literal with exactly that value."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_literal_evaluates_to_the_text(text: str) -> None:
 @example("\x1b[31m\r\x00")
 @example("\ufeffx\u200b")
 @example("\ud800")
-def test_nothing_that_cannot_be_seen_stands_in_the_literal(text: str) -> None:
+def test_a_literal_has_no_invisible_characters(text: str) -> None:
     literal = python_literal(text)
     hidden = [
         char

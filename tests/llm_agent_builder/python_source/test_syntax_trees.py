@@ -37,7 +37,7 @@ def test_trees_that_threads_make_at_once_are_all_made() -> None:
     assert {ast.dump(tree) for tree in trees} == {wanted}
 
 
-def test_what_is_no_python_is_refused_as_ever() -> None:
+def test_invalid_python_is_refused() -> None:
     for source in ("def f(:\n", "x = 1\0"):
         with pytest.raises((SyntaxError, ValueError)):
             syntax_tree(source)

@@ -1,4 +1,4 @@
-"""Code back to spec: an agent file says its fields, whatever was done to the rest of it."""
+"""Reading an agent file gives its fields back, however the rest of it was edited."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def build(spec: AgentSpec = SPEC) -> str:
 
 
 def own_code(spec: AgentSpec) -> str:
-    """Return the code among a spec's fields: what is written into it by hand is in a field."""
+    """Return the code in a spec's fields, which includes manual edits of that code."""
     return "".join(tool.code for tool in spec.tools) + (spec.answer or "")
 
 
@@ -64,7 +64,7 @@ def test_line_ends_and_a_byte_order_mark_change_no_field(
 
 @settings(max_examples=15)
 @given(st.data())
-def test_what_stands_between_the_fields_is_hand_written_and_changes_none(
+def test_code_between_the_fields_is_a_manual_edit_and_changes_no_field(
     data: st.DataObject,
 ) -> None:
     spec = data.draw(full_specs())
@@ -77,14 +77,14 @@ def test_what_stands_between_the_fields_is_hand_written_and_changes_none(
     assert reading.spec.model_copy(update=code_fields) == spec.model_copy(update=code_fields)
     lines = text.split("\n")
     for edit in reading.edits:
-        if edit.kind == "removed":  # a comment that an insertion parts from its statement
+        if edit.kind == "removed":  # a comment separated from its statement by an insertion
             assert edit.text in text
             continue
         shown = "\n".join(lines[edit.first_line - 1 : edit.last_line]) + "\n"
         assert edit.text == shown
-    told = "".join(edit.text for edit in reading.edits) + own_code(reading.spec)
+    reported = "".join(edit.text for edit in reading.edits) + own_code(reading.spec)
     for each in made:
-        assert each.text.strip("\n") in told
+        assert each.text.strip("\n") in reported
 
 
 @settings(max_examples=15)
@@ -109,7 +109,7 @@ def test_a_damaged_file_is_read_or_refused_and_never_breaks_the_reader(data: st.
         ('"\\x59ou"', "You"),
     ],
 )
-def test_a_prompt_written_in_another_way_is_the_field(value: str, prompt: str) -> None:
+def test_a_prompt_written_as_another_literal_is_read(value: str, prompt: str) -> None:
     reading = read_agent(edited('"You know places."', value))
     assert reading.spec.prompt == prompt
     assert reading.warnings == ()
@@ -151,14 +151,14 @@ def test_a_field_that_the_file_computes_is_warned_about(old: str, new: str, name
         ("4096", '"many"', "max_tokens: "),
     ],
 )
-def test_a_value_that_no_spec_may_have_is_warned_about(old: str, new: str, problem: str) -> None:
+def test_an_invalid_value_is_warned_about(old: str, new: str, problem: str) -> None:
     reading = read_agent(edited(f"= {old}\n", f"= {new}\n"))
     (warning,) = reading.warnings
     assert warning.startswith(problem)
     assert "stays in the file" in warning
 
 
-def test_edits_say_what_was_added_changed_and_removed() -> None:
+def test_edits_are_added_changed_or_removed_lines() -> None:
     text = edited("import os\n", "import os\nimport json\n")
     text = text.replace(
         "client or anthropic.Anthropic()", "client or anthropic.Anthropic(timeout=9)"
@@ -174,7 +174,7 @@ def test_edits_say_what_was_added_changed_and_removed() -> None:
     assert text.split("\n")[removed.first_line - 1] == "    except Exception as error:"
 
 
-def test_a_function_taken_out_is_named_by_what_it_stood_in_front_of() -> None:
+def test_a_removed_function_is_reported_at_the_code_that_followed_it() -> None:
     code = build(SPEC.model_copy(update={"chat": True}))
     function = code[code.index("def parse_arguments") : code.index("def explain")]
     reading = read_agent(code.replace(function, ""))
@@ -182,7 +182,7 @@ def test_a_function_taken_out_is_named_by_what_it_stood_in_front_of() -> None:
     assert (kind, text) == ("removed", function.rstrip("\n") + "\n")
 
 
-def test_a_file_of_before_access_token_was_a_constant_says_the_same() -> None:
+def test_a_file_from_before_access_token_was_a_constant_gives_the_same_spec() -> None:
     tools = ['def find(word: str) -> str:\n    """Find."""\n    return word\n']
     spec = make_spec({**SPEC.model_dump(), "provider": "huggingface", "tools": tools, "model": "m"})
     function = 'def find_token() -> str | None:\n    return os.environ.get("HF_TOKEN")\n\n\n'
@@ -197,7 +197,7 @@ def test_a_file_of_before_access_token_was_a_constant_says_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "no anthropic or huggingface_hub import"),
         ("\ufeff", "is not an agent made here"),
@@ -215,10 +215,10 @@ def test_a_file_of_before_access_token_was_a_constant_says_the_same() -> None:
     ],
     ids=lambda value: re.sub(r"\W+", " ", value)[:25],
 )
-def test_a_file_that_is_not_ours_is_refused_with_the_reason(text: str, said: str) -> None:
+def test_a_file_that_is_not_ours_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(NotOursError) as refused:
         read_agent(text)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -233,13 +233,13 @@ def test_a_file_that_is_not_ours_is_refused_with_the_reason(text: str, said: str
         '""' + "+a" * 40_000 + '""',
     ],
 )
-def test_code_beside_texts_is_counted_whatever_stands_around_it(text: str) -> None:
-    """Else a file that takes seconds to parse could pass as one with a long prompt."""
+def test_code_outside_strings_is_counted_despite_odd_quotes(text: str) -> None:
+    """Otherwise code that takes seconds to parse could pass as one long string."""
     with pytest.raises(NotOursError, match="characters of code"):
         read_agent(text)
 
 
 @pytest.mark.parametrize("text", ['"' + "x" * 100_000 + '"', "\0" * 100_000, '\'"""' * 9_000])
-def test_the_longest_texts_are_read_back(text: str) -> None:
+def test_the_longest_strings_are_read_back(text: str) -> None:
     spec = SPEC.model_copy(update={"prompt": text, "task": text})
     assert read_agent(build(spec)).spec == spec

@@ -1,4 +1,4 @@
-"""Files of every pair of choices: what linters, the type checker, Python and a run say of them."""
+"""Files of every pair of choices, checked by linters, the type checker, Python and a run."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_the_names_that_files_keep_for_themselves_are_known(written: Written) ->
 
 
 def _replies(spec: AgentSpec) -> Iterator[Reply]:
-    """Yield what the model says: it uses the first tool, if there is one, and answers."""
+    """Yield the model's answers: it uses the first tool, if there is one, then answers."""
     streams = features_of(spec).streams
     if spec.tools:
         yield tool_call(spec.provider, "add", '{"first": 40, "second": 2}', stream=streams)

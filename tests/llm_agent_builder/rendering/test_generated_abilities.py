@@ -193,7 +193,7 @@ def test_a_tool_is_offered_called_and_answered_from(
 
 
 @BOTH
-def test_with_stream_what_comes_before_a_tool_call_stands_on_its_own_line(
+def test_with_stream_text_before_a_tool_call_is_on_its_own_line(
     provider: ProviderEnum, outcomes: Outcomes
 ) -> None:
     done = outcomes[provider]["tool_streamed"]
@@ -210,7 +210,7 @@ def test_with_stream_what_comes_before_a_tool_call_stands_on_its_own_line(
         ("tool_unknown", "multiply"),
     ],
 )
-def test_a_tool_that_fails_is_told_to_the_model_and_on_standard_error(
+def test_a_failed_tool_is_reported_to_the_model_and_on_standard_error(
     provider: ProviderEnum, name: str, why: str, outcomes: Outcomes
 ) -> None:
     done = outcomes[provider][name]
@@ -248,7 +248,7 @@ def test_the_cap_of_tokens_ends_a_task_before_the_next_call(
         ("cut_in_a_tool_call", "max_tokens", "Sta"),
     ],
 )
-def test_with_tools_every_stop_reason_is_told_apart(
+def test_with_tools_every_stop_reason_is_distinguished(
     name: str, reason: str, text: str, outcomes: Outcomes
 ) -> None:
     done = outcomes[ANTHROPIC][name]
@@ -284,7 +284,7 @@ def test_a_typed_answer_is_asked_for_by_its_schema_and_printed_as_json(
 
 @BOTH
 @pytest.mark.parametrize("name", ["typed_mended", "typed_after_tool"])
-def test_a_wrong_answer_is_mended_once(
+def test_an_invalid_answer_is_corrected_once(
     provider: ProviderEnum, name: str, outcomes: Outcomes
 ) -> None:
     done = outcomes[provider][name]
@@ -308,7 +308,7 @@ def test_an_answer_that_is_wrong_twice_is_a_failure_in_one_line(
 
 
 @BOTH
-def test_a_typed_answer_that_is_cut_off_is_told_as_such(
+def test_a_typed_answer_that_is_cut_off_is_reported(
     provider: ProviderEnum, outcomes: Outcomes
 ) -> None:
     done = outcomes[provider]["typed_cut"]
@@ -321,7 +321,7 @@ def test_a_typed_answer_that_is_cut_off_is_told_as_such(
 
 
 @BOTH
-def test_usage_is_told_on_standard_error(provider: ProviderEnum, outcomes: Outcomes) -> None:
+def test_usage_is_printed_on_standard_error(provider: ProviderEnum, outcomes: Outcomes) -> None:
     assert all_of(outcomes[provider]["usage"]) == (
         0,
         "Done.\n",
@@ -341,9 +341,9 @@ def test_json_is_one_object_for_machines(provider: ProviderEnum, outcomes: Outco
     assert "-x" in json.dumps(done.bodies[0]["messages"])
     early = outcomes[provider]["usage_json_early"]
     assert early.code == 3
-    told = json.loads(early.out)
-    assert told["answer"] == "Do"
-    assert told["stopped_early"] in {"max_tokens", "length"}
+    reported = json.loads(early.out)
+    assert reported["answer"] == "Do"
+    assert reported["stopped_early"] in {"max_tokens", "length"}
 
 
 # --- conversation
@@ -354,7 +354,7 @@ def turns_of(body: Mapping[str, Any]) -> list[str]:
 
 
 @BOTH
-def test_a_conversation_is_kept_and_a_turn_that_fails_is_forgotten(
+def test_a_conversation_continues_without_a_failed_turn(
     provider: ProviderEnum, outcomes: Outcomes
 ) -> None:
     done = outcomes[provider]["chat"]
@@ -370,7 +370,7 @@ def test_a_conversation_is_kept_and_a_turn_that_fails_is_forgotten(
 
 
 @BOTH
-def test_a_conversation_keeps_what_tools_said_and_counts_each_turn(
+def test_a_conversation_keeps_tool_results_and_counts_each_turn(
     provider: ProviderEnum, outcomes: Outcomes
 ) -> None:
     done = outcomes[provider]["chat_with_all"]

@@ -1,4 +1,4 @@
-"""Generated files: what linters, the type checker and an import say of them."""
+"""Generated files, checked by linters, the type checker and an import."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def outcomes(http_server: str, tmp_path_factory: pytest.TempPathFactory) -> Outc
 
 
 def texts(results: list[Any]) -> list[str]:
-    """Return what tools said, whether as text or in blocks."""
+    """Return the tools' results, from text or blocks."""
     return [
         result if isinstance(result, str) else "".join(block["text"] for block in result)
         for result in results

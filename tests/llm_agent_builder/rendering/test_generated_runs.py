@@ -54,10 +54,12 @@ class Agent:
     def run(self, *arguments: str, stdin: str | bytes = "", **variables: str | None) -> Done:
         """Run the file to its end; a variable that is None is left out."""
         merged = self.variables | variables
-        kept = {name: value for name, value in merged.items() if value is not None}
+        environment = {name: value for name, value in merged.items() if value is not None}
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        return run_python(self.file, *arguments, home=home, cwd=self.folder, stdin=stdin, **kept)
+        return run_python(
+            self.file, *arguments, home=home, cwd=self.folder, stdin=stdin, **environment
+        )
 
 
 def write_agent(
@@ -257,7 +259,7 @@ def test_the_task_is_the_options_else_standard_inputs_else_the_example(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--flavour", "mint"), "unrecognized arguments: --flavour mint"),
         (("--task", " "), "the task is empty"),
@@ -265,19 +267,17 @@ def test_the_task_is_the_options_else_standard_inputs_else_the_example(
     ],
 )
 def test_wrong_usage_exits_2_before_any_key_is_looked_for(
-    arguments: tuple[str, ...], said: str, upstream: ScriptedUpstream, tmp_path: Path
+    arguments: tuple[str, ...], message: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     agent = write_agent(tmp_path, HUGGINGFACE, base_url=upstream.url)
     done = agent.run(*arguments, HUGGINGFACEHUB_API_TOKEN=None, HF_BASE_URL=None)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: test_agent.py ")
-    assert said in done.stderr
+    assert message in done.stderr
     assert upstream.received == []
 
 
-def test_input_that_is_no_text_fails_in_one_line(
-    upstream: ScriptedUpstream, tmp_path: Path
-) -> None:
+def test_binary_input_fails_in_one_line(upstream: ScriptedUpstream, tmp_path: Path) -> None:
     agent = write_agent(tmp_path, HUGGINGFACE, base_url=upstream.url)
     done = agent.run(stdin=b"\xff\xfe", PYTHONIOENCODING="utf-8:strict")
     assert (done.returncode, done.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""The kept files: what is written today is what was read by eye."""
+"""Generated files equal the reviewed snapshots."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ PLAIN_LINES = {"anthropic_plain": 89, "huggingface_plain": 119}
 
 
 @pytest.mark.parametrize("name", list(AGENTS))
-def test_a_kept_file_is_what_is_written_today(name: str) -> None:
-    kept = (FOLDER / f"{name}.py").read_text("utf-8")
-    assert source_of(name) == kept, (
+def test_a_generated_file_equals_its_snapshot(name: str) -> None:
+    snapshot = (FOLDER / f"{name}.py").read_text("utf-8")
+    assert source_of(name) == snapshot, (
         "meant? python -m tests.llm_agent_builder.support.snapshot_specs"
     )
 
 
-def test_no_file_is_kept_that_nobody_writes() -> None:
+def test_every_snapshot_has_its_agent() -> None:
     assert {file.stem for file in FOLDER.glob("*.py")} - {"__init__"} == set(AGENTS)
 
 

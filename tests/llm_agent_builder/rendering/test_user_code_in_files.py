@@ -1,4 +1,4 @@
-"""The shape check, where a file holds a user's code and everything else that a spec can ask for."""
+"""Verification of files that contain a user's code and all other features."""
 
 from __future__ import annotations
 

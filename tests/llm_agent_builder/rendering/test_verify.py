@@ -1,4 +1,4 @@
-"""The proof of a file's shape, where the file holds code of its user."""
+"""Verification of files that contain the user's code."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from llm_agent_builder.agent_builder import file_code
 from llm_agent_builder.errors import TemplateError
 from llm_agent_builder.gallery import gallery_tool
 from llm_agent_builder.rendering.features import features_of
-from llm_agent_builder.rendering.verify import Made, check_shape
+from llm_agent_builder.rendering.verify import RenderedFile, verify
 from llm_agent_builder.spec.agent_spec import make_spec
 
 
-def made() -> Made:
+def made() -> RenderedFile:
     code = gallery_tool("calculator").code
     values = {"name": "A", "prompt": code, "task": "c", "provider": "anthropic", "model": "m"}
     spec = make_spec(values | {"tools": [{"code": code}]})
-    return Made(
+    return RenderedFile(
         AgentBuilder().build(spec), spec, features_of(spec), file_code(spec)[0], "A", "a.py"
     )
 
 
-def test_a_prompt_that_quotes_the_tools_is_not_taken_for_them() -> None:
-    check_shape(made())
+def test_a_prompt_that_quotes_the_tools_is_accepted() -> None:
+    verify(made())
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def test_a_prompt_that_quotes_the_tools_is_not_taken_for_them() -> None:
         ("import ast\n", "import ast\nimport pty\n"),
     ],
 )
-def test_code_that_is_not_as_it_was_given_is_refused(there: str, instead: str) -> None:
+def test_changed_code_is_refused(there: str, instead: str) -> None:
     whole = made()
     before, _, last = whole.source.rpartition(there)
     assert before or last != whole.source, there
     with pytest.raises(TemplateError):
-        check_shape(replace(whole, source=f"{before}{instead}{last}"))
+        verify(replace(whole, source=f"{before}{instead}{last}"))

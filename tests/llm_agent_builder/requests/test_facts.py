@@ -1,4 +1,4 @@
-"""Requests: what is understood of them, what isn't, and what has the provider reach out."""
+"""Facts about requests: known parts, unknown parts, and their size."""
 
 from __future__ import annotations
 
@@ -114,13 +114,13 @@ ANSWERS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_answer_can_be_sent_back_as_it_came(answer: dict[str, Any]) -> None:
+def test_an_answer_can_be_sent_back_unchanged(answer: dict[str, Any]) -> None:
     found = read(HF, messages=[*HI, {"role": "assistant", **answer}])
     assert (found.unbounded, found.reaches) == (None, None)
 
 
 @pytest.mark.parametrize(("provider", "more"), UNDERSTOOD)
-def test_what_sdks_send_is_understood(provider: ProviderEnum, more: dict[str, Any]) -> None:
+def test_requests_of_the_sdks_are_known(provider: ProviderEnum, more: dict[str, Any]) -> None:
     found = read(provider, **more)
     assert (found.unbounded, found.reaches, found.standard_price) == (None, None, True)
     assert found.most_output_tokens in {100, 200}
@@ -141,7 +141,7 @@ PARTS_UNDERSTOOD: list[tuple[ProviderEnum, Any]] = [
 
 
 @pytest.mark.parametrize(("provider", "part"), PARTS_UNDERSTOOD)
-def test_parts_that_hold_their_content_are_understood(provider: ProviderEnum, part: Any) -> None:
+def test_parts_that_contain_their_content_are_known(provider: ProviderEnum, part: Any) -> None:
     found = said_by(provider, part)
     assert (found.unbounded, found.reaches) == (None, None)
     expected = {A: 5_000, HF: 20_000 + 192}[provider] if "image" in json.dumps(part) else 0
@@ -184,7 +184,7 @@ IMAGES: list[tuple[ProviderEnum, Callable[[str], dict[str, Any]]]] = [
 @pytest.mark.parametrize(("provider", "shaped"), IMAGES)
 @pytest.mark.parametrize("size", [0, 1, 100, 10_000, 300_000])
 @pytest.mark.parametrize("images", [1, 3])
-def test_image_counts_by_the_image_however_large_it_is(
+def test_an_image_counts_as_one_at_any_size(
     provider: ProviderEnum, shaped: Callable[[str], dict[str, Any]], size: int, images: int
 ) -> None:
     found = said_by(provider, *[shaped(base64_of(size))] * images)
@@ -218,7 +218,7 @@ ODD_IMAGES: list[tuple[ProviderEnum, Callable[[str], dict[str, Any]]]] = [
 
 @pytest.mark.parametrize(("provider", "shaped"), ODD_IMAGES)
 @pytest.mark.parametrize("size", [100, 10_000, 300_000])
-def test_what_is_shaped_oddly_counts_by_its_bytes(
+def test_an_unusual_image_counts_by_its_bytes(
     provider: ProviderEnum, shaped: Callable[[str], dict[str, Any]], size: int
 ) -> None:
     found = said_by(provider, shaped(base64_of(size)))
@@ -234,7 +234,7 @@ def test_what_is_shaped_oddly_counts_by_its_bytes(
         ({"output_config": {"format": {"type": "json_schema", "schema": {}}}}, 1),
     ],
 )
-def test_what_the_provider_adds_to_tools_and_typed_answers_counts(
+def test_the_providers_instructions_for_tools_and_typed_answers_count(
     more: dict[str, Any], instructions: int
 ) -> None:
     assert read(A, **more).extra_tokens == 1024 * instructions
@@ -340,7 +340,7 @@ ODD: list[tuple[ProviderEnum, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("provider", "more", "named"), ODD)
-def test_what_is_not_understood_is_named_and_its_price_is_unknown(
+def test_an_unknown_part_is_named_and_makes_the_price_unknown(
     provider: ProviderEnum, more: dict[str, Any], named: str
 ) -> None:
     found = read(provider, **more)
@@ -371,7 +371,7 @@ ODD_PARTS: list[Any] = [
 
 @pytest.mark.parametrize("provider", [A, HF])
 @pytest.mark.parametrize("part", ODD_PARTS)
-def test_part_that_is_not_understood_is_refused_where_size_matters(
+def test_an_unknown_content_part_is_refused_under_a_budget(
     provider: ProviderEnum, part: Any
 ) -> None:
     assert "messages[0].content[0]" in str(said_by(provider, part).unbounded)
@@ -389,6 +389,6 @@ def test_part_that_is_not_understood_is_refused_where_size_matters(
         '{"max_tokens": 1, "tools": [{"name": "a", "name": "b", "input_schema": {}}], %s}',
     ],
 )
-def test_key_that_is_there_twice_is_not_understood(body: str) -> None:
+def test_a_duplicate_key_is_unknown(body: str) -> None:
     rest = '"model": "claude-haiku-4-5", "messages": []'
     assert "twice" in str(facts_of((body % rest).encode()).unbounded)

@@ -1,4 +1,4 @@
-"""Requests by which the provider itself reaches out, or another account pays."""
+"""Requests that make the provider reach the network, or another account pay."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ REACHING: list[tuple[ProviderEnum, dict[str, Any]]] = [
     (HF, {"tools": {"google_search": {}}}),
     (HF, {"tools": "web_search"}),
     (HF, {"tools": True}),
-    # Keys that Go and protobuf read all the same.
+    # Spellings of keys that Go and protobuf accept.
     (A, {"Tools": [{"Type": "web_search_20250305", "Name": "web_search"}]}),
     (A, {"tools": [{"Type": "web_search_20250305", "name": "web_search"}]}),
     (A, {"TOOL\u017f": [{"type": "advisor_20260301"}]}),
@@ -72,7 +72,7 @@ REACHING: list[tuple[ProviderEnum, dict[str, Any]]] = [
     *((HF, {name: True}) for name in ("enable_internet", "internet", "grounding", "retrieval")),
     (A, {"thread": {"id": "thr_x"}}),
     (A, {"thread": "thr_x"}),
-    # Addresses as lenient readers take them.
+    # Addresses that lenient parsers accept.
     *((HF, {name: "attacker.example"}) for name in ("callbackURL", "baseURL", "proxy", "api_base")),
     *(
         (HF, {"notify": address})
@@ -135,7 +135,7 @@ REACHING_PARTS: list[Any] = [
 
 
 @pytest.mark.parametrize(("provider", "more"), REACHING)
-def test_request_by_which_the_provider_reaches_out_is_found(
+def test_a_request_that_makes_the_provider_reach_out_is_found(
     provider: ProviderEnum, more: dict[str, Any]
 ) -> None:
     assert read(provider, **more).reaches
@@ -153,7 +153,7 @@ def test_request_by_which_the_provider_reaches_out_is_found(
         '{"messages": [{"content": [{"type": "container_upload", "type": "text"}]}]}',
     ],
 )
-def test_field_by_which_the_provider_reaches_out_is_found_beside_one_that_is_there_twice(
+def test_a_field_that_makes_the_provider_reach_out_is_found_beside_a_duplicate_key(
     body: str,
 ) -> None:
     assert facts_of(body.encode(), HF if "search" in body else A).reaches
@@ -189,7 +189,7 @@ def test_field_that_chooses_who_pays_is_found_in_every_spelling(name: str) -> No
 
 
 @pytest.mark.parametrize("value", [None, [], False])
-def test_tool_of_the_provider_that_is_switched_off_reaches_nothing(value: object) -> None:
+def test_a_disabled_provider_tool_reaches_nothing(value: object) -> None:
     for name in ("web_search", "web_search_options", "plugins", "enable_search"):
         assert read(HF, **{name: value}).reaches is None
 
@@ -197,7 +197,7 @@ def test_tool_of_the_provider_that_is_switched_off_reaches_nothing(value: object
 @pytest.mark.parametrize("provider", [A, HF])
 @pytest.mark.parametrize("part", REACHING_PARTS)
 @pytest.mark.parametrize("doubled", [False, True])
-def test_part_by_which_the_provider_reaches_out_is_found(
+def test_a_part_that_makes_the_provider_reach_out_is_found(
     provider: ProviderEnum, part: Any, doubled: bool
 ) -> None:
     messages = json.dumps([{"role": "user", "content": [part]}])

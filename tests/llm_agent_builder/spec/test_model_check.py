@@ -1,4 +1,4 @@
-"""A spec against the catalog: what is offered, what the model can do, and where it is served."""
+"""Checks of a spec against the catalog: available models, capabilities and base URLs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def own(**values: Any) -> AgentSpec:
     return spec(provider="huggingface", model="llama3.2:3b", base_url=OLLAMA, **values)
 
 
-def test_what_the_model_does_passes_as_it_is() -> None:
+def test_a_supported_spec_passes_unchanged() -> None:
     for asked in (
         spec(),
         spec(max_tokens=128_000, thinking="adaptive", effort="max"),
@@ -51,9 +51,9 @@ def test_what_the_model_does_passes_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "field", "said"),
+    ("values", "field", "message"),
     [
-        ({"max_tokens": 128_001}, "max_tokens", "the model writes 128,000 (claude-sonnet-5-5)"),
+        ({"max_tokens": 128_001}, "max_tokens", "the model's limit is 128,000 (claude-sonnet-5-5)"),
         ({"thinking": "disabled"}, "thinking", "the model takes adaptive, between_tools"),
         ({"model": "claude-sonnet-4-5", "effort": "low"}, "effort", "doesn't support it"),
         (
@@ -68,18 +68,18 @@ def test_what_the_model_does_passes_as_it_is() -> None:
         ),
     ],
 )
-def test_what_the_model_does_not_do_is_said_at_its_field(
-    values: dict[str, Any], field: str, said: str
+def test_an_unsupported_setting_is_refused_at_its_field(
+    values: dict[str, Any], field: str, message: str
 ) -> None:
     with pytest.raises(SpecError) as refused:
         checked_spec(spec(**values), CATALOG)
     assert refused.value.field == field
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_model_that_calls_no_tools_gets_none() -> None:
-    told = LiveModel("org/plain", tools=False, typed_answers=False)
-    live = LiveList(ProviderEnum.HUGGINGFACE, "https://x.example/v1/models", TODAY, [told])
+    reported = LiveModel("org/plain", tools=False, typed_answers=False)
+    live = LiveList(ProviderEnum.HUGGINGFACE, "https://x.example/v1/models", TODAY, [reported])
     asked = spec(provider="huggingface", model="org/plain", tools=[TOOL])
     with pytest.raises(SpecError, match="tools: the model can't call tools"):
         checked_spec(asked, Catalog(TODAY, [live]))
@@ -136,7 +136,7 @@ def test_the_providers_own_api_is_nobodys_own_server() -> None:
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80))
-def test_whatever_an_address_holds_it_stays_a_literal(path: str) -> None:
+def test_any_address_stays_a_literal(path: str) -> None:
     try:
         asked = spec(provider="huggingface", model="m", base_url=f"http://host/{path}")
     except SpecError:

@@ -29,7 +29,7 @@ def call(
     change: dict[str, str] | None = None,
     **variables: str,
 ) -> list[str]:
-    """Return what the tool answers to each argument, or its exception, in one process.
+    """Return the tool's answer to each argument, or its exception, in one process.
 
     `change` edits the tool first, as its owner would: text that is there, and what replaces it.
     """

@@ -1,4 +1,4 @@
-"""Agents in which every choice, or every pair of choices, of what a file may have occurs."""
+"""Agents that cover every choice, or every pair of choices, of a file's features."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ PLAIN = {"prompt": "You greet people.", "task": "Say hello.", "model": "m1"}
 
 
 def allowed(row: Row) -> bool:
-    """Say whether a row is a spec."""
+    """Return whether a row is a spec."""
     try:
         make_spec(PLAIN | row)
     except SpecError:

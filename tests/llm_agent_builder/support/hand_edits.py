@@ -1,4 +1,4 @@
-"""Hypothesis strategies: what people do to a file by hand."""
+"""Hypothesis strategies for manual edits of a file."""
 
 from __future__ import annotations
 

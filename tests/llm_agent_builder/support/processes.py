@@ -11,7 +11,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:
-    """Return an environment of nothing but what is said."""
+    """Return an environment with these variables only."""
     return {"PATH": os.defpath, "HOME": str(home), **variables}
 
 

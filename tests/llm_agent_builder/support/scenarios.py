@@ -22,7 +22,7 @@ ROW = {"name": "Test Agent", "prompt": "Be brief.", "task": "The example.", "mod
 
 @dataclass(frozen=True)
 class Scenario:
-    """An agent, what the upstream answers, and how it is started."""
+    """An agent, the upstream's answers, and the command line."""
 
     spec: Mapping[str, Any]
     replies: Sequence[Reply]
@@ -48,7 +48,7 @@ class Outcome:
 _DRIVER = """
 import contextlib, importlib, io, json, os, sys, tempfile
 plays = json.load(sys.stdin)
-told = []
+outcomes = []
 for play in plays:
     os.environ.update(play["variables"])
     sys.argv = [play["module"] + ".py", *play["arguments"]]
@@ -62,8 +62,8 @@ for play in plays:
             code = end.code if isinstance(end.code, int) else end.code is not None
             print(end.code if isinstance(end.code, str) else "", end="", file=err)
     out.seek(0), err.seek(0)
-    told.append([int(code), out.read(), err.read()])
-json.dump(told, sys.__stdout__)
+    outcomes.append([int(code), out.read(), err.read()])
+json.dump(outcomes, sys.__stdout__)
 """
 
 
@@ -104,15 +104,15 @@ def play(
 
 
 def _outcomes(
-    told: Iterable[tuple[int, str, str]], upstream: ScriptedUpstream, names: Iterable[str]
+    reported: Iterable[tuple[int, str, str]], upstream: ScriptedUpstream, names: Iterable[str]
 ) -> Iterable[Outcome]:
-    for name, (code, out, err) in zip(names, told, strict=True):
+    for name, (code, out, err) in zip(names, reported, strict=True):
         mine = [one for one in upstream.received if one.path.startswith(f"/{name}/")]
         yield Outcome(code, out, err, mine)
 
 
 def tool_results(outcome: Outcome) -> list[Any]:
-    """Return what the last request says of tools, whoever's shape it has."""
+    """Return the tools in the last request, in either provider's format."""
     found = []
     for message in outcome.bodies[-1]["messages"]:
         if message["role"] == "tool":

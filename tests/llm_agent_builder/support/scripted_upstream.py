@@ -76,7 +76,7 @@ class ScriptedUpstream:
 
     def close(self) -> None:
         """Stop, and leave no thread and no socket behind."""
-        for _ in range(100):  # whoever still waits at the gate
+        for _ in range(100):  # releases all waiting threads
             self._gate.release()
         self._server.shutdown()
         self._server.server_close()
@@ -93,7 +93,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 20  # a connection that is kept open and left behind ends too
+    timeout = 20  # an abandoned open connection ends too
 
     server: _Server
 
@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         for position, chunk in enumerate(reply.chunks):
             if reply.gated and position and not upstream.pass_gate():
                 break
-            upstream.sent_at.append(time.monotonic())  # first: whoever reads the chunk looks here
+            upstream.sent_at.append(time.monotonic())  # first: the reader of the chunk looks here
             self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         if reply.cut:
             self.close_connection = True
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def failure(status: int, message: str) -> Reply:
-    """Return an error that suits both providers' shapes, and that no SDK makes anew."""
+    """Return an error that suits both providers' shapes, and that no SDK retries."""
     error = {"type": "error", "error": {"type": "scripted_error", "message": message}}
     headers = {"x-should-retry": "false", "retry-after": "0"}
     return Reply((json.dumps(error).encode(),), status, headers=headers)

@@ -1,6 +1,6 @@
-"""The agents whose files are kept under `snapshots/`, to be read by eye.
+"""The agents of the reviewed files in `snapshots/`.
 
-After a change that is meant, write them anew, and read the difference as the file's owner would:
+After an intended change, regenerate them, and read the difference as the file's owner would:
 
     python -m tests.llm_agent_builder.support.snapshot_specs
 """
@@ -84,7 +84,7 @@ def source_of(name: str) -> str:
 
 
 def main() -> None:
-    """Write all of them anew."""
+    """Regenerate all of them."""
     for name in AGENTS:
         (FOLDER / f"{name}.py").write_text(source_of(name), "utf-8", newline="")
 

@@ -1,4 +1,4 @@
-"""Tools as users write them: sources that are fine, and all that is refused, with its mend."""
+"""Tools as users write them: valid sources, and invalid ones with their messages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def forecast(
 
 
 def tool(*, above: str = "", head: str = "text: str", body: str = "return text") -> str:
-    """Return a tool whose `def` stands on line 1 + the lines above it."""
+    """Return a tool; its `def` is on line 1 plus the number of lines above."""
     return f"{above}def echo({head}) -> str:\n{DOC}    {body}\n"
 
 
@@ -93,11 +93,11 @@ BAD = {
     "async": (f"async {ECHO}", 1, "write def"),
     "decorated": (f"import functools\n@functools.cache\n{ECHO}", 2, "remove the @ line"),
     "a class": (f"class A:\n    pass\n\n{ECHO}", 1, "move it inside"),
-    "unused import": (tool(above="import re\nimport json\n"), 1, "does not use it"),
-    "unused name": (tool(above="from os import path\n"), 1, "imports path and does not use it"),
+    "unused import": (tool(above="import re\nimport json\n"), 1, "is imported but not used"),
+    "unused name": (tool(above="from os import path\n"), 1, "path is imported but not used"),
     "dotted import": (tool(above="import os.path\n"), 1, "from os import path"),
-    "star import": (tool(above="from os import *\n"), 1, "name what is needed"),
-    "relative import": (tool(above="from . import other\n"), 1, "paste it in"),
+    "star import": (tool(above="from os import *\n"), 1, "name what you need"),
+    "relative import": (tool(above="from . import other\n"), 1, "paste the code in"),
     "a package": (tool(above="import requests\n"), 1, "urllib.request"),
     "a module of some Pythons": (tool(above="import tomllib\n"), 1, "3.10 to 3.14"),
     "a future": (tool(above="from __future__ import division\n"), 1, "standard library"),
@@ -106,12 +106,12 @@ BAD = {
     "import beside code": (tool(above="import re; X = 1\n"), 1, "its own line"),
     "hides a builtin": (ECHO.replace("echo", "print"), 1, "choose another name"),
     "a builtin as a constant": (f"list = 3\n{ECHO}", 1, "LIST"),
-    "imports over a builtin": (tool(above="from os import open\n"), 1, "hides what Python"),
-    "the file's own name": (ECHO.replace("echo", "main"), 1, "keep for themselves"),
-    "the file's own constant": (f"MODEL = 3\n{ECHO}", 1, "keep for themselves"),
+    "imports over a builtin": (tool(above="from os import open\n"), 1, "hides a Python builtin"),
+    "the file's own name": (ECHO.replace("echo", "main"), 1, "reserved in agent files"),
+    "the file's own constant": (f"MODEL = 3\n{ECHO}", 1, "reserved in agent files"),
     "the file's import": (f"from os import path as json\n{ECHO}", 1, "import json"),
     "another Callable": (f"from typing import Callable\n{ECHO}", 1, "from collections.abc import"),
-    "a dunder": (f"__ALL__ = 3\n{ECHO}", 1, "keep for themselves"),
+    "a dunder": (f"__ALL__ = 3\n{ECHO}", 1, "reserved in agent files"),
     "a call": (f"{ECHO}\n\necho('x')\n", 6, "would run when the file is imported"),
     "a computed constant": (f"HOME = open('x')\n{ECHO}", 1, "inside the function"),
     "a lambda": (f"F = lambda: 3\n{ECHO}", 1, "inside the function"),
@@ -129,23 +129,23 @@ BAD = {
     "a default that runs": (tool(head="text: str = open('x').read()"), 1, "evaluated when"),
     "a helper's default": (f"def _f(x: int = id(3)) -> None: ...\n{ECHO}", 1, "evaluated when"),
     "a mutable default": (tool(head="text: list[str] = []"), 1, "evaluated when"),
-    "None by default": (tool(head="text: str = None"), 1, "write ... | None"),
-    "a default of another type": (tool(head="text: int = 'x'"), 1, "not of its type"),
-    "a truth for a number": (tool(head="text: int = True"), 1, "not of its type"),
+    "None by default": (tool(head="text: str = None"), 1, "add | None to the type"),
+    "a default of another type": (tool(head="text: int = 'x'"), 1, "match its type"),
+    "a truth for a number": (tool(head="text: int = True"), 1, "match its type"),
     "a default not in the list": (
         "from typing import Literal\n" + tool(head="text: Literal['a'] = 'b'"),
         2,
-        "not of its type",
+        "match its type",
     ),
     "Any": (f"from typing import Any\n{typed('Any')}", 2, "list[...], dict[str, ...], Literal"),
     "a bare list": (typed("list"), 1, "write for example list[str]"),
     "a bare dict": (typed("dict"), 1, "dict[str, str]"),
-    "keys of numbers": (typed("dict[int, str]"), 1, "is not understood; use str, int"),
-    "a tuple": (typed("tuple[int, int]"), 1, "is not understood"),
-    "bytes": (typed("list[bytes]"), 1, "bytes is not understood"),
-    "text for a type": (typed("'str'"), 1, "is not understood"),
-    "a call for a type": (typed("print('x')"), 1, "print('x') is not understood"),
-    "an own Literal": (f"LITERAL = 3\n{typed('LITERAL[3]')}", 2, "is not understood"),
+    "keys of numbers": (typed("dict[int, str]"), 1, "is not supported; use str, int"),
+    "a tuple": (typed("tuple[int, int]"), 1, "is not supported"),
+    "bytes": (typed("list[bytes]"), 1, "bytes is not supported"),
+    "text for a type": (typed("'str'"), 1, "is not supported"),
+    "a call for a type": (typed("print('x')"), 1, "print('x') is not supported"),
+    "an own Literal": (f"LITERAL = 3\n{typed('LITERAL[3]')}", 2, "is not supported"),
     "no import of Literal": (typed("Literal['a'] | None"), 1, "Literal is not defined here"),
     "an empty Literal": (f"from typing import Literal\n{typed('Literal[()]')}", 2, "should all be"),
     "a mixed Literal": (
@@ -154,10 +154,10 @@ BAD = {
         "should all be",
     ),
     "a name for the API": (ECHO.replace("echo", "écho"), 1, "ASCII"),
-    "a capital": (ECHO.replace("echo", "Echo"), 1, "begin with a small letter"),
+    "a capital": (ECHO.replace("echo", "Echo"), 1, "start with a lowercase letter"),
     "too long a name": (ECHO.replace("echo", "e" * 65), 1, "64 characters"),
     "a parameter for the API": (tool(head="größe: str", body="return größe"), 1, "ASCII"),
-    "a hidden parameter": (tool(head="_x: str", body="return _x"), 1, "begin with an ASCII"),
+    "a hidden parameter": (tool(head="_x: str", body="return _x"), 1, "start with an ASCII"),
     "the same parameter twice": (tool(head="text: str, text: str"), 1, "duplicate argument"),
     "not defined": (tool(body="return shout(text)"), 3, "shout is not defined here"),
     "not defined, global": (tool(body="global x; x = 3\n    return text"), 3, "global x"),

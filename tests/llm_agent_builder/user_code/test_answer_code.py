@@ -1,4 +1,4 @@
-"""`parse_answer`: Pydantic models from source or JSON Schema, and what is refused of both."""
+"""`parse_answer`: Pydantic models from source or JSON Schema, and invalid ones of both."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def model_of(code: AnswerCode) -> type[BaseModel]:
 
 
 @pytest.mark.parametrize(("source", "line", "says"), BAD_SOURCES.values(), ids=BAD_SOURCES)
-def test_source_that_cannot_be_an_answer_is_told_with_its_line(
-    source: str, line: int, says: str
-) -> None:
+def test_invalid_source_is_refused_with_its_line(source: str, line: int, says: str) -> None:
     with pytest.raises(CodeProblem) as caught:
         parse_answer(source)
     assert says in caught.value.message
@@ -44,9 +42,7 @@ def test_source_that_cannot_be_an_answer_is_told_with_its_line(
 
 
 @pytest.mark.parametrize(("schema", "path", "says"), BAD_SCHEMAS.values(), ids=BAD_SCHEMAS)
-def test_a_schema_that_cannot_be_an_answer_is_told_with_its_path(
-    schema: Any, path: str, says: str
-) -> None:
+def test_an_invalid_schema_is_refused_with_its_path(schema: Any, path: str, says: str) -> None:
     begun = time.process_time()
     with pytest.raises(SchemaProblem) as caught:
         parse_answer(schema)
@@ -56,7 +52,7 @@ def test_a_schema_that_cannot_be_an_answer_is_told_with_its_path(
     assert time.process_time() - begun < 2
 
 
-def test_models_stay_as_they_were_written() -> None:
+def test_models_stay_unchanged() -> None:
     code = parse_answer(REPORT)
     assert code.source == REPORT
     assert code.class_name == "Report"
@@ -131,7 +127,7 @@ class WeatherReport(BaseModel):
     )
 
 
-def test_the_models_schema_is_the_one_that_was_given() -> None:
+def test_the_models_schema_equals_the_given_one() -> None:
     model = model_of(parse_answer(WEATHER))
     schema = model.model_json_schema()
     assert schema["description"] == WEATHER["description"]
@@ -141,13 +137,13 @@ def test_the_models_schema_is_the_one_that_was_given() -> None:
     assert parse_answer(schema).source == parse_answer(WEATHER).source
 
 
-# Schemas beside a value that each allows.
+# Pairs of a schema and a value that it allows.
 WORDS = (*NASTY, "a", "class", "json", "Ab", "A b", "id", "x" * 30, "y" * 90, "3", "self", "naïve")
 usable = st.sampled_from([word for word in WORDS if word < "\ud800" or word.isascii()]).filter(
     lambda word: not any("\ud800" <= char <= "\udfff" for char in word)
 )
 names = usable.filter(lambda word: word.isprintable() and 0 < len(word) <= 64)
-said: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.builds(
+descriptions: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.builds(
     lambda text: {"description": text}, usable
 )
 scalars = st.sampled_from(
@@ -177,22 +173,24 @@ def _objects(parts: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
         return schema, {name: value for name, (_, value) in fields.items()}
 
     fields = st.dictionaries(names, parts, min_size=1, max_size=4)
-    return st.builds(build, fields, said, st.booleans(), st.booleans())
+    return st.builds(build, fields, descriptions, st.booleans(), st.booleans())
 
 
 def _wider(parts: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
     lists = st.builds(
-        lambda part, more: ({"type": "array", "items": part[0]} | more, [part[1]]), parts, said
+        lambda part, more: ({"type": "array", "items": part[0]} | more, [part[1]]),
+        parts,
+        descriptions,
     )
     unions = st.builds(
         lambda listed, more: ({"anyOf": [part for part, _ in listed]} | more, listed[-1][1]),
         st.lists(parts, min_size=1, max_size=4),
-        said,
+        descriptions,
     )
     return lists | unions | _objects(parts)
 
 
-described = st.builds(lambda part, more: (part[0] | more, part[1]), scalars | choices, said)
+described = st.builds(lambda part, more: (part[0] | more, part[1]), scalars | choices, descriptions)
 answers = _objects(st.recursive(described, _wider, max_leaves=8))
 
 
@@ -200,13 +198,13 @@ answers = _objects(st.recursive(described, _wider, max_leaves=8))
 @given(answers)
 @example((whole(a={"type": "null"}) | {"description": '\\"'}, {"a": None}))
 @example((whole(a={"type": "null"}) | {"description": 'a"""\n"'}, {"a": None}))
-def test_any_schema_becomes_models_that_take_what_it_allows(pair: Pair) -> None:
+def test_any_schema_becomes_models_that_accept_its_values(pair: Pair) -> None:
     schema, value = pair
     code = parse_answer(schema)
     assert parse_answer(code.source).source == code.source
     assert not keyword.iskeyword(code.class_name)
     model = model_of(code)
-    # What a union makes of a value may be another member's way to write it.
+    # A union may write a value the way another of its members does.
     assert model.model_validate_json(json.dumps(value)).model_dump(by_alias=True).keys() >= set(
         value
     )
@@ -226,13 +224,13 @@ def _samples(count: int) -> list[str]:
 
 
 def sample_files() -> dict[str, str]:
-    """Return files by name, with what schemas become and with a type as users write it."""
+    """Return files by name: models made from schemas, and a type written by a user."""
     sources = [REPORT, *_samples(80)]
     head = "from __future__ import annotations\n\n"
     return {f"answer{number}.py": head + source for number, source in enumerate(sources)}
 
 
-def test_ruff_finds_nothing_in_what_schemas_become(tmp_path: Path) -> None:
+def test_ruff_changes_nothing_in_models_of_schemas(tmp_path: Path) -> None:
     for name, text in sample_files().items():
         (tmp_path / name).write_text(text, "utf-8", newline="")
     for command in (
@@ -288,6 +286,6 @@ MODEL_IMPORT = "from pydantic import BaseModel\n\n\n"
         (f"{MODEL_IMPORT}class A(BaseModel):\n    a: str = Field()\n", "Field is not imported"),
     ],
 )
-def test_what_is_used_and_not_imported_is_told_with_its_import(source: str, words: str) -> None:
+def test_a_missing_import_is_named(source: str, words: str) -> None:
     with pytest.raises(CodeProblem, match=words):
         parse_answer(source)

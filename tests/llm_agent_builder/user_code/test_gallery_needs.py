@@ -1,4 +1,4 @@
-"""What ready tools need of a run, read from the file as its owner has edited it."""
+"""The needs of gallery tools, read from the file as the user edited it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FETCHING = "import os\n\n" + gallery_tool("fetch_url").code
 HOSTS = '("example.com", "www.example.com")'
 
 
-def test_a_file_without_ready_tools_needs_nothing() -> None:
+def test_a_file_without_gallery_tools_needs_nothing() -> None:
     assert needs_of("print('FETCH_HOSTS')\n") == ()
     assert needs_of(f"import os\n{gallery_tool('calculator').code}") == ()
     assert needs_of('FETCH_HOSTS = ("example.com",)\n') == ()
@@ -29,12 +29,12 @@ def test_a_file_without_ready_tools_needs_nothing() -> None:
         ("()", ()),
     ],
 )
-def test_hosts_are_read_as_they_were_edited(hosts: str, places: tuple[str, ...]) -> None:
+def test_edited_hosts_are_read(hosts: str, places: tuple[str, ...]) -> None:
     edited = FETCHING.replace(HOSTS, hosts)
     assert needs_of(edited) == (Need("fetch_url", "hosts", places),)
 
 
-def test_what_was_given_is_not_missing() -> None:
+def test_available_files_and_hosts_are_not_missing() -> None:
     files = "\n\n".join(gallery_tool(id_).code for id_ in ("read_file", "query_sqlite"))
     needs = needs_of(f"import os\n\n{files}\n\n{FETCHING}")
     assert [need.tool for need in needs] == ["fetch_url", "query_sqlite", "read_file"]

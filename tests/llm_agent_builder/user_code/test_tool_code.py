@@ -1,4 +1,4 @@
-"""`parse_tool`: what a tool may be, and the line and the mend of all that it may not."""
+"""`parse_tool`: valid tools, and the line and message of each invalid one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from llm_agent_builder.errors import CodeProblem
 from llm_agent_builder.user_code.imports import import_block, merge_imports
-from llm_agent_builder.user_code.layout import first_clash
+from llm_agent_builder.user_code.layout import first_conflict
 from llm_agent_builder.user_code.tool_code import parse_tool
 from tests.llm_agent_builder.support.processes import run_python
 from tests.llm_agent_builder.support.strategies import NASTY
@@ -30,7 +30,7 @@ def problem_of(source: str) -> CodeProblem:
 
 
 @pytest.mark.parametrize(("source", "line", "says"), BAD.values(), ids=BAD)
-def test_what_cannot_be_a_tool_is_told_with_its_line_and_the_mend(
+def test_an_invalid_tool_is_refused_with_its_line_and_a_fix(
     source: str, line: int | None, says: str
 ) -> None:
     begun = time.process_time()
@@ -43,7 +43,7 @@ def test_what_cannot_be_a_tool_is_told_with_its_line_and_the_mend(
     assert time.process_time() - begun < 2
 
 
-def test_a_tool_is_taken_apart_into_imports_and_body() -> None:
+def test_a_tool_is_split_into_imports_and_body() -> None:
     code = parse_tool(MANY_TYPES)
     assert code.name == "forecast"
     assert code.imports == (
@@ -57,7 +57,7 @@ def test_a_tool_is_taken_apart_into_imports_and_body() -> None:
     assert parse_tool(code.source).source == code.source
 
 
-def test_the_docstring_tells_the_model_what_the_tool_and_its_parameters_are() -> None:
+def test_the_docstring_describes_the_tool_and_its_parameters() -> None:
     code = parse_tool(MANY_TYPES)
     assert code.description == "Forecast the weather.\n\nOf any city."
     properties = code.input_schema["properties"]
@@ -100,7 +100,7 @@ def _without_titles(schema: object) -> object:
         lambda text: "\n\n  \n" + text + "\n\n   \n",
     ],
 )
-def test_how_an_editor_saved_it_changes_nothing(change: Callable[[str], str]) -> None:
+def test_the_way_an_editor_saved_a_tool_changes_nothing(change: Callable[[str], str]) -> None:
     assert parse_tool(change(MANY_TYPES)).source == parse_tool(MANY_TYPES).source
 
 
@@ -109,22 +109,22 @@ def test_tabs_joiners_and_any_script_stay_as_they_were_written() -> None:
     assert parse_tool(source).body == source
 
 
-def test_an_import_that_the_file_has_too_may_stand_in_a_tool() -> None:
+def test_a_tool_may_import_what_the_file_imports() -> None:
     source = tool(above="import json\nimport os\n", body="return json.dumps(os.name + text)")
     assert parse_tool(source).imports == ("import json", "import os")
 
 
-def test_tools_of_one_file_must_not_take_each_others_names() -> None:
+def test_tools_of_one_file_must_not_define_the_same_names() -> None:
     escaping = "return re.escape(text)"
     first = parse_tool(tool(above="import re\nTOP = 3\n", body=escaping))
     same_import = parse_tool(tool(above="import re\n", body=escaping).replace("echo", "other"))
     same_constant = parse_tool(f"TOP = 4\n{ECHO.replace('echo', 'third')}")
-    assert first_clash([first.names, same_import.names]) is None
-    clash = first_clash([first.names, same_import.names, same_constant.names])
-    assert clash is not None
-    assert (clash[0], clash[1].line) == (2, 1)
-    assert "TOP is in the file already" in clash[1].message
-    assert first_clash([first.names, first.names]) is not None
+    assert first_conflict([first.names, same_import.names]) is None
+    conflict = first_conflict([first.names, same_import.names, same_constant.names])
+    assert conflict is not None
+    assert (conflict[0], conflict[1].line) == (2, 1)
+    assert "TOP is already defined by other code" in conflict[1].message
+    assert first_conflict([first.names, first.names]) is not None
 
 
 names_of = st.sampled_from(["a", "b", "B", "A", "AB", "Ab", "aB", "a1", "a10", "a2", "_a", "_B"])
@@ -196,7 +196,7 @@ PIECES = (
 @example("\\\n" + ECHO)
 @example("import re \\\n\n" + ECHO)
 @example(f"import re\n\\\n{tool(body='return re.escape(text)')}")
-def test_whatever_is_given_is_a_tool_or_a_problem(source: str) -> None:
+def test_any_source_is_a_tool_or_a_problem(source: str) -> None:
     _check_any(source)
 
 
@@ -204,7 +204,7 @@ EDITS = st.tuples(st.floats(0, 1), st.sampled_from(PIECES), st.integers(0, 5))
 
 
 @given(st.lists(EDITS, min_size=1, max_size=3))
-def test_so_it_is_with_tools_that_were_edited(edits: list[tuple[float, str, int]]) -> None:
+def test_any_edited_tool_is_a_tool_or_a_problem(edits: list[tuple[float, str, int]]) -> None:
     text = MANY_TYPES
     for place, piece, length in edits:
         at = int(place * len(text))

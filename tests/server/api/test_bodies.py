@@ -48,7 +48,7 @@ def post(client: httpx.Client, path: str, body: bytes, **headers: str) -> httpx.
         (b'{"code": ' + b"[" * 101 + b"]" * 101 + b"}", "more than 100 lists and objects"),
         (b'{"code": ' + b"[" * 100_000, "more than 100 lists and objects"),
         (b'{"code": ' + b"9" * 100_000 + b"}", "a number of more than 1,000 characters"),
-        (b'{"code": NaN}', "NaN is no JSON value"),
+        (b'{"code": NaN}', "NaN is not a JSON value"),
         (b'{"code": "\xff"}', "is not UTF-8"),
         (b'{"code": ', "is not JSON"),
     ],

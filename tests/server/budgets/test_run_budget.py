@@ -142,7 +142,7 @@ _UNCUT = ". Its stream can't be cut off there instead: "
             "run",
             {"stream": True, "model": PLAIN, "tools": [{"name": "f", "input_schema": {}}]},
             f"it may write 4,096 tokens, and 926 are left. {_FIT}"
-            f"{_UNCUT}it has tools, whose input is shown late",
+            f"{_UNCUT}it has tools, and tool input is streamed late",
         ),
         ("run", {"max_tokens": None}, f"it sets no max_tokens, and 926 tokens are left. {_FIT}"),
         (
@@ -250,10 +250,10 @@ def test_stream_of_a_model_that_shows_all_it_writes_may_begin() -> None:
     "late", [{"tools": [{"type": "function", "function": {"name": "f"}}]}, {"logit_bias": {"1": 5}}]
 )
 @pytest.mark.parametrize("free", [True, False])
-def test_stream_that_shows_late_what_is_written_has_to_fit_on_any_server(
+def test_stream_that_may_delay_text_has_to_fit_on_any_server(
     late: dict[str, Any], free: bool
 ) -> None:
-    with pytest.raises(BudgetError, match=r"can't be cut off there instead: it .*shown"):
+    with pytest.raises(BudgetError, match=r"can't be cut off there instead: it .*streamed"):
         budget(tokens=5_000).reserve(HF, chat(stream=True, **late), DAY, free=free)
     fits = chat(stream=True, max_tokens=1_000, **late)
     assert budget(tokens=5_000).reserve(HF, fits, DAY, free=free).cut_at is None

@@ -124,20 +124,20 @@ def test_many_that_read_much_leave_others_one_slice_of_delay() -> None:
 
 
 def test_event_without_an_end_is_neither_kept_nor_searched_again() -> None:
-    events = SseEvents(mark=b"usage")
+    events = SseEvents(watched=b"usage")
     for _ in range(64):
         assert list(events.feed(b"x" * MIB)) == []
     assert events.skipped >= 64 * MIB - LONGEST
     assert list(events.feed(b"\n\ndata: next\n\n")) == [b"next"]
-    assert not events.skipped_mark
+    assert not events.skipped_watched
 
 
 def test_mark_in_a_skipped_event_is_seen_wherever_the_pieces_are_cut() -> None:
     for cut in range(7):
-        events = SseEvents(mark=b"usage")
+        events = SseEvents(watched=b"usage")
         for piece in (b"x" * (LONGEST + 1), b"." + b"usage"[:cut], b"usage"[cut:] + b"..", b"\n\n"):
             assert list(events.feed(piece)) == []
-        assert events.skipped_mark
+        assert events.skipped_watched
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\n\r"])

@@ -156,7 +156,7 @@ def test_cassette_that_is_too_deep_is_422(client: httpx.Client) -> None:
     ("text", "said"),
     [
         ("nonsense", "is not JSON"),
-        ('{"calls": [NaN]}', "NaN is no JSON value"),
+        ('{"calls": [NaN]}', "NaN is not a JSON value"),
         ("[" * 100_000, "more than 100 lists"),
         ('{"calls": [0]}', "--replay: not a cassette: calls.0: should be a mapping of fields"),
         (

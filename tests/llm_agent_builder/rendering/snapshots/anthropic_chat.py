@@ -26,7 +26,7 @@ EXAMPLE_TASK = "Read the invoice in invoice.txt."
 
 
 class StoppedEarly(Exception):
-    """The model stopped before its answer's end: why, and what there is of the answer."""
+    """The model stopped early; has the reason and the partial answer."""
 
 
 class Bookkeeper:
@@ -66,7 +66,7 @@ class Bookkeeper:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return what is asked: the task from --task, else standard input, else the example."""
+    """Return the task: from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     parser.add_argument("--chat", action="store_true", help="converse until Ctrl-D")
@@ -107,7 +107,7 @@ def tell(ask: Callable[[], str]) -> int:
 
 
 def chat(agent: Bookkeeper) -> None:
-    """Hold a conversation until Ctrl-D or Ctrl-C; a turn that fails is forgotten."""
+    """Chat until Ctrl-D or Ctrl-C; a failed turn is dropped from the conversation."""
     messages: list[MessageParam] = []
     with suppress(EOFError, KeyboardInterrupt):
         while True:
@@ -121,7 +121,7 @@ def chat(agent: Bookkeeper) -> None:
 
 
 def main() -> None:
-    """Answer one task on standard output, or hold a conversation."""
+    """Answer one task on standard output, or chat."""
     try:
         asked = parse_arguments()
         if not os.environ.get("ANTHROPIC_API_KEY"):

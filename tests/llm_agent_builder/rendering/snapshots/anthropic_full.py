@@ -58,7 +58,7 @@ EXAMPLE_TASK = "Read the invoice in invoice.txt."
 
 
 class StoppedEarly(Exception):
-    """The model stopped before its answer's end: why, and what there is of the answer."""
+    """The model stopped early; has the reason and the partial answer."""
 
 
 class Line(BaseModel):
@@ -149,7 +149,7 @@ TOOLS: list[BetaFunctionTool[Any]] = [beta_tool(calculator), beta_tool(current_t
 
 
 async def connect(*, task_status: TaskStatus[list[BetaAsyncFunctionTool[Any]]]) -> None:
-    """Connect to the MCP servers, tell their tools, and stay connected until cancelled."""
+    """Connect to the MCP servers, list their tools, and stay connected until cancelled."""
     tools: list[BetaAsyncFunctionTool[Any]] = []
     async with AsyncExitStack() as stack:
         for server in MCP_SERVERS:
@@ -223,7 +223,7 @@ class Bookkeeper:
         return Invoice.model_validate_json(self.ask(messages))
 
     def ask(self, messages: list[BetaMessageParam]) -> str:
-        """Return what the model says to the last of `messages`, and add it to them."""
+        """Return the model's reply to the last of `messages`, and add it to them."""
         schema = anthropic.transform_schema(Invoice)
         runner = self.client.beta.messages.tool_runner(
             model=MODEL,
@@ -236,7 +236,7 @@ class Bookkeeper:
             cache_control={"type": "ephemeral"},
         )
         answer = ""
-        # The tools of the last turn don't run: nobody would read what they say.
+        # The tools of the last turn don't run: no model would read their results.
         for message in islice(runner, MAX_TURNS):
             self.usage.update(
                 calls=1,
@@ -262,7 +262,7 @@ class Bookkeeper:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return what is asked: the task from --task, else standard input, else the example."""
+    """Return the task: from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     parser.add_argument("--chat", action="store_true", help="converse until Ctrl-D")
@@ -278,7 +278,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def explain(error: BaseException) -> str:
     """Return an error as one line."""
-    while causes := getattr(error, "exceptions", None):  # those of a group
+    while causes := getattr(error, "exceptions", None):  # of an exception group
         error = causes[0]
     reason = " ".join(str(error).split()) or "no reason given"
     return f"{NAME}: {type(error).__name__}: {reason}"
@@ -295,8 +295,8 @@ def tell(agent: Bookkeeper, ask: Callable[[], Invoice], as_json: bool = False) -
         print(explain(error), file=sys.stderr)
         return 1
     if as_json:
-        told = {"answer": answer, "stopped_early": reason, "usage": agent.usage}
-        print(json.dumps(told))
+        data = {"answer": answer, "stopped_early": reason, "usage": agent.usage}
+        print(json.dumps(data))
     else:
         whole = json.dumps(answer, indent=2, ensure_ascii=False)
         print(answer if reason else whole)
@@ -308,7 +308,7 @@ def tell(agent: Bookkeeper, ask: Callable[[], Invoice], as_json: bool = False) -
 
 
 def chat(agent: Bookkeeper) -> None:
-    """Hold a conversation until Ctrl-D or Ctrl-C; a turn that fails is forgotten."""
+    """Chat until Ctrl-D or Ctrl-C; a failed turn is dropped from the conversation."""
     messages: list[BetaMessageParam] = []
     with mcp_tools() as agent.tools, suppress(EOFError, KeyboardInterrupt):
         while True:
@@ -322,7 +322,7 @@ def chat(agent: Bookkeeper) -> None:
 
 
 def main() -> None:
-    """Answer one task on standard output, or hold a conversation."""
+    """Answer one task on standard output, or chat."""
     try:
         asked = parse_arguments()
         if not os.environ.get("ANTHROPIC_API_KEY"):

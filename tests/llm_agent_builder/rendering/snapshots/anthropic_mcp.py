@@ -42,11 +42,11 @@ EXAMPLE_TASK = "Read the invoice in invoice.txt."
 
 
 class StoppedEarly(Exception):
-    """The model stopped before its answer's end: why, and what there is of the answer."""
+    """The model stopped early; has the reason and the partial answer."""
 
 
 async def connect(*, task_status: TaskStatus[list[BetaAsyncFunctionTool[Any]]]) -> None:
-    """Connect to the MCP servers, tell their tools, and stay connected until cancelled."""
+    """Connect to the MCP servers, list their tools, and stay connected until cancelled."""
     tools: list[BetaAsyncFunctionTool[Any]] = []
     async with AsyncExitStack() as stack:
         for server in MCP_SERVERS:
@@ -111,7 +111,7 @@ class Bookkeeper:
             thread=False,
         )
         answer = ""
-        # The tools of the last turn don't run: nobody would read what they say.
+        # The tools of the last turn don't run: no model would read their results.
         for message in islice(runner, MAX_TURNS):
             texts = [part.text for part in message.content if part.type == "text"]
             answer += "".join(texts)
@@ -128,7 +128,7 @@ class Bookkeeper:
 
 
 def main() -> None:
-    """Answer one task: that of --task, else of standard input, else the example."""
+    """Answer one task: from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     task = parser.parse_args().task
@@ -150,7 +150,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        while causes := getattr(error, "exceptions", None):  # those of a group
+        while causes := getattr(error, "exceptions", None):  # of an exception group
             error = causes[0]
         reason = " ".join(str(error).split()) or "no reason given"
         raise SystemExit(f"{NAME}: {type(error).__name__}: {reason}") from error

@@ -32,7 +32,7 @@ EXAMPLE_TASK = "Read the invoice in invoice.txt."
 
 
 class StoppedEarly(Exception):
-    """The model stopped before its answer's end: why, and what there is of the answer."""
+    """The model stopped early; has the reason and the partial answer."""
 
 
 CALCULATOR_LONGEST = 200
@@ -107,7 +107,7 @@ class Bookkeeper:
             thread=False,
         )
         answer = ""
-        # The tools of the last turn don't run: nobody would read what they say.
+        # The tools of the last turn don't run: no model would read their results.
         for message in islice(runner, MAX_TURNS):
             texts = [part.text for part in message.content if part.type == "text"]
             answer += "".join(texts)
@@ -121,7 +121,7 @@ class Bookkeeper:
 
 
 def main() -> None:
-    """Answer one task: that of --task, else of standard input, else the example."""
+    """Answer one task: from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     task = parser.parse_args().task

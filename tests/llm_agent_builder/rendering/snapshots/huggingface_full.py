@@ -54,11 +54,11 @@ EXAMPLE_TASK = "Read the invoice in invoice.txt."
 
 
 class StoppedEarly(Exception):
-    """The model stopped before its answer's end: why, and what there is of the answer."""
+    """The model stopped early; has the reason and the partial answer."""
 
 
 class Tool(NamedTuple):
-    """A function that the model may call, and how the model is told of it."""
+    """A function that the model can call, and its description for the model."""
 
     function: Callable[..., str]
     definition: Any
@@ -73,7 +73,7 @@ def schema_of(hint: Any) -> dict[str, Any]:
         return {"type": "array", "items": schema_of(inner[0])}
     if kind is dict:
         return {"type": "object", "additionalProperties": schema_of(inner[1])}
-    if inner:  # of a union
+    if inner:  # members of a union
         return {"anyOf": [schema_of(each) for each in inner]}
     names = {str: "string", int: "integer", float: "number", bool: "boolean"}
     return {"type": names.get(hint, "null")}
@@ -97,7 +97,7 @@ def as_tool(function: Callable[..., str]) -> Tool:
 
 
 def join_call(calls: dict[int, Any], part: Any) -> None:
-    """Add a streamed part of a tool call to what has come of it."""
+    """Add a streamed part of a tool call to the earlier parts."""
     function = {"name": "", "arguments": ""}
     new = {"id": part.id, "type": "function", "function": function}
     call = calls.setdefault(part.index, new)
@@ -106,12 +106,12 @@ def join_call(calls: dict[int, Any], part: Any) -> None:
 
 
 def use_tool(tools: list[Tool], call: Any) -> dict[str, Any]:
-    """Return a tool's result as a message; a failure is told there and on standard error."""
+    """Return a tool's result as a message; a failure is reported there and on standard error."""
     name = call["function"]["name"]
     functions = {tool.definition["function"]["name"]: tool.function for tool in tools}
     try:
         result = functions[name](**json.loads(call["function"]["arguments"] or "{}"))
-    except Exception as error:  # noqa: BLE001 - the model is told
+    except Exception as error:  # noqa: BLE001 - reported to the model
         result = f"{type(error).__name__}: {error}"
         print(f"{NAME}: tool {name} failed: {result}", file=sys.stderr)
     return {"role": "tool", "tool_call_id": call["id"], "content": result}
@@ -315,7 +315,7 @@ class Bookkeeper:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return what is asked: the task from --task, else standard input, else the example."""
+    """Return the task: from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     parser.add_argument("--chat", action="store_true", help="converse until Ctrl-D")
@@ -336,7 +336,7 @@ def show(text: str) -> None:
 
 def explain(error: BaseException) -> str:
     """Return an error as one line."""
-    while causes := getattr(error, "exceptions", None):  # those of a group
+    while causes := getattr(error, "exceptions", None):  # of an exception group
         error = causes[0]
     reason = " ".join(str(error).split()) or "no reason given"
     return f"{NAME}: {type(error).__name__}: {reason}"
@@ -353,8 +353,8 @@ def tell(agent: Bookkeeper, ask: Callable[[], str], as_json: bool = False) -> in
         print(explain(error), file=sys.stderr)
         return 1
     if as_json:
-        told = {"answer": answer, "stopped_early": reason, "usage": agent.usage}
-        print(json.dumps(told))
+        data = {"answer": answer, "stopped_early": reason, "usage": agent.usage}
+        print(json.dumps(data))
     else:
         print()
     used = ", ".join(f"{what}: {count}" for what, count in agent.usage.items())
@@ -365,7 +365,7 @@ def tell(agent: Bookkeeper, ask: Callable[[], str], as_json: bool = False) -> in
 
 
 def chat(agent: Bookkeeper) -> None:
-    """Hold a conversation until Ctrl-D or Ctrl-C; a turn that fails is forgotten."""
+    """Chat until Ctrl-D or Ctrl-C; a failed turn is dropped from the conversation."""
     messages: list[Any] = [{"role": "system", "content": SYSTEM_PROMPT}]
     with mcp_tools() as agent.tools, suppress(EOFError, KeyboardInterrupt):
         while True:
@@ -379,7 +379,7 @@ def chat(agent: Bookkeeper) -> None:
 
 
 def main() -> None:
-    """Answer one task on standard output, or hold a conversation."""
+    """Answer one task on standard output, or chat."""
     try:
         asked = parse_arguments()
         if not ACCESS_TOKEN and not os.environ.get("HF_BASE_URL"):

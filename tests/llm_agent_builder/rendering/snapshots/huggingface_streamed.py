@@ -29,7 +29,7 @@ EXAMPLE_TASK = "Read the invoice in invoice.txt."
 
 
 class StoppedEarly(Exception):
-    """The model stopped before its answer's end: why, and what there is of the answer."""
+    """The model stopped early; has the reason and the partial answer."""
 
 
 class Bookkeeper:
@@ -82,7 +82,7 @@ class Bookkeeper:
 
 
 def main() -> None:
-    """Answer one task: that of --task, else of standard input, else the example."""
+    """Answer one task: from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     task = parser.parse_args().task

@@ -36,11 +36,11 @@ EXAMPLE_TASK = "Read the invoice in invoice.txt."
 
 
 class StoppedEarly(Exception):
-    """The model stopped before its answer's end: why, and what there is of the answer."""
+    """The model stopped early; has the reason and the partial answer."""
 
 
 class Tool(NamedTuple):
-    """A function that the model may call, and how the model is told of it."""
+    """A function that the model can call, and its description for the model."""
 
     function: Callable[..., str]
     definition: Any
@@ -55,7 +55,7 @@ def schema_of(hint: Any) -> dict[str, Any]:
         return {"type": "array", "items": schema_of(inner[0])}
     if kind is dict:
         return {"type": "object", "additionalProperties": schema_of(inner[1])}
-    if inner:  # of a union
+    if inner:  # members of a union
         return {"anyOf": [schema_of(each) for each in inner]}
     names = {str: "string", int: "integer", float: "number", bool: "boolean"}
     return {"type": names.get(hint, "null")}
@@ -79,12 +79,12 @@ def as_tool(function: Callable[..., str]) -> Tool:
 
 
 def use_tool(tools: list[Tool], call: Any) -> dict[str, Any]:
-    """Return a tool's result as a message; a failure is told there and on standard error."""
+    """Return a tool's result as a message; a failure is reported there and on standard error."""
     name = call["function"]["name"]
     functions = {tool.definition["function"]["name"]: tool.function for tool in tools}
     try:
         result = functions[name](**json.loads(call["function"]["arguments"] or "{}"))
-    except Exception as error:  # noqa: BLE001 - the model is told
+    except Exception as error:  # noqa: BLE001 - reported to the model
         result = f"{type(error).__name__}: {error}"
         print(f"{NAME}: tool {name} failed: {result}", file=sys.stderr)
     return {"role": "tool", "tool_call_id": call["id"], "content": result}
@@ -195,7 +195,7 @@ class Bookkeeper:
 
 
 def main() -> None:
-    """Answer one task: that of --task, else of standard input, else the example."""
+    """Answer one task: from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     task = parser.parse_args().task

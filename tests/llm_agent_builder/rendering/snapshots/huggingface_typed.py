@@ -31,7 +31,7 @@ EXAMPLE_TASK = "Read the invoice in invoice.txt."
 
 
 class StoppedEarly(Exception):
-    """The model stopped before its answer's end: why, and what there is of the answer."""
+    """The model stopped early; has the reason and the partial answer."""
 
 
 class Line(BaseModel):
@@ -51,7 +51,7 @@ class Invoice(BaseModel):
 
 
 ANSWER_SCHEMA = Invoice.model_json_schema()
-# Not every server holds the model to the schema: it is told, too.
+# Not every server enforces the schema, so the prompt has it, too.
 INSTRUCTIONS = f"{SYSTEM_PROMPT}\n\nJSON Schema of answers: {json.dumps(ANSWER_SCHEMA)}"
 
 
@@ -80,7 +80,7 @@ class Bookkeeper:
         return Invoice.model_validate_json(self.ask(messages))
 
     def ask(self, messages: list[Any]) -> str:
-        """Return what the model says to the last of `messages`, and add it to them."""
+        """Return the model's reply to the last of `messages`, and add it to them."""
         choice = self.complete(messages).choices[0]
         answer, finish_reason = choice.message.content or "", choice.finish_reason
         if not finish_reason:
@@ -115,7 +115,7 @@ class Bookkeeper:
 
 
 def main() -> None:
-    """Answer one task: that of --task, else of standard input, else the example."""
+    """Answer one task: from --task, else standard input, else the example."""
     parser = argparse.ArgumentParser(description="Run this agent on one task.")
     parser.add_argument("--task", help="default: standard input, then the example task")
     task = parser.parse_args().task

@@ -1,4 +1,4 @@
-"""Answers in pieces of any size: the same is read, whatever the cuts."""
+"""Answer readers give the same result for pieces of any size."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def read(reader: Reader, data: bytes, seed: int) -> Reader:
     st.booleans(),
     st.integers(0, 2**32),
 )
-def test_usage_of_a_message_is_read_whatever_surrounds_it(
+def test_usage_of_a_message_is_read_among_any_other_fields(
     around: dict[str, Any], usage: dict[str, Any], spaced: bool, seed: int
 ) -> None:
     around.pop("usage", None)
@@ -87,7 +87,7 @@ def test_usage_of_a_message_is_read_whatever_surrounds_it(
     st.lists(st.tuples(texts | st.sampled_from(["usage", "error", "*"]), values), max_size=6),
     st.sampled_from(["", " ", "\n", ' {"usage": 1}', "}", ","]),
 )
-def test_text_that_comes_whole_is_read_as_in_pieces_also_where_it_says_something_twice(
+def test_a_whole_text_is_read_like_pieces_even_with_duplicate_keys(
     pairs: list[tuple[str, Any]], behind: str
 ) -> None:
     items = ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in pairs)
@@ -112,7 +112,7 @@ def test_finish_reason_of_each_choice_is_found() -> None:
     assert seen.finish_reasons == ["stop", "length"]
 
 
-def test_value_that_is_too_long_is_not_kept_and_nesting_without_end_is_passed_over() -> None:
+def test_long_values_and_endless_nesting_are_skipped() -> None:
     picker = JsonPicker([("usage",)])
     picker.feed(b'{"usage": "' + b"x" * 100_000 + b'", "deep": ' + b"[" * 1_000_000)
     picker.feed(b"]" * 1_000_000 + b', "usage": 7}')
@@ -196,14 +196,14 @@ def test_error_inside_a_stream_is_seen(error: object) -> None:
         assert read(make(stream=True), data, 1).seen.error == "overloaded_error"
 
 
-def test_event_that_is_too_long_is_passed_over_and_the_next_is_read() -> None:
+def test_an_event_that_is_too_long_is_skipped_and_the_next_is_read() -> None:
     events = SseEvents()
     found = list(events.feed(b"data: " + b"x" * (LONGEST + 10)))
     found += events.feed(b"xxx\n\ndata: a\ndata:b\n\n")
     assert found == [b"a\nb"]
 
 
-def test_mark_at_the_start_and_an_event_left_open_at_the_end_are_read() -> None:
+def test_a_byte_order_mark_and_an_incomplete_last_event_are_read() -> None:
     events = SseEvents()
     assert list(events.feed(b"\xef\xbb\xbfdata: a\r")) == []
     assert list(events.feed(b"\n\r\ndata: b")) == [b"a"]
