@@ -31,7 +31,7 @@ from prometheus_client import CollectorRegistry
 from llm_agent_builder.metering.answer_readers import anthropic_reader, chat_completion_reader
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.requests.facts import RequestFacts
-from server.budgets.daily_budget import DailyBudget, keep_books
+from server.budgets.daily_budget import DailyBudget, run_spend_writer
 from server.budgets.ledger import Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import SpendStore
@@ -350,7 +350,7 @@ async def budgets(caps: Caps, servers: int) -> AsyncIterator[list[RunBudget]]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
         stores = [open_.enter_context(closing(Store(Path(folder)))) for _ in range(servers)]
         days = [DailyBudget(caps, today, SpendStore(store.database).exchange) for store in stores]
-        books = [asyncio.create_task(keep_books(day)) for day in days]
+        books = [asyncio.create_task(run_spend_writer(day)) for day in days]
         yield [RunBudget(Ledger("run", Caps()), day) for day in days]
         for task in books:
             task.cancel()
@@ -400,7 +400,7 @@ async def reservations(count: int) -> tuple[float, float]:
     asked = RequestFacts(model=MODEL, max_tokens=10)
 
     async def one(of: RunBudget) -> None:
-        (await of.hold(ProviderEnum.ANTHROPIC, asked, today(), free=False)).settle(None)
+        (await of.reserve(ProviderEnum.ANTHROPIC, asked, today(), free=False)).settle(None)
 
     async with budgets(Caps(calls=10**9), 2) as (budget, _):
         begun = time.perf_counter()

@@ -27,7 +27,7 @@ from bench_tools import Seconds, forget_peak, median, p99_of, peak_kib, resident
 from server.net.listeners import allow_many_connections
 
 LONGEST_S = 20.0
-LOOK_EVERY_S = 0.02
+POLL_S = 0.02
 LOOKS = 10
 P99_GOAL_S = 0.5
 GROWTH_GOAL_MIB = 64
@@ -292,7 +292,7 @@ async def _beside(served: Served, cost: Cost) -> tuple[Seconds, int]:
             health.append(await _waited(client))
             if health[-1] >= LONGEST_S:
                 break
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
     await sending
     return health, peak_kib(served.pid) - before
 

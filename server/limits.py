@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
-MOST_DESCRIPTORS = 65536
+MAX_DESCRIPTORS = 65536
 """All our processes have descriptors below this number only: closing up to here closes all."""
 
-MOST_SESSIONS = 8
+MAX_SESSIONS = 8
 """Sessions of one run at a time, where the kernel shares the processor among sessions and has no
 weight for the run as a whole."""
 

@@ -60,7 +60,7 @@ async def fetch_list(pools: Pools, source: Source, key: Secret, timeout_s: float
             try:
                 return await _fetch_pages(pool.session, source, _headers(source, key))
             finally:
-                await pool.give_back()
+                await pool.release()
     except TimeoutError:
         raise ListFailedError(f"{source.host} did not answer within {timeout_s:g} s") from None
     except (aiohttp.ClientError, OSError) as error:

@@ -23,7 +23,7 @@ from llm_agent_builder.reading.source import read_source
 from llm_agent_builder.validation.messages import describe_error
 from server.commands.run_files import read_files, save_files
 from server.commands.terminal import RunScreen
-from server.gateway.cassette import MOST_BYTES
+from server.gateway.cassette import CASSETTE_MAX_BYTES
 from server.isolation.files import MAX_BYTES, MAX_FILES, Collected
 from server.isolation.shutdown import Closing, Ending, leave
 from server.keys import KeySource
@@ -37,7 +37,7 @@ from server.settings import PREFIX, Settings, load_settings, unknown_variables
 from server.storage.records import RunUsage
 from server.storage.store import Store
 
-_CASSETTE_FILE_MAX = 2 * MOST_BYTES
+_CASSETTE_FILE_MAX = 2 * CASSETTE_MAX_BYTES
 """In bytes; indentation makes a recording larger."""
 
 
@@ -268,11 +268,11 @@ def _write_cut_cassette(file: Path, admitted: Run) -> None:
         click.echo(str(error), err=True)
 
 
-_NOTED = {"limit": "reached", "denied": "denied"}
+_NOTE_PREFIXES = {"limit": "reached", "denied": "denied"}
 
 
 async def _show(screen: RunScreen, services: Services, admitted: Run, choice: str) -> int:
-    _show_who(screen, services, admitted, choice)
+    _show_model(screen, services, admitted, choice)
     notes: list[str] = []
     async for event in services.runs.events(admitted.id):
         if event.kind == "output":
@@ -281,19 +281,19 @@ async def _show(screen: RunScreen, services: Services, admitted: Run, choice: st
         elif event.kind == "started":
             for message in missing_messages(event):
                 screen.say(message)
-        elif event.kind in _NOTED:
-            notes.append(f"{_NOTED[event.kind]}: {message_of(event)}")
+        elif event.kind in _NOTE_PREFIXES:
+            notes.append(f"{_NOTE_PREFIXES[event.kind]}: {message_of(event)}")
     for note in notes:  # at the end, because a failing program writes a lot
         screen.say(note)
     screen.end_line()
     return _show_end(screen, admitted)
 
 
-def _show_who(screen: RunScreen, services: Services, admitted: Run, choice: str) -> None:
+def _show_model(screen: RunScreen, services: Services, admitted: Run, choice: str) -> None:
     if not providers_in(admitted.code):
         return
-    screen.say(f"{admitted.backend}: {_who(services, admitted)}")
-    if unlisted := _unlisted(services, admitted, choice):
+    screen.say(f"{admitted.backend}: {_model_name(services, admitted)}")
+    if unlisted := _fallback_reason(services, admitted, choice):
         screen.say(unlisted)
 
 
@@ -304,14 +304,14 @@ def _show_end(screen: RunScreen, admitted: Run) -> int:
     assert result is not None
     if result.usage is not None:
         is_paid = admitted.backend == "provider" and base_url_in(admitted.code) is None
-        screen.say(_used(result.usage, result.cost_usd, is_paid=is_paid))
+        screen.say(_usage_line(result.usage, result.cost_usd, is_paid=is_paid))
     if result.status == "success":
         return 0
     screen.say(f"{result.status}: {result.reason}")
     return 1
 
 
-def _used(usage: RunUsage, cost_usd: float | None, *, is_paid: bool) -> str:
+def _usage_line(usage: RunUsage, cost_usd: float | None, *, is_paid: bool) -> str:
     refused = usage.refused_calls
     calls = usage.calls - refused
     count = f"{calls} model call{'' if calls == 1 else 's'}"
@@ -326,7 +326,7 @@ def _used(usage: RunUsage, cost_usd: float | None, *, is_paid: bool) -> str:
     return "; ".join(words)
 
 
-def _who(services: Services, admitted: Run) -> str:
+def _model_name(services: Services, admitted: Run) -> str:
     if admitted.backend == "replay":
         return "a recording"
     if admitted.backend == "local":
@@ -335,7 +335,7 @@ def _who(services: Services, admitted: Run) -> str:
     return f"your server {base_url}" if base_url else "your key"
 
 
-def _unlisted(services: Services, admitted: Run, choice: str) -> str | None:
+def _fallback_reason(services: Services, admitted: Run, choice: str) -> str | None:
     """Return why the built-in model answers instead of the file's own server, if it does."""
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:

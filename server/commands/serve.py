@@ -49,7 +49,7 @@ def serve(
     settings = _with_token(settings, no_token=no_token, asked=token is not None)
     Store(settings.data_dir, settings.database_url).close()  # fail early, with a clear error
     all_connections = DeadlineProtocol.all_connections
-    all_connections.most = min(all_connections.most, allow_many_connections())
+    all_connections.max_connections = min(all_connections.max_connections, allow_many_connections())
     listener = _bind(settings)
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     app = create_app(settings=settings)

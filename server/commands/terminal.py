@@ -18,20 +18,20 @@ from llm_agent_builder.validation.visible_text import visible
 
 _RESET = "\x1b[0m"
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
-_LONGEST = 4096
+_SEQUENCE_MAX_CHARS = 4096
 """Characters of a text sequence, such as a title; one without an end drops no more than that."""
 _CSI_BODY = r"[ -?]{0,100}"
 _TEXT_BEGIN = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"  # OSC, DCS, SOS, PM, APC
 _SEQUENCES = re.compile(
     r"(?P<colour>\x1b\[(?P<codes>[0-9;:]{0,100})m)"
     rf"|(?:\x1b\[|\x9b){_CSI_BODY}[@-~]?"
-    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_LONGEST}}}(?:\x07|\x9c|\x1b\\)?"
+    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_SEQUENCE_MAX_CHARS}}}(?:\x07|\x9c|\x1b\\)?"
     r"|\x1b[ -/]{0,8}[0-~]?"
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"  # not: tab, line feed, carriage return
 )
 _UNFINISHED = re.compile(
     rf"(?:(?:\x1b\[|\x9b){_CSI_BODY}"
-    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_LONGEST - 1}}}"
+    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_SEQUENCE_MAX_CHARS - 1}}}"
     r"|\x1b[ -/]{0,8})\Z"
 )
 

@@ -30,14 +30,14 @@ from llm_agent_builder.validation.text import few_items, few_keys, value_error
 from server.gateway.call import ROUTES
 
 FORMAT = 1
-MOST_BYTES = 16 * 1024 * 1024
+CASSETTE_MAX_BYTES = 16 * 1024 * 1024
 """Of a cassette as JSON. HTTP requests allow less; the command `run` replays any."""
-MOST_CALLS = 2000
+CASSETTE_MAX_CALLS = 2000
 """As many as a run may make."""
 REQUEST_LIMITS = JsonLimits(depth=64)
 """Of a recorded request's JSON: less deep than the cassette around it."""
 RECORDED_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
-BLOT = "[removed]"
+REDACTED = "[removed]"
 _HEADER = re.compile(r"[\t\x20-\x7e]{0,1000}")
 _WITHOUT_BODY = {204, 205, 304}
 _PATH_MAX_CHARS = 16 * 1024
@@ -138,7 +138,7 @@ class Cassette(_Part):
     """A run's calls, in the order in which they began."""
 
     format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT, strict=True)
-    calls: Annotated[tuple[RecordedCall, ...], few_items(MOST_CALLS)] = Field(
+    calls: Annotated[tuple[RecordedCall, ...], few_items(CASSETTE_MAX_CALLS)] = Field(
         default=(), fail_fast=True
     )
 

@@ -22,7 +22,7 @@ from server.gateway.metering import set_cost, today
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import MismatchError, Replayer, replayed_chunks
 from server.gateway.request_headers import upstream_headers
-from server.gateway.request_reader import Intake, RequestReader, require_granted
+from server.gateway.request_reader import OpenRequests, RequestReader, require_granted
 from server.gateway.response_relay import BROKE_OFF, Answer, ResponseRelay, is_stream
 from server.gateway.settlement import settle
 from server.gateway.timeouts import Deadlines, Timeouts
@@ -36,7 +36,7 @@ _ROUTE_HEADER = "x-inference-provider"
 Its reference doesn't mention it; its own chat-ui reads it (src/lib/server/endpoints/openai).
 """
 _LARGE = 512 * 1024
-_MOST_TRANSLATED = 4 * 1024 * 1024
+_TRANSLATED_MAX_BYTES = 4 * 1024 * 1024
 """Most bytes of a local model's response that is translated; it writes some 1,000 at most."""
 _TINY_PIECES = (
     "the request's body came in chunks of too few bytes each; send it with a Content-Length, or in "
@@ -61,7 +61,7 @@ class CallContext:
     replayer: Replayer | None = None
     on_mismatch: Callable[[str], None] = lambda difference: None
     """Called with the reason when the recording has no response to a call."""
-    intake: Intake = field(default_factory=Intake)
+    open_requests: OpenRequests = field(default_factory=OpenRequests)
 
 
 class Forwarder:
@@ -76,7 +76,7 @@ class Forwarder:
 
     def release(self, context: CallContext, call: Call) -> None:
         """Stop counting the body of a call that has ended."""
-        self._reader.release(context.intake, call)
+        self._reader.release(context.open_requests, call)
 
     async def forward(
         self, context: CallContext, request: web.BaseRequest, call: Call
@@ -90,9 +90,9 @@ class Forwarder:
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await self._receive_body(context, request, call)
-        facts = await self._reader.read(context.intake, request, call, body)
+        facts = await self._reader.read(context.open_requests, request, call, body)
         if context.replayer is not None:
-            require_granted(context.intake, request, facts)
+            require_granted(context.open_requests, request, facts)
             return await self._replay(context, context.replayer, request, call, body)
         upstream = await _route(context, call)
         asked = body  # as the agent sends it, and will again in a replay
@@ -100,7 +100,7 @@ class Forwarder:
         day = today()
         reservation = await _reserve(context, facts, call, upstream, day)
         try:
-            require_granted(context.intake, request, facts)
+            require_granted(context.open_requests, request, facts)
         except RefusedError:
             reservation.settle(NOTHING)
             raise
@@ -135,11 +135,11 @@ class Forwarder:
         self, context: CallContext, request: web.BaseRequest, call: Call
     ) -> bytes:
         if request.content.is_eof():
-            return await self._reader.receive(context.intake, request, call)
+            return await self._reader.receive(context.open_requests, request, call)
         most = self._deadlines.timeouts.body
         try:
             async with self._deadlines.at(asyncio.get_running_loop().time() + most):
-                return await self._reader.receive(context.intake, request, call)
+                return await self._reader.receive(context.open_requests, request, call)
         except TimeoutError as error:
             message = f"the request's body did not come within {most:g} s"
             raise RefusedError(408, "invalid_request_error", message) from error
@@ -194,7 +194,7 @@ class Forwarder:
             call.error = call.error or "client_disconnected"
             raise
         finally:
-            await pool.give_back()
+            await pool.release()
 
     async def _answer_to(
         self, asking: Awaitable[aiohttp.ClientResponse], call: Call, upstream: Upstream
@@ -236,7 +236,7 @@ async def _whole_small_body(answer: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for piece in answer.content.iter_any():
         body += piece
-        if len(body) > _MOST_TRANSLATED:
+        if len(body) > _TRANSLATED_MAX_BYTES:
             raise RefusedError(502, "api_error", "the local model's answer is too long")
     return bytes(body)
 
@@ -281,8 +281,8 @@ async def _route(context: CallContext, call: Call) -> Upstream:
 
 def _translate(upstream: Upstream, path: str, body: bytes) -> tuple[bytes, Translation | None]:
     """Return a body as its upstream accepts it. Raises RefusedError if it is too large."""
-    if upstream.most_bytes is not None and len(body) > upstream.most_bytes:
-        message = f"the built-in model reads at most {upstream.most_bytes:,} bytes"
+    if upstream.max_bytes is not None and len(body) > upstream.max_bytes:
+        message = f"the built-in model reads at most {upstream.max_bytes:,} bytes"
         raise RefusedError(413, "request_too_large", message)
     translation = None if upstream.translate is None else upstream.translate(path, body)
     if translation is not None:
@@ -296,7 +296,7 @@ async def _reserve(
     if not call.is_chat:
         facts = RequestFacts(model=facts.model, max_tokens=0, is_paid=False)
     try:
-        return await context.budget.hold(call.provider, facts, day, free=upstream.is_free)
+        return await context.budget.reserve(call.provider, facts, day, free=upstream.is_free)
     except BudgetError as error:
         context.on_limit(error)
         raise RefusedError(402, "billing_error", str(error)) from error

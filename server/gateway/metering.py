@@ -25,13 +25,13 @@ READABLE_ENCODINGS = ("gzip", "deflate", "identity")
 _MIB = 1024 * 1024
 UNREADABLE = 2**62
 """The assumed bytes of text in a response that can't be read: more than any budget allows."""
-_MOST_READ = {"stream": 256 * _MIB, "object": 64 * _MIB}
+_MAX_READ = {"stream": 256 * _MIB, "object": 64 * _MIB}
 """Decoded bytes of one response that are read. A stream of 128,000 tokens has some 25 MiB."""
-_MOST_INFLATED, _FREELY_INFLATED = 100, 4 * _MIB
+_MAX_INFLATED, _FREELY_INFLATED = 100, 4 * _MIB
 """Decoded bytes per received byte, and without that limit: protects from compression bombs."""
 _STRUCTURAL = b'"[]{},:\r\n'
 """Bytes at which a reader stops: its work depends on their number, not on the size."""
-_MOST_STRUCTURAL = 2_000_000
+_MAX_STRUCTURAL = 2_000_000
 """In one JSON object: ten times what a long response with log probabilities has."""
 _SLICE, _SMALL_SLICE = 64 * 1024, 8 * 1024
 _STRUCTURAL_IN_SLICE = 8 * 1024
@@ -74,9 +74,9 @@ class Meter:
         call.seen = self._reader.seen
         encoding = encoding_of(headers)
         self._inflate = _inflate() if encoding in {"gzip", "x-gzip", "deflate"} else None
-        self._most = _MOST_READ["stream" if stream else "object"]
-        self._most_structural = math.inf if stream else _MOST_STRUCTURAL
-        self._came = self._read = self._structural = self._members = 0
+        self._max_read = _MAX_READ["stream" if stream else "object"]
+        self._max_structural = math.inf if stream else _MAX_STRUCTURAL
+        self._received = self._read = self._structural = self._members = 0
         self._counts_all = count_text and not stream
         coded = _all_of(headers, "transfer-encoding") not in {"", "chunked"}
         if coded or encoding not in {*READABLE_ENCODINGS, "x-gzip"}:
@@ -89,7 +89,7 @@ class Meter:
             call.first_chunk = time.monotonic() - call.started
         if self._reader is None:
             return
-        self._came += len(chunk)
+        self._received += len(chunk)
         if self._counts_all:  # not the requested stream: all of it may be text
             call.seen.text_bytes += len(chunk)
         if self._inflate is None:
@@ -108,8 +108,8 @@ class Meter:
         structural = len(piece) - len(piece.translate(None, _STRUCTURAL))
         self._read += len(piece)
         self._structural += structural
-        inflated = max(_FREELY_INFLATED, _MOST_INFLATED * self._came)
-        if self._read > min(self._most, inflated) or self._structural > self._most_structural:
+        inflated = max(_FREELY_INFLATED, _MAX_INFLATED * self._received)
+        if self._read > min(self._max_read, inflated) or self._structural > self._max_structural:
             self._give_up()
             return
         is_heavy = structural > _STRUCTURAL_IN_SLICE

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from llm_agent_builder.json_input.limits import JsonProblem, read_json
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway.cassette import (
-    BLOT,
+    CASSETTE_MAX_BYTES,
     FORMAT,
-    MOST_BYTES,
     RECORDED_HEADERS,
+    REDACTED,
     REQUEST_LIMITS,
     readable,
 )
@@ -69,7 +69,9 @@ class Recording:
 
     def json(self, secrets: list[str]) -> Iterator[str]:
         """Yield the call as JSON, bit by bit, and without secrets."""
-        head, answer = (_blotted(json.dumps(each), secrets) for each in (self._asked, self._answer))
+        head, answer = (
+            _redacted(json.dumps(each), secrets) for each in (self._asked, self._answer)
+        )
         provider, _, request = head[1:-1].partition(", ")
         yield f'{{{provider}, "request": {{{request}, "body": '
         [body] = _without(secrets, [self._body])
@@ -92,14 +94,14 @@ class Recorder:
         secrets: Callable[[], Iterable[str]],
         on_full: Callable[[], None] = lambda: None,
         *,
-        most_bytes: int = MOST_BYTES,
+        max_bytes: int = CASSETTE_MAX_BYTES,
     ) -> None:
         self._secrets = secrets
         self._on_full = on_full
-        self._most = most_bytes
+        self._max_bytes = max_bytes
         self._calls: list[Recording] = []
-        self.held = 0
-        """About how many bytes are recorded; never more than `most_bytes`."""
+        self.recorded_bytes = 0
+        """About how many bytes are recorded; never more than `max_bytes`."""
         self.is_full = False
 
     def start(self, provider: ProviderEnum, method: str, path: str, body: bytes) -> Recording:
@@ -114,15 +116,15 @@ class Recorder:
         """Count bytes to be recorded; return False if nothing is recorded any more."""
         if self.is_full:
             return False
-        if self.held + size <= self._most:
-            self.held += size
+        if self.recorded_bytes + size <= self._max_bytes:
+            self.recorded_bytes += size
             return True
         self._drop()
         self._on_full()
         return False
 
     def _drop(self) -> None:
-        self.is_full, self.held = True, 0
+        self.is_full, self.recorded_bytes = True, 0
         for recording in self._calls:
             recording.forget()
         self._calls = []
@@ -136,7 +138,7 @@ class Recorder:
             return None
         secrets = [secret for secret in self._secrets() if secret]
         texts: list[str] = []
-        left = self._most
+        left = self._max_bytes
         for call in filter(lambda each: each.is_whole, self._calls):
             pieces: list[str] = []
             for piece in call.json(secrets):
@@ -150,9 +152,9 @@ class Recorder:
         return f'{{"format": {FORMAT}, "calls": [{", ".join(texts)}]}}'
 
 
-def _blotted(text: str, secrets: list[str]) -> str:
+def _redacted(text: str, secrets: list[str]) -> str:
     for secret in secrets:
-        text = text.replace(secret, BLOT)
+        text = text.replace(secret, REDACTED)
     return text
 
 
@@ -161,9 +163,9 @@ def _without(secrets: list[str], pieces: list[bytes]) -> list[bytes]:
     for secret in (text.encode() for text in secrets):
         if secret not in b"".join(pieces):
             continue
-        pieces = [piece.replace(secret, BLOT.encode()) for piece in pieces]
+        pieces = [piece.replace(secret, REDACTED.encode()) for piece in pieces]
         if secret in (whole := b"".join(pieces)):
-            pieces = [whole.replace(secret, BLOT.encode())]
+            pieces = [whole.replace(secret, REDACTED.encode())]
     return pieces
 
 

@@ -18,7 +18,7 @@ import aiohttp
 
 from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, read_json
 from server.gateway.cassette import (
-    BLOT,
+    REDACTED,
     Cassette,
     RecordedAnswer,
     RecordedCall,
@@ -32,10 +32,10 @@ _LIMITS = JsonLimits(depth=100)
 _SMALL_BYTES = 64 * 1024
 """A request up to this size is read faster than a thread starts."""
 _SLICE = 256 * 1024
-_DESCRIBED = 20
+_MAX_DESCRIBED = 20
 """Mismatches of one run whose difference is described: as many as its events show."""
-_SHOWN = 60
-_LONGEST = 400
+_SHOWN_CHARS = 60
+_DESCRIPTION_MAX_CHARS = 400
 """Characters of a description: names in a body can have any length."""
 _CHUNKS_AT_ONCE = 16
 
@@ -53,7 +53,7 @@ class Replayer:
         self._answered: set[int] = set()
         self._by_key: dict[bytes, deque[int]] | None = None
         self._described = 0
-        self._one_at_a_time = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def answer(self, method: str, path: str, body: bytes) -> RecordedAnswer:
         """Return the recorded answer to this request.
@@ -62,14 +62,14 @@ class Replayer:
             MismatchError: none of the remaining calls has this request.
 
         """
-        async with self._one_at_a_time:
+        async with self._lock:
             if len(body) <= _SMALL_BYTES and self._by_key is not None:
                 return self._find(method, path, body)
             return await asyncio.to_thread(self._find, method, path, body)
 
     def _find(self, method: str, path: str, body: bytes) -> RecordedAnswer:
-        path = readable(path).replace(self._token(), BLOT)
-        body = body.replace(self._token().encode(), BLOT.encode())
+        path = readable(path).replace(self._token(), REDACTED)
+        body = body.replace(self._token().encode(), REDACTED.encode())
         value = _value_of(body)
         if self._by_key is None:
             self._by_key = _by_key(self._calls)
@@ -86,13 +86,17 @@ class Replayer:
         number = next(each for each in range(len(self._calls)) if each not in self._answered)
         message = f"this call differs from recorded call {number + 1}"
         self._described += 1
-        if self._described <= _DESCRIBED:
+        if self._described <= _MAX_DESCRIBED:
             asked = {"method": method, "path": path, "body": value}
             request = self._calls[number].request
             recorded = {"method": request.method, "path": request.path}
             recorded["body"] = json.loads(request.body.decode("utf-8", "surrogatepass"))
             message = readable(f"{message}: {describe_difference(recorded, asked)}")
-        return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+        return (
+            message
+            if len(message) <= _DESCRIPTION_MAX_CHARS
+            else f"{message[: _DESCRIPTION_MAX_CHARS - 1]}…"
+        )
 
 
 def _by_key(calls: tuple[RecordedCall, ...]) -> dict[bytes, deque[int]]:
@@ -166,7 +170,10 @@ def describe_difference(recorded: object, asked: object, path: str = "") -> str:
         return f"{path} is written in another way"  # as 1 and 1.0 are
     if isinstance(recorded, str) and isinstance(asked, str):
         start = max(0, _common_start(recorded, asked) - 20)
-        recorded, asked = recorded[start : start + _SHOWN], asked[start : start + _SHOWN]
+        recorded, asked = (
+            recorded[start : start + _SHOWN_CHARS],
+            asked[start : start + _SHOWN_CHARS],
+        )
     return f"{path} is {_show(asked)} (recorded: {_show(recorded)})"
 
 
@@ -193,7 +200,7 @@ def _in_objects(recorded: dict[str, Any], asked: dict[str, Any], path: str) -> s
     )
     if key is None:
         return f"{path} is written in another way"
-    here = f"{path}.{key[:_LONGEST]}" if path else key[:_LONGEST]
+    here = f"{path}.{key[:_DESCRIPTION_MAX_CHARS]}" if path else key[:_DESCRIPTION_MAX_CHARS]
     if key not in asked:
         return f"{here} is missing (recorded: {_show(recorded[key])})"
     if key not in recorded:
@@ -203,8 +210,8 @@ def _in_objects(recorded: dict[str, Any], asked: dict[str, Any], path: str) -> s
 
 def _show(value: object) -> str:
     if isinstance(value, str):
-        value = value[: _SHOWN + 1]
+        value = value[: _SHOWN_CHARS + 1]
     pieces = json.JSONEncoder(ensure_ascii=False).iterencode(value)
-    text = "".join(islice(pieces, _SHOWN))
-    text = readable(text[: _SHOWN + 1])
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    text = "".join(islice(pieces, _SHOWN_CHARS))
+    text = readable(text[: _SHOWN_CHARS + 1])
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"

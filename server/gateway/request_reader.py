@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Intake:
+class OpenRequests:
     """The open requests of one run."""
 
     allows_provider_tools: bool = False
@@ -50,12 +50,14 @@ class Intake:
 class RequestReader:
     """Receives and parses the requests of all runs of a server."""
 
-    def __init__(self, most_bytes: int = MAX_ALL_BODIES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int = MAX_ALL_BODIES) -> None:
+        self._max_bytes = max_bytes
         self._large_bytes = 0
         self._turn = asyncio.Lock()
 
-    async def receive(self, intake: Intake, request: web.BaseRequest, call: Call) -> bytes:
+    async def receive(
+        self, open_requests: OpenRequests, request: web.BaseRequest, call: Call
+    ) -> bytes:
         """Return the whole body, and count it until `release`.
 
         Raises:
@@ -64,36 +66,36 @@ class RequestReader:
         """
         content = request.content
         if content.is_eof():  # most bodies arrive together with the headers
-            self._count(intake, call, body := content.read_nowait())
+            self._count(open_requests, call, body := content.read_nowait())
             return body
         whole = io.BytesIO()
         async for piece in content.iter_any():
-            self._count(intake, call, piece)
+            self._count(open_requests, call, piece)
             whole.write(piece)
         return whole.getvalue()
 
-    def release(self, intake: Intake, call: Call) -> None:
+    def release(self, open_requests: OpenRequests, call: Call) -> None:
         """Stop counting a call's body."""
-        intake.bytes -= call.body_bytes
+        open_requests.bytes -= call.body_bytes
         self._large_bytes -= max(0, call.body_bytes - LARGE)
         call.body_bytes = 0
 
-    def _count(self, intake: Intake, call: Call, piece: bytes) -> None:
+    def _count(self, open_requests: OpenRequests, call: Call, piece: bytes) -> None:
         before = max(0, call.body_bytes - LARGE)
         call.body_bytes += len(piece)
-        intake.bytes += len(piece)
+        open_requests.bytes += len(piece)
         self._large_bytes += max(0, call.body_bytes - LARGE) - before
         if call.body_bytes > MAX_BODY:
             raise RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
-        if intake.bytes > MAX_BODIES:
+        if open_requests.bytes > MAX_BODIES:
             message = f"more than {MAX_BODIES:,} bytes in a run's requests at once"
             raise RefusedError(429, "rate_limit_error", message, retry_after=RETRY_AFTER_S)
-        if self._large_bytes > self._most_bytes and call.body_bytes > LARGE:
-            message = f"more than {self._most_bytes:,} bytes in all runs' requests at once"
+        if self._large_bytes > self._max_bytes and call.body_bytes > LARGE:
+            message = f"more than {self._max_bytes:,} bytes in all runs' requests at once"
             raise RefusedError(429, "rate_limit_error", message, retry_after=RETRY_AFTER_S)
 
     async def read(
-        self, intake: Intake, request: web.BaseRequest, call: Call, body: bytes
+        self, open_requests: OpenRequests, request: web.BaseRequest, call: Call, body: bytes
     ) -> RequestFacts:
         """Return what the request asks for.
 
@@ -108,7 +110,7 @@ class RequestReader:
         else:
             steps = _steps(call.provider, request, body)
             try:
-                facts = await self._in_turns(intake, steps)
+                facts = await self._in_turns(open_requests, steps)
             except TooComplexError as error:
                 message = f"this request is not passed on: {error}"
                 raise RefusedError(400, "invalid_request_error", message) from error
@@ -117,8 +119,8 @@ class RequestReader:
         call.max_tokens = facts.max_tokens or facts.max_completion_tokens
         return facts
 
-    async def _in_turns(self, intake: Intake, steps: Generator[None, None, T]) -> T:
-        async with intake.parsing:
+    async def _in_turns(self, open_requests: OpenRequests, steps: Generator[None, None, T]) -> T:
+        async with open_requests.parsing:
             while True:
                 async with self._turn:
                     end = time.monotonic() + _TURN_S
@@ -148,7 +150,9 @@ def _add_headers(facts: RequestFacts, request: web.BaseRequest) -> None:
         facts.note_not_understood(f"{problem} is not known")
 
 
-def require_granted(intake: Intake, request: web.BaseRequest, facts: RequestFacts) -> None:
+def require_granted(
+    open_requests: OpenRequests, request: web.BaseRequest, facts: RequestFacts
+) -> None:
     """Refuse requests that would charge another account, or could send the run's files elsewhere.
 
     Raises:
@@ -157,13 +161,13 @@ def require_granted(intake: Intake, request: web.BaseRequest, facts: RequestFact
     """
     if name := forbidden(request):
         message = f"the header {name} is not passed on: whose account is used is not a run's choice"
-        intake.on_denied(message)
+        open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)
     if facts.payer:
         message = f"{facts.payer} is not passed on: whose account pays is not a run's choice"
-        intake.on_denied(message)
+        open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)
-    if intake.allows_provider_tools:
+    if open_requests.allows_provider_tools:
         return
     if facts.unreadable:
         message = f"this request is not passed on: {facts.unreadable}"
@@ -174,5 +178,5 @@ def require_granted(intake: Intake, request: web.BaseRequest, facts: RequestFact
             "which can carry a run's files out; grant it like a host: --allow-host provider-tools, "
             "or on the page what AGENT_BUILDER_EGRESS_ALLOW lists"
         )
-        intake.on_denied(message)
+        open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)

@@ -27,7 +27,7 @@ BROKE_OFF = "the local model broke off in the middle of its answer; run the agen
 _EVENT_ENDS = (b"\n\n", b"\n\r", b"\r\r")
 """Two line ends in a row, of any kind; a further \\n may follow."""
 _OVERLAP = 2
-_MOST_BUFFERED = 64 * 1024
+_MAX_BUFFERED = 64 * 1024
 """Bytes of an incomplete event; a longer one is sent on in pieces."""
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -81,7 +81,7 @@ class _EventBuffer:
         self._buffer += chunk
         end = max(self._buffer.rfind(mark, searched) + len(mark) for mark in _EVENT_ENDS)
         if end < len(_EVENT_ENDS[0]):  # -1 for none of them
-            return self._take_part() if len(self._buffer) > _MOST_BUFFERED else b""
+            return self._take_part() if len(self._buffer) > _MAX_BUFFERED else b""
         end += self._buffer[end - 1 : end + 1] == b"\r\n"
         self.at_boundary = True
         return self._take(end)

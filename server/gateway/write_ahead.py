@@ -13,18 +13,18 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
-MOST_AHEAD = 4 * 1024 * 1024
+MAX_UNSENT = 4 * 1024 * 1024
 """Unsent bytes of one response: some 20,000 tokens of an ordinary stream."""
-MOST_AHEAD_TOGETHER = 16 * 1024 * 1024
-"""Unsent bytes of all responses of a gateway. Beyond, responses with over `_AT_ONCE` end."""
-_AT_ONCE = 64 * 1024
+MAX_UNSENT_TOTAL = 16 * 1024 * 1024
+"""Unsent bytes of all responses of a gateway. Beyond, responses with over `_WRITE_BYTES` end."""
+_WRITE_BYTES = 64 * 1024
 
 
 class BufferTotal:
     """Counts the unsent bytes of all responses of one gateway."""
 
-    def __init__(self, most: int = MOST_AHEAD_TOGETHER) -> None:
-        self.most = most
+    def __init__(self, max_bytes: int = MAX_UNSENT_TOTAL) -> None:
+        self.max_bytes = max_bytes
         self.bytes = 0
 
 
@@ -53,8 +53,8 @@ class BufferedWriter:
         if self._task.done():
             await self._task
         size = len(self._buffer) + len(piece)
-        is_full = self._total.bytes + len(piece) > self._total.most
-        if size > MOST_AHEAD or (is_full and size > _AT_ONCE):
+        is_full = self._total.bytes + len(piece) > self._total.max_bytes
+        if size > MAX_UNSENT or (is_full and size > _WRITE_BYTES):
             raise TooSlowError
         self._buffer += piece
         self._total.bytes += len(piece)
@@ -98,7 +98,7 @@ class BufferedWriter:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            piece = bytes(self._buffer[:_AT_ONCE])
-            del self._buffer[:_AT_ONCE]
+            piece = bytes(self._buffer[:_WRITE_BYTES])
+            del self._buffer[:_WRITE_BYTES]
             self._total.bytes -= len(piece)
             await self._response.write(piece)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from server.limits import MOST_SESSIONS, Limits
+from server.limits import MAX_SESSIONS, Limits
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -113,7 +113,7 @@ def limit_message(kind: str, limits: Limits) -> str:
         "cpu": f"{limits.cpu_s:g} s",
         "memory": f"{limits.memory_mib} MiB",
         "processes": str(limits.processes),
-        "sessions": str(MOST_SESSIONS),
+        "sessions": str(MAX_SESSIONS),
         "scratch": f"{limits.scratch_mib} MiB",
         "output": f"{limits.output_kib} KiB a stream",
         "file size": f"{limits.scratch_mib} MiB",

@@ -27,7 +27,7 @@ LABEL = "SmolLM2-135M-Instruct"
 NOTE = "tiny demo model: shows that everything works, not how good the agent is"
 MAX_TOKENS = 256
 """The limit of one answer: a model this small can ramble on."""
-MOST_BYTES = 512 * 1024
+REQUEST_MAX_BYTES = 512 * 1024
 """The limit of a request: many times the model's context, and some 20 ms to parse."""
 _FIELDS = frozenset({"model", "messages", "system", "stream", "stream_options", "stop"})
 _FIELDS |= {"stop_sequences", "tools", "tool_choice", "response_format"}

@@ -15,7 +15,7 @@ from server.net.upstreams import Translation
 _STOP_REASONS = {"length": "max_tokens"}
 
 
-def ask_for_type(path: str, body: bytes) -> Translation | None:
+def translate_typed_call(path: str, body: bytes) -> Translation | None:
     """Return the chat completion in place of a call for a typed answer; None for other calls."""
     if path != "/v1/messages" or b'"output_config"' not in body:
         return None

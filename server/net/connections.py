@@ -34,8 +34,8 @@ class Connections:
     """Closes connections when there are too many, or when too many bytes are buffered."""
 
     def __init__(self) -> None:
-        self.most = CONNECTIONS_MAX
-        self.most_bytes = BUFFERED_MAX_BYTES
+        self.max_connections = CONNECTIONS_MAX
+        self.max_bytes = BUFFERED_MAX_BYTES
         self._bytes: dict[Connection, int] = {}
         self._sum = 0
         self._waiting: dict[Connection, None] = {}
@@ -48,9 +48,9 @@ class Connections:
             self._waiting.pop(connection, None)
         else:
             self._waiting.setdefault(connection)
-        while len(self._bytes) > self.most:
+        while len(self._bytes) > self.max_connections:
             self._end(next(iter(self._waiting), connection))
-        if self._sum > self.most_bytes:
+        if self._sum > self.max_bytes:
             self._free_bytes()
 
     def leave(self, connection: Connection) -> None:
@@ -72,10 +72,10 @@ class Connections:
 
     def _end_waiting(self, least: float) -> None:
         """Close waiting connections with at least so many bytes, until enough is free."""
-        if self._sum <= self.most_bytes:
+        if self._sum <= self.max_bytes:
             return
         for each in [each for each in self._waiting if self._bytes[each] >= least]:
-            if self._sum > self.most_bytes * _TARGET:
+            if self._sum > self.max_bytes * _TARGET:
                 self._end(each)
 
     def _end(self, connection: Connection) -> None:

@@ -20,11 +20,11 @@ SEND_BUFFER_BYTES = 128 * 1024
 """The kernel's buffer for an unread response, about; its own default grows to 4 MiB."""
 HEAD_MAX_LINES = 256
 """Each line becomes several objects, which need many times its bytes."""
-_BYTES_A_LINE = 300
+_BYTES_PER_LINE = 300
 _UNCOUNTED_BODY_BYTES = 64 * 1024
 """The start of a body; `api/bodies.py` counts the rest."""
 _FREE_PIECES = 64
-_BYTES_A_PIECE = 64
+_BYTES_PER_PIECE = 64
 
 
 class _Connection(h11.Connection):
@@ -57,7 +57,9 @@ class _Connection(h11.Connection):
     def _count_head(self, head: h11.Request) -> None:
         if len(head.headers) > HEAD_MAX_LINES:
             raise h11.RemoteProtocolError("a head of too many lines")
-        self.head_bytes = sum(len(name) + len(text) + _BYTES_A_LINE for name, text in head.headers)
+        self.head_bytes = sum(
+            len(name) + len(text) + _BYTES_PER_LINE for name, text in head.headers
+        )
         self.body_bytes = 0
 
 
@@ -129,7 +131,7 @@ class DeadlineProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle bytes, then set the deadline for the next part."""
-        self.conn.pieces_left = _FREE_PIECES + len(data) // _BYTES_A_PIECE
+        self.conn.pieces_left = _FREE_PIECES + len(data) // _BYTES_PER_PIECE
         for start in range(0, len(data), HEAD_MAX_BYTES):  # limits the size of a head
             if not self.transport.is_closing():
                 super().data_received(data[start : start + HEAD_MAX_BYTES])

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 else:
     _Protocol = object
 
-LINES_A_ROUND = 256
+LINES_PER_ROUND = 256
 """Of all connections together, in one iteration of the event loop: 1 ms. A response to another
 client takes some twenty iterations."""
 FEW_LINES = 64
 """So many lines need no turn: an ordinary request has fewer, and so has an event of a stream."""
-BIT_BYTES = 1024
+STEP_BYTES = 1024
 """Parsed at once, of a connection that has to take turns."""
 FREE_BYTES = 32 * 1024
 """Of the framing of a body (its head, and the sizes and ends of its chunks), always allowed."""
@@ -36,7 +36,7 @@ REQUEST_SHARE = 8
 ANSWER_SHARE = 2
 """Beyond FREE_BYTES, the framing may be 1/8 of a request's body and 1/2 of a response's: chunks of
 some 48 and 10 bytes on average. Each event of a stream may have a chunk of its own."""
-MOST_HEADS = 9
+MAX_HEADS = 9
 """Of one response: its own, and those with status 1xx before it."""
 _REQUEST_BUFFER = 32 * 1024
 ANSWER_BUFFER = 64 * 1024
@@ -52,7 +52,7 @@ class Pace:
     """Shares parsing time between the connections of one event loop."""
 
     def __init__(self) -> None:
-        self._left = LINES_A_ROUND
+        self._left = LINES_PER_ROUND
         self._waiting: dict[Paced, None] = {}
         self._is_renewed = False
 
@@ -75,7 +75,7 @@ class Pace:
             asyncio.get_running_loop().call_soon(self._begin_round)
 
     def _begin_round(self) -> None:
-        self._is_renewed, self._left = False, LINES_A_ROUND
+        self._is_renewed, self._left = False, LINES_PER_ROUND
         while self._waiting and self._left > 0:
             connection = next(iter(self._waiting))
             del self._waiting[connection]
@@ -113,11 +113,11 @@ class Paced(_Protocol):
     def resume(self) -> None:
         """Parse pending bytes; read further ones when that is done."""
         while self._pending and not self._is_full():
-            bit = bytes(self._pending[:BIT_BYTES])
+            bit = bytes(self._pending[:STEP_BYTES])
             if not self._pace.allows(bit.count(b"\n")):
                 self._pace.wait(self)
                 break
-            del self._pending[:BIT_BYTES]
+            del self._pending[:STEP_BYTES]
             self._feed(bit)
         if self._pending:
             self._pause_transport_reading()
@@ -231,8 +231,8 @@ class _Answers(Paced, ResponseHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Parse pending bytes: over TLS, a connection may end while reading is paused."""
         while self._pending:
-            bit = bytes(self._pending[:BIT_BYTES])
-            del self._pending[:BIT_BYTES]
+            bit = bytes(self._pending[:STEP_BYTES])
+            del self._pending[:STEP_BYTES]
             self._feed(bit)
         super().connection_lost(exc)
 
@@ -242,7 +242,7 @@ class _Answers(Paced, ResponseHandler):
         return super().should_close or bool(self._pending)
 
     def _has_tiny_pieces(self) -> bool:
-        return self._heads > MOST_HEADS or super()._has_tiny_pieces()
+        return self._heads > MAX_HEADS or super()._has_tiny_pieces()
 
     def _end(self) -> None:
         error = TooManyPiecesError("an answer in too many pieces")

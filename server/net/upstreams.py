@@ -39,7 +39,7 @@ class Upstream:
     """Changes the request's body; only for the local model."""
     translate: Callable[[str, bytes], Translation | None] | None = None
     """Translates a call, given its path and body; only for the local model."""
-    most_bytes: int | None = None
+    max_bytes: int | None = None
     """Of a request: changing a longer one would block the event loop."""
     model: str | None = None
     """The model that answers, if it isn't the requested one."""
@@ -83,7 +83,7 @@ class Pool:
     used: int = 0
     _retired: bool = False
 
-    async def give_back(self) -> None:
+    async def release(self) -> None:
         """End one use; `Pools.take` began it."""
         self.used -= 1
         if self._retired and not self.used:
@@ -125,7 +125,7 @@ class Pools:
         self._pools.clear()
 
     async def take(self, upstream: Upstream) -> Pool:
-        """Return the pool for calls to `upstream` with its key; call its `give_back` after use."""
+        """Return the pool for calls to `upstream` with its key; call its `release` after use."""
         name = (upstream.backend, upstream.base_url)
         known = self._pools.get(name)
         if known is not None and known.key == upstream.key:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from server.storage.records import RunResult
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_OURS = {
+_OWN_ATTRIBUTES = {
     "backend",
     "time_to_first_chunk",
     "time_to_first_token",
@@ -185,7 +185,7 @@ class _SpanTrace:
 
 def _attributes(call: ModelCall) -> dict[str, Any]:
     return {
-        f"agent_builder.{name}" if name in _OURS else name: value
+        f"agent_builder.{name}" if name in _OWN_ATTRIBUTES else name: value
         for name, value in call.to_wire().items()
         if value is not None and name != "duration"
     }

@@ -25,7 +25,7 @@ class RunReader:
         self._writer = RunWriter(store, self._threads)
         self._stored = StoredRuns(store, self._threads)
         self._open: dict[str, Run] = {}
-        """The runs that wait or go on, by id."""
+        """The runs that wait or are in progress, by id."""
         self._cassette_reader = asyncio.Lock()
 
     async def require(self, run_id: str) -> None:
@@ -100,10 +100,10 @@ class RunReader:
                 yield event
 
     async def event_pages(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[Event]]:
-        """Yield the same events in pages: those that are there, up to the size of a page."""
+        """Yield the same events in pages: all available ones, up to the size of a page."""
         await self.require(run_id)
         position = max(0, after)
-        # Looked up each time: a slow reader must not hold a run that has ended.
+        # Looked up each time: a slow reader must not keep an ended run in memory.
         while (run := self._in_memory(run_id)) is not None:
             changed, ended = run.changed, run.done.is_set()
             page = run.page(position)

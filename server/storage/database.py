@@ -256,7 +256,7 @@ def _remedy(refusal: str) -> str:
     return "look at AGENT_BUILDER_DATABASE_URL"
 
 
-def storable(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """Return `text` without lone surrogates and NUL, which databases refuse."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 

@@ -21,10 +21,10 @@ Answer = TypeVar("Answer")
 WAIT_S = 10.0
 """Longer than the wait for a lock, so that the database's own error comes first."""
 _PROBE_WAIT_S = 2.0
-_HURRIED_S = 1.0
+_STOPPING_WAIT_S = 1.0
 """While the server is stopping."""
-_LOOK_S = 0.25
-_MOST_WAITING = 512
+_POLL_S = 0.25
+_MAX_WAITING = 512
 """Waiting calls of one lane; more are refused, because the database can't keep up."""
 
 
@@ -40,11 +40,11 @@ class DatabaseThreads:
         self._reading = _Lane("read", 2)
         self._writing = _Lane("write", 2)
         self._probing = _Lane("probe", 1)
-        self._longest_s = WAIT_S
+        self._max_wait_s = WAIT_S
 
-    def hurry(self) -> None:
+    def shorten_timeouts(self) -> None:
         """Shorten every wait to 1 s from now on, those that have begun included."""
-        self._longest_s = _HURRIED_S
+        self._max_wait_s = _STOPPING_WAIT_S
 
     async def read(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
         """Return the result of a call that reads."""
@@ -61,10 +61,10 @@ class DatabaseThreads:
     async def _run(self, lane: _Lane, wait_s: float, call: Callable[[], Answer]) -> Answer:
         future = lane.submit(call)
         waiting = asyncio.wrap_future(future)
-        waiting.add_done_callback(_looked_at)
+        waiting.add_done_callback(_retrieve_error)
         since = time.monotonic()
-        while time.monotonic() - since < min(wait_s, self._longest_s):
-            done, _ = await asyncio.wait({waiting}, timeout=_LOOK_S)
+        while time.monotonic() - since < min(wait_s, self._max_wait_s):
+            done, _ = await asyncio.wait({waiting}, timeout=_POLL_S)
             if done:
                 return waiting.result()
         future.cancel()  # if it hasn't begun
@@ -91,7 +91,7 @@ class _Lane:
         self._is_closed = False
 
     def submit(self, call: Callable[[], Answer]) -> Future[Answer]:
-        if self._is_closed or self._calls.qsize() >= _MOST_WAITING:
+        if self._is_closed or self._calls.qsize() >= _MAX_WAITING:
             raise StoreError("the run history can't be used: too many calls wait for the database")
         if not self._threads:
             self._threads = [
@@ -120,7 +120,7 @@ class _Lane:
             self._calls.put(None)
 
 
-def _looked_at(future: asyncio.Future[Any]) -> None:
+def _retrieve_error(future: asyncio.Future[Any]) -> None:
     """Retrieve a late error, which asyncio would report if nobody waits for it any more."""
     if not future.cancelled():
         future.exception()

@@ -1,7 +1,7 @@
 """Finds out which servers of a database are alive, and ends the runs of those that are not.
 
 A server's lease is a row whose counter it raises at each heartbeat. The lease is lost if the
-counter has not changed during BEATS_WITHOUT heartbeats of the observing server. So no two clocks
+counter has not changed during MAX_MISSED_BEATS heartbeats of the observing server. So no two clocks
 are ever compared, and time in which the observer was stopped does not count.
 
 A server that was stopped for longer finds its lease lost and takes a new one. What it writes about
@@ -24,7 +24,7 @@ from server.storage.store import INTERRUPTED
 from server.storage.tables import OPEN, RunRow, ServerRow, table_of
 
 HEARTBEAT_S = 5.0
-BEATS_WITHOUT = 6
+MAX_MISSED_BEATS = 6
 """The observer's heartbeats (30 s) without one of the observed server: its lease is lost."""
 _FULL_BYTES = 1024 * 1024
 """A disk with less free space counts as full: only the smallest writes may succeed."""
@@ -90,7 +90,7 @@ class Lease:
         lost = [*self._gone(), *self._unchanged()]
         return sum(self._end(each, beats) for each, beats in dict(lost).items())
 
-    def forget_looks(self) -> None:
+    def reset_observations(self) -> None:
         """Restart the counts: this server's heartbeats failed, so others' may have failed, too."""
         self._seen.clear()
 
@@ -122,7 +122,7 @@ class Lease:
         now = self._counters()
         looks = {each: self._looks(each, beats) for each, beats in now.items()}
         self._seen = {each: (beats, looks[each]) for each, beats in now.items()}
-        return [(each, beats) for each, beats in now.items() if looks[each] > BEATS_WITHOUT]
+        return [(each, beats) for each, beats in now.items() if looks[each] > MAX_MISSED_BEATS]
 
     def _looks(self, server_id: str, beats: int | None) -> int:
         before, looks = self._seen.get(server_id, (beats, 0))

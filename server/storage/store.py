@@ -28,7 +28,7 @@ from sqlalchemy.orm import (
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError
 from server.isolation.events import LeftOut, WrittenFile
-from server.storage.database import Database, WrittenJson, add_missing, storable
+from server.storage.database import Database, WrittenJson, add_missing, sanitize_text
 from server.storage.records import (
     Event,
     FileEntry,
@@ -95,8 +95,8 @@ class Store:
             "created_at": created_at or datetime.now(UTC),
             "status": "queued",
             "backend": backend,
-            "code": storable(code),
-            "task": storable(task),
+            "code": sanitize_text(code),
+            "task": sanitize_text(task),
             "server_id": server_id,
         }
         with self.database.writing() as connection:
@@ -137,7 +137,7 @@ class Store:
 
     def ask_to_cancel(self, run_id: str) -> None:
         """Ask the server that has a run to cancel it."""
-        asked = update(RunRow).where(RunRow.id == storable(run_id), RunRow.status.in_(OPEN))
+        asked = update(RunRow).where(RunRow.id == sanitize_text(run_id), RunRow.status.in_(OPEN))
         with self.database.writing() as connection:
             connection.execute(asked.values(cancel_asked=True))
 
@@ -169,7 +169,7 @@ class Store:
 
         """
         content = select(FileRow.content).where(
-            FileRow.run_id == storable(run_id), FileRow.name == storable(name)
+            FileRow.run_id == sanitize_text(run_id), FileRow.name == sanitize_text(name)
         )
         with self.database.reading() as session:
             _require(session, run_id)
@@ -183,7 +183,9 @@ class Store:
 
     def cassette(self, run_id: str) -> str | None:
         """Return the recorded calls of a run as JSON, or None where there are none."""
-        text = select(cast(CassetteRow.data, Text)).where(CassetteRow.run_id == storable(run_id))
+        text = select(cast(CassetteRow.data, Text)).where(
+            CassetteRow.run_id == sanitize_text(run_id)
+        )
         with self.database.reading() as session:
             return session.scalar(text)
 
@@ -226,7 +228,7 @@ class Store:
     def summary(self, run_id: str) -> RunSummary | None:
         """Return one run as `runs` does; None if it is no longer in the history."""
         with self.database.reading() as session:
-            row = session.get(RunRow, storable(run_id))
+            row = session.get(RunRow, sanitize_text(run_id))
             return _summary(row) if row else None
 
     def status(self, run_id: str) -> str:
@@ -237,7 +239,7 @@ class Store:
 
         """
         with self.database.reading() as session:
-            found = session.scalar(select(RunRow.status).where(RunRow.id == storable(run_id)))
+            found = session.scalar(select(RunRow.status).where(RunRow.id == sanitize_text(run_id)))
         if found is None:
             raise _no_run(run_id)
         return found
@@ -251,7 +253,7 @@ class Store:
         """
         with self.database.reading() as session:
             # The row first: if it says that the run has ended, all its events are there.
-            row = session.get(RunRow, storable(run_id), options=[defer(RunRow.code)])
+            row = session.get(RunRow, sanitize_text(run_id), options=[defer(RunRow.code)])
             found, is_last = _next_events(session, run_id, after)
             if is_last and row is not None and row.status not in OPEN:
                 seq, kind = found[-1][:2] if found else _last_event(session, run_id)
@@ -279,7 +281,7 @@ def _file_rows(run_id: str, files: Sequence[WrittenFile]) -> list[dict[str, Any]
             **asdict(file),
             "run_id": run_id,
             "position": number,
-            "name": storable(file.name),
+            "name": sanitize_text(file.name),
             "size": len(file.content),
         }
         for number, file in enumerate(files)
@@ -290,7 +292,7 @@ def _next_events(session: Session, run_id: str, after: int) -> tuple[list[Event]
     """Return one page of the events after a number, and whether it is the last."""
     query = (
         select(EventRow.seq, EventRow.kind, cast(EventRow.data, Text))
-        .where(EventRow.run_id == storable(run_id), EventRow.seq > after)
+        .where(EventRow.run_id == sanitize_text(run_id), EventRow.seq > after)
         .order_by(EventRow.seq)
         .limit(EVENTS_AT_ONCE)
         .execution_options(yield_per=_ROWS_AT_ONCE)
@@ -307,11 +309,11 @@ def _next_events(session: Session, run_id: str, after: int) -> tuple[list[Event]
 
 
 def _column(value: Any) -> Any:
-    return storable(value) if isinstance(value, str) else value
+    return sanitize_text(value) if isinstance(value, str) else value
 
 
 def _last_event(session: Session, run_id: str) -> tuple[int, str]:
-    last = select(EventRow.seq, EventRow.kind).where(EventRow.run_id == storable(run_id))
+    last = select(EventRow.seq, EventRow.kind).where(EventRow.run_id == sanitize_text(run_id))
     found = session.execute(last.order_by(EventRow.seq.desc()).limit(1)).first()
     return (found.seq, found.kind) if found else (0, "")
 
@@ -322,7 +324,7 @@ def _exit_data(row: RunRow) -> dict[str, Any]:
 
 
 def _require(session: Session, run_id: str) -> RunRow:
-    row = session.get(RunRow, storable(run_id))
+    row = session.get(RunRow, sanitize_text(run_id))
     if row is None:
         raise _no_run(run_id)
     return row

@@ -93,15 +93,15 @@ async def endless() -> AsyncGenerator[bytes, None]:
 
 def test_readers_are_counted_until_they_leave() -> None:
     async def inside() -> None:
-        readers = Readers(most=2)
+        readers = Readers(max_readers=2)
         first, second = readers.count(endless()), readers.count(endless())
         await anext(first)
-        readers.require_place()
+        readers.require_capacity()
         await anext(second)
         with pytest.raises(ServerBusyError, match="try again in 5 s"):
-            readers.require_place()
+            readers.require_capacity()
         await second.aclose()
-        readers.require_place()
+        readers.require_capacity()
         await first.aclose()
 
     asyncio.run(inside())

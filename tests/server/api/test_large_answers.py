@@ -22,14 +22,14 @@ _MIB = 2**20
 _LARGE_RUN = "#" + "\1" * 900_000 + "\nopen('big.bin', 'wb').write(bytes((4 << 20) - 10))"
 _BEFORE = """
 from server.api import large_answers
-large_answers.LargeAnswers.__init__.__defaults__ = (0.5, {taken_in_s})
+large_answers.LargeAnswers.__init__.__defaults__ = (0.5, {read_timeout_s})
 """
 
 
 @contextlib.contextmanager
-def serving(folder: Path, taken_in_s: float) -> Iterator[tuple[Serving, str]]:
+def serving(folder: Path, read_timeout_s: float) -> Iterator[tuple[Serving, str]]:
     """Yield a server that gives clients so long to take an answer in, and a large run of it."""
-    running = start_server(folder, before=_BEFORE.format(taken_in_s=taken_in_s))
+    running = start_server(folder, before=_BEFORE.format(read_timeout_s=read_timeout_s))
     try:
         with running.client() as client:
             run = execute(client, _LARGE_RUN)["run_id"]

@@ -21,7 +21,7 @@ from server.budgets.run_budget import RunBudget
 from server.gateway.cassette import Cassette
 from server.gateway.gateway import Grant
 from server.gateway.metering import today
-from server.gateway.request_reader import LARGE, Intake, RequestReader
+from server.gateway.request_reader import LARGE, OpenRequests, RequestReader
 from server.gateway.timeouts import Timeouts
 from server.settings import PROVIDER_TOOLS, grantable
 from tests.support.gateway_client import Seen, ask, asking, bearer, through
@@ -130,7 +130,7 @@ def test_what_is_not_understood_is_refused_where_a_budget_needs_to_know_and_pass
     assert all(call["cost_usd"] is None for call in seen.calls)
     for data in (data for kind, data in seen.events if kind == "limit"):
         assert data["cap"] == budget
-        assert "can't be known beforehand" in data["message"]
+        assert "can't be determined in advance" in data["message"]
 
 
 UNREADABLE: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
@@ -389,7 +389,7 @@ def test_readers_of_all_runs_take_turns_and_a_run_has_one() -> None:
             yield
 
     async def inside() -> None:
-        greedy, modest = Intake(), Intake()
+        greedy, modest = OpenRequests(), OpenRequests()
         many = [reader._in_turns(greedy, work("greedy")) for _ in range(10)]
         ticks = 0
 

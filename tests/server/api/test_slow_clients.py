@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.limits import MOST_DESCRIPTORS
+from server.limits import MAX_DESCRIPTORS
 from tests.support.api_client import events_of, execute, start
 from tests.support.serving import Serving, start_server, wait_until
 
@@ -145,7 +145,7 @@ def test_others_are_served_while_more_connections_wait_than_the_soft_limit_allow
 
 def test_server_has_its_hard_limit_of_descriptors_and_runs_have_their_own(server: Serving) -> None:
     soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-    assert soft == min(hard, MOST_DESCRIPTORS)
+    assert soft == min(hard, MAX_DESCRIPTORS)
     with server.client() as client:
         code = "import resource\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))"
         assert execute(client, code)["stdout"] == "(256, 256)\n"

@@ -17,7 +17,7 @@ import pytest
 from llm_agent_builder.errors import StoreError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.requests.facts import RequestFacts
-from server.budgets.daily_budget import DailyBudget, keep_books, write_down
+from server.budgets.daily_budget import DailyBudget, run_spend_writer, write_spending
 from server.budgets.ledger import NOTHING, Amount, BudgetError, Caps, Ledger, Reservation
 from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import Exchange, SpendStore
@@ -29,19 +29,6 @@ A = ProviderEnum.ANTHROPIC
 DAY = date(2026, 11, 26)
 MOST = 2**63 - 1
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'runs.sqlite3'}"
-    try:
-        postgres = request.getfixturevalue("shared_postgres")
-    except pytest.FixtureLookupError:
-        pytest.skip("no PostgreSQL for tests")
-    found: str = postgres.database()
-    return found.replace("postgresql://", "postgresql+psycopg://")
 
 
 @contextmanager
@@ -58,7 +45,7 @@ def budget_of(daily: DailyBudget) -> RunBudget:
 
 async def held(of: RunBudget, tokens: int = 100, *, stream: bool = False) -> Reservation:
     asked = RequestFacts(model=MODEL, max_tokens=tokens, stream=stream)
-    return await of.hold(A, asked, DAY, free=False)
+    return await of.reserve(A, asked, DAY, free=False)
 
 
 # ---------------------------------------------------------------- the row
@@ -172,7 +159,7 @@ def test_server_that_makes_no_calls_sees_what_others_used_and_gave_back(
 ) -> None:
     async def inside(one: SpendStore, two: SpendStore) -> None:
         busy = DailyBudget(Caps(calls=10), lambda: DAY, one.exchange)
-        idle = DailyBudget(Caps(calls=10), lambda: DAY, two.exchange, look_every=0)
+        idle = DailyBudget(Caps(calls=10), lambda: DAY, two.exchange, refresh_every=0)
         taken = [await held(budget_of(busy)) for _ in range(8)]
         await idle.write()
         assert idle.used_share() == 0.8
@@ -256,9 +243,9 @@ def test_call_of_yesterday_counts_on_yesterdays_row_and_no_row_is_read_on_the_lo
         purse = budget_of(days)
         old = await held(purse)
         asked = RequestFacts(model=MODEL, max_tokens=1)
-        await purse.hold(A, asked, tomorrow, free=False)
+        await purse.reserve(A, asked, tomorrow, free=False)
         with pytest.raises(BudgetError):
-            await purse.hold(A, asked, tomorrow, free=False)
+            await purse.reserve(A, asked, tomorrow, free=False)
         old.settle(Amount(5, 6, 1))
         await days.write()
         assert days.used_share() == 1.0
@@ -312,7 +299,7 @@ def test_book_keeping_survives_any_exception_says_so_and_goes_on(
 
     async def inside() -> None:
         daily = DailyBudget(Caps(), lambda: DAY, database.visit)
-        books = asyncio.create_task(keep_books(daily))
+        books = asyncio.create_task(run_spend_writer(daily))
         database.fault = fail(error)
         (await held(budget_of(daily))).settle(Amount(1, 2, 1))
         await eventually(lambda: daily.problem)
@@ -337,13 +324,13 @@ def test_under_a_cap_calls_are_refused_while_the_database_fails_and_free_ones_go
         for _ in range(3):
             with pytest.raises(StoreError, match="the disk is full"):
                 await held(purse)
-        await purse.hold(A, RequestFacts(model=MODEL, max_tokens=1), DAY, free=True)
+        await purse.reserve(A, RequestFacts(model=MODEL, max_tokens=1), DAY, free=True)
         problem = daily.problem
         assert problem == "the disk is full"
         assert daily.ledger(DAY).taken == NOTHING
-        assert not await write_down(daily)  # tries also where there is nothing to write
+        assert not await write_spending(daily)  # tries also where there is nothing to write
         database.fault = lambda: None
-        assert await write_down(daily)
+        assert await write_spending(daily)
         assert daily.problem is None
         await held(purse)
 
@@ -363,13 +350,13 @@ def test_database_that_does_not_answer_refuses_in_time_and_what_it_grants_later_
     database.fault = wait
 
     async def inside() -> None:
-        daily = DailyBudget(Caps(calls=1), lambda: DAY, database.visit, patience=0.05)
+        daily = DailyBudget(Caps(calls=1), lambda: DAY, database.visit, reserve_timeout=0.05)
         purse = budget_of(daily)
         with pytest.raises(StoreError, match=r"did not answer within 0\.05 s"):
             await held(purse)
         with pytest.raises(StoreError):  # while the first one still waits in its thread
             await held(purse)
-        daily.patience = 30
+        daily.reserve_timeout = 30
         answers.set()
         await daily.write()
         await held(purse)
@@ -414,9 +401,9 @@ def test_what_a_failed_commit_may_have_taken_off_the_sum_is_not_taken_off_twice(
         purse = budget_of(daily)
         (await held(purse, 500)).settle(Amount(0, 100, 1))
         database.late_fault = fail(UnclearWriteError("connection lost"))
-        assert not await write_down(daily)
+        assert not await write_spending(daily)
         database.late_fault = lambda: None
-        assert await write_down(daily)
+        assert await write_spending(daily)
 
     asyncio.run(inside())
     assert database.total.tokens == 100

@@ -24,7 +24,7 @@ from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.requests.facts import RequestFacts
 from server.budgets.daily_budget import DailyBudget
 from server.budgets.ledger import NANO, Amount, BudgetError, Caps, Ledger, Reservation
-from server.budgets.run_budget import LEAST_SHARE, RunBudget
+from server.budgets.run_budget import MIN_SHARE, RunBudget
 from server.budgets.spend_store import SpendStore
 from server.gateway.gateway import Grant
 from server.gateway.metering import today
@@ -49,7 +49,7 @@ def budget(**caps: Any) -> RunBudget:
 
 
 def reserve(of: RunBudget, asked: RequestFacts, *, free: bool = False) -> Reservation:
-    return of.reserve(A, asked, DAY, free=free)
+    return of.reserve_locally(A, asked, DAY, free=free)
 
 
 # ---------------------------------------------------------------- reserve and settle
@@ -87,7 +87,7 @@ def test_call_that_does_not_fit_is_refused_by_the_cap_it_names(
     [(5, "$5"), (0.5, "$0.50"), (1234.5, "$1,234.50"), (0.00001, "$0.00001"), (0, "$0")],
 )
 def test_dollars_are_written_as_people_do(dollars: float, words: str) -> None:
-    assert Ledger("run", Caps(usd=dollars)).words("usd") == f"budget of {words} for this run"
+    assert Ledger("run", Caps(usd=dollars)).describe("usd") == f"budget of {words} for this run"
 
 
 def test_budget_of_a_day_counts_across_runs() -> None:
@@ -180,14 +180,14 @@ def chat(**more: Any) -> RequestFacts:
 
 def test_limit_that_some_servers_ignore_limits_nothing() -> None:
     with pytest.raises(BudgetError) as refused:
-        budget(usd=0.01).reserve(HF, chat(max_completion_tokens=16), DAY, free=False)
+        budget(usd=0.01).reserve_locally(HF, chat(max_completion_tokens=16), DAY, free=False)
     said = str(refused.value)
     assert "it sets max_completion_tokens alone, which some servers ignore" in said
     assert re.search(r"Set max_tokens to [\d,]+ or less", said)
     streamed = chat(max_completion_tokens=16, stream=True)
-    assert budget(usd=0.01).reserve(HF, streamed, DAY, free=False).cut_at is not None
+    assert budget(usd=0.01).reserve_locally(HF, streamed, DAY, free=False).cut_at is not None
     with pytest.raises(BudgetError, match="max_completion_tokens alone"):
-        budget(tokens=20_000).reserve(HF, chat(max_completion_tokens=16), DAY, free=True)
+        budget(tokens=20_000).reserve_locally(HF, chat(max_completion_tokens=16), DAY, free=True)
 
 
 @pytest.mark.parametrize("limits", [(16, 2000), (2000, 16)])
@@ -220,7 +220,7 @@ def test_refusal_where_no_call_is_left_says_what_helps(scope: str) -> None:
     ends = {"run": "Raise the budget", "day": f"Raise the budget{_DAY}"}
     with pytest.raises(BudgetError) as refused:
         reserve(purse, facts())
-    assert str(refused.value).endswith(f"no call is left. {ends[scope]}")
+    assert str(refused.value).endswith(f"all calls are used. {ends[scope]}")
 
 
 @pytest.mark.parametrize("said", [{}, {"thinking": {"type": "adaptive"}}])
@@ -254,9 +254,9 @@ def test_stream_that_shows_late_what_is_written_has_to_fit_on_any_server(
     late: dict[str, Any], free: bool
 ) -> None:
     with pytest.raises(BudgetError, match=r"can't be cut off there instead: it .*shown"):
-        budget(tokens=5_000).reserve(HF, chat(stream=True, **late), DAY, free=free)
+        budget(tokens=5_000).reserve_locally(HF, chat(stream=True, **late), DAY, free=free)
     fits = chat(stream=True, max_tokens=1_000, **late)
-    assert budget(tokens=5_000).reserve(HF, fits, DAY, free=free).cut_at is None
+    assert budget(tokens=5_000).reserve_locally(HF, fits, DAY, free=free).cut_at is None
 
 
 def test_what_is_free_is_not_understood_only_where_tokens_are_counted() -> None:
@@ -307,8 +307,8 @@ def of_day(caps: Caps, **run: Any) -> RunBudget:
     [
         (f"{PLAIN_HF}:groq", 131_072),  # their context window
         ("Qwen/Qwen3-235B-A22B-Instruct-2507", 262_144),
-        ("Qwen/Qwen2.5-7B-Instruct", LEAST_SHARE),  # of 32,768, but cut by bytes
-        ("meta-llama/Llama-3-unheard-of", LEAST_SHARE),
+        ("Qwen/Qwen2.5-7B-Instruct", MIN_SHARE),  # of 32,768, but cut by bytes
+        ("meta-llama/Llama-3-unheard-of", MIN_SHARE),
     ],
 )
 @pytest.mark.parametrize("answers", [1, 3])
@@ -316,7 +316,7 @@ def test_stream_that_does_not_say_its_length_leaves_the_rest_of_the_day_to_other
     model: str, most: int, answers: int
 ) -> None:
     purse, asked = of_day(Caps(tokens=10_000_000)), chat(model=model, stream=True, n=answers)
-    held = purse.reserve(HF, asked, DAY, free=False)
+    held = purse.reserve_locally(HF, asked, DAY, free=False)
     assert held.amount.tokens == asked.most_input_tokens + most * answers
     assert held.cut_at is not None
     assert held.amount.tokens - asked.most_input_tokens - 100 < held.cut_at < most * answers
@@ -328,7 +328,7 @@ def test_stream_that_does_not_say_its_length_leaves_the_rest_of_the_day_to_other
 
 def test_stream_that_does_not_say_its_length_takes_dollars_of_the_day_for_its_longest() -> None:
     purse = of_day(Caps(usd=5))
-    held = purse.reserve(HF, chat(stream=True), DAY, free=False)
+    held = purse.reserve_locally(HF, chat(stream=True), DAY, free=False)
     assert 0 < held.amount.nano < 300_000_000
     assert held.cut_error is not None
     assert held.cut_error.cap == "day_usd"
@@ -347,11 +347,11 @@ def test_stream_takes_all_that_is_left_where_that_is_less_or_its_own(
     day: dict[str, Any], run: dict[str, Any], more: dict[str, Any], cap: str
 ) -> None:
     purse, asked = of_day(Caps(**day), **run), chat(stream=True, **more)
-    held = purse.reserve(HF, asked, DAY, free=False)
+    held = purse.reserve_locally(HF, asked, DAY, free=False)
     assert held.amount.tokens == {**day, **run}["tokens"]
     assert held.cut_error is not None
     assert held.cut_error.cap == cap
-    assert "where it is used up" in str(held.cut_error)
+    assert "because it is used up" in str(held.cut_error)
 
 
 @pytest.mark.parametrize(
@@ -368,21 +368,23 @@ def test_call_that_can_not_be_cut_and_does_not_say_its_length_needs_its_models_l
 ) -> None:
     asked = chat(n=answers, **more)
     needed = asked.most_input_tokens + 131_072 * answers
-    held = budget(tokens=needed).reserve(HF, asked, DAY, free=False)
+    held = budget(tokens=needed).reserve_locally(HF, asked, DAY, free=False)
     assert (held.amount.tokens, held.cut_at) == (needed, None)
     with pytest.raises(BudgetError, match="Set max_tokens"):
-        budget(tokens=needed - 1).reserve(HF, asked, DAY, free=False)
+        budget(tokens=needed - 1).reserve_locally(HF, asked, DAY, free=False)
 
 
 def test_limit_above_the_models_longest_answer_counts_though_some_servers_ignore_it() -> None:
-    held = budget(tokens=10**6).reserve(HF, chat(max_completion_tokens=500_000), DAY, free=False)
+    held = budget(tokens=10**6).reserve_locally(
+        HF, chat(max_completion_tokens=500_000), DAY, free=False
+    )
     assert held.amount.tokens > 500_000
 
 
 @pytest.mark.parametrize(("model", "free"), [("Qwen/unheard-of", False), (PLAIN_HF, True)])
 def test_call_whose_length_nobody_knows_is_refused(model: str, free: bool) -> None:
     with pytest.raises(BudgetError, match="sets no max_tokens"):
-        budget(tokens=10_000_000).reserve(HF, chat(model=model), DAY, free=free)
+        budget(tokens=10_000_000).reserve_locally(HF, chat(model=model), DAY, free=free)
 
 
 def test_client_that_leaves_a_stream_costs_the_day_no_more_than_the_longest_answer(

@@ -16,7 +16,7 @@ import pytest
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway import gateway
-from server.gateway.cassette import MOST_CALLS, Cassette, parse_cassette
+from server.gateway.cassette import CASSETTE_MAX_CALLS, Cassette, parse_cassette
 from server.gateway.gateway import Grant
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import MismatchError, Replayer
@@ -127,7 +127,7 @@ BAD: dict[str, tuple[Any, str]] = {
         "calls.0.response.chunks.0",
     ),
     "base64 of a number": (tape(recorded([{"base64": 1}])), "calls.0.response.chunks.0"),
-    "too many calls": (tape(*[recorded()] * (MOST_CALLS + 1)), "calls"),
+    "too many calls": (tape(*[recorded()] * (CASSETTE_MAX_CALLS + 1)), "calls"),
 }
 
 
@@ -178,7 +178,7 @@ def test_command_line_refuses_a_bad_cassette_with_the_place(
 
 
 def test_a_run_may_make_as_many_calls_as_a_cassette_may_have() -> None:
-    assert gateway.MAX_CALLS == MOST_CALLS
+    assert gateway.MAX_CALLS == CASSETTE_MAX_CALLS
 
 
 # ---------------------------------------------------------------- replay
@@ -315,7 +315,7 @@ def filled(recorder: Recorder, give: Callable[[Recorder], None], times: int = 20
     most = 0
     for _ in range(times):
         give(recorder)
-        most = max(most, recorder.held)
+        most = max(most, recorder.recorded_bytes)
     return most
 
 
@@ -350,19 +350,19 @@ def test_what_a_recorder_holds_never_exceeds_its_limit_and_is_dropped_beyond(
     give: Callable[[Recorder], None],
 ) -> None:
     heard: list[int] = []
-    recorder = Recorder(lambda: ["secret"], lambda: heard.append(1), most_bytes=20_000)
+    recorder = Recorder(lambda: ["secret"], lambda: heard.append(1), max_bytes=20_000)
     under_way = recorder.start(ProviderEnum.ANTHROPIC, "POST", CHAT, b"{}")
     under_way.begin(200, {})
     under_way.add(b"early")
     assert filled(recorder, give) <= 20_000
-    assert (recorder.is_full, recorder.held, heard) == (True, 0, [1])
+    assert (recorder.is_full, recorder.recorded_bytes, heard) == (True, 0, [1])
     under_way.add(b"x")
     under_way.end(cut=False)
-    assert (recorder.held, recorder.cassette()) == (0, None)
+    assert (recorder.recorded_bytes, recorder.cassette()) == (0, None)
 
 
 def test_cassette_that_is_too_large_as_json_is_left_out() -> None:
-    fits, larger = (Recorder(lambda: [], most_bytes=50_000) for _ in range(2))
+    fits, larger = (Recorder(lambda: [], max_bytes=50_000) for _ in range(2))
     whole_call(fits, b"x" * 8_000, [b"y" * 30_000])
     whole_call(larger, b"x" * 8_000, [b"\x01" * 30_000])
     assert 38_000 < len(fits.cassette() or "") < 40_000

@@ -38,7 +38,7 @@ def worst(of: RunBudget, **more: Any) -> Amount:
     """Return what such a call reserves."""
     facts = RequestFacts(model=asking(**more)["model"], max_tokens=100)
     facts.body_bytes = len(json.dumps(asking(**more)).encode())
-    held = of.reserve(ProviderEnum.ANTHROPIC, facts, today(), free=False)
+    held = of.reserve_locally(ProviderEnum.ANTHROPIC, facts, today(), free=False)
     held.settle(Amount())
     return held.amount
 

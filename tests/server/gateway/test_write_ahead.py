@@ -90,7 +90,7 @@ def test_clients_together_leave_little_unread_however_many_they_are() -> None:
             await asyncio.Event().wait()
 
     async def inside() -> tuple[int, int, int]:
-        together = BufferTotal(most=MIB)
+        together = BufferTotal(max_bytes=MIB)
         most = ended = 0
 
         async def one() -> None:

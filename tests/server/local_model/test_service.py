@@ -24,7 +24,7 @@ from llm_agent_builder.spec.agent_spec import make_spec
 from server.gateway.gateway import Gateway, Grant
 from server.local_model.service import (
     MAX_TOKENS,
-    MOST_BYTES,
+    REQUEST_MAX_BYTES,
     LocalModel,
     find_model_file,
     local_model_lacks,
@@ -235,13 +235,13 @@ def test_features_that_the_model_lacks_are_reported(provider: str) -> None:
 
 def test_request_that_is_far_beyond_the_local_models_context_is_refused_unread() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> int:
-        body = asking() | {"system": "x" * MOST_BYTES}
+        body = asking() | {"system": "x" * REQUEST_MAX_BYTES}
         async with session.post("/v1/messages", json=body, headers=bearer(grant)) as answer:
             return answer.status
 
     async def inside() -> int:
         async def policy(provider: ProviderEnum) -> Upstream:
-            return Upstream("local", "http://127.0.0.1:9", Secret(""), most_bytes=MOST_BYTES)
+            return Upstream("local", "http://127.0.0.1:9", Secret(""), max_bytes=REQUEST_MAX_BYTES)
 
         gateway = Gateway(environ={})
         await gateway.start()

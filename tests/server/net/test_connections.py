@@ -21,8 +21,8 @@ _MOST = 60
 _MOST_BYTES = 2**20
 _BEFORE = f"""
 from server.net.http_deadlines import DeadlineProtocol
-DeadlineProtocol.all_connections.most = {_MOST}
-DeadlineProtocol.all_connections.most_bytes = {_MOST_BYTES}
+DeadlineProtocol.all_connections.max_connections = {_MOST}
+DeadlineProtocol.all_connections.max_bytes = {_MOST_BYTES}
 """
 _POST = (
     b"POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -152,7 +152,7 @@ def ended(clients: Sequence[Client]) -> list[bool]:
 
 def test_new_connection_is_refused_where_all_others_are_being_answered() -> None:
     connections = Connections()
-    connections.most = 2
+    connections.max_connections = 2
     clients = [Client() for _ in range(3)]
     for client in clients:
         connections.update(client, waits=client is clients[2])
@@ -161,7 +161,7 @@ def test_new_connection_is_refused_where_all_others_are_being_answered() -> None
 
 def test_one_that_waits_keeps_its_place_until_it_was_answered() -> None:
     connections = Connections()
-    connections.most = 2
+    connections.max_connections = 2
     first, second, third, fourth = clients = [Client() for _ in range(4)]
     connections.update(first, waits=True)
     connections.update(second, waits=True)
@@ -176,7 +176,7 @@ def test_one_that_waits_keeps_its_place_until_it_was_answered() -> None:
 
 def test_what_was_read_meanwhile_counts_no_more() -> None:
     connections = Connections()
-    connections.most_bytes = 100
+    connections.max_bytes = 100
     clients = [Client(60), Client(), Client(60)]
     for client in clients[:2]:
         connections.update(client, waits=True)

@@ -19,8 +19,8 @@ from server.gateway.gateway import MAX_REFUSED, Grant
 from server.net.paced_parsing import (
     FEW_LINES,
     FREE_BYTES,
-    LINES_A_ROUND,
-    MOST_HEADS,
+    LINES_PER_ROUND,
+    MAX_HEADS,
     Pace,
     PacedConnector,
     PacedServer,
@@ -103,7 +103,7 @@ def test_requests_in_small_chunks_are_parsed_a_little_each_round_however_many_th
         return most
 
     most = asyncio.run(inside())
-    lines = LINES_A_ROUND + connections * FEW_LINES
+    lines = LINES_PER_ROUND + connections * FEW_LINES
     assert [body.total_bytes for body in bodies] == [200_000] * connections
     assert most < lines / 2 * size + connections * 2048
 
@@ -291,7 +291,7 @@ def test_answers_in_small_chunks_are_parsed_a_little_each_round_however_many_the
     with raw_upstream(wire) as upstream:
         most, sizes = asyncio.run(inside(upstream.url))
     assert sizes == [100_000] * calls
-    assert most < (LINES_A_ROUND + calls * FEW_LINES) / 2 * size + calls * 2048
+    assert most < (LINES_PER_ROUND + calls * FEW_LINES) / 2 * size + calls * 2048
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_upstream_that_sends_heads_without_end_did_not_answer(flood: bytes) -> N
 
 def test_answer_may_have_early_hints_before_it() -> None:
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
-    assert asked_of(answering(hint * (MOST_HEADS - 1), WHOLE)).result == (200, b"{}")
+    assert asked_of(answering(hint * (MAX_HEADS - 1), WHOLE)).result == (200, b"{}")
 
 
 @pytest.mark.parametrize("size", [40, 200])

@@ -36,7 +36,7 @@ def ended(store: Store, run_id: str, output: str = "hi", **odd: object) -> Run:
 async def book(store: Store) -> AsyncIterator[RunWriter]:
     threads = DatabaseThreads(store.database)
     found = RunWriter(store, threads)
-    writer = asyncio.create_task(found.write_again())
+    writer = asyncio.create_task(found.retry_unwritten())
     try:
         yield found
     finally:

@@ -197,7 +197,7 @@ def test_contents_of_the_oldest_files_go_first(store: Store) -> None:
         store.end_run(name, RunResult(status="success"), [WrittenFile("x", bytes(MIB))])
     prune(store, keep_files_mib=2)
     assert store.run("old").files == (FileEntry("x", MIB, kept=False),)
-    with pytest.raises(RunFileNotFoundError, match="no longer kept"):
+    with pytest.raises(RunFileNotFoundError, match="was deleted"):
         store.file("old", "x")
     assert len(store.file("newer", "x")) == len(store.file("newest", "x")) == MIB
 
