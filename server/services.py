@@ -69,12 +69,12 @@ async def open_services(
     only_for: str | None = None,
     closing: Closing | None = None,
 ) -> AsyncIterator[Services]:
-    """Start the services; stop them all at the end, and those that run where the start fails.
+    """Start the services and stop them at the end; if the start fails, stop those already started.
 
-    `spend_store` has the day's spending, if the run history has not. With `refresh`, the providers
-    are asked for their models in the background. `only_for` is the code of the one program that
-    will run, where there is only one: only what it needs is loaded ahead. `closing` limits how
-    long closing all services may take.
+    `spend_store` stores the day's spending instead of the run history. `refresh` updates the
+    providers' model lists in the background. `only_for` is the code of the only program that will
+    run, if there is only one: then only its SDKs are loaded in advance. `closing` limits how long
+    closing all services may take.
 
     Raises:
         StoreError: the data folder or the database can't be used.
@@ -111,7 +111,7 @@ async def open_services(
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What the functions below share, each of which opens one service."""
+    """The arguments that the functions below share; each of them opens one service."""
 
     settings: Settings
     keys: KeySource
@@ -119,7 +119,7 @@ class _Start:
     closing: Closing
 
     def on_close(self, name: str, close: Callable[[], Awaitable[object]]) -> None:
-        """Have a service closed at the end, before those that were opened earlier."""
+        """Close a service at the end, before the services that were opened earlier."""
         self.stack.push_async_callback(self.closing.step, name, close)
 
 
@@ -167,12 +167,12 @@ async def _open_gateway(start: _Start) -> Gateway:
 
 def _open_telemetry(start: _Start) -> Telemetry:
     telemetry = Telemetry.from_environment(os.environ)
-    start.on_close("the exporter of traces", lambda: asyncio.to_thread(telemetry.close))
+    start.on_close("the trace exporter", lambda: asyncio.to_thread(telemetry.close))
     return telemetry
 
 
 async def _open_daily_budget(start: _Start, spend_store: Store) -> DailyBudget:
-    """Raise StoreError where the day's spending can't be written: then no budget would hold."""
+    """Raise StoreError if the day's spending can't be written: no budget could be enforced."""
     threads = DatabaseThreads(spend_store.database)
     start.stack.callback(threads.close)
     settings = start.settings
@@ -233,7 +233,7 @@ def _run_in_background(start: _Start, work: Iterable[Coroutine[Any, Any, None]])
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    start.on_close("the work in the background", cancel)
+    start.on_close("the background work", cancel)
 
 
 def _preloaded(settings: Settings, only_for: str | None) -> Collection[str]:
@@ -243,15 +243,15 @@ def _preloaded(settings: Settings, only_for: str | None) -> Collection[str]:
 
 
 def _warm_up_sandbox(sandbox: Sandbox) -> None:
-    """Load the SDKs before the first run, which would have to wait for them."""
+    """Load the SDKs now, so that the first run does not wait for them."""
     try:
         sandbox.warm_up()
     except MachineryError as error:
-        _log.error("the sandbox does not start: %s", error)
+        _log.error("the sandbox could not be started: %s", error)
 
 
 async def _warm_up_calls(local_model: LocalModel, keys: KeySource) -> None:
-    """Load the prices, and the local model where no provider has a key."""
+    """Load the prices, and the local model if no provider has a key."""
     await preload_prices()
     if any(keys.key(id_) for id_ in PROVIDERS) or local_model.why_unavailable():
         return

@@ -1,8 +1,8 @@
-"""Filters a run's output for a terminal: colours pass, other control sequences are dropped.
+"""Filters a run's output for a terminal: keeps colours, drops other control sequences.
 
 Control sequences can set the terminal's title, fill the clipboard, move the cursor over earlier
-lines, and have the terminal answer as if the user had typed it. The sequences are those of ECMA-48
-and of xterm's "Control Sequences".
+lines, and make the terminal send text as if the user had typed it. Sources: ECMA-48 and xterm's
+"Control Sequences".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from llm_agent_builder.validation.visible_text import visible
 _RESET = "\x1b[0m"
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
 _SEQUENCE_MAX_CHARS = 4096
-"""Characters of a text sequence, such as a title; one without an end drops no more than that."""
+"""Limit on a text sequence such as a title, in characters; an unterminated one ends there."""
 _CSI_BODY = r"[ -?]{0,100}"
 _TEXT_BEGIN = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"  # OSC, DCS, SOS, PM, APC
 _SEQUENCES = re.compile(
@@ -41,7 +41,7 @@ class TerminalFilter:
 
     def __init__(self) -> None:
         self.coloured = False
-        """Whether a colour is still switched on."""
+        """Whether a colour is still on."""
         self._pending = ""
 
     def clean(self, text: str) -> str:

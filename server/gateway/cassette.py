@@ -31,11 +31,11 @@ from server.gateway.call import ROUTES
 
 FORMAT = 1
 CASSETTE_MAX_BYTES = 16 * 1024 * 1024
-"""Of a cassette as JSON. HTTP requests allow less; the command `run` replays any."""
+"""Limit on a cassette as JSON. HTTP requests allow less; the command `run` replays any."""
 CASSETTE_MAX_CALLS = 2000
-"""As many as a run may make."""
+"""Limit on calls, the same as for a run."""
 REQUEST_LIMITS = JsonLimits(depth=64)
-"""Of a recorded request's JSON: less deep than the cassette around it."""
+"""Limits on the JSON of a recorded request; the cassette around it may be deeper."""
 RECORDED_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
 REDACTED = "[removed]"
 _HEADER = re.compile(r"[\t\x20-\x7e]{0,1000}")
@@ -153,7 +153,7 @@ def parse_cassette(data: object) -> Cassette:
     """Read a cassette from parsed JSON.
 
     Raises:
-        SpecError: it isn't one; the field is "replay", and the message names the place.
+        SpecError: it is not a valid cassette; the field is "replay", and the message has the path.
 
     """
     try:

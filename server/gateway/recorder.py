@@ -1,8 +1,8 @@
 """Records a run's model calls, up to the size limit of a cassette.
 
-During the run, the bytes are stored as they came, and counted: parsed values or decoded characters
-would take up to a hundred times as much memory. The first byte beyond the limit drops the whole
-recording, and nothing is recorded from then on. The JSON is made at the end.
+During the run, the raw bytes are stored and counted: parsed values or decoded characters would take
+up to a hundred times as much memory. When the limit is exceeded, the whole recording is dropped and
+recording stops. The JSON is made at the end.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from server.gateway.cassette import (
 )
 
 _JSON_MAX_BYTES = 1024 * 1024
-"""A request up to this size is recorded as JSON, for people to read; a longer one as text."""
+"""A request up to this size is recorded as readable JSON, a longer one as text."""
 _SLICE = 64 * 1024
 _PIECE_COST = 72
-"""Bytes that Python takes for a piece beside its content."""
+"""Memory that Python uses for a piece besides its content, in bytes."""
 _CALL_COST = 1024
 _HEADER_MAX_CHARS = 1000
 
@@ -64,7 +64,7 @@ class Recording:
             self.is_whole = True
 
     def forget(self) -> None:
-        """Drop what was recorded."""
+        """Drop the recorded call."""
         self._body, self._chunks, self.is_whole = b"", [], False
 
     def json(self, secrets: list[str]) -> Iterator[str]:
@@ -85,8 +85,8 @@ class Recording:
 class Recorder:
     """Records the calls of one run.
 
-    `secrets` returns what must not be in the cassette. `on_full` is called once, if the calls
-    exceed the size limit.
+    `secrets` returns the texts that must not be in the cassette. `on_full` is called once if the
+    calls exceed the size limit.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Recorder:
         return recording
 
     def take(self, size: int) -> bool:
-        """Count bytes to be recorded; return False if nothing is recorded any more."""
+        """Count bytes before they are recorded; return False if recording has stopped."""
         if self.is_full:
             return False
         if self.recorded_bytes + size <= self._max_bytes:
@@ -132,7 +132,7 @@ class Recorder:
     def cassette(self) -> str | None:
         """Return the answered calls as JSON; None: they exceed the size limit.
 
-        Called once, when the run has ended, and not in the event loop: it may take a second.
+        Called once after the run, and outside the event loop, because it may take a second.
         """
         if self.is_full:
             return None
@@ -159,7 +159,7 @@ def _redacted(text: str, secrets: list[str]) -> str:
 
 
 def _without(secrets: list[str], pieces: list[bytes]) -> list[bytes]:
-    """Remove secrets; pieces that share one are joined."""
+    """Remove secrets; pieces across which a secret is split are joined."""
     for secret in (text.encode() for text in secrets):
         if secret not in b"".join(pieces):
             continue
@@ -177,7 +177,7 @@ def _as_text(chunk: bytes) -> str:
 
 
 def _body_text(body: bytes) -> Iterator[str]:
-    """Yield a request's body as JSON, bit by bit: its value if it is short JSON, else a text."""
+    """Yield a request's body as JSON, bit by bit: its value if short, otherwise its text."""
     if not body:
         yield "null"
         return

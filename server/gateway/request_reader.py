@@ -21,13 +21,13 @@ from server.gateway.call import Call, RefusedError
 from server.gateway.request_headers import encoding_of, forbidden, price_problem, text_problem
 
 MAX_BODY = 32 * 1024 * 1024
-"""Bytes of a request; Anthropic's own limit for a message."""
+"""Limit on one request in bytes, the same as Anthropic's for a message."""
 MAX_BODIES = MAX_BODY + 8 * 1024 * 1024
-"""Bytes of all open requests of one run."""
+"""Limit on all open requests of one run, in bytes."""
 MAX_ALL_BODIES = 256 * 1024 * 1024
-"""Bytes of all open large requests of all runs. Small ones are always accepted."""
+"""Limit on the open large requests of all runs, in bytes. Small ones are always accepted."""
 LARGE = 64 * 1024
-"""Bytes of a request from which on it counts as large."""
+"""A request with more bytes than this counts as large."""
 _TURN_S = 0.004
 RETRY_AFTER_S = 5
 
@@ -41,7 +41,7 @@ class OpenRequests:
     allows_provider_tools: bool = False
     """Whether the provider may reach addresses and use its own tools for this run."""
     on_denied: Callable[[str], None] = lambda message: None
-    """Called with the reason when a request is refused because it may not."""
+    """Called with the reason when a request is refused because it lacks a permission."""
     bytes: int = 0
     """Size of all open requests."""
     parsing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -58,7 +58,7 @@ class RequestReader:
     async def receive(
         self, open_requests: OpenRequests, request: web.BaseRequest, call: Call
     ) -> bytes:
-        """Return the whole body, and count it until `release`.
+        """Return the whole body; it counts towards the limits until `release`.
 
         Raises:
             RefusedError: it is too large, by itself or together with other open requests.
@@ -97,7 +97,7 @@ class RequestReader:
     async def read(
         self, open_requests: OpenRequests, request: web.BaseRequest, call: Call, body: bytes
     ) -> RequestFacts:
-        """Return what the request asks for.
+        """Parse a request.
 
         Raises:
             RefusedError: it is more complex than any real request.
@@ -105,14 +105,16 @@ class RequestReader:
         """
         if request.method == "GET":
             if body:
-                raise RefusedError(400, "invalid_request_error", "a GET has no body")
+                raise RefusedError(
+                    400, "invalid_request_error", "a GET request must not have a body"
+                )
             facts = RequestFacts()
         else:
             steps = _steps(call.provider, request, body)
             try:
                 facts = await self._in_turns(open_requests, steps)
             except TooComplexError as error:
-                message = f"this request is not passed on: {error}"
+                message = f"this request is not forwarded: {error}"
                 raise RefusedError(400, "invalid_request_error", message) from error
         _add_headers(facts, request)
         call.request_model = facts.model
@@ -130,7 +132,9 @@ class RequestReader:
                     except StopIteration as finished:
                         result: T = finished.value
                         return result
-                    await asyncio.sleep(0)  # within the turn: one turn an iteration of the loop
+                    await asyncio.sleep(
+                        0
+                    )  # within the lock: one turn in each iteration of the loop
 
 
 def _steps(
@@ -140,14 +144,14 @@ def _steps(
 
 
 def _add_headers(facts: RequestFacts, request: web.BaseRequest) -> None:
-    """Add what the headers ask for to the facts of the body."""
+    """Add the effects of the headers to the facts of the body."""
     if problem := text_problem(request):
-        facts.unreadable = f"it can't be known which text it is ({problem})"
+        facts.unreadable = f"the encoding of its text is ambiguous ({problem})"
         facts.note_not_understood(facts.unreadable)
     if name := forbidden(request):
-        facts.note_not_understood(f"the header {name}, which is not passed on")
+        facts.note_not_understood(f"the header {name}, which is not forwarded")
     if problem := price_problem(request):
-        facts.note_not_understood(f"{problem} is not known")
+        facts.note_not_understood(f"{problem} is unknown")
 
 
 def require_granted(
@@ -156,27 +160,27 @@ def require_granted(
     """Refuse requests that would charge another account, or could send the run's files elsewhere.
 
     Raises:
-        RefusedError: the request is one of these; the message says how to allow it.
+        RefusedError: the request is refused; the message says how to allow it, if that is possible.
 
     """
     if name := forbidden(request):
-        message = f"the header {name} is not passed on: whose account is used is not a run's choice"
+        message = f"the header {name} is not forwarded: a run may not choose the account"
         open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)
     if facts.payer:
-        message = f"{facts.payer} is not passed on: whose account pays is not a run's choice"
+        message = f"{facts.payer} is not forwarded: a run may not choose which account pays"
         open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)
     if open_requests.allows_provider_tools:
         return
     if facts.unreadable:
-        message = f"this request is not passed on: {facts.unreadable}"
+        message = f"this request is not forwarded: {facts.unreadable}"
         raise RefusedError(400, "invalid_request_error", message)
     if facts.reaches:
         message = (
             f"the provider would reach an address or use a tool of its own ({facts.reaches}), "
-            "which can carry a run's files out; grant it like a host: --allow-host provider-tools, "
-            "or on the page what AGENT_BUILDER_EGRESS_ALLOW lists"
+            "which could send the run's files elsewhere; allow it like a host: with --allow-host "
+            "provider-tools, or on the page if AGENT_BUILDER_EGRESS_ALLOW lists it"
         )
         open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)

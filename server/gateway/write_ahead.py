@@ -1,7 +1,7 @@
 """Writes a response to a slow client without slowing down the reading of its upstream.
 
 A stream that a budget can cut must be read as fast as it arrives: tokens that the model writes
-while nobody reads them are not counted, but are paid for.
+while the stream is not read are charged, but not counted.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import aiohttp
 from aiohttp import web
 
 MAX_UNSENT = 4 * 1024 * 1024
-"""Unsent bytes of one response: some 20,000 tokens of an ordinary stream."""
+"""Limit on unsent bytes of one response: some 20,000 tokens of an ordinary stream."""
 MAX_UNSENT_TOTAL = 16 * 1024 * 1024
-"""Unsent bytes of all responses of a gateway. Beyond, responses with over `_WRITE_BYTES` end."""
+"""Limit on unsent bytes of all responses of a gateway. Beyond it, responses with more than
+`_WRITE_BYTES` of them are ended."""
 _WRITE_BYTES = 64 * 1024
 
 
@@ -29,11 +30,11 @@ class BufferTotal:
 
 
 class TooSlowError(Exception):
-    """A client has left more bytes unread than are buffered for it."""
+    """A client has left more bytes unread than the buffer allows."""
 
 
 class BufferedWriter:
-    """A context manager that buffers a response, and writes it in a task of its own."""
+    """A context manager that buffers a response and writes it in its own task."""
 
     def __init__(self, response: web.StreamResponse, total: BufferTotal) -> None:
         self._response = response
@@ -70,7 +71,7 @@ class BufferedWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Send the rest, also after the upstream broke off; drop it after any other error."""
+        """Send the rest, even if the upstream broke off; drop it after any other error."""
         try:
             await self._finish(error)
         finally:

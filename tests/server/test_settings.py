@@ -29,8 +29,8 @@ def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> No
     ("values", "said"),
     [
         ({"run_budget_usd": "abc"}, "AGENT_BUILDER_RUN_BUDGET_USD: should be a number"),
-        ({"token": ""}, "AGENT_BUILDER_TOKEN: is empty; leave it out and one is made"),
-        ({"token": " \t"}, "AGENT_BUILDER_TOKEN: is empty; leave it out and one is made"),
+        ({"token": ""}, "AGENT_BUILDER_TOKEN: is empty; remove it to have a token generated"),
+        ({"token": " \t"}, "AGENT_BUILDER_TOKEN: is empty; remove it to have a token generated"),
         ({"port": "x"}, "AGENT_BUILDER_PORT: should be a whole number"),
         ({"max_concurrent_runs": 0}, "AGENT_BUILDER_MAX_CONCURRENT_RUNS: should be at least 1"),
         (

@@ -148,7 +148,7 @@ def test_day_remembers_what_was_spent_when_the_server_is_killed(
             timeout=60,
         )
     assert cli.returncode == 1
-    assert "[limit: budget]" in cli.stderr
+    assert "[stopped: budget limit reached]" in cli.stderr
     assert "budget of 3 calls for today" in cli.stderr
     assert "[0 model calls, 1 refused]" in cli.stderr
     assert len(upstream.received) == 3
@@ -202,7 +202,7 @@ def test_local_model_killed_in_mid_answer_is_a_clear_error_and_the_next_run_work
     assert ended["status"] == "error"
     text = "".join(data["text"] for _, kind, data in told if kind == "output")
     assert "Traceback" not in text
-    assert "the local model broke off in the middle of its answer; run the agent again" in text
+    assert "the local model stopped in the middle of its answer; run the agent again" in text
     assert again["status"] == "success"
 
 

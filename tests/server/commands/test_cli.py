@@ -37,7 +37,7 @@ def test_recording_is_named_and_replaces_an_earlier_one_by_force_alone(tmp_path:
     run = ("run", program(tmp_path, "print('ran')"), "--task", "x", "--record", "calls.json")
     done = call(tmp_path, *run)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "calls.json is there already; --force replaces it" in done.stderr
+    assert "calls.json already exists: overwrite it with --force" in done.stderr
     assert (tmp_path / "calls.json").read_text() == "earlier"
     done = call(tmp_path, *run, "--force")
     assert (done.returncode, done.stderr) == (0, "[recorded: calls.json]\n")
@@ -48,7 +48,7 @@ def test_recording_in_a_folder_that_is_not_there_is_refused_before_the_run(tmp_p
     file = program(tmp_path, "print('ran')")
     done = call(tmp_path, "run", file, "--task", "x", "--record", "missing/calls.json")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "there is no folder missing: make it, or name another" in done.stderr
+    assert "the folder missing does not exist: create it or choose another" in done.stderr
 
 
 def test_recording_that_can_not_be_written_says_why(tmp_path: Path) -> None:

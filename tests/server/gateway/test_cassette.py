@@ -145,7 +145,7 @@ def test_each_recorded_call_is_answered_once() -> None:
         _, cassette = recorded_from(upstream.url, two)
     first, second, third = through(NOWHERE, client, replay=parse_cassette(cassette)).result
     assert (first, second) == (message("one"), message("two"))
-    assert b"the recording has 2 calls, and this is one more" in third
+    assert b"the recording has only 2 calls, and this is an additional one" in third
 
 
 values = st.recursive(

@@ -254,7 +254,7 @@ def test_hostile_request_to_a_recording_is_refused_with_the_reason(body: bytes) 
     message = json.loads(answer)["error"]["message"]
     reasons = {
         "replay_mismatch": "replay: this call differs from recorded call 1: body",
-        "invalid_request_error": "this request is not passed on: ",  # not even compared
+        "invalid_request_error": "this request is not forwarded: ",  # not even compared
     }
     assert message.startswith(reasons[seen.calls[0]["error.type"]])
     assert len(message) < 500
