@@ -30,7 +30,7 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a call goes. `backend` is "provider", "own" (the user's own server) or "local"."""
+    """The destination of a call. `backend` is "provider", "own" (the user's server) or "local"."""
 
     backend: str
     base_url: str
@@ -40,7 +40,7 @@ class Upstream:
     translate: Callable[[str, bytes], Translation | None] | None = None
     """Translates a call, given its path and body; only for the local model."""
     max_bytes: int | None = None
-    """Of a request: changing a longer one would block the event loop."""
+    """Limit on a request, because changing a longer one would block the event loop."""
     model: str | None = None
     """The model that answers, if it isn't the requested one."""
 
@@ -51,7 +51,7 @@ class Upstream:
 
 
 Policy = Callable[[ProviderEnum], Awaitable[Upstream]]
-"""Decides where a run's calls to a provider go; raises BackendUnavailableError to refuse."""
+"""Returns the upstream of a run's calls to a provider; raises BackendUnavailableError to refuse."""
 
 
 def tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
@@ -157,7 +157,7 @@ class Pools:
 def _proxy_for(url: URL) -> tuple[URL | None, aiohttp.BasicAuth | None]:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for an address.
 
-    Once for a pool: with `trust_env`, aiohttp would look it up in a thread for each call. Servers
+    This is looked up once per pool; with `trust_env`, aiohttp would use a thread per call. Servers
     on this machine are never reached through a proxy.
     """
     if url.host in LOOPBACK_HOSTS:

@@ -31,7 +31,7 @@ _OWN_ATTRIBUTES = {
     "unpriced",
     "refused",
 }
-"""Attributes that the conventions do not name; they get our prefix."""
+"""Attributes without a name in the conventions; they get our prefix."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +39,7 @@ class RunTrace(Protocol):
     """The trace of one run."""
 
     def environment(self) -> dict[str, str]:
-        """Return environment variables with which an instrumented agent joins the trace."""
+        """Return the environment variables for an instrumented agent to join the trace."""
         ...
 
     def call(self, call: Call, finished: ModelCall) -> None:
@@ -74,14 +74,14 @@ class Telemetry:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Telemetry:
-        """Return the telemetry that the environment configures; without an endpoint, none."""
+        """Return the telemetry that the environment configures; it is off without an endpoint."""
         if not any(environ.get(name) for name in _ENDPOINTS):
             return cls()
         try:
             return cls(_make_provider())
         except ImportError:
             _log.warning(
-                "traces are asked for (OTEL_EXPORTER_OTLP_ENDPOINT) but the OpenTelemetry SDK is "
+                "tracing is configured (OTEL_EXPORTER_OTLP_ENDPOINT), but the OpenTelemetry SDK is "
                 "not installed: pip install 'llm-agent-builder[otel]'"
             )
             return cls()
@@ -139,7 +139,7 @@ class _SpanTrace:
         return {"TRACEPARENT": parent}
 
     def call(self, call: Call, finished: ModelCall) -> None:
-        """Add a finished call: a child of the span that its SDK sent, else of the run's."""
+        """Add a finished call as a child of the span that its SDK sent, or else of the run."""
         parent, links = self._parent(call.trace_parent)
         span = self._tracer.start_span(
             f"{finished.operation} {finished.request_model or ''}".strip(),

@@ -34,7 +34,7 @@ class RunReader:
             await self._threads.read(self._store.status, run_id)
 
     async def describe(self, run_id: str) -> RunDescription:
-        """Return one run, with its code and task, and the files it left (names and sizes).
+        """Return one run with its code, its task, and the names and sizes of its files.
 
         Raises:
             RunNotFoundError: there is no such run.
@@ -73,11 +73,11 @@ class RunReader:
         return found
 
     async def file(self, run_id: str, name: str) -> bytes:
-        """Return the content of a file that the run left.
+        """Return the content of a file that the run wrote.
 
         Raises:
             RunNotFoundError: there is no such run.
-            RunFileNotFoundError: it left no such file, or its content was removed.
+            RunFileNotFoundError: it wrote no such file, or the content was deleted.
 
         """
         run = self._in_memory(run_id)

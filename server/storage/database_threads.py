@@ -1,7 +1,7 @@
-"""Makes a database's blocking calls in threads of their own, for an event loop.
+"""Runs a database's blocking calls in separate threads, for an event loop.
 
-Nothing else uses these threads, so a slow, locked or silent database delays only its own callers.
-No caller waits longer than WAIT_S, and no thread keeps the process from ending.
+Nothing else uses these threads, so a slow, locked or unresponsive database only delays its own
+callers. No caller waits longer than WAIT_S, and no thread prevents the process from ending.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ WAIT_S = 10.0
 """Longer than the wait for a lock, so that the database's own error comes first."""
 _PROBE_WAIT_S = 2.0
 _STOPPING_WAIT_S = 1.0
-"""While the server is stopping."""
+"""Longest wait while the server is stopping."""
 _POLL_S = 0.25
 _MAX_WAITING = 512
-"""Waiting calls of one lane; more are refused, because the database can't keep up."""
+"""Limit on the waiting calls of one lane; more are refused, because the database is too slow."""
 
 
 class DatabaseThreads:
     """Separate threads for reads, for writes, and for the probe that writes work.
 
-    Every method raises UnclearWriteError if the database does not answer in time; a write may then
+    Every method raises UnclearWriteError if the database does not respond in time; a write may
     still take place.
     """
 
@@ -43,7 +43,7 @@ class DatabaseThreads:
         self._max_wait_s = WAIT_S
 
     def shorten_timeouts(self) -> None:
-        """Shorten every wait to 1 s from now on, those that have begun included."""
+        """Shorten every wait to 1 s from now on, including those in progress."""
         self._max_wait_s = _STOPPING_WAIT_S
 
     async def read(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
@@ -70,13 +70,13 @@ class DatabaseThreads:
         future.cancel()  # if it hasn't begun
         self._database.break_stuck()
         raise UnclearWriteError(
-            "the run history can't be used: the database gave no answer in "
+            "the run history can't be used: the database did not respond within "
             f"{time.monotonic() - since:.0f} s; "
-            "look whether it is overloaded, stopped or locked"
+            "check whether it is overloaded, stopped or locked"
         )
 
     def close(self) -> None:
-        """End each thread once its call has ended; does not wait for that."""
+        """End each thread after its current call, without waiting for that."""
         for lane in (self._reading, self._writing, self._probing):
             lane.close()
 
@@ -121,6 +121,6 @@ class _Lane:
 
 
 def _retrieve_error(future: asyncio.Future[Any]) -> None:
-    """Retrieve a late error, which asyncio would report if nobody waits for it any more."""
+    """Retrieve a late error, which asyncio would otherwise report as never retrieved."""
     if not future.cancelled():
         future.exception()

@@ -166,7 +166,7 @@ def test_answer_of_a_run_that_is_removed_meanwhile_breaks_off() -> None:
         async for _ in execute_answer(run, half):
             pass
 
-    with pytest.raises(StoreError, match="removed from the history"):
+    with pytest.raises(StoreError, match="deleted from the history"):
         asyncio.run(read())
 
 

@@ -177,7 +177,7 @@ def test_nothing_is_counted_in_a_database_file_that_was_removed(tmp_path: Path) 
     with stores(f"sqlite:///{tmp_path / 'runs.sqlite3'}", 1, tmp_path) as [store]:
         store.exchange(DAY, Amount(1, 1, 1))
         (tmp_path / "runs.sqlite3").unlink()
-        with pytest.raises(StoreError, match="was removed or replaced"):
+        with pytest.raises(StoreError, match="was deleted or replaced"):
             store.exchange(DAY, Amount(1, 1, 1))
 
 

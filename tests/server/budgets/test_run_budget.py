@@ -321,7 +321,7 @@ def test_stream_that_does_not_say_its_length_leaves_the_rest_of_the_day_to_other
     assert held.cut_at is not None
     assert held.amount.tokens - asked.most_input_tokens - 100 < held.cut_at < most * answers
     assert "Set max_tokens" in str(held.cut_error)
-    assert f"may take {most * answers:,} tokens of it" in str(held.cut_error)
+    assert f"may use {most * answers:,} tokens of it" in str(held.cut_error)
     held.settle(None)
     assert reserve(purse, facts(max_tokens=5_000_000)).cut_at is None
 

@@ -190,7 +190,7 @@ def test_sigterm_ends_a_server_with_clients_that_never_go(serve: ServerFactory) 
         with connected(server, half), connected(server, events):
             time.sleep(0.3)  # both are being answered
             ends(server.process, signal.SIGTERM)
-    assert "an answer was cut off: the server ends" in server.log
+    assert "a response was cut off: the server is stopping" in server.log
     assert "Traceback" not in server.log
 
 

@@ -358,7 +358,7 @@ def test_data_folder_that_is_removed_is_said(beside: ServerFactory, tmp_path: Pa
     server: Serving = beside()
     with server.client() as client:
         (tmp_path / "data").rename(tmp_path / "elsewhere")
-        assert "was removed or replaced" in store_said(client)
+        assert "was deleted or replaced" in store_said(client)
         (tmp_path / "elsewhere").rename(tmp_path / "data")
         assert store_said(client) == "ok"
 
@@ -398,7 +398,7 @@ def test_database_server_that_restarts_in_the_middle_of_a_run_costs_nothing(
         run_id = start(client, some_time(3))
         wait_for(client, run_id, "running")
         own_postgres.stop()
-        assert "does not answer" in store_said(client)
+        assert "does not respond" in store_said(client)
         refused = client.post("/api/runs", json={"code": "", "task": "x"})
         assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
         wait_for(client, run_id, "success")
@@ -424,7 +424,7 @@ def test_silent_database_server_delays_no_health_and_no_stop(
             assert client.delete(f"/api/runs/{run}").status_code == 204
             assert client.get(f"/api/runs/{run}").json()["status"] == "cancelled"
             assert time.monotonic() - begun < 5  # by itself the database takes 10 s to be given up
-            assert "gave no answer" in store_said(client)
+            assert "did not respond" in store_said(client)
             assert client.get("/api/catalog").status_code == 200
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(30)

@@ -91,7 +91,7 @@ def test_folder_that_is_removed_under_a_server_is_said_and_nothing_is_written_to
     add(store)
     shutil.rmtree(tmp_path / "data")
     for use in (lambda: add(store, "b"), lambda: store.status("a")):
-        with pytest.raises(StoreError, match="was removed or replaced while the server ran"):
+        with pytest.raises(StoreError, match="was deleted or replaced while the server was"):
             use()
 
 
@@ -128,9 +128,9 @@ def test_full_disk_is_said_and_writes_go_on_when_there_is_space(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("folder", "url", "said"),
     [
-        ("a file", None, "its folder is a file: name another"),
+        ("a file", None, "its folder is a file: choose another"),
         ("a file/below", None, "its file can't be opened"),
-        ("data", "sqlite:////no/such/folder/runs.sqlite3", "its folder is missing: make it"),
+        ("data", "sqlite:////no/such/folder/runs.sqlite3", "its folder is missing: create it"),
         ("data", "postgresql://test@localhost:abc/runs", "AGENT_BUILDER_DATABASE_URL is not a URL"),
         ("data", "postgresql://test@no-such-host.invalid/runs", "its host is unknown"),
     ],
@@ -161,7 +161,7 @@ def test_database_server_that_was_started_again_is_used_again(
     with contextlib.closing(Store(tmp_path, own_postgres.database())) as store:
         add(store)
         own_postgres.stop()
-        with pytest.raises(StoreError, match="its server does not answer"):
+        with pytest.raises(StoreError, match="its server does not respond"):
             store.status("a")
         own_postgres.start()
         assert store.status("a") == "queued"
@@ -204,7 +204,7 @@ def test_connection_that_hangs_before_it_is_used_is_replaced(
             backend = int(asked.scalar_one())
 
         async def calls() -> None:
-            with pytest.raises(StoreError, match="gave no answer"):
+            with pytest.raises(StoreError, match="did not respond"):
                 await threads.read(store.status, "a")
             async with asyncio.timeout(30):
                 while True:
@@ -229,7 +229,7 @@ def test_silent_database_delays_no_one_for_long_and_is_used_again(
         async def calls() -> None:
             await threads.write(add, store)
             own_postgres.signal(signal.SIGSTOP)
-            with pytest.raises(StoreError, match="gave no answer"):
+            with pytest.raises(StoreError, match="did not respond"):
                 await threads.probe(lambda: store.status("a"))
             failed = await asyncio.gather(
                 *(threads.read(store.status, "a") for _ in range(8)), return_exceptions=True
@@ -266,7 +266,7 @@ def test_threads_of_a_silent_database_end_though_it_stays_silent(
                 answers.append(error)
 
         async def calls() -> None:
-            with pytest.raises(StoreError, match="gave no answer"):
+            with pytest.raises(StoreError, match="did not respond"):
                 await threads.read(ask)
             async with asyncio.timeout(30):
                 while not answers:

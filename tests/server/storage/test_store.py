@@ -270,7 +270,7 @@ def test_database_that_is_broken_is_our_failure(tmp_path: Path) -> None:
         ("mysql://user:hidden-word@host/name", "mysql is not supported"),
         ("hidden-word", "is not a URL"),
         ("sqlite://", "names no file"),
-        ("postgresql://user:hidden-word@127.0.0.1:1/name", "its server does not answer"),
+        ("postgresql://user:hidden-word@127.0.0.1:1/name", "its server does not respond"),
     ],
 )
 def test_url_that_can_not_be_used_is_our_failure_and_its_password_is_not_shown(
@@ -284,8 +284,8 @@ def test_url_that_can_not_be_used_is_our_failure_and_its_password_is_not_shown(
 @pytest.mark.parametrize(
     ("user", "name", "said"),
     [
-        ("test", "missing", 'database "missing" does not exist; make the database (createdb)'),
-        ("nobody-here", "postgres", 'role "nobody-here" does not exist; look at AGENT_BUILDER_'),
+        ("test", "missing", 'database "missing" does not exist; create the database (createdb)'),
+        ("nobody-here", "postgres", 'role "nobody-here" does not exist; check AGENT_BUILDER_'),
         ("pg_monitor", "postgres", 'role "pg_monitor" is not permitted to log in; look at'),
     ],
 )
@@ -296,7 +296,7 @@ def test_refusal_by_a_database_server_is_said_as_one(
     with pytest.raises(StoreError) as raised:
         Store(tmp_path, f"postgresql://{user}:hidden-word@/{name}?{place}")
     assert f"the server refused: {said}" in str(raised.value)
-    assert "does not answer" not in str(raised.value)
+    assert "does not respond" not in str(raised.value)
     assert "hidden-word" not in str(raised.value)
 
 
