@@ -11,7 +11,7 @@ from llm_agent_builder.errors import ReadersBusyError
 from server.parser_pool import ParserPool
 
 
-def test_who_comes_when_all_places_are_taken_is_told_to_come_again() -> None:
+def test_client_without_a_free_slot_is_asked_to_retry() -> None:
     async def crowd() -> None:
         room, go = ParserPool(threads=1, admitted=2), threading.Event()
         waiting = [asyncio.create_task(room.run(go.wait)) for _ in range(2)]

@@ -39,7 +39,7 @@ def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> No
         ),
     ],
 )
-def test_a_setting_that_can_not_be_says_what_it_should_be(
+def test_invalid_setting_is_an_error_with_the_expected_value(
     values: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:

@@ -96,7 +96,7 @@ def test_blank_token_in_the_environment_is_refused(tmp_path: Path) -> None:
     assert "AGENT_BUILDER_TOKEN: is empty; remove it to have a token generated" in done.stderr
 
 
-def test_server_whose_token_is_empty_all_the_same_lets_nobody_in() -> None:
+def test_server_with_an_empty_token_refuses_everybody() -> None:
     settings = load_settings().model_copy(update={"token": ""})  # past every check
     transport = httpx.ASGITransport(create_app(settings=settings))
 

@@ -51,7 +51,7 @@ def most_resident(server: Serving) -> int:
 
 
 @pytest.mark.parametrize("what", ["", "/files/big.bin"], ids=["run", "file"])
-def test_answers_that_nobody_reads_take_up_little(patient: tuple[Serving, str], what: str) -> None:
+def test_unread_responses_use_little_memory(patient: tuple[Serving, str], what: str) -> None:
     server, large_run = patient
     path = f"/api/runs/{large_run}{what}"
     with server.client() as client, contextlib.ExitStack() as stack:
@@ -84,7 +84,7 @@ def test_place_is_free_again_while_a_client_still_does_not_read(tmp_path: Path) 
         wait_until(lambda: client.get(path).status_code == 200)
 
 
-def test_run_or_file_that_is_not_there_is_said_to_be(client: httpx.Client) -> None:
+def test_missing_run_or_file_is_404(client: httpx.Client) -> None:
     for path, code in (("/api/runs/none", "run_not_found"), ("/api/runs/none/files/x", "")):
         answer = client.get(path)
         assert answer.status_code == 404
@@ -93,7 +93,7 @@ def test_run_or_file_that_is_not_there_is_said_to_be(client: httpx.Client) -> No
     assert client.get(f"/api/runs/{run}/files/x").json()["code"] == "file_not_found"
 
 
-def test_small_answers_hold_no_place_while_they_are_written() -> None:
+def test_small_answers_use_no_slot_while_they_are_written() -> None:
     async def places() -> None:
         answers = LargeAnswers(1, wait_s=0.1)
         stuck, written = asyncio.Event(), 0

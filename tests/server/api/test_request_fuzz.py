@@ -141,7 +141,7 @@ def dearest(provider: ProviderEnum, body: bytes) -> tuple[Decimal, int]:
 
 
 @pytest.mark.parametrize("provider", [A, HF])
-def test_no_request_that_is_let_go_is_dearer_than_its_reservation(provider: ProviderEnum) -> None:
+def test_no_forwarded_request_costs_more_than_its_reservation(provider: ProviderEnum) -> None:
     rng, let_go = random.Random(20261128), 0
     for _ in range(3000):
         body = odd_body(rng, provider)

@@ -120,7 +120,7 @@ ODD: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("budget", list(BUDGETS))
-def test_what_is_not_understood_is_refused_where_a_budget_needs_to_know_and_passes_else(
+def test_unknown_request_is_refused_only_under_a_budget(
     budget: str,
 ) -> None:
     statuses, received, seen = sending(*(make() for make in ODD.values()), budget=BUDGETS[budget]())
@@ -154,7 +154,7 @@ UNREADABLE: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("budget", list(BUDGETS))
-def test_what_can_not_be_read_goes_nowhere(budget: str) -> None:
+def test_unreadable_request_is_refused(budget: str) -> None:
     requests = [make() for make in UNREADABLE.values()]
     statuses, received, _ = sending(*requests, budget=BUDGETS[budget]())
     found = dict(zip(UNREADABLE, statuses, strict=True))
@@ -163,7 +163,7 @@ def test_what_can_not_be_read_goes_nowhere(budget: str) -> None:
 
 
 @pytest.mark.parametrize("budget", list(BUDGETS))
-def test_what_sdks_send_passes_under_every_budget(budget: str) -> None:
+def test_sdk_requests_pass_under_every_budget(budget: str) -> None:
     @beta_async_tool
     async def add(first: int, second: int) -> str:
         """Add two numbers."""
@@ -240,7 +240,7 @@ SWITCHES = [
 
 
 @pytest.mark.parametrize(("budget", "status"), [("none", 403), ("calls", 403), ("run_usd", 402)])
-def test_header_that_chooses_account_or_payer_goes_nowhere(budget: str, status: int) -> None:
+def test_header_that_chooses_account_or_payer_is_refused(budget: str, status: int) -> None:
     requests = [
         (path, {**more, "headers": [(name, "other")]})
         for name in SWITCHES
@@ -250,7 +250,7 @@ def test_header_that_chooses_account_or_payer_goes_nowhere(budget: str, status: 
     assert (set(statuses), received) == ({status}, [])
 
 
-def test_headers_of_sdks_traces_and_nobody_go_on_and_those_of_the_client_do_not() -> None:
+def test_sdk_trace_and_unknown_headers_are_forwarded_and_client_headers_are_not() -> None:
     kept = {"x-stainless-lang": "python", "traceparent": "00-1-2-01", "x-script": "late"}
     kept |= {"user-agent": "x", "idempotency-key": "k", "x-amzn-trace-id": "t", "accept": "*/*"}
     dropped = {"cookie": "a=b", "x-forwarded-user": "a", "via": "x", "forwarded": "for=x"}
@@ -270,7 +270,7 @@ PAYERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(("budget", "status"), [("none", 403), ("calls", 403), ("run_usd", 402)])
 @pytest.mark.parametrize("doubled", [False, True])
-def test_field_that_has_another_account_pay_goes_nowhere(
+def test_field_that_charges_another_account_is_refused(
     budget: str, status: int, doubled: bool
 ) -> None:
     bodies = [json.dumps(asking(model=PLAIN) | more) for more in PAYERS]
@@ -308,9 +308,7 @@ REACHING: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_what_has_the_provider_reach_out_is_denied_unless_it_is_granted(
-    path: str, compressed: bool
-) -> None:
+def test_provider_tools_are_denied_unless_granted(path: str, compressed: bool) -> None:
     def requests() -> list[tuple[str, dict[str, Any]]]:
         bodies = [json.dumps(asking() | more).encode() for more in REACHING.values()]
         packed = [("Content-Encoding", "gzip")] if compressed else []
@@ -364,7 +362,7 @@ def test_request_of_brackets_is_refused_in_the_providers_own_form(budget: str, b
     assert "nested" in str(answer) or "values" in str(answer)
 
 
-def test_what_is_refused_is_refused_in_a_replay_too() -> None:
+def test_refused_request_is_also_refused_in_a_replay() -> None:
     replay = Cassette()
     requests = [raw(NESTED), raw(b"x"), to("anthropic", hook={"url": URL})]
     statuses, _, _ = sending(*requests, replay=replay)
@@ -413,7 +411,7 @@ def test_readers_of_all_runs_take_turns_and_a_run_has_one() -> None:
 
 
 @pytest.mark.parametrize("most", [2 * LARGE, 2**30])
-def test_requests_of_all_runs_together_are_bounded_and_small_ones_always_pass(most: int) -> None:
+def test_requests_of_all_runs_are_limited_and_small_ones_always_pass(most: int) -> None:
     big = json.dumps(asking(system="x" * 3 * LARGE)).encode()
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> list[Any]:

@@ -110,21 +110,21 @@ def test_half_a_head_after_an_answer_is_closed(server: Serving) -> None:
         assert ends(client.sock)
 
 
-def test_connection_that_is_idle_between_requests_is_kept(server: Serving) -> None:
+def test_connection_that_is_idle_between_requests_stays_open(server: Serving) -> None:
     with kept_open(server) as client:
         assert is_served(client)
         time.sleep(_HEAD_S + _BODY_S + 0.2)
         assert is_served(client)
 
 
-def test_events_that_come_for_longer_than_both_deadlines_come_to_their_end(server: Serving) -> None:
+def test_stream_longer_than_both_deadlines_is_complete(server: Serving) -> None:
     with server.client() as client:
         run = start(client, f"import time\ntime.sleep({_HEAD_S + _BODY_S + 1})\nprint('late')")
         events = events_of(client.get(f"/api/runs/{run}/events").text)
     assert [kind for _, kind, _ in events][-1] == "exit"
 
 
-def test_answer_that_takes_longer_than_both_deadlines_comes(server: Serving) -> None:
+def test_response_that_takes_longer_than_both_deadlines_arrives(server: Serving) -> None:
     with server.client() as client:
         code = f"import time\ntime.sleep({_HEAD_S + _BODY_S + 0.5})\nprint('late')"
         assert execute(client, code)["stdout"] == "late\n"
@@ -169,7 +169,7 @@ def asking_for(path: str) -> bytes:
 
 
 @pytest.mark.parametrize("what", ["events", "large answer"])
-def test_client_that_does_not_read_its_answer_is_let_go(
+def test_client_that_does_not_read_its_response_is_disconnected(
     server: Serving, long_run: str, what: str
 ) -> None:
     before = open_connections(server)
@@ -183,7 +183,7 @@ def test_client_that_does_not_read_its_answer_is_let_go(
         wait_until(lambda: open_connections(server) <= before)
 
 
-def test_events_of_a_reader_that_pauses_come_to_their_end(server: Serving, long_run: str) -> None:
+def test_reader_that_pauses_gets_all_events(server: Serving, long_run: str) -> None:
     with (
         server.client() as client,
         client.stream("GET", f"/api/runs/{long_run}/events") as answer,
@@ -238,7 +238,7 @@ def unsent(client: socket.socket) -> int | None:
     return None
 
 
-def test_kernel_holds_little_of_an_answer_that_nobody_reads(server: Serving) -> None:
+def test_kernel_buffers_little_of_an_unread_response(server: Serving) -> None:
     with server.client() as client:
         code = "import os\nfor _ in range(128): os.write(1, b'x' * 65536)"
         run = execute(client, code, limits={"output_kib": 16384})["run_id"]

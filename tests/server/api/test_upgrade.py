@@ -53,9 +53,7 @@ def test_a_file_can_be_moved_to_one_model(client: httpx.Client, agent: str) -> N
         ("(" * 70_000, "characters of code"),
     ],
 )
-def test_a_file_that_can_not_be_moved_is_said_to_be_so(
-    client: httpx.Client, code: str, said: str
-) -> None:
+def test_file_that_can_not_be_moved_is_reported(client: httpx.Client, code: str, said: str) -> None:
     answer = client.post("/api/upgrade", json={"code": code})
     assert (answer.status_code, answer.json()["code"]) == (422, "not_ours")
     assert said in answer.json()["detail"]

@@ -71,7 +71,7 @@ def test_servers_that_begin_a_day_together_make_one_row_and_lose_nothing(
     assert totals == [Amount(30, 60, 30)] * 4
 
 
-def test_sums_stay_within_what_a_database_can_keep(url: str, tmp_path: Path) -> None:
+def test_sums_stay_within_64_bits(url: str, tmp_path: Path) -> None:
     with stores(url, 1, tmp_path) as [store]:
         store.exchange(DAY, Amount(10**30, MOST, 1))
         assert store.exchange(DAY, Amount(5, 5, 5)).total == Amount(MOST, MOST, 6)
@@ -138,7 +138,7 @@ def test_servers_of_one_database_never_reserve_more_than_the_cap_together(
     assert settled.calls > 5
 
 
-def test_what_another_server_gave_back_can_be_used_at_once(url: str, tmp_path: Path) -> None:
+def test_amount_released_by_another_server_is_usable_at_once(url: str, tmp_path: Path) -> None:
     async def inside(one: SpendStore, two: SpendStore) -> None:
         mine, other = (
             DailyBudget(Caps(calls=1), lambda: DAY, each.exchange) for each in (one, two)
@@ -154,9 +154,7 @@ def test_what_another_server_gave_back_can_be_used_at_once(url: str, tmp_path: P
         asyncio.run(inside(one, two))
 
 
-def test_server_that_makes_no_calls_sees_what_others_used_and_gave_back(
-    url: str, tmp_path: Path
-) -> None:
+def test_idle_server_sees_usage_and_releases_of_others(url: str, tmp_path: Path) -> None:
     async def inside(one: SpendStore, two: SpendStore) -> None:
         busy = DailyBudget(Caps(calls=10), lambda: DAY, one.exchange)
         idle = DailyBudget(Caps(calls=10), lambda: DAY, two.exchange, refresh_every=0)
@@ -292,7 +290,7 @@ def fail(error: Exception) -> Callable[[], None]:
 @pytest.mark.parametrize(
     "error", [StoreError("full"), OverflowError("too large"), RuntimeError(), KeyError("x")]
 )
-def test_book_keeping_survives_any_exception_says_so_and_goes_on(
+def test_spend_writer_logs_any_exception_and_continues(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database()
@@ -338,9 +336,7 @@ def test_under_a_cap_calls_are_refused_while_the_database_fails_and_free_ones_go
     assert database.total.calls == 1
 
 
-def test_database_that_does_not_answer_refuses_in_time_and_what_it_grants_later_is_given_back() -> (
-    None
-):
+def test_unresponsive_database_refuses_in_time_and_late_grants_are_released() -> None:
     database = Database()
     answers = threading.Event()
 
@@ -393,7 +389,7 @@ def test_call_that_ends_while_its_reservation_is_written_gives_it_back() -> None
     assert database.total == NOTHING
 
 
-def test_what_a_failed_commit_may_have_taken_off_the_sum_is_not_taken_off_twice() -> None:
+def test_amount_of_an_unclear_commit_is_not_subtracted_twice() -> None:
     database = Database()
 
     async def inside() -> None:

@@ -82,7 +82,7 @@ def odd_upstream() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("cap", [900, 4000, 9000])
-def test_streams_of_two_servers_write_no_more_than_the_day_allows_whatever_they_say(
+def test_streams_of_two_servers_stay_within_the_daily_cap(
     url: str, tmp_path: Path, cap: int
 ) -> None:
     rng = random.Random(cap)
@@ -168,7 +168,7 @@ steps = st.lists(
 
 
 @given(st.integers(0, 1500), steps)
-def test_in_any_order_the_sum_is_never_below_what_was_used_nor_above_the_cap(
+def test_sum_is_between_usage_and_cap_in_any_order(
     cap: int, order: list[tuple[int, str, int]]
 ) -> None:
     database = Database()

@@ -55,7 +55,7 @@ def reserve(of: RunBudget, asked: RequestFacts, *, free: bool = False) -> Reserv
 # ---------------------------------------------------------------- reserve and settle
 
 
-def test_worst_case_is_held_and_gives_way_to_what_was_used() -> None:
+def test_worst_case_is_reserved_and_replaced_by_usage() -> None:
     purse = budget(tokens=1000)
     held = reserve(purse, facts())
     assert purse.run.reserved.tokens > 100
@@ -64,7 +64,7 @@ def test_worst_case_is_held_and_gives_way_to_what_was_used() -> None:
     assert (purse.run.used, purse.run.reserved) == (Amount(5, 7, 1), Amount())
 
 
-def test_what_was_used_and_is_not_known_counts_as_reserved() -> None:
+def test_unknown_usage_counts_as_reserved() -> None:
     purse = budget(usd=1)
     reserve(purse, facts()).settle(None)
     assert purse.run.used.nano > 100 * 10 * 1000
@@ -117,7 +117,7 @@ def test_call_whose_worst_case_can_not_be_known_is_refused(body: dict[str, Any],
     reserve(budget(calls=1), facts(**body))  # a budget of calls doesn't need to know
 
 
-def test_max_tokens_said_twice_is_not_understood() -> None:
+def test_duplicate_max_tokens_is_not_understood() -> None:
     body = b'{"model": "%s", "max_tokens": 100000, "max_tokens": 1}' % MODEL.encode()
     assert "'max_tokens' twice" in str(facts_of(body).unbounded)
 
@@ -153,7 +153,7 @@ _UNCUT = ". Its stream can't be cut off there instead: "
         ),
     ],
 )
-def test_refusal_of_a_call_says_how_it_would_fit(
+def test_refusal_of_a_call_shows_how_it_would_fit(
     scope: str, body: dict[str, Any], why: str
 ) -> None:
     def asked_for(**more: Any) -> RequestFacts:
@@ -197,13 +197,13 @@ def test_larger_of_two_limits_counts(limits: tuple[int, int]) -> None:
     assert chat(max_tokens=16).most_output_tokens == 16
 
 
-def test_refusal_of_more_answers_than_tokens_that_are_left_says_to_ask_for_fewer() -> None:
+def test_refusal_of_too_many_answers_suggests_fewer() -> None:
     asked = facts_of(json.dumps({**asking(), "n": 128}).encode(), HF)
     with pytest.raises(BudgetError, match=r"100 are left\. Ask for fewer answers, or raise"):
         reserve(budget(tokens=asked.most_input_tokens + 100), asked)
 
 
-def test_refusal_of_a_call_whose_input_is_too_large_says_to_shorten_it() -> None:
+def test_refusal_of_too_large_input_suggests_shortening_it() -> None:
     with pytest.raises(BudgetError) as refused:
         reserve(budget(usd=0.0001), facts(system="x" * 5000))
     said = r"may cost more than .* of \$0\.0001 .*: its input of up to 5,\d+ tokens may need all of"
@@ -212,7 +212,7 @@ def test_refusal_of_a_call_whose_input_is_too_large_says_to_shorten_it() -> None
 
 
 @pytest.mark.parametrize("scope", ["run", "day"])
-def test_refusal_where_no_call_is_left_says_what_helps(scope: str) -> None:
+def test_refusal_of_a_call_beyond_the_number_has_a_remedy(scope: str) -> None:
     day = DailyBudget(
         Caps(calls=0) if scope == "day" else Caps(), lambda: DAY, MemorySpend().exchange
     )
@@ -259,7 +259,7 @@ def test_stream_that_shows_late_what_is_written_has_to_fit_on_any_server(
     assert budget(tokens=5_000).reserve_locally(HF, fits, DAY, free=free).cut_at is None
 
 
-def test_what_is_free_is_not_understood_only_where_tokens_are_counted() -> None:
+def test_odd_free_request_is_refused_only_under_a_token_cap() -> None:
     asked = facts(model="llama3.2", keep_alive="5m")
     reserve(budget(usd=0.01), asked, free=True)
     with pytest.raises(BudgetError, match="keep_alive"):
@@ -343,7 +343,7 @@ def test_stream_that_does_not_say_its_length_takes_dollars_of_the_day_for_its_lo
         ({"tokens": 400_000}, {}, {"max_tokens": 500_000}, "day_tokens"),  # it says its length
     ],
 )
-def test_stream_takes_all_that_is_left_where_that_is_less_or_its_own(
+def test_stream_reserves_all_that_is_left_if_less(
     day: dict[str, Any], run: dict[str, Any], more: dict[str, Any], cap: str
 ) -> None:
     purse, asked = of_day(Caps(**day), **run), chat(stream=True, **more)
@@ -382,7 +382,7 @@ def test_limit_above_the_models_longest_answer_counts_though_some_servers_ignore
 
 
 @pytest.mark.parametrize(("model", "free"), [("Qwen/unheard-of", False), (PLAIN_HF, True)])
-def test_call_whose_length_nobody_knows_is_refused(model: str, free: bool) -> None:
+def test_call_of_unknown_length_is_refused(model: str, free: bool) -> None:
     with pytest.raises(BudgetError, match="sets no max_tokens"):
         budget(tokens=10_000_000).reserve_locally(HF, chat(model=model), DAY, free=free)
 

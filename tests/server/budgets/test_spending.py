@@ -86,7 +86,7 @@ def test_local_model_counts_tokens_and_asks_no_money(serve: ServerFactory) -> No
 @pytest.mark.parametrize(
     ("budget", "cap"), [({"calls": 1}, "run_calls"), ({"usd": 0.0009}, "run_usd")]
 )
-def test_run_that_reaches_its_budget_ends_as_limit_and_says_which(
+def test_run_that_reaches_its_budget_ends_as_limit_with_its_name(
     paid: httpx.Client, budget: dict[str, Any], cap: str
 ) -> None:
     result = execute(paid, asking(3), budget=budget)

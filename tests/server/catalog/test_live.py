@@ -79,7 +79,7 @@ def files(folder: Path) -> list[Path]:
 # ---------------------------------------------------------------- answers
 
 
-def test_what_a_provider_answers_is_in_the_catalog_and_allowed(tmp_path: Path) -> None:
+def test_listed_models_of_a_provider_are_in_the_catalog_and_allowed(tmp_path: Path) -> None:
     with scripted(lambda _: Answer(body=json.dumps({"data": [NEW]}).encode())) as upstream:
         live = refresh(upstream.url, tmp_path)
     catalog = live.current()
@@ -155,7 +155,7 @@ BAD: dict[str, tuple[Answer, str]] = {
 
 
 @pytest.mark.parametrize("name", list(BAD))
-def test_an_answer_that_is_none_leaves_what_ships_and_is_noted(
+def test_invalid_model_list_keeps_the_built_in_one_and_is_noted(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer, said = BAD[name]
@@ -321,7 +321,7 @@ def test_a_folder_that_can_not_be_written_costs_only_the_keeping(tmp_path: Path)
 # ---------------------------------------------------------------- the whole
 
 
-def test_a_server_takes_up_a_key_and_its_models_without_a_restart(serve: ServerFactory) -> None:
+def test_new_key_and_its_models_are_used_without_a_restart(serve: ServerFactory) -> None:
     with scripted(lambda _: Answer(body=json.dumps({"data": [NEW]}).encode())) as upstream:
         settings: dict[str, Any] = {
             "AGENT_BUILDER_ANTHROPIC_UPSTREAM": upstream.url,

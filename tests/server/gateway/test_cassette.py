@@ -118,7 +118,9 @@ def test_answer_that_broke_off_breaks_off_again() -> None:
         ),
     ],
 )
-def test_request_that_does_not_match_says_how_it_differs(change: dict[str, Any], said: str) -> None:
+def test_request_that_does_not_match_is_an_error_with_the_difference(
+    change: dict[str, Any], said: str
+) -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, bytes]:
         return await ask(session, grant, json=asking(**change))
 
@@ -162,7 +164,7 @@ def test_every_difference_is_described(recorded: Any, asked: Any) -> None:
 
 
 @given(st.lists(st.binary(max_size=20), max_size=5))
-def test_any_bytes_come_back_as_they_were(chunks: list[bytes]) -> None:
+def test_any_bytes_are_replayed_unchanged(chunks: list[bytes]) -> None:
     recorder = Recorder(lambda: [])
     recording = recorder.start(ProviderEnum.ANTHROPIC, "POST", "/v1/messages", b"")
     recording.begin(200, {})
@@ -191,7 +193,7 @@ def test_any_bytes_come_back_as_they_were(chunks: list[bytes]) -> None:
         },
     ],
 )
-def test_what_is_no_cassette_is_refused_and_named(data: object) -> None:
+def test_invalid_cassette_is_refused_with_its_location(data: object) -> None:
     with pytest.raises(SpecError, match="replay: not a cassette"):
         parse_cassette(data)
 

@@ -132,7 +132,9 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("replay", "place"), BAD.values(), ids=BAD.keys())
-def test_bad_cassette_is_422_with_the_place(client: httpx.Client, replay: Any, place: str) -> None:
+def test_bad_cassette_is_422_with_its_location(
+    client: httpx.Client, replay: Any, place: str
+) -> None:
     for route in ("/api/execute", "/api/runs"):
         body = json.dumps({**PROGRAM, "replay": replay})  # escaped, as httpx would not
         answer = client.post(route, content=body, headers={"Content-Type": "application/json"})
@@ -166,7 +168,7 @@ def test_cassette_that_is_too_deep_is_422(client: httpx.Client) -> None:
         (json.dumps(tape(format=1.0)), "--replay: not a cassette: format: "),
     ],
 )
-def test_command_line_refuses_a_bad_cassette_with_the_place(
+def test_command_line_refuses_a_bad_cassette_with_its_location(
     tmp_path: Path, text: str, said: str
 ) -> None:
     (tmp_path / "agent.py").write_text("print(1)")
@@ -222,7 +224,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("call", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_recording_is_no_fault_of_the_gateway(call: dict[str, Any]) -> None:
+def test_hostile_recording_causes_no_error_in_the_gateway(call: dict[str, Any]) -> None:
     seen = replayed(tape(call))
     assert seen.result[0] == call["response"]["status"]
     [event] = seen.calls
@@ -276,7 +278,7 @@ def answer_all(cassette: Cassette, *bodies: bytes) -> list[Any]:
     return asyncio.run(inside())
 
 
-def test_calls_are_found_whatever_their_order_and_equal_ones_in_theirs() -> None:
+def test_calls_are_found_in_any_order_and_equal_ones_in_recorded_order() -> None:
     calls = [recorded([str(n)], request__body={"n": n // 2, "m": [1]}) for n in range(2000)]
     cassette = parse_cassette(json.loads(json.dumps(tape(*calls))))
     backwards = [json.dumps({"m": [1], "n": n}).encode() for n in reversed(range(1000))]
@@ -301,7 +303,7 @@ def test_only_the_first_mismatches_of_a_run_are_described() -> None:
     assert [": body is 1" in each for each in said] == [True] * 20 + [False] * 5
 
 
-def test_recorded_request_takes_up_its_bytes_and_no_parsed_values() -> None:
+def test_recorded_request_is_stored_as_bytes() -> None:
     [call] = parse_cassette(tape(recorded(["a", {"base64": "/w=="}], request__body=deep(60)))).calls
     assert call.request.body == b"[" * 60 + b"1" + b"]" * 60
     assert call.response.chunks == (b"a", b"\xff")
@@ -346,7 +348,7 @@ GIVEN: dict[str, Callable[[Recorder], None]] = {
 
 
 @pytest.mark.parametrize("give", GIVEN.values(), ids=GIVEN.keys())
-def test_what_a_recorder_holds_never_exceeds_its_limit_and_is_dropped_beyond(
+def test_recording_never_exceeds_its_limit_and_is_dropped_beyond(
     give: Callable[[Recorder], None],
 ) -> None:
     heard: list[int] = []
@@ -406,7 +408,7 @@ for _ in range(3):
 """
 
 
-def test_run_whose_recording_is_left_out_says_so(serve_all: Any) -> None:
+def test_run_without_its_recording_has_a_message(serve_all: Any) -> None:
     server = serve_all(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM="http://127.0.0.1:9")
     with server.client() as client:
         result = execute(client, _TOO_MUCH, backend="provider", record=True)

@@ -58,7 +58,7 @@ def test_limit_of_the_whole_tree_ends_the_run(
     assert "has it all\nhas it all" not in text_of(events)
 
 
-def test_mappings_without_end_end_the_run(tiered: Sandbox) -> None:
+def test_endless_mappings_end_the_run(tiered: Sandbox) -> None:
     events = events_of(tiered, "map_much", "6", limits=replace(SMALL, cpu_s=60, memory_mib=512))
     assert (end_of(events).status, end_of(events).reason) == (Status.LIMIT, "memory")
     assert "has it all" not in text_of(events)
@@ -169,7 +169,7 @@ def test_hogging_program_does_use_all_that_it_gets(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_endless_output_is_bounded(tiered: Sandbox, stream: str) -> None:
+def test_endless_output_is_limited(tiered: Sandbox, stream: str) -> None:
     events = events_of(tiered, "flood_output", stream, limits=SMALL)
     assert len(text_of(events)) <= SMALL.output_kib * 1024 + 100
 
@@ -177,7 +177,7 @@ def test_endless_output_is_bounded(tiered: Sandbox, stream: str) -> None:
 @pytest.mark.parametrize(
     ("name", "refused"), [("bomb_forks", "EAGAIN"), ("bomb_threads", "refused after")]
 )
-def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, refused: str) -> None:
+def test_bomb_is_refused_and_other_calls_continue(tiered: Sandbox, name: str, refused: str) -> None:
     async def both() -> tuple[list[SandboxEvent], str, float]:
         bomb = asyncio.create_task(watch(tiered, name, limits=SMALL))
         await asyncio.sleep(0.3)
@@ -213,7 +213,7 @@ def test_full_scratch_folder_is_refused_or_ends_the_run(tiered: Sandbox, kind: s
         assert end_of(events).status is Status.LIMIT
 
 
-def test_sparse_file_is_bounded_too(tiered: Sandbox) -> None:
+def test_sparse_file_is_limited(tiered: Sandbox) -> None:
     events = events_of(tiered, "fill_scratch", "sparse", limits=SMALL)
     assert text_of(events).strip().splitlines()[-1] in {"EFBIG", "ENOSPC"}
 
@@ -249,7 +249,7 @@ def test_pending_signals_of_others_can_not_be_used_up(tiered: Sandbox) -> None:
     assert run_in_sandbox(code, "", sandbox=tiered) == "True\n"
 
 
-def test_signal_of_the_cpu_limit_that_a_program_sends_itself_is_no_limit(tiered: Sandbox) -> None:
+def test_self_sent_cpu_limit_signal_is_not_a_limit(tiered: Sandbox) -> None:
     shown = run_in_sandbox("import os, signal; os.kill(os.getpid(), 24)", "", sandbox=tiered)
     assert shown == "error: killed by SIGXCPU\n"
 

@@ -237,7 +237,7 @@ def test_answer_of_many_megabytes_passes_whole_and_is_read_up_to_a_limit(
     assert seen.calls[0]["gen_ai.usage.input_tokens"] == known
 
 
-def test_agent_that_goes_away_before_the_answer_begins_ends_the_upstreams_connection() -> None:
+def test_agent_that_disconnects_before_the_response_closes_the_upstream_connection() -> None:
     ended: list[bool] = []
 
     def wait(connection: socket.socket) -> None:

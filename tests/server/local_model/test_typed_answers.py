@@ -33,7 +33,7 @@ COMPLETION = {
 }
 
 
-def test_call_is_asked_in_the_other_protocols_words_with_the_same_bounds() -> None:
+def test_call_is_translated_to_the_other_protocol_with_the_same_limits() -> None:
     found = translate_typed_call("/v1/messages", json.dumps(ASKED).encode())
     assert found is not None
     assert found.path == "/v1/chat/completions"
@@ -52,7 +52,7 @@ def test_call_is_asked_in_the_other_protocols_words_with_the_same_bounds() -> No
 
 
 @pytest.mark.parametrize(("finish", "stop"), [("stop", "end_turn"), ("length", "max_tokens")])
-def test_answer_goes_back_as_a_message_with_its_tokens(finish: str, stop: str) -> None:
+def test_completion_is_returned_as_a_message_with_its_tokens(finish: str, stop: str) -> None:
     found = translate_typed_call("/v1/messages", json.dumps(ASKED).encode())
     assert found is not None
     choice = {**COMPLETION["choices"][0], "finish_reason": finish}  # type: ignore[index]
@@ -68,7 +68,7 @@ def test_answer_goes_back_as_a_message_with_its_tokens(finish: str, stop: str) -
     }
 
 
-def test_error_goes_back_as_it_is() -> None:
+def test_error_is_returned_unchanged() -> None:
     found = translate_typed_call("/v1/messages", json.dumps(ASKED).encode())
     assert found is not None
     for body in (b'{"error": {"message": "no"}}', b"", b"\xff", b"[]"):

@@ -159,7 +159,7 @@ def test_new_connection_is_refused_where_all_others_are_being_answered() -> None
     assert ended(clients) == [False, False, True]
 
 
-def test_one_that_waits_keeps_its_place_until_it_was_answered() -> None:
+def test_waiting_request_counts_until_it_is_answered() -> None:
     connections = Connections()
     connections.max_connections = 2
     first, second, third, fourth = clients = [Client() for _ in range(4)]
@@ -174,7 +174,7 @@ def test_one_that_waits_keeps_its_place_until_it_was_answered() -> None:
     assert ended(clients) == [True, False, True, False]
 
 
-def test_what_was_read_meanwhile_counts_no_more() -> None:
+def test_data_read_meanwhile_no_longer_counts() -> None:
     connections = Connections()
     connections.max_bytes = 100
     clients = [Client(60), Client(), Client(60)]

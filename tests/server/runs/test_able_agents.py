@@ -174,7 +174,7 @@ def test_the_local_model_holds_an_answer_to_its_type(
         ({"max_tokens": 0}, "max_tokens", "should be at least 1"),
     ],
 )
-def test_a_choice_that_cannot_be_had_is_422_at_its_field(
+def test_unsupported_choice_is_422_at_its_field(
     client: httpx.Client, values: dict[str, Any], field: str, words: str
 ) -> None:
     refused = client.post("/api/generate", json=spec_of(ProviderEnum.ANTHROPIC, **values))

@@ -33,7 +33,7 @@ def test_code_without_a_base_url_fails_with_a_line_that_explains_it(client: http
     assert 'pass base_url=os.environ.get("HF_BASE_URL") to InferenceClient' in denied["message"]
 
 
-def test_run_token_is_one_that_hugging_faces_sdk_takes_to_its_router(client: httpx.Client) -> None:
+def test_run_token_is_accepted_by_hugging_faces_sdk(client: httpx.Client) -> None:
     assert execute(client, AUTO)["stdout"] == "https://router.huggingface.co\n"
 
 

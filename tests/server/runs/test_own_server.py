@@ -90,7 +90,7 @@ def test_a_model_of_ones_own_server_is_listed_written_and_tested_without_a_key(
         assert CANARY not in str(upstream.received)
 
 
-def test_a_server_that_needs_a_key_gets_its_own(tmp_path: Path) -> None:
+def test_own_server_with_a_key_gets_its_own_key(tmp_path: Path) -> None:
     with scripted(ollama) as upstream:
         settings = {
             "AGENT_BUILDER_MODEL_SERVERS": f"{upstream.url} MY_KEY",

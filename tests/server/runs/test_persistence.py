@@ -84,7 +84,7 @@ def test_end_waits_while_it_can_not_be_written_and_is_written_once_it_can(tmp_pa
     with_store(tmp_path, None, steps)
 
 
-def test_what_waits_is_bounded_and_the_ends_themselves_are_never_given_up(tmp_path: Path) -> None:
+def test_unwritten_output_is_limited_and_results_are_never_dropped(tmp_path: Path) -> None:
     async def steps(store: Store) -> None:
         runs = [ended(store, f"{number}", "x" * 30 * MIB) for number in range(4)]
         async with book(store) as found:
@@ -114,9 +114,7 @@ def test_new_runs_are_refused_while_too_many_ends_wait(tmp_path: Path) -> None:
     with_store(tmp_path, None, steps)
 
 
-def test_output_that_no_database_takes_never_keeps_the_end_of_this_run_or_others_waiting(
-    tmp_path: Path, database_url: str
-) -> None:
+def test_unstorable_output_delays_no_result(tmp_path: Path, database_url: str) -> None:
     async def steps(store: Store) -> None:
         odd, other = ended(store, "odd", number={1, 2}), ended(store, "other")
         async with book(store) as found:
@@ -129,9 +127,7 @@ def test_output_that_no_database_takes_never_keeps_the_end_of_this_run_or_others
     with_store(tmp_path, database_url, steps)
 
 
-def test_run_is_kept_without_the_one_part_that_no_database_takes(
-    tmp_path: Path, database_url: str
-) -> None:
+def test_run_is_stored_without_an_unstorable_part(tmp_path: Path, database_url: str) -> None:
     async def steps(store: Store) -> None:
         odd = ended(store, "odd", number=float("inf"))
         odd.cassette = '{"calls": [NULL]}'

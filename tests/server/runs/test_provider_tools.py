@@ -35,7 +35,7 @@ def replying(_: Received) -> Answer:
     return Answer(headers={"Content-Type": "application/json"}, body=message("hi"))
 
 
-def test_run_has_no_tools_of_the_providers_beyond_what_owner_and_run_say(
+def test_run_has_only_provider_tools_that_operator_and_run_allow(
     serve: ServerFactory,
 ) -> None:
     allow = f"{TOOLS}, a.example:443"

@@ -90,7 +90,7 @@ def test_tools_find_the_files_that_the_run_was_given(
     assert asked["stdout"] == f'{TOLD}{{"columns": ["name"], "rows": [["Ada"]]}}\n'
 
 
-def test_what_tools_need_and_the_run_was_not_given_is_said_and_the_run_goes_on(
+def test_missing_needs_of_tools_are_reported_and_the_run_continues(
     client: httpx.Client,
 ) -> None:
     code = written(client, "anthropic", "read_file", "fetch_url")["code"]
@@ -109,7 +109,7 @@ def test_what_tools_need_and_the_run_was_not_given_is_said_and_the_run_goes_on(
     assert [each["message"] for each in started["missing"]] == run["missing"]
 
 
-def test_command_line_gives_a_file_and_says_what_else_is_needed(tmp_path: Path) -> None:
+def test_command_line_passes_a_file_and_lists_what_else_is_needed(tmp_path: Path) -> None:
     database(tmp_path)
     tools = [{"gallery": "query_sqlite"}, {"gallery": "fetch_url"}]
     spec = make_spec({**SPEC, "task": wants("query_sqlite", sql="SELECT 1 AS a"), "tools": tools})

@@ -114,7 +114,7 @@ def test_queued_run_is_cancelled_through_another_server(
         assert run_of(first, going)["status"] == "running"
 
 
-def test_rolling_restart_ends_the_runs_of_the_stopped_server_only_and_says_so(
+def test_rolling_restart_ends_only_the_runs_of_the_stopped_server(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
     old = beside(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1")
@@ -157,7 +157,7 @@ def test_killed_server_of_three_loses_its_own_runs_alone(
             client.delete(f"/api/runs/{run_id}")
 
 
-def test_server_that_was_stopped_for_longer_than_its_lease_says_the_true_end(
+def test_server_that_was_stopped_beyond_its_lease_writes_the_real_result(
     tmp_path: Path,
 ) -> None:
     both = []
@@ -301,7 +301,7 @@ def test_runs_that_end_on_a_full_disk_are_shown_right_and_written_when_there_is_
             assert client.get(f"/api/runs/{run_id}/files/left.txt").text == "hi"
 
 
-def test_full_disk_refuses_new_runs_with_what_to_do_and_takes_them_again(
+def test_full_disk_refuses_new_runs_with_a_remedy_until_there_is_space(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
     with mounted(tmp_path / "data", "4m") as disk, beside().client() as client:
@@ -354,7 +354,7 @@ def test_stop_while_the_database_is_locked_takes_few_seconds(
     assert "its end is not in the history" in server.log
 
 
-def test_data_folder_that_is_removed_is_said(beside: ServerFactory, tmp_path: Path) -> None:
+def test_deleted_data_folder_is_reported(beside: ServerFactory, tmp_path: Path) -> None:
     server: Serving = beside()
     with server.client() as client:
         (tmp_path / "data").rename(tmp_path / "elsewhere")

@@ -44,7 +44,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def test_locked_database_is_read_and_a_write_says_who_is_to_blame(
+def test_locked_database_is_readable_and_a_failed_write_names_the_lock(
     store: Store, tmp_path: Path
 ) -> None:
     add(store)
@@ -85,7 +85,7 @@ def test_read_before_a_write_never_makes_it_fail(store: Store) -> None:
     assert {row.summary.status for row in store.runs(limit=200)} == {"running"}
 
 
-def test_folder_that_is_removed_under_a_server_is_said_and_nothing_is_written_to_nowhere(
+def test_deleted_data_folder_is_reported_and_nothing_is_written_to_a_deleted_file(
     store: Store, tmp_path: Path
 ) -> None:
     add(store)
@@ -112,7 +112,7 @@ def test_file_that_is_damaged_under_a_server_is_an_error_of_ours(
         again.runs(limit=10)
 
 
-def test_full_disk_is_said_and_writes_go_on_when_there_is_space(tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_writes_resume_with_free_space(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "2m") as disk, contextlib.closing(Store(disk)) as store:
         add(store)
         event = Event(1, "output", {"text": "x" * 200_000})
@@ -135,7 +135,7 @@ def test_full_disk_is_said_and_writes_go_on_when_there_is_space(tmp_path: Path) 
         ("data", "postgresql://test@no-such-host.invalid/runs", "its host is unknown"),
     ],
 )
-def test_database_that_can_not_be_begins_with_what_to_do(
+def test_unusable_database_is_an_error_with_a_remedy(
     tmp_path: Path, folder: str, url: str | None, said: str
 ) -> None:
     (tmp_path / "a file").touch()
@@ -143,7 +143,7 @@ def test_database_that_can_not_be_begins_with_what_to_do(
         Store(tmp_path / folder, url)
 
 
-def test_read_only_disk_is_said_at_the_start(tmp_path: Path) -> None:
+def test_read_only_disk_is_reported_at_the_start(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "4m") as disk:
         with contextlib.closing(Store(disk)) as store:
             add(store)
@@ -177,7 +177,7 @@ def test_database_that_can_not_hold_every_character_is_refused(
         Store(tmp_path, url)
 
 
-def test_runs_are_written_at_once_whatever_isolation_the_database_has_by_default(
+def test_runs_are_written_concurrently_with_any_default_isolation(
     shared_postgres: Postgres, tmp_path: Path
 ) -> None:
     url = shared_postgres.database(alter="SET default_transaction_isolation = 'serializable'")

@@ -81,7 +81,7 @@ def test_looks_before_a_failed_heartbeat_of_ones_own_do_not_count(store: Store) 
     assert look(other, 1) == 1
 
 
-def test_server_that_comes_back_takes_its_runs_back_and_their_true_end_counts(store: Store) -> None:
+def test_resumed_server_reclaims_its_runs_and_writes_their_results(store: Store) -> None:
     stopped = server(store, "a", "b")
     other = server(store)
     assert look(other, MAX_MISSED_BEATS + 1) == 2
@@ -96,7 +96,7 @@ def test_server_that_comes_back_takes_its_runs_back_and_their_true_end_counts(st
     assert store.events("a") == [Event(1, "started", {}), Event(2, "output", {"text": "hi"}), EXIT]
 
 
-def test_end_that_comes_before_the_next_heartbeat_counts_too(store: Store) -> None:
+def test_run_that_ends_before_the_next_heartbeat_has_its_result(store: Store) -> None:
     stopped = server(store, "a")
     look(server(store), MAX_MISSED_BEATS + 1)
     store.end_run("a", RunResult(status="success"), events=[EXIT._replace(seq=2)])
