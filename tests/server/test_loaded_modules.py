@@ -1,4 +1,4 @@
-"""What each command loads: a command that waits for what it doesn't use is slow for nothing."""
+"""The modules that each command loads: unneeded ones would only slow it down."""
 
 from __future__ import annotations
 

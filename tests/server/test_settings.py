@@ -93,6 +93,6 @@ def test_allowed_host_with_more_than_a_name_is_refused_with_an_example(host: str
     with pytest.raises(SettingsError) as caught:
         load_settings(allowed_hosts=f"localhost,{host}")
     assert str(caught.value) == (
-        f"AGENT_BUILDER_ALLOWED_HOSTS: {host!r} is not a name or an address; write them without "
-        "scheme, port, path or *, such as builder.example,192.0.2.7"
+        f"AGENT_BUILDER_ALLOWED_HOSTS: {host!r} is not a name or an address; omit scheme, "
+        "port, path and wildcards, as in builder.example,192.0.2.7"
     )

@@ -1,4 +1,4 @@
-"""One server's gateway under a daily cap on calls, as a process that a test may kill.
+"""One server's gateway under a daily cap on calls, as a process that a test can kill.
 
 `python -m tests.support.spending_process DATABASE-URL UPSTREAM-URL CALLS-A-DAY FOLDER` makes calls,
 two at a time, until the day's budget refuses one. It says `ready`, and for each call `begun` with

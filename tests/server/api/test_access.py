@@ -1,4 +1,4 @@
-"""Who may talk to the server."""
+"""Access control: token, Host, Origin and content type."""
 
 from __future__ import annotations
 

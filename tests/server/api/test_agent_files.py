@@ -1,4 +1,4 @@
-"""Agent files over HTTP: read back, given changed fields, refused."""
+"""Agent files over HTTP: read, updated with changed fields, or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that mean harm: refused unread, in few words, whatever they are and wherever they go."""
+"""Hostile bodies are refused by every route, unparsed and with short messages."""
 
 from __future__ import annotations
 

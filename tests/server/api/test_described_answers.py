@@ -1,4 +1,4 @@
-"""The OpenAPI document: it describes every route with all its answers, and they are as it says."""
+"""The OpenAPI document describes every route, and the real answers match it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of an ended run are read bit by bit, and those who read are counted."""
+"""Events of ended runs are read in pages, and the number of readers is limited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files given to runs and returned by them, over HTTP."""
+"""Input and output files of runs over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/healthz: what it says while parts of a real server don't work, and to whom it says why."""
+"""/healthz while parts of a real server fail: its status, and who sees the details."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_missing_built_in_model_degrades_only_where_no_other_can_answer(
     with serve(folder=None, AGENT_BUILDER_LOCAL_MODEL_PATH="none", **given).client() as client:
         code, found, components = health(client)
     assert (code, found) == (200, status)
-    assert "The model's file is not there" in components["local_model"]
+    assert "The model's file was not found" in components["local_model"]
 
 
 def test_health_is_degraded_while_the_days_spending_can_not_be_written(

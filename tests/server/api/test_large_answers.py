@@ -1,4 +1,4 @@
-"""Large answers that nobody reads: few are in memory at once, and others have their turn."""
+"""Unread large answers: few are in memory at once, and other clients are served."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ large_answers.LargeAnswers.__init__.__defaults__ = (0.5, {read_timeout_s})
 
 @contextlib.contextmanager
 def serving(folder: Path, read_timeout_s: float) -> Iterator[tuple[Serving, str]]:
-    """Yield a server that gives clients so long to take an answer in, and a large run of it."""
+    """Yield a server with this timeout for reading an answer, and the id of a large run."""
     running = start_server(folder, before=_BEFORE.format(read_timeout_s=read_timeout_s))
     try:
         with running.client() as client:
@@ -45,7 +45,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving,
 
 
 def most_resident(server: Serving) -> int:
-    """Return the most bytes that a server had in memory since that was last forgotten."""
+    """Return the peak memory of a server since its last reset, in bytes."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 

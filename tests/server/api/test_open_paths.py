@@ -1,4 +1,4 @@
-"""What is open without the token: the page's own files, the health and signing in, by one path."""
+"""Paths that need no token: the page's own files, the health and the sign-in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who needs a token, by the connection: over real sockets, on loopback and beyond."""
+"""Whether a connection needs a token: over real sockets, on loopback and other addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests on their way through the gateway: what is refused, by which budget, at which cost."""
+"""Requests through the gateway: refusals, budgets, and forwarded headers."""
 
 from __future__ import annotations
 
@@ -183,8 +183,8 @@ def test_sdk_requests_pass_under_every_budget(budget: str) -> None:
             betas: Any = ["context-management-2025-06-27"]
             await sdk.beta.messages.create(**asked, betas=betas, context_management=edits)
             schema = anthropic.transform_schema({"type": "object", "properties": {}})
-            kept: Any = {"format": {"type": "json_schema", "schema": schema}}
-            await sdk.messages.create(**asked, output_config=kept)
+            config: Any = {"format": {"type": "json_schema", "schema": schema}}
+            await sdk.messages.create(**asked, output_config=config)
             async with sdk.messages.stream(**asked) as stream:
                 await stream.get_final_message()
         async with huggingface_hub.AsyncInferenceClient(base_url=f"{base}/v1", api_key=key) as hf:
@@ -251,13 +251,18 @@ def test_header_that_chooses_account_or_payer_is_refused(budget: str, status: in
 
 
 def test_sdk_trace_and_unknown_headers_are_forwarded_and_client_headers_are_not() -> None:
-    kept = {"x-stainless-lang": "python", "traceparent": "00-1-2-01", "x-script": "late"}
-    kept |= {"user-agent": "x", "idempotency-key": "k", "x-amzn-trace-id": "t", "accept": "*/*"}
+    forwarded = {"x-stainless-lang": "python", "traceparent": "00-1-2-01", "x-script": "late"}
+    forwarded |= {
+        "user-agent": "x",
+        "idempotency-key": "k",
+        "x-amzn-trace-id": "t",
+        "accept": "*/*",
+    }
     dropped = {"cookie": "a=b", "x-forwarded-user": "a", "via": "x", "forwarded": "for=x"}
     path, more = to("anthropic")
-    headers = list((kept | dropped).items())
+    headers = list((forwarded | dropped).items())
     _, [received], _ = sending((path, {**more, "headers": headers}), budget=run(usd=1))
-    assert kept.items() <= received.headers.items()
+    assert forwarded.items() <= received.headers.items()
     assert not dropped.keys() & received.headers.keys()
 
 

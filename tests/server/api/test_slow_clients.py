@@ -1,4 +1,4 @@
-"""Clients that begin and don't end: on a real server with short deadlines and few descriptors."""
+"""Slow clients of a real server with short deadlines and few descriptors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def connected(server: Serving, *, first: bytes = b"") -> Iterator[socket.socket]
 
 @contextlib.contextmanager
 def kept_open(server: Serving) -> Iterator[http.client.HTTPConnection]:
-    """Return a connection that doesn't connect anew when it was closed."""
+    """Return a connection that doesn't reconnect after it was closed."""
     url = httpx.URL(server.base)
     with contextlib.closing(http.client.HTTPConnection(url.host, url.port, timeout=20)) as client:
         client.connect()
@@ -71,7 +71,7 @@ def is_served(client: http.client.HTTPConnection) -> bool:
 
 
 def ends(client: socket.socket) -> bool:
-    """Wait until the other side closes, without having answered; fail after 20 s."""
+    """Wait until the server closes the connection without a response; fail after 20 s."""
     try:
         return client.recv(1) == b""
     except ConnectionResetError:
@@ -156,7 +156,7 @@ _WRITES_MUCH = "import sys\nfor _ in range(8 * 1024): sys.stdout.write('x' * 102
 
 @pytest.fixture(scope="module")
 def long_run(server: Serving) -> str:
-    """Return a run with 8 MiB of output: more than the kernel keeps for a connection."""
+    """Return a run with 8 MiB of output: more than the kernel buffers for a connection."""
     with server.client() as client:
         result = execute(client, _WRITES_MUCH, limits={"output_kib": 16_384})
     assert len(result["stdout"]) == 8 * 2**20
@@ -229,7 +229,7 @@ def test_slow_clients_leave_no_error_in_the_log(server: Serving) -> None:
 
 
 def unsent(client: socket.socket) -> int | None:
-    """Return the bytes that the kernel holds for a client of this machine; None: it is cut off."""
+    """Return the bytes that the kernel buffers for a client of this machine; None: disconnected."""
     _, port = client.getsockname()
     for line in Path("/proc/net/tcp").read_text().splitlines():
         remote, state, queues = line.split()[2:5]

@@ -1,4 +1,4 @@
-"""The daily budget is one for all servers of a database, whatever fails or is killed."""
+"""The daily budget is shared by all servers of a database, even if one fails."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def test_call_of_yesterday_counts_on_yesterdays_row_and_no_row_is_read_on_the_lo
 
 
 class Database:
-    """A day's row in memory, whose visits can fail, hang, or be asked for first."""
+    """A day's row in memory; an exchange with it can fail or hang."""
 
     def __init__(self) -> None:
         self.total = NOTHING

@@ -1,4 +1,4 @@
-"""The daily budget where servers are killed, and its arithmetic."""
+"""The daily budget when servers are killed, and its arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets: what doesn't fit doesn't go out, and calls side by side can't cross a cap together."""
+"""Budgets: calls that don't fit are refused, and concurrent calls can't exceed a cap together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""doctor as a real process: what it says, what it tries, and what its report keeps to itself."""
+"""doctor as a real process: its checks, its attacks, and the redaction of its report."""
 
 from __future__ import annotations
 

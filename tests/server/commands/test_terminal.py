@@ -1,4 +1,4 @@
-"""What of a run's output reaches the terminal that shows it."""
+"""The parts of a run's output that reach the terminal."""
 
 from __future__ import annotations
 

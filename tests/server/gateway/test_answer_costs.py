@@ -1,4 +1,4 @@
-"""What reading an answer costs: bounded, linear, in turns; the bytes go on whatever they are."""
+"""The cost of reading a response: limited, linear and in turns. All bytes are relayed."""
 
 from __future__ import annotations
 

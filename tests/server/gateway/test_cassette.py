@@ -85,8 +85,8 @@ def test_error_and_its_retry_after_are_replayed() -> None:
     headers = {"retry-after": "7", "Content-Type": "application/json", "Set-Cookie": "a=b"}
     with scripted(lambda _: Answer(429, headers, b"{}")) as upstream:
         _, cassette = recorded_from(upstream.url, ask)
-    kept = cassette["calls"][0]["response"]
-    assert kept["headers"] == {"retry-after": "7", "content-type": "application/json"}
+    recorded = cassette["calls"][0]["response"]
+    assert recorded["headers"] == {"retry-after": "7", "content-type": "application/json"}
     assert through(NOWHERE, ask, replay=parse_cassette(cassette)).result == (429, b"{}")
 
 
@@ -209,14 +209,14 @@ def test_run_is_recorded_and_replayed_over_http_without_a_key(
         with server.client() as paid:
             code = paid.post("/api/generate", json={**SPEC, "stream": True}).json()["code"]
             first = execute(paid, code, record=True)
-            kept = paid.get(f"/api/runs/{first['run_id']}/cassette").json()
+            recorded = paid.get(f"/api/runs/{first['run_id']}/cassette").json()
             plain = execute(paid, "print(1)")
             missing = paid.get(f"/api/runs/{plain['run_id']}/cassette")
-    assert first["cassette"] == kept
-    assert KEY not in json.dumps(kept)
+    assert first["cassette"] == recorded
+    assert KEY not in json.dumps(recorded)
     assert (missing.status_code, plain["cassette"]) == (404, None)
-    again = execute(client, code, replay=kept)
-    differs = execute(client, code, task="Say bye.", replay=kept)
+    again = execute(client, code, replay=recorded)
+    differs = execute(client, code, task="Say bye.", replay=recorded)
     bad = client.post("/api/execute", json={"code": code, "task": "x", "replay": {"calls": 1}})
     assert (again["stdout"], again["backend"]) == ("Bonjour\n", "replay")
     assert again["usage"]["output_tokens"] == first["usage"]["output_tokens"] == 5

@@ -1,4 +1,4 @@
-"""Cassettes that mean harm: refused with the place, or replayed without a fault of the server."""
+"""Hostile cassettes are refused with the location, or replayed without an error of the server."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ def test_recorded_request_is_stored_as_bytes() -> None:
 
 
 def filled(recorder: Recorder, give: Callable[[Recorder], None], times: int = 200) -> int:
-    """Give a recorder something again and again; return the most that it said to hold."""
+    """Record the same thing repeatedly; return the largest number of recorded bytes."""
     most = 0
     for _ in range(times):
         give(recorder)

@@ -1,4 +1,4 @@
-"""What the gateway reads off the answers that pass through it."""
+"""The usage that the gateway reads from responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call's answer says, and what then counts in its budget."""
+"""How the usage in a call's response counts in its budget."""
 
 from __future__ import annotations
 

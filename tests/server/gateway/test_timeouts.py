@@ -1,4 +1,4 @@
-"""Every wait on a helper process or a cell ends: they are stopped, silent, killed, endless."""
+"""Every wait for a helper process or a cell ends: stopped, silent, killed or endless ones."""
 
 from __future__ import annotations
 

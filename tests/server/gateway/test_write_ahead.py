@@ -1,4 +1,4 @@
-"""Streams that a budget cuts are read as fast as they come, whatever their client does."""
+"""Streams that a budget may cut are read as fast as they arrive, even if the client is slow."""
 
 from __future__ import annotations
 

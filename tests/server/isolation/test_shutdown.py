@@ -47,7 +47,7 @@ for number in range(1, signal.NSIG):
     except (OSError, ValueError):
         pass
 if os.fork():
-    print('\\0' * 900_000, flush=True)  # six times that as JSON: more than sockets hold
+    print('\\0' * 900_000, flush=True)  # six times that as JSON: more than sockets buffer
 time.sleep(600)
 """
 

@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 @contextlib.contextmanager
 def many(server: Serving, count: int, first: bytes) -> Iterator[list[socket.socket]]:
-    """Open connections that send the same; whoever is ended meanwhile is no failure."""
+    """Open connections that send the same bytes; some may be closed meanwhile."""
     with contextlib.ExitStack() as stack:
         clients = []
         for _ in range(count):
@@ -185,4 +185,4 @@ def test_data_read_meanwhile_no_longer_counts() -> None:
     assert ended(clients) == [False, False, False]
     clients[1].held = 60
     connections.update(clients[1], waits=True)
-    assert ended(clients) == [False, True, False]  # the first holds little
+    assert ended(clients) == [False, True, False]  # the first one buffers little

@@ -59,9 +59,9 @@ def test_a_model_of_ones_own_server_is_listed_written_and_tested_without_a_key(
                 return next((model for model in models if model["id"] == MODEL), None)
 
             model = wait_until(listed)
-            told = client.get("/api/catalog").json()
-            assert told["backends"][0]["available"] is True
-            assert [provider["servers"] for provider in told["providers"]] == [
+            catalog = client.get("/api/catalog").json()
+            assert catalog["backends"][0]["available"] is True
+            assert [provider["servers"] for provider in catalog["providers"]] == [
                 [],
                 [{"base_url": f"{upstream.url}/v1", "key_env": None, "key_configured": True}],
             ]

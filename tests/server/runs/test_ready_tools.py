@@ -28,7 +28,7 @@ from server.sandbox import Sandbox
 from server.secret import Secret
 from tests.support.api_client import SPEC, events_of, execute
 from tests.support.serving import call, start_server
-from tests.support.tool_calls import TOLD, obey, wants
+from tests.support.tool_calls import TOOL_RESULT, obey, wants
 from tests.support.upstream import Answer, scripted
 
 KEY = "canary-key-" + "77"
@@ -84,10 +84,10 @@ def test_tools_find_the_files_that_the_run_was_given(
     ]
     task = wants("read_file", path="notes/today.txt")
     read = execute(client, agent["code"], task=task, files=files)
-    assert (read["stdout"], read["missing"]) == (f"{TOLD}buy milk\n", [])
+    assert (read["stdout"], read["missing"]) == (f"{TOOL_RESULT}buy milk\n", [])
     task = wants("query_sqlite", sql="SELECT name FROM people")
     asked = execute(client, agent["code"], task=task, files=files)
-    assert asked["stdout"] == f'{TOLD}{{"columns": ["name"], "rows": [["Ada"]]}}\n'
+    assert asked["stdout"] == f'{TOOL_RESULT}{{"columns": ["name"], "rows": [["Ada"]]}}\n'
 
 
 def test_missing_needs_of_tools_are_reported_and_the_run_continues(
@@ -98,7 +98,7 @@ def test_missing_needs_of_tools_are_reported_and_the_run_continues(
     run = execute(client, code, task=task)
     started = events_of(client.get(f"/api/runs/{run['run_id']}/events").text)[0][2]
     assert run["status"] == "success"
-    assert run["stdout"].startswith(TOLD)
+    assert run["stdout"].startswith(TOOL_RESULT)
     assert "fetch_url" in run["stderr"]
     assert run["missing"] == [
         "fetch_url can't reach example.com:443, www.example.com:443 in this run; grant it "
@@ -118,7 +118,7 @@ def test_command_line_passes_a_file_and_lists_what_else_is_needed(tmp_path: Path
         variables = {"ANTHROPIC_API_KEY": KEY, "AGENT_BUILDER_ANTHROPIC_UPSTREAM": upstream.url}
         given = ("--file", "data.sqlite3", "--allow-host", "example.com:443")
         done = call(tmp_path, "run", "agent.py", *given, **variables)
-    assert done.stdout == f'{TOLD}{{"columns": ["a"], "rows": [[1]]}}\n', done.stderr
+    assert done.stdout == f'{TOOL_RESULT}{{"columns": ["a"], "rows": [[1]]}}\n', done.stderr
     assert "query_sqlite finds" not in done.stderr
     assert "[fetch_url can't reach www.example.com:443 in this run; grant it (" in done.stderr
 
@@ -134,7 +134,7 @@ def test_a_granted_page_is_fetched_from_inside_the_sandbox(tmp_path: Path) -> No
         task = wants("fetch_url", url=f"https://{place}/hello")
         program = Program(fetching(place), task, Limits(wall_s=30), None, certificates(tmp_path))
         shown = asyncio.run(run_with(program, place, upstream.url))
-    assert shown == f"{TOLD}hello from outside\n"
+    assert shown == f"{TOOL_RESULT}hello from outside\n"
     assert [request.path for request in website.received] == ["/hello"]
 
 

@@ -1,4 +1,4 @@
-"""Whose SDK a program imports, told without running it, also where it is no Python."""
+"""The SDKs that a program imports, found without running it, even if it is not valid Python."""
 
 from __future__ import annotations
 

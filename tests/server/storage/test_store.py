@@ -286,7 +286,7 @@ def test_url_that_can_not_be_used_is_our_failure_and_its_password_is_not_shown(
     [
         ("test", "missing", 'database "missing" does not exist; create the database (createdb)'),
         ("nobody-here", "postgres", 'role "nobody-here" does not exist; check AGENT_BUILDER_'),
-        ("pg_monitor", "postgres", 'role "pg_monitor" is not permitted to log in; look at'),
+        ("pg_monitor", "postgres", 'role "pg_monitor" is not permitted to log in; check'),
     ],
 )
 def test_refusal_by_a_database_server_is_reported(
