@@ -32,7 +32,7 @@ Pages = Callable[[], AsyncIterator[Sequence[Event]]]
 def execute_answer(run: Run, stored: Pages) -> AsyncIterator[bytes]:
     """Return the pieces of the `ExecuteResponse` of a run that has ended.
 
-    They hold no reference to the run. `stored` reads the events of a run with large output; if that
+    They don't reference the run. `stored` reads the events of a run with large output; if that
     fails, the answer breaks off with a StoreError.
     """
     pages = _in_memory(run.events) if run.size() <= _IN_MEMORY_MAX_BYTES else stored

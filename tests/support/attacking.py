@@ -128,7 +128,7 @@ def end_of(events: Sequence[SandboxEvent]) -> ExitEvent:
     return events[-1]
 
 
-def holds(report: TierReport, layer: str) -> bool:
+def is_active(report: TierReport, layer: str) -> bool:
     """Return whether a layer is reported as active; an inactive one must have a reason."""
     found = next(item for item in report.layers if item.name == layer)
     assert found.active or found.reason, f"{layer} is inactive without a reason"

@@ -22,8 +22,8 @@ def obey(request: Received) -> Answer:
     answer = _messages if request.path.startswith("/v1/messages") else _completions
     task = next(each["content"] for each in body["messages"] if each["role"] == "user")
     wanted = json.loads(task)
-    told = answer(body, wanted["tool"], wanted["arguments"])
-    return Answer(headers=_JSON, body=json.dumps(told).encode())
+    response = answer(body, wanted["tool"], wanted["arguments"])
+    return Answer(headers=_JSON, body=json.dumps(response).encode())
 
 
 def _messages(body: dict[str, Any], tool: str, arguments: dict[str, str]) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def _messages(body: dict[str, Any], tool: str, arguments: dict[str, str]) -> dic
         assert tool in [each["name"] for each in body["tools"]]
         call = {"type": "tool_use", "id": "call_1", "name": tool, "input": arguments}
         return answer | {"content": [call]}
-    told = results[0]["content"]
-    text = told if isinstance(told, str) else "".join(part["text"] for part in told)
+    result = results[0]["content"]
+    text = result if isinstance(result, str) else "".join(part["text"] for part in result)
     content = [{"type": "text", "text": TOOL_RESULT + text}]
     return answer | {"content": content, "stop_reason": "end_turn"}
 

@@ -160,7 +160,7 @@ def test_servers_killed_at_any_point_never_make_more_calls_than_the_day_allows(
 steps = st.lists(
     st.tuples(
         st.integers(0, 1),
-        st.sampled_from(["hold", "settle", "write", "fault", "unclear"]),
+        st.sampled_from(["reserve", "settle", "write", "fault", "unclear"]),
         st.integers(0, 400),
     ),
     max_size=40,

@@ -143,7 +143,7 @@ def test_report_holds_no_canary_of_a_setting_key_folder_or_name(tmp_path: Path) 
     settings = section(done.stdout, "Changed settings")
     assert settings == {**dict.fromkeys(texts, "(masked)"), **ALWAYS_SET}
     assert set(section(done.stdout, "Keys").values()) == {"yes"}
-    # The report's own words name the file; what stands there instead shows that it was reached.
+    # The fixed text of the report names the file, and the replacement shows the redaction.
     works = section(done.stdout, "What works")
     assert works["SDKs load in the sandbox"] == "yes"
     assert "([value of local_model_path])" in works["local model answers"]

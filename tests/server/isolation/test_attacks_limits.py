@@ -23,7 +23,7 @@ from tests.support.attacking import (
     end_of,
     ends_without_cgroups,
     events_of,
-    holds,
+    is_active,
     source,
     text_of,
     watch,
@@ -112,7 +112,7 @@ def test_limits_work_where_the_kernel_counts_nothing(
 def test_unnamed_files_of_a_process_without_its_first_thread_count(tiered: Sandbox) -> None:
     events = events_of(tiered, "mem_deadleader", "files 40", limits=replace(SMALL, memory_mib=512))
     assert "scratch" in kinds(events)
-    if not holds(tiered.report, "bounded scratch"):
+    if not is_active(tiered.report, "bounded scratch"):
         assert end_of(events).reason == "scratch"
 
 
@@ -121,7 +121,7 @@ def test_sessions_of_a_run_share_one_weight_where_a_cgroup_has_one(tiered: Sandb
     if not cgroups.has_processor_weight():
         pytest.skip("this machine has no cgroup with a weight")
 
-    task = "own" if holds(tiered.report, "private processes") else "one"  # landlock: refused
+    task = "own" if is_active(tiered.report, "private processes") else "one"  # landlock: refused
 
     def lowered() -> bool:
         ours = [g for g in cgroups.run_cgroups() if f"-{os.getpid()}-" in g.name]
@@ -192,7 +192,7 @@ def test_bomb_is_refused_and_other_calls_continue(tiered: Sandbox, name: str, re
     # On bubblewrap the run may wait for a new worker, which is not the bomb's fault.
     assert took < (30 if tiered.report.tier == "bubblewrap" else 5)
     assert "processes" in kinds(events)
-    if holds(tiered.report, "private processes"):
+    if is_active(tiered.report, "private processes"):
         assert end_of(events).status is not Status.LIMIT
         assert refused in text_of(events)
     else:  # refused where a group of the kernel counts them, ended where they are counted outside
@@ -204,7 +204,7 @@ def test_bomb_is_refused_and_other_calls_continue(tiered: Sandbox, name: str, re
 def test_full_scratch_folder_is_refused_or_ends_the_run(tiered: Sandbox, kind: str) -> None:
     events = events_of(tiered, "fill_scratch", kind, limits=SMALL)
     assert kinds(events) == {"scratch"}
-    if holds(tiered.report, "bounded scratch") and not (
+    if is_active(tiered.report, "bounded scratch") and not (
         kind == "empty" and tiered.report.tier == "bubblewrap"  # whose number of files ends the run
     ):
         assert end_of(events).status is Status.SUCCESS

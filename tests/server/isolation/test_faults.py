@@ -1,6 +1,6 @@
-"""Upstreams that fail, each in its own way: the agent sees it, the event tells it, nothing leaks.
+"""Upstreams that fail in different ways: the agent and the event see it, and nothing leaks.
 
-`observe` asserts for every fault what must hold after each: the run's way out closes, no connection
+`observe` checks after every fault what must always be true: the run's way out closes, no connection
 and no task is left, no key is in what the agent got or in the event, and the next call works.
 """
 

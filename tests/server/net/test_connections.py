@@ -1,4 +1,4 @@
-"""More connections, and more in them, than a server carries: on a real one with low limits."""
+"""More connections and more buffered bytes than a real server with low limits allows."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_large_bodies_one_after_another_on_one_connection_are_taken(server: Serv
 
 @dataclass(eq=False)
 class Client:
-    """A connection of no server."""
+    """A connection without a server."""
 
     held: int = 0
     ended: bool = field(default=False, init=False)

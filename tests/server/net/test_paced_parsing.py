@@ -1,4 +1,4 @@
-"""Requests and answers in tiny pieces: parsed in turns, ended where absurd, else unhurt."""
+"""Requests and responses in tiny pieces: parsed in turns, and refused if extreme."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def head_of(grant: Grant, first: str = "POST /v1/messages", **more: str) -> byte
 
 
 async def send(grant: Grant, *data: bytes) -> bytes:
-    """Send bytes over a connection of their own; return all that comes back until its end."""
+    """Send bytes over a new connection; return everything received until its end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", grant.port)
     found = b""
     with suppress(ConnectionError):
@@ -60,7 +60,7 @@ async def send(grant: Grant, *data: bytes) -> bytes:
 
 
 async def most_parsed_a_round(bodies: list[aiohttp.StreamReader], work: asyncio.Task[None]) -> int:
-    """Return the most bytes of bodies that were parsed in one round of the loop."""
+    """Return the largest number of body bytes that were parsed in one round of the loop."""
     before, most = sum(body.total_bytes for body in bodies), 0
     while not work.done():
         await asyncio.sleep(0)
@@ -246,7 +246,7 @@ LAST = b"0\r\n\r\n"
 
 
 def answering(*data: bytes) -> Callable[[socket.socket], None]:
-    """Return the script of an upstream that sends bytes and waits for the other side to end."""
+    """Return the script of an upstream that sends bytes and waits until the peer disconnects."""
 
     def wire(connection: socket.socket) -> None:
         for each in data:
@@ -258,7 +258,7 @@ def answering(*data: bytes) -> Callable[[socket.socket], None]:
 
 
 def asked_of(wire: Callable[[socket.socket], None]) -> Seen:
-    """Return what comes of one call to an upstream with such a script."""
+    """Return the result of one call to an upstream with such a script."""
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, bytes]:
         status, found = 0, b""

@@ -1,4 +1,4 @@
-"""Metrics and traces: named as their readers expect, bounded, and without prompts or keys."""
+"""Metrics and traces: standard names, limited cardinality, and no prompts or keys."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def promtool(*arguments: str, stdin: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def metrics(serve_all: ServerFactory) -> str:
-    """Return what /metrics says after a run that made two calls."""
+    """Return the text of /metrics after a run with two calls."""
     with scripted(replying) as upstream:
         server = serve_all(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
         with server.client() as client:

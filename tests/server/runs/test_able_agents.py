@@ -58,7 +58,7 @@ def test_tools_and_types_of_an_agent_work_on_every_tier(
 
 @pytest.fixture(scope="module")
 def provided(serve_all: ServerFactory) -> Iterator[tuple[httpx.Client, ScriptedUpstream]]:
-    """Return a client of a server with both keys, and what answers in both providers' place.
+    """Return a client of a server with both keys, and the upstream that replaces both providers.
 
     Under a budget: all that a generated agent sends must be understood.
     """

@@ -1,4 +1,4 @@
-"""Runs that the sandbox's refusals end, with the real SDKs, and runs that only say they were."""
+"""Runs that end with a denial of the sandbox, with the real SDKs, and runs that only imitate it."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def test_cancelled_run_keeps_its_output_and_can_be_cancelled_again(client: httpx
 
 @pytest.fixture(scope="module")
 def narrow(serve_all: ServerFactory) -> Serving:
-    """Return a server on which one run goes and one waits."""
+    """Return a server with one run in progress and one waiting."""
     return serve_all(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1", AGENT_BUILDER_MAX_QUEUED_RUNS="1")
 
 

@@ -1,4 +1,4 @@
-"""A model server of the user's own, as Ollama is one: listed, written into a file, and tested."""
+"""The user's own model server, such as Ollama: listed, used in a generated file, and tested."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODEL = "llama3.2:3b"
 
 
 def ollama(request: Received) -> Answer:
-    """Answer as an OpenAI-shaped server does."""
+    """Answer like a server with OpenAI's protocol."""
     if request.path == "/v1/models":
         return Answer(body=json.dumps({"object": "list", "data": [{"id": MODEL}]}).encode())
     assert request.path == "/v1/chat/completions"

@@ -1,4 +1,4 @@
-"""Ends of runs that the database does not take: what waits, what is given up, what is written."""
+"""Results that the database does not accept: the parts that wait, are dropped, or are written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from server.storage.store import Store
 
 
 def ended(store: Store, run_id: str, output: str = "hi", **odd: object) -> Run:
-    """Return a run that is in the database as going, and has ended."""
+    """Return an ended run that is still open in the database."""
     store.add_run(run_id, code="", task="", backend="local")
     run = Run(run_id, "", "", Limits(), "local", RunOptions())
     run.events.append(Event(1, "output", {"stream": "stdout", "text": output, **odd}))

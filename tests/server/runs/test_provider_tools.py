@@ -1,4 +1,4 @@
-"""What the provider itself fetches and runs: denied to a run, unless its owner grants it."""
+"""Tools and fetches of the provider itself: denied to a run unless the operator allows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents with ready tools, run end to end: files given, hosts granted, and neither."""
+"""Agents with gallery tools, end to end: with files, with allowed hosts, and with neither."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def fetching(place: str) -> str:
 
 
 async def run_with(program: Program, place: str, upstream: str) -> str:
-    """Run a program in the sandbox with one place granted, which leads to this machine."""
+    """Run a program in the sandbox with one allowed host, which leads to this machine."""
 
     async def policy(provider: ProviderEnum) -> Upstream:
         return Upstream("provider", upstream, Secret(KEY))

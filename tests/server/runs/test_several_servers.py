@@ -33,12 +33,12 @@ from tests.support.serving import (
 ROOT = str(Path(__file__).resolve().parents[3])
 SLOW = "import time\nprint('begun', flush=True)\ntime.sleep(300)"
 QUICK_BEATS = "import server.storage.leases; server.storage.leases.HEARTBEAT_S = 0.3"
-"""For a test that waits for a lease to be lost: 2 s in place of 30."""
+"""For tests that wait until a lease is lost: after 2 s instead of 30."""
 
 
 @pytest.fixture
 def beside(serve: ServerFactory, tmp_path: Path) -> ServerFactory:
-    """Start servers that share the data folder `data`, each with a log of its own."""
+    """Start servers that share the data folder `data`, each with its own log."""
     numbers = itertools.count()
 
     def start_beside(*arguments: str, folder: Path | None = None, **settings: str) -> Serving:

@@ -1,4 +1,4 @@
-"""Databases that are full, locked, read-only, gone or silent: what is said, and for how long."""
+"""Databases that are full, locked, read-only, deleted or silent: the errors and their delays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add(store: Store, run_id: str = "a") -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold SQLite's write lock, as a backup or a shell does."""
+    """Take SQLite's write lock, like a backup or a shell."""
     with contextlib.closing(sqlite3.connect(folder / "runs.sqlite3")) as database:
         database.isolation_level = None
         database.execute("BEGIN EXCLUSIVE")

@@ -1,4 +1,4 @@
-"""Which servers are alive, and whose runs are ended."""
+"""Leases: which servers are alive, and which runs are ended."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
 
 
 def server(store: Store, *runs: str) -> Lease:
-    """Return a server that has begun, with runs that go."""
+    """Return a started server with open runs."""
     lease = Lease(store.database)
     lease.begin()
     for run_id in runs:
@@ -189,7 +189,7 @@ class Carried:
 
 
 def test_run_whose_admission_failed_after_it_was_written_gets_an_end(store: Store) -> None:
-    """As when a connection breaks between a commit and its answer."""
+    """Simulates a connection that breaks between a commit and its response."""
     lease = Lease(store.database)
     threads = DatabaseThreads(store.database)
     pruning = Pruning(store.database, keep_runs=10, keep_files_mib=1)
