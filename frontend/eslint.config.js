@@ -27,7 +27,7 @@ export default [
       'jsx-a11y-x/no-noninteractive-tabindex': ['error', { roles: SCROLLABLE, tags: [] }],
     },
   },
-  // ESLint looks only for .js by itself; a pattern has to name the other extension.
+  // ESLint checks only .js by default; other extensions must be named.
   { files: ['src/**/*.{js,jsx}', 'public/**/*.js'], languageOptions: { globals: globals.browser } },
-  { files: ['*.config.js', 'test/**/*.js'], languageOptions: { globals: globals.node } },
+  { files: ['*.config.js', 'scripts/**/*.js', 'test/**/*.js'], languageOptions: { globals: globals.node } },
 ];

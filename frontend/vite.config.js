@@ -39,7 +39,7 @@ export default defineConfig({
   base: '/',
   server: {
     port: DEV_PORT,
-    strictPort: true, // the server is told of this port's origin only
+    strictPort: true, // only this port's origin is translated for the server
     proxy: { '/api': toServer, '/healthz': toServer, '/metrics': toServer },
   },
   build: {

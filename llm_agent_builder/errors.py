@@ -73,6 +73,9 @@ class SpecFileError(AgentBuilderError):
 class NotOursError(AgentBuilderError):
     """A file can't be read as what it was said to be; `str()` says why, without the file's name."""
 
+    importable = False
+    """Whether the file may be one that `import_agent` reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:

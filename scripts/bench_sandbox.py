@@ -27,7 +27,7 @@ from llm_agent_builder import AgentBuilder
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream
 from server.isolation.events import OutputEvent, Program
-from server.isolation.tiers.probe import ACCEPTED
+from server.isolation.tiers.detection import ACCEPTED
 from server.sandbox import Sandbox, SandboxRun
 from server.secret import Secret
 

@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 
-from server.api import agent_files, catalog, generate, health, runs, session
+from server.api import agent_files, catalog, generate, health, inspect, runs, session
 from server.api.dependencies import add_state
 from server.api.errors import HANDLED, answer_error
 from server.api.openapi import METRICS, DescribedApp, operation_id
@@ -60,7 +60,7 @@ def create_app(
     instrumentator.instrument(app).expose(app, **METRICS)
     app.add_middleware(MethodMiddleware)
     app.add_middleware(LastAnswers)
-    for each in (catalog, generate, agent_files, runs, session, health):
+    for each in (catalog, generate, inspect, agent_files, runs, session, health):
         app.include_router(each.router)
     _add_page(app, static)
     return app

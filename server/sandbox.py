@@ -16,7 +16,7 @@ from server.isolation.abandoned import AbandonedRuns
 from server.isolation.engine import Engine
 from server.isolation.events import DeniedEvent, LimitEvent, OutputEvent, Program, Status
 from server.isolation.sandbox_run import SandboxRun
-from server.isolation.tiers.probe import PRELOADED, TierReport, make_engine, probe_tier
+from server.isolation.tiers.detection import PRELOADED, TierReport, make_engine, probe_tier
 from server.limits import Limits
 from server.settings import load_settings
 

@@ -23,7 +23,7 @@ from server.gateway.metering import today
 from server.isolation.child.libc import give_memory_back
 from server.isolation.scratch import sweep_scratch
 from server.isolation.shutdown import Closing
-from server.isolation.tiers.probe import PRELOADED
+from server.isolation.tiers.detection import PRELOADED
 from server.keys import KeySource
 from server.local_model.service import NOTE, LocalModel
 from server.observability.metrics import RunMetrics

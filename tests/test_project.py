@@ -27,6 +27,17 @@ def tracked_files() -> list[Path]:
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
+def doc_pages() -> list[Path]:
+    """Return the pages that are read as documentation."""
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the names by which links can point to a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
 def test_generated_docs_are_up_to_date() -> None:
     made = [sys.executable, "scripts/make_docs.py", "--check"]
     done = subprocess.run(made, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -66,9 +77,19 @@ def test_planned_files_stand_under_their_planned_names() -> None:
 
 
 def test_links_between_the_docs_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for page in doc_pages():
+        for target in re.findall(r"\]\((?!https?:)([^)]+)", page.read_text("utf-8")):
+            name, _, anchor = target.partition("#")
+            linked = page.parent / name if name else page
+            assert linked.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(linked), f"{page.name}: {target}"
+
+
+def test_files_that_the_docs_name_exist() -> None:
+    named = re.compile(r"`((?:server|llm_agent_builder|frontend|tests|scripts|docs|ops)/[\w./-]+)`")
+    for page in doc_pages():
+        for path in named.findall(page.read_text("utf-8")):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
 
 
 def test_the_security_model_names_the_limits_on_code_from_outside() -> None:

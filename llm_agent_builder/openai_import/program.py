@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from llm_agent_builder.reading.parts import names_of
 from llm_agent_builder.reading.source import Source, read_source
 
 _SDK = "agents"
+_SDK_IMPORT = re.compile(rf"^\s*(?:from|import)\s+{_SDK}\b", re.MULTILINE)
 _RUNS = {"run", "run_sync", "run_streamed"}
 
 
@@ -81,6 +83,11 @@ class Program:
                 break
             node = self.opened[node.id]
         return node
+
+
+def uses_agents_sdk(text: str) -> bool:
+    """Say whether a file imports OpenAI's Agents SDK, without parsing it."""
+    return _SDK_IMPORT.search(text) is not None
 
 
 def read_program(text: str) -> Program:

@@ -233,7 +233,7 @@ class AgentSpec(BaseModel):
         if value is not None and info.data.get("stream"):
             raise value_error(
                 "answer_stream",
-                "can't be streamed; turn off streaming or remove the answer's type",
+                "a typed answer can't be streamed; turn off streaming or remove the typed answer",
             )
         return value
 
@@ -283,7 +283,8 @@ class AgentSpec(BaseModel):
             return self
         position, problem = clash
         place = ("tools", position, "code") if position < len(self.tools) else ("answer",)
-        error = InitErrorDetails(type=value_error("clash", problem), loc=place, input=None)
+        wrong = value_error("clash", str(problem), line=problem.line)
+        error = InitErrorDetails(type=wrong, loc=place, input=None)
         raise ValidationError.from_exception_data("AgentSpec", [error])
 
     @property

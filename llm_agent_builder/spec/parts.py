@@ -41,7 +41,7 @@ def _check_tool(value: object) -> str:
     try:
         return parse_tool(require_text(value)).source
     except CodeProblem as problem:
-        raise value_error("code", str(problem)) from None
+        raise value_error("code", str(problem), line=problem.line) from None
 
 
 def check_answer(value: object) -> str:
@@ -51,7 +51,9 @@ def check_answer(value: object) -> str:
     """
     try:
         code = parse_answer(_read_answer(value))
-    except (CodeProblem, SchemaProblem) as problem:
+    except CodeProblem as problem:
+        raise value_error("code", str(problem), line=problem.line) from None
+    except SchemaProblem as problem:
         raise value_error("code", str(problem)) from None
     if columns(code.class_name) > CLASS_MAX_COLUMNS:
         message = f"{code.class_name} is too long a name: {CLASS_MAX_COLUMNS} letters at most"
@@ -73,11 +75,12 @@ def _read_answer(value: object) -> str | Mapping[str, Any]:
     return schema
 
 
-def code_clash(tools: Sequence[ToolCode], answer: AnswerCode | None) -> tuple[int, str] | None:
+def code_clash(
+    tools: Sequence[ToolCode], answer: AnswerCode | None
+) -> tuple[int, CodeProblem] | None:
     """Return which code takes a name that another has, and why; the answer's comes last."""
     codes = [each.names for each in tools] + ([answer.names] if answer else [])
-    clash = first_clash(codes)
-    return (clash[0], str(clash[1])) if clash else None
+    return first_clash(codes)
 
 
 def _gallery_code(id_: object) -> str:

@@ -109,7 +109,7 @@ def render_imports(imports: Iterable[Import]) -> tuple[str, ...]:
     statements: dict[tuple[str, str | None], list[Import]] = {}
     for each in found:
         # Only plain names of one module share a statement; aliases stand alone.
-        alone = each.alias or ("" if each.name else each.module)
+        alone = f"{each.name} as {each.alias}" if each.alias else "" if each.name else each.module
         statements.setdefault((each.module, alone or None), []).append(each)
     return tuple(_statement(group) for group in statements.values())
 

@@ -18,11 +18,15 @@ TEXT_MAX_BYTES = 100 * 1024
 _MESSAGE_MAX_CHARS = 2000
 
 
-def value_error(code: str, message: str) -> PydanticCustomError:
-    """Return the error to raise for a value; `message` is said to a user, cut off if very long."""
+def value_error(code: str, message: str, *, line: int | None = None) -> PydanticCustomError:
+    """Return the error to raise for a value; `message` is shown to a user, cut off if very long.
+
+    `line` is the line of a source that it is about.
+    """
     # Braces would be read as placeholders by PydanticCustomError, and surrogates are refused.
     plain = message[:_MESSAGE_MAX_CHARS].encode("utf-8", "backslashreplace").decode()
-    return PydanticCustomError(code, "{problem}", {"problem": plain})
+    context = {"problem": plain} if line is None else {"problem": plain, "line": line}
+    return PydanticCustomError(code, "{problem}", context)
 
 
 def few_keys(value: object) -> object:

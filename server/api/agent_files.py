@@ -13,7 +13,9 @@ from pydantic_core import PydanticCustomError
 from llm_agent_builder.catalog.model import is_line
 from llm_agent_builder.editing.regenerate import regenerate
 from llm_agent_builder.editing.upgrade import Upgrade, find_upgrade
+from llm_agent_builder.errors import NotOursError
 from llm_agent_builder.openai_import.importer import import_agent
+from llm_agent_builder.openai_import.program import uses_agents_sdk
 from llm_agent_builder.reading.read_agent import read_agent
 from llm_agent_builder.spec.agent_spec import AgentSpec
 from llm_agent_builder.spec.files import file_schema
@@ -38,7 +40,11 @@ async def read_agent_file(services: CurrentServices, body: CodeRequest) -> Respo
 
 
 def _read(code: str) -> Response:
-    reading = read_agent(code)
+    try:
+        reading = read_agent(code)
+    except NotOursError as error:
+        error.importable = uses_agents_sdk(code)
+        raise
     return _json(
         {
             "spec": reading.spec.model_dump(mode="python"),

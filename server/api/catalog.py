@@ -13,12 +13,21 @@ from pydantic import ConfigDict, TypeAdapter
 from llm_agent_builder.catalog.model import Model
 from llm_agent_builder.gallery import GalleryTool, gallery
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
+from llm_agent_builder.spec.agent_spec import (
+    DEFAULT_MAX_TOKENS,
+    DEFAULT_MAX_TURNS,
+    DEFAULT_RETRIES,
+)
 from server.api.bodies import BoundedRoute
 from server.api.dependencies import CurrentServices
 from server.api.errors import describe_errors
-from server.isolation.files import MAX_BYTES, MAX_FILES
-from server.isolation.tiers.probe import TierReport
+from server.isolation.child.cell_root import TEMPORARY_NAME
+from server.isolation.files import MAX_BYTES, MAX_FILES, PROGRAM
+from server.isolation.tiers.detection import TierReport
 from server.keys import server_key
+from server.local_model.service import MAX_TOKENS
+from server.models import CODE_MAX_BYTES
+from server.runs.answerers import Answerer, provider_answerer, server_answerer
 from server.runs.backends import Backend
 from server.services import Services, backend_label
 
@@ -35,6 +44,8 @@ class OwnServer:
     key_env: str | None
     """The variable that has its key; null if it needs none."""
     key_configured: bool
+    answerer: Answerer
+    """Who answers agents that call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,10 @@ class ProviderEntry:
     """The variable that has its key."""
     key_configured: bool
     default_model: str
+    answerer: Answerer
+    """Who answers agents that call its own API."""
+    takes_base_url: bool
+    """Whether an agent can call another server that speaks its protocol."""
     servers: tuple[OwnServer, ...]
     refreshed_at: float | None
     """When the provider last listed its models, in seconds since the epoch; null if never."""
@@ -64,6 +79,8 @@ class BackendEntry:
     available: bool
     reason: str | None
     """Why it is not available."""
+    max_output_tokens: int | None
+    """Its limit of each response; null where the model's own applies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,8 @@ class FileLimits:
     max_count: int
     max_bytes: int
     """Of all files together."""
+    reserved_names: tuple[str, ...]
+    """Names in the program's folder that are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +99,15 @@ class EgressEntry:
     """Hosts that runs can be allowed to reach."""
 
     allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecDefaults:
+    """What a spec has where it leaves a field out."""
+
+    max_tokens: int = DEFAULT_MAX_TOKENS
+    max_turns: int = DEFAULT_MAX_TURNS
+    retries: int = DEFAULT_RETRIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +125,9 @@ class CatalogResponse:
     egress: EgressEntry
     tools: tuple[GalleryTool, ...]
     """Ready tools that an agent can be given."""
+    defaults: SpecDefaults
+    code_max_bytes: int
+    """Limit of an agent file."""
 
 
 class CatalogCache:
@@ -134,9 +165,11 @@ def describe_catalog(services: Services) -> CatalogResponse:
         providers=tuple(_provider(services, id_) for id_ in PROVIDERS),
         backends=_backends(services),
         sandbox=services.sandbox.report,
-        files=FileLimits(MAX_FILES, MAX_BYTES),
+        files=FileLimits(MAX_FILES, MAX_BYTES, (PROGRAM, TEMPORARY_NAME)),
         egress=EgressEntry(tuple(services.settings.egress_allow)),
         tools=gallery(),
+        defaults=SpecDefaults(),
+        code_max_bytes=CODE_MAX_BYTES,
     )
 
 
@@ -148,6 +181,8 @@ def _provider(services: Services, id_: ProviderEnum) -> ProviderEntry:
         key_env=provider.key_env,
         key_configured=services.keys.key(id_) is not None,
         default_model=provider.default_model,
+        answerer=provider_answerer(id_, services.keys),
+        takes_base_url=provider.own_servers,
         servers=_own_servers(services) if provider.own_servers else (),
         refreshed_at=catalog.refreshed_at(id_),
         refresh_note=catalog.refresh_note(id_),
@@ -161,6 +196,7 @@ def _own_servers(services: Services) -> tuple[OwnServer, ...]:
             base_url=server.base_url,
             key_env=server.key_variable,
             key_configured=server_key(server, services.keys) is not None,
+            answerer=server_answerer(server.base_url, services.settings, services.keys),
         )
         for server in services.settings.own_servers.values()
     )
@@ -177,4 +213,4 @@ def _backends(services: Services) -> tuple[BackendEntry, ...]:
 
 def _backend(services: Services, id_: Backend, reason: str | None) -> BackendEntry:
     label = backend_label(id_, services.local_model)
-    return BackendEntry(id_, label, reason is None, reason)
+    return BackendEntry(id_, label, reason is None, reason, MAX_TOKENS if id_ == "local" else None)

@@ -225,6 +225,8 @@ def _answer(kind: ErrorKind, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     shown = _at_field(error) if isinstance(error, SpecError) else str(error)
     body: dict[str, Any] = {"detail": shown, "code": kind.code}
+    if isinstance(error, NotOursError):
+        body["importable"] = error.importable
     if isinstance(error, MergeConflictError):
         body["conflicts"] = [asdict(conflict) for conflict in error.conflicts]
     return _ErrorAnswer(body, kind.status, headers)
@@ -241,11 +243,12 @@ def _problem(item: Any, model: object) -> dict[str, Any]:
     """Return a problem for clients, without `input` and `ctx`, which echo the request."""
     place = [part if isinstance(part, int) else str(part)[:_KEY_SHOWN] for part in item["loc"]]
     message = describe_error(item, model, 1)[:_MESSAGE_SHOWN]
-    return {"loc": place[:_KEY_SHOWN], "msg": message, "type": item["type"]}
+    line = item.get("ctx", {}).get("line")
+    return {"loc": place[:_KEY_SHOWN], "msg": message, "type": item["type"], "line": line}
 
 
 def _at_field(error: SpecError) -> list[dict[str, Any]]:
     return [
-        {"loc": ["body", *field.split(".")], "msg": problem, "type": "value_error"}
+        {"loc": ["body", *field.split(".")], "msg": problem, "type": "value_error", "line": None}
         for field, problem in error.problems
     ]

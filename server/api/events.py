@@ -138,6 +138,8 @@ class ExitData(BaseModel):
     reason: str | None = None
     time: float | None = None
     """Seconds since the run started."""
+    interrupted: bool = False
+    """Whether it failed because its server stopped."""
 
 
 class _Event(Answer):

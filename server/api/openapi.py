@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
@@ -34,7 +36,7 @@ def operation_id(route: APIRoute) -> str:
 
 
 class DescribedApp(FastAPI):
-    """An app whose document also has the schemas of events.
+    """An app whose document also has the schemas of events, and is encoded only once.
 
     FastAPI's own server-sent events encode each event as a whole, with its lines in another order;
     `sse.py` sends large events in pieces, as fast as the client reads.
@@ -49,3 +51,18 @@ class DescribedApp(FastAPI):
             schemas |= {name: each for name, each in events["$defs"].items() if name not in schemas}
             document["components"]["schemas"] = dict(sorted(schemas.items()))
         return self.openapi_schema or {}
+
+    def setup(self) -> None:
+        """Add the document's route. FastAPI's own would encode 100 KB for each request."""
+        encoded = lru_cache(maxsize=2)(self._encode)
+
+        async def document(request: Request) -> Response:
+            root_path = request.scope.get("root_path", "").rstrip("/")
+            return Response(encoded(root_path), media_type="application/json")
+
+        self.add_route("/openapi.json", document, include_in_schema=False)
+
+    def _encode(self, root_path: str) -> bytes:
+        """Return the document as JSON, for clients that reach the server under `root_path`."""
+        servers = {"servers": [{"url": root_path}]} if root_path else {}
+        return bytes(JSONResponse({**self.openapi(), **servers}).body)

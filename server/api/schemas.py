@@ -63,6 +63,8 @@ class Problem(Answer):
     """The location: "body" or "query", then names of fields and positions in lists."""
     msg: str
     type: str
+    line: int | None
+    """The line of the source in that place, counted from 1; null where it is about no line."""
 
 
 class InvalidRequestResponse(Answer):
@@ -77,6 +79,8 @@ class NotOursResponse(Answer):
 
     detail: str
     code: Literal["not_ours"]
+    importable: bool
+    """Whether /api/import can read the file."""
 
 
 class ConflictResponse(Answer):

@@ -25,7 +25,7 @@ from server.diagnostics.probes.table import PROBES
 from server.diagnostics.probes.targets import targets
 from server.diagnostics.report import make_report
 from server.installation import STATIC
-from server.isolation.tiers.probe import ACCEPTED
+from server.isolation.tiers.detection import ACCEPTED
 from server.keys import KeySource
 from server.sandbox import Sandbox
 from server.settings import Settings, load_settings, unknown_variables

@@ -1,4 +1,7 @@
-"""The checks of `doctor`, besides the sandbox itself; each returns the problem, or None."""
+"""The checks of `doctor`; each returns the problem, or None.
+
+The tiers check the sandbox themselves: see `server/isolation/tiers/`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """Hosts beyond the model API that a run was granted: a CONNECT proxy on the run's own listener.
 
-The proxy resolves names itself, connects to the address that it has checked, and only to public
-addresses: a granted name that points to this machine or its network can't be reached.
+A tunnel is a connection that begins with CONNECT; plain asyncio streams serve it from its first
+byte (see `net/split_server.py`). The proxy resolves names itself, connects to the address that it
+has checked, and only to public addresses: a granted name that points to this machine or its network
+can't be reached.
 """
 
 from __future__ import annotations
@@ -11,14 +13,12 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
-
-import aiohttp
-from aiohttp import web
+from http import HTTPStatus
 
 from server.secret import Secret
 from server.settings import destination
@@ -31,7 +31,13 @@ CONNECT_S = 10.0
 """To resolve a name, and to connect."""
 IDLE_S = 60.0
 """Without a byte in either direction; then a tunnel is closed."""
-_PIECE = 64 * 1024
+HEAD_BYTES = 32 * 1024
+"""Of a request for a tunnel, the empty line at its end included."""
+CONNECT = b"CONNECT "
+"""The first bytes of such a request."""
+_PIECE = 256 * 1024
+"""As much as one read of a socket returns: smaller pieces cost half of the throughput."""
+_AUTHORIZATION = re.compile(rb"\r\nproxy-authorization:([^\r\n]*)", re.IGNORECASE)
 _RESERVED = (
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
     *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
@@ -89,11 +95,26 @@ def is_reachable(address: str) -> bool:
 
 
 class NotGrantedError(Exception):
-    """A refused tunnel. `str()` is for people."""
+    """A refused request to the proxy. `str()` is for people."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, is_denied: bool = True) -> None:
+        """`is_denied` is False if the run gets no event: nobody has asked for a host."""
         super().__init__(message)
         self.status = status
+        self.is_denied = is_denied
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the response."""
+        return {"Proxy-Authenticate": 'Basic realm="run"'} if self.status == 407 else {}
+
+    def response(self) -> bytes:
+        """Return the response, after which the connection is to be closed."""
+        text = f"{self}\n".encode()
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", "Connection: close"]
+        lines += ["Content-Type: text/plain; charset=utf-8", f"Content-Length: {len(text)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode() + text
 
 
 @dataclass(slots=True)
@@ -110,37 +131,55 @@ class Egress:
     moved: int = field(default=0, init=False)
     """Bytes so far, in both directions."""
 
-    async def handle(
-        self, request: web.BaseRequest, token: Secret, report: Report
-    ) -> web.StreamResponse:
-        """Answer one request to the proxy; `report` is called with the reason if it is refused."""
-        if not has_token(request, token):
-            headers = {"Proxy-Authenticate": 'Basic realm="run"'}
-            return web.Response(status=407, text="this is not the run's token\n", headers=headers)
+    async def serve(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        token: Secret,
+        report: Report,
+    ) -> bool:
+        """Serve a connection that begins with CONNECT; return whether the proxy let it pass.
+
+        `report` is called with the reason if it did not, or if it ended the tunnel later. The
+        caller closes the connection.
+        """
         try:
-            reader, writer = await self._connect(request)
+            target = await self._read_target(reader, token)
+            host_reader, host_writer = await self._connect(target)
         except NotGrantedError as error:
-            report(str(error))
-            return web.Response(status=error.status, text=f"{error}\n")
-        transport = request.transport
+            if error.is_denied:
+                report(str(error))
+            writer.write(error.response())
+            return False
         try:
             with suppress(OSError, TimeoutError):  # a side has closed, or both are idle
-                await self._relay(request, reader, writer)
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await self._relay(reader, writer, host_reader, host_writer)
         except NotGrantedError as error:
             report(str(error))
-            if transport is not None:
-                transport.abort()  # at once, even if the run doesn't read
+            writer.transport.abort()  # at once, even if the run doesn't read
         finally:
             self.tunnels -= 1
-            writer.transport.abort()
-            if transport is not None:
-                transport.close()
-        return web.Response()
+            host_writer.transport.abort()
+        return True
 
-    async def _connect(
-        self, request: web.BaseRequest
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        target = self._require_granted(request)
+    async def _read_target(self, reader: asyncio.StreamReader, token: Secret) -> str:
+        """Return the target of a request for a tunnel, whose token is correct."""
+        try:
+            async with asyncio.timeout(self.idle_s):
+                head = await reader.readuntil(b"\r\n\r\n")
+        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+            head = b""
+        parts = head.partition(b"\r\n")[0].split(b" ", 3)
+        if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
+            raise NotGrantedError(400, "not a request for a tunnel", is_denied=False)
+        found = _AUTHORIZATION.search(head)
+        if not _has_token(found[1].decode("latin-1") if found else "", token):
+            raise _wrong_token()
+        return parts[1].decode("latin-1")
+
+    async def _connect(self, text: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        target = self._require_granted(text)
         host, _, port = target.rpartition(":")
         address = await self._address(host.strip("[]"), int(port))
         if self.tunnels >= MAX_TUNNELS:
@@ -157,12 +196,9 @@ class Egress:
             self.tunnels -= 1
             raise
 
-    def _require_granted(self, request: web.BaseRequest) -> str:
-        if request.method != "CONNECT":
-            where = f"{request.method} http://{request.headers.get('Host', '')[:200]}"
-            raise NotGrantedError(403, f"plain http is not passed on, only https: {where}")
+    def _require_granted(self, text: str) -> str:
         try:
-            target = destination(request.raw_path)  # not from the Host header
+            target = destination(text)
         except ValueError:
             raise NotGrantedError(400, "not HOST:PORT") from None
         if target not in self.granted:
@@ -189,9 +225,10 @@ class Egress:
 
     async def _relay(
         self,
-        request: web.BaseRequest,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        host_reader: asyncio.StreamReader,
+        host_writer: asyncio.StreamWriter,
     ) -> None:
         """Copy bytes in both directions until the host closes; the run may close its half earlier.
 
@@ -201,21 +238,14 @@ class Egress:
             OSError: a side has closed.
 
         """
-        await request.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        sent = _take_over(request)
-
-        async def write_up(piece: bytes) -> None:
-            writer.write(piece)
-            await writer.drain()
-
         async with asyncio.timeout(self.idle_s) as idle:
-            up = asyncio.create_task(self._move(sent.iter_any(), write_up, idle))
-            down = asyncio.create_task(self._move(_pieces(reader), request.writer.write, idle))
+            up = asyncio.create_task(self._move(reader, host_writer, idle))
+            down = asyncio.create_task(self._move(host_reader, writer, idle))
             try:
                 await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
                 if up.done():
                     up.result()
-                    writer.write_eof()
+                    host_writer.write_eof()
                 await down
             finally:
                 up.cancel()
@@ -223,15 +253,13 @@ class Egress:
                 await asyncio.gather(up, down, return_exceptions=True)
 
     async def _move(
-        self,
-        pieces: AsyncIterator[bytes],
-        write: Callable[[bytes], Awaitable[None]],
-        idle: asyncio.Timeout,
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle: asyncio.Timeout
     ) -> None:
         clock = asyncio.get_running_loop().time
-        async for piece in pieces:
+        while piece := await reader.read(_PIECE):
             self._count(len(piece))
-            await write(piece)
+            writer.write(piece)
+            await writer.drain()
             if not idle.expired():
                 idle.reschedule(clock() + self.idle_s)
 
@@ -243,69 +271,29 @@ class Egress:
             raise NotGrantedError(403, f"a run may move {most} over connections of its own")
 
 
-class _Tap:
-    """The parser that aiohttp passes a connection's bytes to once it is a tunnel."""
-
-    def __init__(self, stream: aiohttp.StreamReader) -> None:
-        self._stream = stream
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self._stream.feed_data(data)
-        return False, b""
-
-    def feed_eof(self) -> None:
-        self._stream.feed_eof()
-
-
-class _HalfOpen(asyncio.Protocol):
-    """Replaces aiohttp's protocol, which closes a connection when its client closes its half."""
-
-    def __init__(self, inner: Any, sent: aiohttp.StreamReader) -> None:
-        self._inner = inner
-        self._sent = sent
-
-    def eof_received(self) -> bool:
-        self._sent.feed_eof()
-        return True  # the other direction stays open
-
-    def data_received(self, data: bytes) -> None:
-        self._sent.feed_data(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._inner.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-
-def _take_over(request: web.BaseRequest) -> aiohttp.StreamReader:
-    """Return a stream of all bytes that the client sends from now on."""
-    loop = asyncio.get_running_loop()
-    stream = aiohttp.StreamReader(request.protocol, _PIECE, loop=loop)
-    parser: Any = _Tap(stream)
-    request.protocol.set_parser(parser)
-    if request.transport is not None:
-        request.transport.set_protocol(_HalfOpen(request.protocol, stream))
-    return stream
-
-
-async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while piece := await reader.read(_PIECE):
-        yield piece
-
-
-def has_token(request: web.BaseRequest, token: Secret) -> bool:
-    """Return whether a request has the run's token as its proxy password."""
-    scheme, _, encoded = request.headers.get("Proxy-Authorization", "").partition(" ")
+def _has_token(authorization: str, token: Secret) -> bool:
+    """Return whether a Proxy-Authorization header has the run's token as its password."""
+    scheme, _, encoded = authorization.strip().partition(" ")
     try:
         _, _, password = base64.b64decode(encoded, validate=True).partition(b":")
     except (binascii.Error, ValueError):
         return False
     matches = hmac.compare_digest(password, token.reveal().encode())
     return scheme.lower() == "basic" and matches
+
+
+def _wrong_token() -> NotGrantedError:
+    return NotGrantedError(407, "this is not the run's token", is_denied=False)
+
+
+def refusal_of(method: str, host: str, authorization: str, token: Secret) -> NotGrantedError:
+    """Return why the proxy refuses a request on a connection that did not begin with CONNECT."""
+    if not _has_token(authorization, token):
+        return _wrong_token()
+    if method == "CONNECT":
+        return NotGrantedError(400, "a tunnel needs a new connection")
+    where = f"{method} http://{host[:200]}"
+    return NotGrantedError(403, f"plain http is not passed on, only https: {where}")
 
 
 def proxy_environment(port: int, token: Secret) -> dict[str, str]:

@@ -26,18 +26,25 @@ from server.budgets.ledger import BudgetError, Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.gateway.call import ROUTES, Call, RefusedError, provider_of, refuse
 from server.gateway.cassette import CASSETTE_MAX_BYTES, Cassette
-from server.gateway.egress_proxy import Egress, proxy_environment
+from server.gateway.egress_proxy import (
+    CONNECT,
+    HEAD_BYTES,
+    Egress,
+    proxy_environment,
+    refusal_of,
+)
 from server.gateway.forwarder import CallContext, Forwarder
 from server.gateway.metering import today
 from server.gateway.model_call import ModelCall
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import Replayer
 from server.gateway.request_reader import MAX_BODIES, MAX_BODY, RequestReader
+from server.gateway.run_trace import NoTrace, RunTrace
 from server.gateway.timeouts import Timeouts
 from server.net.listeners import listen_without_delay
 from server.net.paced_parsing import Pace, PacedServer
+from server.net.split_server import SplitServer
 from server.net.upstreams import Policy, Pools, Upstream, tls_context
-from server.observability.tracing import NoTrace, RunTrace
 from server.secret import Secret
 
 __all__ = [
@@ -111,7 +118,7 @@ class Grant:
     refused: int = 0
     _reported: set[str] = field(default_factory=set)
     _server: asyncio.Server | None = None
-    _handler: web.Server | None = None
+    _connections: SplitServer | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables by which SDKs find this gateway."""
@@ -128,10 +135,15 @@ class Grant:
 
     def connect(self) -> asyncio.BaseProtocol:
         """Return the protocol for a new connection; beyond the limit, one that closes it."""
-        assert self._handler is not None
-        if len(self._handler.connections) >= MAX_CONNECTIONS or self.refused >= MAX_REFUSED:
+        assert self._connections is not None
+        if self.open_connections >= MAX_CONNECTIONS or self.refused >= MAX_REFUSED:
             return _Closed()
-        return self._handler()
+        return self._connections()
+
+    @property
+    def open_connections(self) -> int:
+        """The run's open connections, tunnels included."""
+        return len(self._connections) if self._connections is not None else 0
 
     def report(self, event: str, data: Mapping[str, str]) -> None:
         """Report each event once, up to a limit: a run can cause any number of them."""
@@ -152,8 +164,8 @@ class Grant:
         """Close the listener and end every open call; the token is invalid from then on."""
         if self._server is not None:
             self._server.close()
-        if self._handler is not None:
-            closing = asyncio.ensure_future(self._handler.shutdown(0.1))
+        if self._connections is not None:
+            closing = asyncio.ensure_future(self._connections.shutdown(0.1))
             await asyncio.wait({closing}, timeout=_CLOSE_S)
         # This object is part of reference cycles; the run and its output should be freed earlier.
         self.on_call, self.on_event = (lambda call: None), _ignore
@@ -263,7 +275,12 @@ class Gateway:
                 return web.Response()
             return await self._handle(grant, request)
 
-        grant._handler = PacedServer(
+        async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if grant.refused < MAX_REFUSED:
+                passed = await grant.egress.serve(reader, writer, grant.token, grant.report_denied)
+                grant.refused += not passed
+
+        requests = PacedServer(
             self.pace,
             handle,
             handler_cancellation=True,
@@ -272,6 +289,7 @@ class Gateway:
             keepalive_timeout=75,
             auto_decompress=False,
         )
+        grant._connections = SplitServer(requests, CONNECT, tunnel, HEAD_BYTES)
         try:
             listener = listener or listen_without_delay("127.0.0.1", 0)
             grant.port = listener.getsockname()[1]
@@ -285,9 +303,8 @@ class Gateway:
 
     async def _handle(self, grant: Grant, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "CONNECT" or "Proxy-Authorization" in request.headers:
-            response = await grant.egress.handle(request, grant.token, grant.report_denied)
-            grant.refused += response.status >= 400
-            return response
+            grant.refused += 1
+            return _refuse_proxy(grant, request)
         provider = provider_of(request)
         try:
             _check(grant, request)
@@ -320,6 +337,16 @@ class Gateway:
             finished = call.finished()
             grant.on_call(finished)
             grant.trace.call(call, finished)
+
+
+def _refuse_proxy(grant: Grant, request: web.BaseRequest) -> web.Response:
+    """Refuse a request to the proxy that is none for a tunnel, or that comes too late for one."""
+    headers = request.headers
+    authorization = headers.get("Proxy-Authorization", "")
+    refusal = refusal_of(request.method, headers.get("Host", ""), authorization, grant.token)
+    if refusal.is_denied:
+        grant.report_denied(str(refusal))
+    return web.Response(status=refusal.status, text=f"{refusal}\n", headers=refusal.headers)
 
 
 _NO_ANSWER = {502, 504}

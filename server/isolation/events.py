@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from server.limits import MAX_SESSIONS, Limits
+from server.limits import Limits
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -104,18 +104,3 @@ class ExitEvent:
 
 
 SandboxEvent = OutputEvent | LimitEvent | DeniedEvent | ExitEvent
-
-
-def limit_message(kind: str, limits: Limits) -> str:
-    """Return a limit as text with its value, such as "memory (512 MiB)"."""
-    figure = {
-        "wall": f"{limits.wall_s:g} s",
-        "cpu": f"{limits.cpu_s:g} s",
-        "memory": f"{limits.memory_mib} MiB",
-        "processes": str(limits.processes),
-        "sessions": str(MAX_SESSIONS),
-        "scratch": f"{limits.scratch_mib} MiB",
-        "output": f"{limits.output_kib} KiB a stream",
-        "file size": f"{limits.scratch_mib} MiB",
-    }
-    return f"{kind} ({figure[kind]})" if kind in figure else kind

@@ -17,12 +17,11 @@ from server.isolation.child.cell_root import TEMPORARY_NAME
 from server.isolation.child.denials import decode_denial
 from server.isolation.child.libc import as_user
 from server.isolation.child.run_program import FILE_SIZE, FULL
-from server.isolation.denial_messages import denied_message
 from server.isolation.engine import (
     Engine,
     ExitInfo,
-    GivenDescriptors,
     LaunchOrder,
+    PassedDescriptors,
     Workspace,
     failure_in,
     new_job_file,
@@ -38,12 +37,12 @@ from server.isolation.events import (
     SandboxEvent,
     Status,
     StreamName,
-    limit_message,
 )
 from server.isolation.files import PROGRAM, Collected, collect_files, place_files
+from server.isolation.messages import denied_message, limit_message
 from server.isolation.outcomes import limit_of, outcome_of, returncode_of
 from server.isolation.output import OutputBuffer, Pump
-from server.isolation.tiers.probe import with_advice
+from server.isolation.tiers.detection import with_advice
 
 _DRAIN_S = 1.0
 """How long the pipes may stay open after every process of the run has ended."""
@@ -161,14 +160,14 @@ class SandboxRun:
         except TimeoutError:
             raise MachineryError("the run's way out could not be opened in time") from None
 
-    def _open_pipes(self) -> GivenDescriptors:
+    def _open_pipes(self) -> PassedDescriptors:
         with contextlib.ExitStack() as opened:
             stdout = self._open_pump("stdout", opened)
             stderr = self._open_pump("stderr", opened)
             self._exit_note, exit_note = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self._exit_note, False)
             opened.pop_all()  # from here on the workspace owns them
-            return GivenDescriptors(stdout, stderr, exit_note, self._job)
+            return PassedDescriptors(stdout, stderr, exit_note, self._job)
 
     def _open_pump(self, stream: StreamName, opened: contextlib.ExitStack) -> int:
         """Begin to read one of the streams; return the descriptor that the program writes to."""

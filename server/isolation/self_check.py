@@ -1,4 +1,4 @@
-"""The program that `tiers/probe.py` runs to check each layer: it attempts what they must prevent.
+"""The program that `tiers/detection.py` runs: it attempts what each layer must prevent.
 
 For each layer it prints "", or the attempt that succeeded. It uses none of our modules.
 """

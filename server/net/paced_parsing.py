@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -171,7 +170,7 @@ class _Requests(Paced, web.RequestHandler):
 
     def _is_full(self) -> bool:
         # After an upgrade request, aiohttp parses nothing until its response, then all at once.
-        return super()._is_full() or (self._upgraded and self._payload_parser is None)
+        return super()._is_full() or self._upgraded
 
     async def finish_response(self, *arguments: Any) -> tuple[web.StreamResponse, bool]:
         """Send a response. After a refused upgrade, the pending bytes are the next request."""
@@ -180,16 +179,6 @@ class _Requests(Paced, web.RequestHandler):
         finally:
             if self._pending:
                 self._pace.wait(self)
-
-    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
-        """Pass all bytes to a parser of a tunnel, which takes almost no time."""
-        pending = bytes(self._pending)
-        self._pending.clear()
-        super().set_parser(parser, data_received_cb)
-        if pending:
-            parser.feed_data(pending)
-        if pending and not self._is_full():
-            self._resume_transport_reading()
 
     def _end(self) -> None:
         if self._body.is_eof():

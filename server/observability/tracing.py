@@ -10,16 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from server.gateway.call import Call
+from server.gateway.model_call import ModelCall
+from server.gateway.run_trace import NoTrace, RunTrace
+from server.storage.records import RunResult
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, Tracer
-
-    from server.gateway.call import Call
-    from server.gateway.model_call import ModelCall
-    from server.storage.records import RunResult
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _OWN_ATTRIBUTES = {
@@ -33,36 +34,6 @@ _OWN_ATTRIBUTES = {
 }
 """Attributes without a name in the conventions; they get our prefix."""
 _log = logging.getLogger(__name__)
-
-
-class RunTrace(Protocol):
-    """The trace of one run."""
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment variables for an instrumented agent to join the trace."""
-        ...
-
-    def call(self, call: Call, finished: ModelCall) -> None:
-        """Add a finished call."""
-        ...
-
-    def end(self, result: RunResult) -> None:
-        """End the trace."""
-        ...
-
-
-class NoTrace:
-    """The trace of a run while tracing is off."""
-
-    def environment(self) -> dict[str, str]:
-        """Return nothing."""
-        return {}
-
-    def call(self, call: Call, finished: ModelCall) -> None:
-        """Do nothing."""
-
-    def end(self, result: RunResult) -> None:
-        """Do nothing."""
 
 
 class Telemetry:

@@ -16,10 +16,10 @@ from typing import Any
 from llm_agent_builder.errors import MachineryError
 from server.budgets.ledger import Caps
 from server.gateway.cassette import Cassette
+from server.gateway.run_trace import NoTrace, RunTrace
 from server.isolation.events import WrittenFile
 from server.isolation.sandbox_run import SandboxRun
 from server.limits import Limits
-from server.observability.tracing import NoTrace, RunTrace
 from server.runs.backends import Backend
 from server.runs.events import RunEvent, message_of, text_of, to_wire, without_text
 from server.runs.usage_totals import UsageTotals

@@ -320,7 +320,10 @@ def _last_event(session: Session, run_id: str) -> tuple[int, str]:
 
 def _exit_data(row: RunRow) -> dict[str, Any]:
     known = ("status", "reason", "returncode", "duration", "usage", "cost_usd")
-    return {name: value for name in known if (value := getattr(row, name)) is not None}
+    data = {name: value for name in known if (value := getattr(row, name)) is not None}
+    if row.status == "failed" and row.reason == INTERRUPTED:
+        data["interrupted"] = True
+    return data
 
 
 def _require(session: Session, run_id: str) -> RunRow:

@@ -70,8 +70,8 @@ def test_file_that_can_not_be_given_is_named_with_the_reason(page: Page, site: S
     open_page(page, site)
     add(page, {**RAW, "buffer": bytes(4 * 1024 * 1024 + 1)}, {**DATA, "name": "agent.py"}, DATA)
     problem = page.get_by_role("alert").filter(has_text="Not added")
-    expect(problem).to_contain_text("raw.bin makes more than 4 MiB in all")
-    expect(problem).to_contain_text("agent.py is the name of the agent itself")
+    expect(problem).to_contain_text("raw.bin exceeds the limit of 4 MiB in total")
+    expect(problem).to_contain_text("agent.py is a reserved name")
     expect(page.get_by_role("button", name="Remove data.csv")).to_be_visible()
 
 

@@ -91,26 +91,24 @@ def test_opened_file_fills_the_form_and_keeps_what_was_written_by_hand(
     mine = with_helper(written(site))
     open_page(page, site)
     open_file(page, mine)
-    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(page.get_by_text("Opened mine.py")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
     expect(section(page, "Model options")).to_contain_text("500 tokens")
     assert code_of(page) == mine
-    expect(
-        page.get_by_role("status").filter(has_text="1 hand-written part is kept, line")
-    ).to_have_count(1)
+    expect(page.get_by_role("status").filter(has_text="1 manual edit kept, line")).to_have_count(1)
     page.get_by_label("Example task").fill("Is it cold?")
     generate(page)
     expect(page.get_by_test_id("code")).to_contain_text("Is it cold?")
     assert code_of(page) == mine.replace("Is it warm?", "Is it cold?")
     held = hold(page, "**/api/catalog")
     page.reload()
-    expect(page.get_by_text("1 hand-written part is kept")).to_be_visible()
-    anew = page.get_by_role("button", name="Write anew without")
-    expect(anew).to_be_disabled()  # a press would come to nothing before the server has answered
+    expect(page.get_by_text("1 manual edit kept")).to_be_visible()
+    discard = page.get_by_role("button", name="Discard my edits")
+    expect(discard).to_be_disabled()  # a press would come to nothing before the server has answered
     held[0].continue_()
-    anew.click()
+    discard.click()
     expect(page.get_by_test_id("code")).not_to_contain_text("shout")
-    expect(page.get_by_text("hand-written part")).to_be_hidden()
+    expect(page.get_by_text("manual edit")).to_be_hidden()
 
 
 def test_undo_brings_back_what_was_typed_while_the_file_was_read(page: Page, site: Serving) -> None:
@@ -121,7 +119,7 @@ def test_undo_brings_back_what_was_typed_while_the_file_was_read(page: Page, sit
         open_file(page, written(site))
     page.get_by_label("Example task").fill("Typed meanwhile")
     held[0].continue_()
-    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(page.get_by_text("Opened mine.py")).to_be_visible()
     expect(page.get_by_label("Example task")).to_have_value("Is it warm?")
     page.get_by_role("button", name="Undo open").click()
     expect(page.get_by_label("Example task")).to_have_value("Typed meanwhile")
@@ -135,19 +133,19 @@ def test_change_that_meets_a_hand_edit_is_shown_and_the_user_decides(
     )
     open_page(page, site)
     open_file(page, mine)
-    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(page.get_by_text("Opened mine.py")).to_be_visible()
     choose(page, "Model", "Claude Haiku 5.5")
     generate(page)
     conflict = page.locator(".conflict")
-    expect(conflict).to_contain_text("The form and your own lines disagree")
+    expect(conflict).to_contain_text("The form changes the same lines")
     expect(conflict).to_contain_text("os.environ.get")
     assert code_of(page) == mine
-    page.get_by_role("button", name="Keep the file, undo the form").click()
+    page.get_by_role("button", name="Keep my code").click()
     expect(page.get_by_role("combobox", name="Model")).to_have_value("Claude Sonnet 5.5")
     expect(conflict).to_have_count(0)
     choose(page, "Model", "Claude Haiku 5.5")
     generate(page)
-    page.get_by_role("button", name="Follow the form").click()
+    page.get_by_role("button", name="Use the form").click()
     expect(page.get_by_test_id("code")).to_contain_text('MODEL = "claude-haiku-5-5"')
 
 
@@ -157,11 +155,11 @@ def test_program_that_is_not_ours_changes_nothing_and_can_be_imported(
     open_page(page, site)
     fill(page, name="Untouched")
     open_file(page, FOREIGN, "adder.py")
-    expect(page.get_by_text("adder.py was not opened")).to_be_visible()
-    expect(page.get_by_text("It is not an agent made here (no anthropic")).to_be_visible()
+    expect(page.get_by_text(re.compile("Can.t open adder.py"))).to_be_visible()
+    expect(page.get_by_text("The file is not an agent made here (no anthropic")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Untouched")
-    page.get_by_role("button", name="Import what can be carried over").click()
-    report = page.get_by_role("group", name="Report of the import")
+    page.get_by_role("button", name="Import what is supported").click()
+    report = page.get_by_role("group", name="Import report")
     expect(report).to_contain_text("WebSearchTool")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Adder")
     expect(section(page, "Tools")).to_contain_text("add")
@@ -179,10 +177,10 @@ def test_file_dropped_on_the_page_is_opened_and_what_is_no_text_is_refused(
     expect(page.get_by_role("button", name="Test Agent")).to_be_enabled()
     drop_file(page, written(site))
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
-    expect(page.get_by_text("Nothing in it was written by hand")).to_be_visible()
+    expect(page.get_by_text("No manual edits found")).to_be_visible()
     bad: Any = {"name": "photo.py", "mimeType": "image/png", "buffer": b"\x89PNG\xff\0"}
     page.get_by_test_id("open-input").set_input_files([bad])
-    expect(page.get_by_text(re.compile("photo.py can.t be read"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Can.t read photo.py"))).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
 
 
@@ -195,7 +193,7 @@ def test_file_dropped_before_the_server_has_answered_is_opened_then(
     drop_file(page, written(site))
     expect(page.get_by_text("Reading the file")).to_be_visible()
     held[0].continue_()
-    expect(page.get_by_text("dropped.py is open")).to_be_visible()
+    expect(page.get_by_text("Opened dropped.py")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
 
 
@@ -206,9 +204,9 @@ def test_of_files_opened_one_after_the_other_the_last_stays(page: Page, site: Se
         open_file(page, written(site, name="First"))
     with page.expect_request("**/api/read"):
         drop_file(page, written(site, name="Second"))
-    expect(page.get_by_text("dropped.py is open")).to_be_visible()
+    expect(page.get_by_text("Opened dropped.py")).to_be_visible()
     let_go(page, held[0])
-    expect(page.get_by_text("mine.py is open")).to_be_hidden()
+    expect(page.get_by_text("Opened mine.py")).to_be_hidden()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Second")
 
 
@@ -223,9 +221,9 @@ def test_file_opened_meanwhile_is_not_replaced_by_what_was_asked_for_before(
     with page.expect_request("**/api/generate"):
         page.get_by_role("button", name=button, exact=True).click()
     open_file(page, mine)
-    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(page.get_by_text("Opened mine.py")).to_be_visible()
     let_go(page, held[0])
-    nothing_run = page.get_by_text("another agent meanwhile")
+    nothing_run = page.get_by_text("Another agent was loaded")
     expect(nothing_run).to_have_count(int(button == "Test Agent"))
     assert code_of(page) == mine
     page.get_by_label("Example task").fill("Is it cold?")
@@ -234,13 +232,13 @@ def test_file_opened_meanwhile_is_not_replaced_by_what_was_asked_for_before(
     assert code_of(page) == mine.replace("Is it warm?", "Is it cold?")
 
 
-@pytest.mark.parametrize("button", ["Undo open", "Reset", "Write anew without"])
+@pytest.mark.parametrize("button", ["Undo open", "Reset", "Discard my edits"])
 def test_what_was_opened_is_said_only_while_the_form_has_it(
     page: Page, site: Serving, button: str
 ) -> None:
     open_page(page, site)
     open_file(page, with_helper(written(site)))
-    opened = page.get_by_text("mine.py is open")
+    opened = page.get_by_text("Opened mine.py")
     expect(opened).to_be_visible()
     if button == "Reset":
         page.get_by_label("Example task").fill("Is it cold?")
@@ -273,12 +271,12 @@ def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
     SHOTS.mkdir(parents=True, exist_ok=True)
     open_page(page, site)
     open_file(page, with_helper(written(site)))
-    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(page.get_by_text("Opened mine.py")).to_be_visible()
     assert axe(page) == []
     page.screenshot(path=SHOTS / f"opened-{scheme}-1280.png")
     open_file(page, FOREIGN, "adder.py")
-    page.get_by_role("button", name="Import what can be carried over").click()
-    expect(page.get_by_role("group", name="Report of the import")).to_be_visible()
+    page.get_by_role("button", name="Import what is supported").click()
+    expect(page.get_by_role("group", name="Import report")).to_be_visible()
     page.set_viewport_size({"width": 360, "height": 780})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert axe(page) == []
@@ -304,7 +302,7 @@ def test_another_agent_inherits_no_file_and_the_result_says_that_it_is_of_the_on
     page.get_by_role("button", name="Undo reset").click()
     expect(given).to_contain_text("secret.txt")
     open_file(page, written(site))
-    expect(page.get_by_text("mine.py is open")).to_be_visible()
+    expect(page.get_by_text("Opened mine.py")).to_be_visible()
     expect(given).to_have_count(0)
     expect(earlier).to_be_visible()
     page.reload()

@@ -239,7 +239,7 @@ def test_page_without_the_token_asks_for_it(page: Page, guarded: Serving) -> Non
     expect(dialog).to_be_visible()
     dialog.get_by_role("textbox").fill("wrong")
     page.keyboard.press("Enter")
-    expect(dialog.get_by_text("not the right one")).to_be_visible()
+    expect(dialog.get_by_text("Wrong access token")).to_be_visible()
     dialog.get_by_role("textbox").fill("let-me-in")
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
@@ -262,7 +262,7 @@ def test_shortcut_before_the_server_has_answered_is_kept_and_said(
     spoil(page, DONE)
     open_page(page, site)
     page.get_by_label("Example task").press("Control+Enter")
-    expect(page.get_by_text("Tests as soon as the server has answered.")).to_be_visible()
+    expect(page.get_by_text("The test starts as soon as the server responds.")).to_be_visible()
     held[0].continue_()
     expect_status(page, "success")
 
@@ -401,7 +401,7 @@ def test_refused_form_leaves_the_result_before_it_on_the_page(page: Page, site: 
     page.get_by_label("Example task").fill("x" * 102_401)
     page.get_by_role("button", name="Test Agent").click()
     expect(page.get_by_text("at most 102,400 are allowed")).to_be_visible()
-    expect(page.get_by_text("Nothing was run")).to_be_visible()
+    expect(page.get_by_text("Test not started")).to_be_visible()
     expect_status(page, "success")
     assert text_of(page, "stdout") == answer
     expect(page.get_by_test_id("code")).to_contain_text("class Geographer")

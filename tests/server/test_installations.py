@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from server.isolation.tiers.probe import ACCEPTED
+from server.isolation.tiers.detection import ACCEPTED
 from tests.support.serving import bare_environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # The self-check is a program in the sandbox, to which the interpreter must be there.
 TRY = """
-from server.isolation.tiers.probe import ACCEPTED, probe_tier
+from server.isolation.tiers.detection import ACCEPTED, probe_tier
 for tier in ACCEPTED:
     print(tier, probe_tier(force=tier).reason)
 """

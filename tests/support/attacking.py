@@ -16,7 +16,7 @@ from typing import Any
 
 from server.isolation.child import cgroups
 from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
-from server.isolation.tiers.probe import ACCEPTED, PRELOADED, TierReport, probe_tier
+from server.isolation.tiers.detection import ACCEPTED, PRELOADED, TierReport, probe_tier
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 

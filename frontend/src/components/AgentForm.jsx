@@ -1,32 +1,44 @@
 import { Checkbox, Textarea, TextInput } from '@mantine/core';
 import { Fragment, useRef } from 'react';
-import { missingAbilities } from '../capabilities.js';
-import { AnswerSection } from './AnswerSection.jsx';
-import { BackendChoice } from './BackendChoice.jsx';
-import { ConversationSection } from './ConversationSection.jsx';
+import { AnswerSection } from '../form/AnswerSection.jsx';
+import { BackendChoice } from '../form/BackendChoice.jsx';
+import { missingAbilities } from '../form/capabilities.js';
+import { ConversationSection } from '../form/ConversationSection.jsx';
+import { FormActions } from '../form/FormActions.jsx';
+import { McpSection } from '../form/McpSection.jsx';
+import { ModelFields } from '../form/ModelFields.jsx';
+import { ModelOptions } from '../form/ModelOptions.jsx';
+import { ToolsSection } from '../form/ToolsSection.jsx';
+import { FilesField } from '../grants/FilesField.jsx';
+import { HostsField } from '../grants/HostsField.jsx';
+import { OpenNote } from '../openFile/OpenNote.jsx';
 import { checkField, textField } from './fieldProps.js';
-import { FilesField } from './FilesField.jsx';
-import { FormActions } from './FormActions.jsx';
-import { HostsField } from './HostsField.jsx';
-import { McpSection } from './McpSection.jsx';
-import { ModelFields } from './ModelFields.jsx';
-import { ModelOptions } from './ModelOptions.jsx';
-import { OpenNote } from './OpenNote.jsx';
-import { ToolsSection } from './ToolsSection.jsx';
 
-const NO_TOOLS = [];
+/** @import { ChangeEvent, FormEvent } from 'react' */
+/** @import { Catalog, Model, Provider } from '../api/types' */
+/** @import { BackendState } from '../form/BackendChoice.jsx' */
+/** @import { Backend } from '../form/backends.js' */
+/** @import { Form } from '../form/useAgentForm.js' */
+/** @import { Builder } from '../form/useBuilder.js' */
+/** @import { Inspection } from '../form/useInspection.js' */
+/** @import { Given } from '../grants/useFiles.js' */
+/** @import { Hosts } from '../grants/useHosts.js' */
+/** @import { Opener } from '../openFile/useOpenFile.js' */
+/** @import { Server } from '../page/useServer.js' */
 
+/** @param {{ opener: Opener, ready: boolean }} props */
 function OpenButton({ opener, ready }) {
-  const input = useRef(null);
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
 
+  /** @param {ChangeEvent<HTMLInputElement>} event */
   function choose(event) {
-    opener.open(event.currentTarget.files[0]);
+    opener.open(event.currentTarget.files?.[0]);
     event.currentTarget.value = ''; // so that the same file can be chosen again
   }
 
   return (
     <>
-      <button type="button" id="open-file" className="link" disabled={!ready || opener.reading} onClick={() => input.current.click()}>
+      <button type="button" id="open-file" className="link" disabled={!ready || opener.reading} onClick={() => input.current?.click()}>
         Open file…
       </button>
       <input ref={input} type="file" accept=".py,.json,.yaml,.yml,text/x-python" hidden data-testid="open-input" onChange={choose} />
@@ -34,6 +46,7 @@ function OpenButton({ opener, ready }) {
   );
 }
 
+/** @param {{ form: Form, opener: Opener, ready: boolean, dropping: boolean }} props */
 function FormHead({ form, opener, ready, dropping }) {
   return (
     <div className="panel-head">
@@ -51,24 +64,45 @@ function FormHead({ form, opener, ready, dropping }) {
   );
 }
 
-/** What an agent can have beyond a prompt; folded, so that a plain one stays a short form. */
-function Sections({ form, model, gallery }) {
+/**
+ * The optional parts of an agent; folded, so that a plain one stays a short form.
+ * @param {{ form: Form, catalog: Catalog | null, provider: Provider | null, model: Model | null, inspection: Inspection }} props
+ */
+function Sections({ form, catalog, provider, model, inspection }) {
   const missing = missingAbilities(form.values, model);
+  const defaults = catalog?.defaults ?? {};
   return (
     <div className="sections">
-      <ToolsSection form={form} gallery={gallery} missing={missing.tools} />
-      <AnswerSection form={form} missing={missing.answer} />
-      <ModelOptions form={form} model={model} />
-      <ConversationSection form={form} />
+      <ToolsSection form={form} gallery={catalog?.tools ?? []} inspection={inspection} missing={missing.tools} />
+      <AnswerSection form={form} inspection={inspection} missing={missing.answer} />
+      <ModelOptions form={form} provider={provider} model={model} defaults={defaults} />
+      <ConversationSection form={form} defaults={defaults} />
       <McpSection form={form} missing={missing.mcp} />
     </div>
   );
 }
 
-export function AgentForm({ form, server, provider, backends, given, hosts, opener, dropping, builder, succession, onGenerate, waiting, backend }) {
-  const gallery = server.catalog?.tools ?? NO_TOOLS;
+/**
+ * @param {object} props
+ * @param {Form} props.form
+ * @param {Server} props.server
+ * @param {Provider | null} props.provider
+ * @param {BackendState} props.backends
+ * @param {Backend | null} props.backend
+ * @param {Inspection} props.inspection
+ * @param {Given} props.given
+ * @param {Hosts} props.hosts
+ * @param {Opener} props.opener
+ * @param {boolean} props.dropping
+ * @param {Builder} props.builder
+ * @param {(id: string) => void} props.onMove
+ * @param {() => void} props.onGenerate
+ * @param {boolean} props.waiting
+ */
+export function AgentForm({ form, server, provider, backends, backend, inspection, given, hosts, opener, dropping, builder, onMove, onGenerate, waiting }) {
   const model = provider?.models.find(({ id }) => id === form.values.model) ?? null;
 
+  /** @param {FormEvent} event */
   function submit(event) {
     event.preventDefault();
     onGenerate();
@@ -84,12 +118,12 @@ export function AgentForm({ form, server, provider, backends, given, hosts, open
           <Textarea label="System prompt" autosize minRows={3} maxRows={14} {...textField(form, 'prompt')} />
           <Textarea label="Example task" autosize minRows={2} maxRows={8} {...textField(form, 'task')} />
         </Fragment>
-        <ModelFields form={form} server={server} provider={provider} succession={succession} />
+        <ModelFields form={form} server={server} provider={provider} onMove={onMove} />
         <Checkbox label="Stream Response" {...checkField(form, 'stream')} />
-        <Sections key={`sections-${form.edition}`} form={form} model={model} gallery={gallery} />
+        <Sections key={`sections-${form.edition}`} form={form} catalog={server.catalog} provider={provider} model={model} inspection={inspection} />
         <BackendChoice {...backends} />
-        <FilesField given={given} tools={form.values.tools} gallery={gallery} />
-        <HostsField hosts={hosts} values={form.values} gallery={gallery} known={Boolean(server.catalog)} />
+        <FilesField given={given} needed={inspection.found?.need_files ?? []} />
+        <HostsField hosts={hosts} wanted={inspection.found?.hosts ?? []} unlisted={inspection.found?.need_hosts ?? []} known={Boolean(server.catalog)} />
       </div>
       <FormActions builder={builder} server={server} backend={backend} provider={provider} answerer={backends.answerer} waiting={waiting} />
     </form>

@@ -1,6 +1,11 @@
 import { Popover } from '@mantine/core';
 
-/** A quiet button in the header that opens a panel. On small screens only its icon and name remain. */
+/** @import { ReactNode } from 'react' */
+
+/**
+ * A quiet button in the header that opens a panel. On small screens it shows only its icon.
+ * @param {{ icon: ReactNode, name: string, summary: string, tone: string, title: string, onOpen: () => void, children: ReactNode }} props
+ */
 export function HeaderPopover({ icon, name, summary, tone, title, onOpen, children }) {
   return (
     <Popover width={340} position="bottom-end" trapFocus returnFocus onOpen={onOpen}>
@@ -21,7 +26,10 @@ export function HeaderPopover({ icon, name, summary, tone, title, onOpen, childr
   );
 }
 
-/** One row of such a panel: what it is, whether it holds (in words, unless a heading says so), and why not. */
+/**
+ * One row of such a panel: a name, its state (in words, unless a heading says it), and a reason.
+ * @param {{ name: ReactNode, active: boolean, state?: string, reason?: string | null }} props
+ */
 export function StateRow({ name, active, state, reason }) {
   return (
     <li className="state-row">

@@ -1,10 +1,15 @@
 import { CloseButton } from '@mantine/core';
-import { useKeptFocus } from '../useKeptFocus.js';
+import { useRestoredFocus } from '../lib/useRestoredFocus.js';
 import { WarningIcon } from './icons.jsx';
 
-/** What went wrong and what to do about it. The empty region is always there, so that filling it is announced. */
+/** @import * as Problems from '../api/problems.js' */
+
+/**
+ * What went wrong and what to do about it. The empty region is always there, so that filling it is announced.
+ * @param {{ problem: Problems.Problem | null, onClose: () => void }} props
+ */
 export function Problem({ problem, onClose }) {
-  const region = useKeptFocus('test-agent', 'generate');
+  const region = useRestoredFocus('test-agent', 'generate');
   return (
     <div ref={region} role="alert" className="problem-region">
       {problem && (

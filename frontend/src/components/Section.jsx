@@ -1,6 +1,12 @@
 import { ChevronIcon } from './icons.jsx';
 
-/** A folded part of the form: one calm line that says what is set in it, until it is opened. */
+/** @import { ReactNode } from 'react' */
+/** @import { Form } from '../form/useAgentForm.js' */
+
+/**
+ * A folded part of the form: one quiet line that says what is set in it, until it is opened.
+ * @param {{ id: string, title: string, summary: string, plain: boolean, form: Form, children: ReactNode }} props
+ */
 export function Section({ id, title, summary, plain, form, children }) {
   const open = form.opened.has(id);
   const body = `section-${id}`;
@@ -24,12 +30,18 @@ export function Section({ id, title, summary, plain, form, children }) {
   );
 }
 
-/** What the chosen model can't do with what is set in a section. */
+/**
+ * Says what the chosen model doesn't support of a section.
+ * @param {{ text?: string }} props
+ */
 export function Missing({ text }) {
   return text ? <p className="section-caution">{text}</p> : null;
 }
 
-/** The message of a whole section, where no one field of it has it. */
+/**
+ * A message about a whole section, which no single field of it shows.
+ * @param {{ id: string, text?: string }} props
+ */
 export function SectionError({ id, text }) {
   return text ? <p className="section-error" id={id} tabIndex={-1} role="alert">{text}</p> : null;
 }

@@ -1,4 +1,6 @@
 /** Sixteen-pixel line icons. They only accompany words, so assistive technology skips them. */
+
+/** @param {{ children: import('react').ReactNode, size?: number }} props */
 function Icon({ children, size = 16 }) {
   return (
     <svg

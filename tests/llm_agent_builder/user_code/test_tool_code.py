@@ -148,6 +148,11 @@ def test_merged_imports_are_the_same_in_any_order_and_once(a: list[str], b: list
     assert _bound(merged) == _bound([*a, *b])
 
 
+def test_names_with_the_same_alias_are_imported_by_statements_of_their_own() -> None:
+    statements = ("from os import a as z", "from os import b as z")
+    assert merge_imports(reversed(statements)) == statements
+
+
 def _bound(statements: list[str] | tuple[str, ...]) -> set[tuple[str, str, str | None]]:
     found = set()
     for statement in statements:

@@ -150,6 +150,7 @@ class Asked:
 
 def ask_for_agents(ask: Asked) -> str:
     code: str = ask("POST", "/api/generate", json=SPEC).json()["code"]
+    ask("POST", "/api/inspect", json={"provider": SPEC["provider"], "tools": [code]})
     edited = code + "\n# by hand\n"
     ask("POST", "/api/generate", json={**SPEC, "base": edited, "prompt": "Other."})
     assert ask("POST", "/api/read", json={"code": edited}).json()["edits"]

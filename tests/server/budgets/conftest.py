@@ -1,4 +1,4 @@
-"""Fixtures of the tests of budgets."""
+"""Databases for the tests of budgets."""
 
 from __future__ import annotations
 

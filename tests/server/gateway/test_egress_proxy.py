@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from server.gateway.egress_proxy import Egress, is_own, is_public
+from server.gateway.egress_proxy import HEAD_BYTES, Egress, is_own, is_public
 from server.gateway.gateway import Grant
 from server.settings import destination
 from tests.support.api_client import events_of, execute, fields
@@ -280,6 +280,33 @@ def test_answer_to_a_client_that_has_ended_its_half_is_passed_on() -> None:
         return await reader.read()
 
     assert through_tunnel(count, client).result == b"1000000 bytes"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *(b"CONNECT a.example:443\r\n\r\n", b"CONNECT a b HTTP/1.1\r\n\r\n"),
+        *(b"CONNECT a.example:443 HTTP/2\r\n\r\n", b"CONNECT a.example:443 HTTP/1.1\r\n"),
+        b"CONNECT a.example:443 HTTP/1.1\r\nX: " + b"x" * HEAD_BYTES + b"\r\n\r\n",
+        b"CONNECT a.example:443 HTTP/1.1\r\nX: " + b"x" * 8 * HEAD_BYTES,
+    ],
+)
+def test_malformed_late_or_long_request_is_refused_without_an_event(sent: bytes) -> None:
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[bytes, int]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", grant.port)
+        answer = b""
+        with closing(writer), suppress(ConnectionError):  # it may not read all before it closes
+            async with asyncio.timeout(20):
+                writer.write(sent)
+                while piece := await reader.read(1000):
+                    answer += piece
+        await eventually(lambda: not grant.open_connections)
+        return answer[:13], grant.refused
+
+    seen = through(NOWHERE, client, egress=Egress({PLACE}, idle_s=0.3))
+    assert seen.result[0] == b"HTTP/1.1 400 " or (len(sent) > HEAD_BYTES and not seen.result[0])
+    assert seen.result[1] == 1
+    assert seen.events == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from server.isolation.tiers.probe import ACCEPTED
+from server.isolation.tiers.detection import ACCEPTED
 from tests.support.attacking import offered_tiers
 
 

@@ -17,7 +17,7 @@ from server.isolation.child.denials import (
     encode_denial,
     explain,
 )
-from server.isolation.denial_messages import denied_message
+from server.isolation.messages import denied_message
 
 CLOSED = "127.0.0.1:1"
 """No program listens on it: port 1 is tcpmux's."""

@@ -29,7 +29,7 @@ from server.isolation.events import (
 )
 from server.isolation.fork_server_client import ForkServerClient
 from server.isolation.helper_process import Helper
-from server.isolation.tiers.probe import PRELOADED
+from server.isolation.tiers.detection import PRELOADED
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.processes import below
@@ -386,7 +386,7 @@ def test_many_empty_files_reach_the_scratch_limit(sandbox: Sandbox) -> None:
 AS_USER = """
 import asyncio, os
 from server.sandbox import Sandbox, run_in_sandbox
-from server.isolation.tiers.probe import PRELOADED
+from server.isolation.tiers.detection import PRELOADED
 from server.isolation.fork_server_client import ForkServerClient
 assert os.geteuid() != 0
 for tier, preload in (("strong", PRELOADED), ("bubblewrap", ("anthropic",)), ("landlock", ())):

@@ -19,7 +19,7 @@ from llm_agent_builder.errors import MachineryError
 from server.isolation.child.agent_process import failures_written_to
 from server.isolation.engine import failure_in, new_job_file
 from server.isolation.events import Program
-from server.isolation.tiers.probe import with_advice
+from server.isolation.tiers.detection import with_advice
 from server.limits import Limits
 from server.sandbox import Sandbox
 from tests.support.api_client import start

@@ -52,10 +52,8 @@ def observe(upstream: str, **options: Any) -> Seen:
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> Any:
         found = await asyncio.wait_for(read_all(session, grant), 20)
-        assert grant._handler is not None
         await session.close()
-        handler = grant._handler
-        await eventually(lambda: not handler.connections)
+        await eventually(lambda: not grant.open_connections)
         others = {task for task in asyncio.all_tasks() if not task.done()}
         assert len(others - {asyncio.current_task()}) <= 1, others
         return found

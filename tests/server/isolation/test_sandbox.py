@@ -23,7 +23,7 @@ from server.isolation.events import (
     SandboxEvent,
     Status,
 )
-from server.isolation.tiers.probe import Layer, TierReport, with_advice
+from server.isolation.tiers.detection import Layer, TierReport, with_advice
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.serving import marked_processes, wait_until

@@ -61,10 +61,11 @@ def test_a_model_of_ones_own_server_is_listed_written_and_tested_without_a_key(
             model = wait_until(listed)
             catalog = client.get("/api/catalog").json()
             assert catalog["backends"][0]["available"] is True
-            assert [provider["servers"] for provider in catalog["providers"]] == [
-                [],
-                [{"base_url": f"{upstream.url}/v1", "key_env": None, "key_configured": True}],
-            ]
+            base_url = f"{upstream.url}/v1"
+            answerer = {"own": True, "name": f"your server {base_url}", "reason": None}
+            entry = {"base_url": base_url, "key_env": None, "key_configured": True}
+            servers = [provider["servers"] for provider in catalog["providers"]]
+            assert servers == [[], [{**entry, "answerer": answerer}]]
             assert (model["origin"], model["base_url"]) == ("setting", f"{upstream.url}/v1")
             body = {**SPEC, "provider": "huggingface", "model": MODEL}
             written = client.post("/api/generate", json=body).json()

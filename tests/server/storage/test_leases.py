@@ -58,7 +58,9 @@ def test_server_without_a_heartbeat_loses_its_lease_after_six_of_the_others(stor
     assert look(other, MAX_MISSED_BEATS) == 0
     assert look(other, 1) == 2
     assert store.run("a").reason == INTERRUPTED
-    assert store.events("a")[-1] == Event(2, "exit", {"status": "failed", "reason": INTERRUPTED})
+    assert store.events("a")[-1] == Event(
+        2, "exit", {"status": "failed", "reason": INTERRUPTED, "interrupted": True}
+    )
     assert store.events("a", after=2) == []
     assert store.status("b") == "running"
     assert look(other, 2 * MAX_MISSED_BEATS) == 0
