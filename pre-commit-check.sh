@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
 # Blocks a commit that would publish an Anthropic key or a Hugging Face token.
 #
-# Reads what is staged (the index git is about to commit), never the files on disk, and all of each
-# file that differs from HEAD, not only its changed lines: a key that is already there is a leak too.
+# Reads the staged content (the index that git is about to commit), not the files on disk. Each file
+# that differs from HEAD is read completely, not only its changed lines: existing keys are leaks too.
 #
 #   exit 0  nothing found
-#   exit 1  blocked; "path:line: what" on stderr, never a character of the key
-#   exit 2  could not check, so blocked as well
+#   exit 1  blocked; "path:line: finding" on stderr, without any character of the key
+#   exit 2  the check failed, so the commit is blocked as well
 #
-# It changes no directory, because the GIT_DIR and GIT_INDEX_FILE that git sets for a hook may be
-# relative. It keeps no temporary file, because that would hold the key. However many files are
-# staged, it starts the same few processes.
+# It does not change the directory, because git may set relative GIT_DIR and GIT_INDEX_FILE for hooks.
+# It writes no temporary file, which would contain the key. It always starts the same few processes,
+# regardless of the number of staged files.
 set -euo pipefail
 
 export LC_ALL=C                   # bytes, whatever the encoding of names and contents
-export GIT_NO_REPLACE_OBJECTS=1   # the content that is committed, not a local stand-in for it
+export GIT_NO_REPLACE_OBJECTS=1   # the committed content, not a local replacement
 
 marker='pragma: allowlist secret'
-# Starts the line before each file's content. Random, so that no content can pass for one.
+# Begins the line before each file's content. Random, so that no content can imitate it.
 header="staged-$$-$RANDOM$RANDOM$RANDOM-"
 
 cannot_check() {
@@ -25,7 +25,7 @@ cannot_check() {
     exit 2
 }
 
-# Writes records that end in a newline; a newline within a name is \002. Two records an entry:
+# Writes records that end in a newline; a newline within a name becomes \002. Each entry has two:
 # ":old-mode new-mode old-id new-id status", then its path.
 staged_entries() {
     git diff-index --cached --raw --no-abbrev -z --no-renames --diff-filter=d "$1" -- |
@@ -34,9 +34,9 @@ staged_entries() {
 
 # Turns them into requests for `git cat-file --batch`: an object, then a letter and the path.
 #   F  a file, or a symbolic link (its content is its target; nothing is followed)
-#   U  a path with an unresolved conflict, so with no one content
-#   E  the end, and how many there were: the proof that nothing got lost on the way
-# Submodules are left out. The "|" keeps git from trimming a path.
+#   U  a path with an unresolved conflict, so without unique content
+#   E  the end, with the number of entries, to verify that none was lost
+# Submodules are skipped. The "|" prevents git from trimming a path.
 content_requests() {
     awk -v nothing="$1" '
         NR % 2           { split($0, entry, " "); mode = entry[2]; id = entry[4]; next }
@@ -47,13 +47,13 @@ content_requests() {
     '
 }
 
-# Writes the contents, a header line before each. NUL, which not every awk can read, becomes \001.
+# Writes the contents with a header line before each. NUL, which some awks can't read, becomes \001.
 contents() {
     git cat-file --batch="$header%(rest)" --buffer | tr '\000\001' '\001 '
 }
 
-# Writes "path:line: what" for each finding, and "complete" if it has read every file to its end.
-# Regular expressions have no {n,}: not every awk has them.
+# Writes "path:line: finding" for each finding, and "complete" if it has read all files to their end.
+# The regular expressions avoid {n,}, which some awks don't support.
 findings_in_contents() {
     awk -v header="$header" -v marker="$marker" '
         BEGIN {
@@ -63,8 +63,8 @@ findings_in_contents() {
             escape["\t"] = "\\t"; escape["\002"] = "\\n"; escape["\""] = "\\\""; escape["\\"] = "\\\\"
         }
 
-        # Whether text is as varied as something random: at least `kinds` of small letters,
-        # capitals and digits, and 8 different characters.
+        # Whether text looks random: it has at least `kinds` of lowercase letters, uppercase letters
+        # and digits, and 8 different characters.
         function varied(text, kinds,    i, seen, different) {
             text = substr(text, 1, 200)
             if ((text ~ /[a-z]/) + (text ~ /[A-Z]/) + (text ~ /[0-9]/) < kinds) return 0
@@ -73,8 +73,8 @@ findings_in_contents() {
             return different >= 8
         }
 
-        # A key has some 95 characters after "sk-ant-api03-". Fewer count too, but without
-        # such a type ("task-ant-design-...") it takes more of them.
+        # A key has some 95 characters after "sk-ant-api03-". Shorter ones count as well, but without
+        # such a type ("task-ant-design-...") more characters are required.
         function has_anthropic_key(text,    parts, count, i, body, least) {
             count = split(text, parts, /sk-ant-/)
             for (i = 2; i <= count; i++) {
@@ -86,8 +86,8 @@ findings_in_contents() {
             return 0
         }
 
-        # A token is 34 letters after its prefix, most often without a digit. A snake_case name
-        # has no such run.
+        # A token has 34 letters after its prefix, usually without digits. Names in snake_case have no
+        # such sequence.
         function has_hugging_face_token(text,    parts, count, i) {
             count = split(text, parts, /hf_|api_org_/)
             for (i = 2; i <= count; i++)
@@ -98,8 +98,8 @@ findings_in_contents() {
 
         function found(what) { findings[++pending] = what }
 
-        # Goes through a long line in pieces, as mawk takes minutes to split one megabyte at once.
-        # They overlap by more than a key.
+        # Reads a long line in pieces, because mawk takes minutes to split one megabyte at once. The
+        # pieces overlap by more than the length of a key.
         function look_for_keys(place, text,    size, start, piece, anthropic, hugging_face) {
             if (text !~ /sk-ant-|hf_|api_org_/) return 0
             size = length(text)
@@ -113,8 +113,8 @@ findings_in_contents() {
             return anthropic || hugging_face
         }
 
-        # A line of a .env file. What follows the "=" is empty if it is nothing, a pair of quotes
-        # (\047 is a single one) or a comment.
+        # A line of a .env file. The value is empty if the "=" is followed by nothing, a pair of quotes
+        # (\047 is a single quote) or a comment.
         function look_for_value(place, text,    name) {
             name = text
             sub(/^[ \t]*(export[ \t]+)?/, "", name)
@@ -125,7 +125,7 @@ findings_in_contents() {
                 found(place ": a .env file with a value for " name)
         }
 
-        # The path as git would show it: in quotes, with escapes, if there is anything odd in it.
+        # The path as git shows it: in quotes and with escapes if it has special characters.
         function shown(path,    i, char, text, odd) {
             for (i = 1; i <= length(path); i++) {
                 char = substr(path, i, 1)
@@ -141,7 +141,7 @@ findings_in_contents() {
             return path ~ /^\.env(\..*)?$/ && path != ".env.example"
         }
 
-        # Names are published like contents. Called before the path is shown: it may hide a part.
+        # Names are published like contents. Called before the path is shown, because it may redact it.
         function look_at_name(    safe) {
             safe = path
             gsub(/(sk-ant-|hf_|api_org_)[A-Za-z0-9_-]+/, "[key]", safe)
@@ -179,8 +179,8 @@ findings_in_contents() {
                 if (utf16) text = substr(text, 3)
                 else if (substr(text, 1, 3) == "\357\273\277") text = substr(text, 4)
             }
-            # Binary is what git takes for it, a NUL in the first 8000 bytes, save that UTF-16 is
-            # text (PowerShell writes it), and so is any .env file.
+            # Like git, treat files with a NUL in the first 8000 bytes as binary, except UTF-16
+            # (PowerShell writes it) and .env files.
             nul = index(text, "\001")
             if (nul && (utf16 || env_file)) gsub(/\001/, "", text)
             else if (nul && bytes + nul <= 8000) { binary = 1; pending = 0; next }
@@ -196,7 +196,7 @@ findings_in_contents() {
 }
 
 nothing=$(git hash-object -t tree /dev/null) || cannot_check 'git hash-object'
-# Without a HEAD (the first commit) everything staged is new.
+# Without a HEAD (before the first commit) everything staged is new.
 base=$(git rev-parse --verify --quiet 'HEAD^{tree}') || base=$nothing
 
 findings=$(staged_entries "$base" | content_requests "$nothing" | contents | findings_in_contents) ||
@@ -212,10 +212,10 @@ Commit blocked by pre-commit-check:
 
 $findings
 
-How to go on:
+What to do:
   - Remove the key, then stage the file again (git add). Keep the key in .env, which git ignores.
   - A staged .env file: git rm --cached <file>. Only .env.example, without values, is committed.
   - A key that was ever committed or shared is no longer secret: revoke it with its provider.
-  - A false alarm: end that line with a comment that says "$marker".
+  - A false positive: end that line with the comment "$marker".
 END
 exit 1

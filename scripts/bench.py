@@ -1,4 +1,4 @@
-"""Measure the product, everything side by side in one run. Figures in the docs come from here.
+"""Benchmark the product. The figures in the docs come from here.
 
 `make bench`, `make bench ARGS="--only sandbox --rounds 50"`, `make bench ARGS="--soak 20000"`,
 `make bench ARGS="--only build --specs 100000"`, `make bench ARGS="--only hostile"`.
@@ -26,7 +26,7 @@ SHORT_SOAK = 500
 
 
 def bench_gateway(rounds: int) -> None:
-    """Run it as a process of its own: it puts itself on one core."""
+    """Run it in its own process, because it pins itself to one core."""
     command = [sys.executable, str(ROOT / "scripts" / "bench_gateway.py")]
     print(flush=True)
     subprocess.run([*command, "--rounds", str(rounds)], check=True)
@@ -35,9 +35,9 @@ def bench_gateway(rounds: int) -> None:
 def main() -> None:
     logging.disable()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=200, help="how often each is tried")
-    parser.add_argument("--soak", type=int, metavar="N", help="only the soak, of N runs")
-    parser.add_argument("--specs", type=int, default=RANDOM_SPECS, help="how many random specs")
+    parser.add_argument("--rounds", type=int, default=200, help="repetitions of each measurement")
+    parser.add_argument("--soak", type=int, metavar="N", help="run only the soak test, with N runs")
+    parser.add_argument("--specs", type=int, default=RANDOM_SPECS, help="number of random specs")
     parts: dict[str, Callable[[int], None]] = {
         "build": lambda rounds: bench_build(rounds, options.specs),
         "sandbox": lambda rounds: asyncio.run(bench_sandbox(rounds)),
@@ -46,7 +46,7 @@ def main() -> None:
         "hostile": lambda rounds: asyncio.run(bench_hostile()),
         "gateway": bench_gateway,
     }
-    parser.add_argument("--only", choices=parts, help="only this part")
+    parser.add_argument("--only", choices=parts, help="run only this part")
     options = parser.parse_args()
     only = options.only or ("soak" if options.soak else None)
     print(f"{date.today()}, {os.cpu_count()} cores\n\n{HEADING}", flush=True)

@@ -1,4 +1,4 @@
-"""Measure building: in process, by HTTP, in a batch; and that random specs give sound files."""
+"""Benchmark building in process, over HTTP and in a batch; check files from random specs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FULLEST: dict[str, Any] = {
 
 
 def bench_build(rounds: int, specs: int = RANDOM_SPECS) -> None:
-    """Print all rows; `specs` random ones are tried."""
+    """Print all rows; `specs` is the number of random specs."""
     _in_process(rounds)
     asyncio.run(_by_http(rounds))
     _in_a_batch()
@@ -66,7 +66,7 @@ def _in_process(rounds: int) -> None:
 async def _by_http(rounds: int) -> None:
     async with serving() as served:
         core = {max(os.sched_getaffinity(0))}
-        os.sched_setaffinity(served.pid, core)  # all of the server's threads are still to come
+        os.sched_setaffinity(served.pid, core)  # before the server starts its threads
         body = WORDS | PLAIN["anthropic"]
         async with Client(served.port) as client:
             taken = await repeated(rounds, lambda: client.time("POST", "/api/generate", body))
@@ -125,7 +125,7 @@ def _at_random(count: int) -> None:
 
 
 def _try_specs(chunk: tuple[int, int]) -> tuple[int, list[str]]:
-    """Build specs; return how many were, and what was wrong with the files of others."""
+    """Build random specs; return the number of good files, and the problems of the others."""
     first, count = chunk
     built, wrong = 0, []
     with warnings.catch_warnings():
@@ -139,6 +139,6 @@ def _try_specs(chunk: tuple[int, int]) -> tuple[int, list[str]]:
             try:
                 compile(AgentBuilder().build(spec), "agent.py", "exec", dont_inherit=True)
                 built += 1
-            except Exception as error:  # whatever it is, it is counted and shown
+            except Exception as error:  # any error is counted and shown
                 wrong.append(f"spec {number}: {type(error).__name__}: {error}")
     return built, wrong

@@ -1,4 +1,4 @@
-"""A server of our own to measure, and a client that costs it little: raw streams, kept alive."""
+"""A server to benchmark, and a client with little overhead: raw streams on open connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench_tools import ROOT
 
 
 class Client:
-    """One connection; answers must have a Content-Length, as the server's have."""
+    """One connection. Responses must have a Content-Length, as the server's do."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -31,7 +31,7 @@ class Client:
         self.leave()
 
     def leave(self) -> None:
-        """Go away, whatever is under way."""
+        """Close the connection at once."""
         self._writer.close()
 
     def send(self, method: str, path: str, body: object = None) -> None:
@@ -43,10 +43,10 @@ class Client:
         self._writer.write(head.encode() + content)
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Return the answer.
+        """Return the response's JSON.
 
         Raises:
-            RuntimeError: it is an error.
+            RuntimeError: the status is not 2xx.
 
         """
         self.send(method, path, body)
@@ -66,18 +66,18 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running server; `begun` is when its command was given."""
+    """A running server; `begun` is the time when its command was started."""
 
     pid: int
     port: int
     begun: float
     temporary: Path
-    """Its folder for temporary files, which nothing else uses."""
+    """The server's own folder for temporary files."""
 
 
 @asynccontextmanager
 async def serving(**settings: str) -> AsyncIterator[Served]:
-    """Run a server, from its first answer until the context is left."""
+    """Run a server for the duration of the context."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         temporary = Path(folder, "temporary")
         temporary.mkdir()

@@ -1,8 +1,8 @@
-"""Measure the gateway: directly to the upstream, through ours, through another, in one run.
+"""Benchmark the gateway: direct calls, calls through it, and optionally through another proxy.
 
-`python scripts/bench_gateway.py`, or with another proxy beside it:
-`python scripts/bench_gateway.py --litellm PATH_TO_ITS_PROGRAM`. The proxy under test has one core
-to itself where there are two; the load and the upstream share the other.
+`python scripts/bench_gateway.py`, or together with another proxy:
+`python scripts/bench_gateway.py --litellm PATH_TO_ITS_PROGRAM`. On two
+cores, the proxy under test has one of them, and the load and the upstream share the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from prometheus_client import CollectorRegistry
 from llm_agent_builder.metering.answer_readers import anthropic_reader, chat_completion_reader
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.requests.facts import RequestFacts
-from server.budgets.daily_budget import DailyBudget, keep_books
+from server.budgets.daily_budget import DailyBudget, run_spend_writer
 from server.budgets.ledger import Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import SpendStore
@@ -42,7 +42,7 @@ from server.runs.usage_totals import UsageTotals
 from server.secret import Secret
 from server.storage.store import Store
 
-CALLS_A_RUN = 1500
+CALLS_PER_RUN = 1500
 HERE = Path(__file__).resolve().parent
 MODEL = "claude-sonnet-5-5"
 MESSAGES = [{"role": "user", "content": "Tell me a story of a city and its river. " * 4}]
@@ -51,7 +51,7 @@ BODY = json.dumps({"model": MODEL, "max_tokens": 64, "messages": MESSAGES}).enco
 
 @dataclass(frozen=True)
 class Target:
-    """Where a call goes: a port, and the key that it asks for."""
+    """The destination of a call: a port and its key."""
 
     name: str
     port: int
@@ -68,25 +68,25 @@ class Target:
         return head.encode() + body
 
 
-# ---------------------------------------------------------------- the ones measured
+# ---------------------------------------------------------------- processes under test
 
 
 def pin(*cores: int) -> None:
-    """Keep this process on some cores, where there are that many."""
+    """Pin this process to some cores, if the machine has them."""
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > max(cores):
         os.sched_setaffinity(0, cores)
 
 
 @contextmanager
 def child(*arguments: str, core: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run a program on one core; yields it and the first line it says."""
+    """Run a program on one core; yield its process and its first line of output."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE.parent), "HOME": "/tmp"}
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         text=True,
         env=environ,
-        preexec_fn=lambda: pin(core),  # noqa: PLW1509 # there are no threads here
+        preexec_fn=lambda: pin(core),  # noqa: PLW1509 # this process has no threads
     )
     assert process.stdout is not None
     try:
@@ -98,7 +98,7 @@ def child(*arguments: str, core: int) -> Iterator[tuple[subprocess.Popen[str], s
 
 
 async def serve_gateway(upstream: str, grants: int) -> None:
-    """Be the gateway under test, which counts calls as a server does: say ports and tokens."""
+    """Run the gateway under test, which counts calls like a server; print its ports and tokens."""
     metrics, tally = RunMetrics(CollectorRegistry()), UsageTotals()
 
     def on_call(call: ModelCall) -> None:
@@ -126,7 +126,7 @@ def our_gateway(upstream: int, grants: int = 1) -> Iterator[list[Target]]:
 
 @contextmanager
 def litellm(program: str, upstream: int) -> Iterator[Target]:
-    """Run LiteLLM's proxy, one worker, with nothing but this one model."""
+    """Run LiteLLM's proxy with one worker and only this model."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     params = {"model": f"anthropic/{MODEL}", "api_key": "bench"}
@@ -175,7 +175,7 @@ async def read_head(reader: asyncio.StreamReader) -> Mapping[str, str]:
 
 
 async def pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Read an answer, piece by piece, to its end."""
+    """Yield the pieces of a response."""
     headers = await read_head(reader)
     if "content-length" in headers:
         yield await reader.readexactly(int(headers["content-length"]))
@@ -218,7 +218,7 @@ async def latencies(target: Target, rounds: int, **headers: str) -> list[tuple[f
 
 
 async def throughput(targets: list[Target], connections: int, seconds: float) -> float:
-    """Return calls a second. A run may make 2,000 calls, so the work goes from run to run."""
+    """Return calls per second. A run may make 2,000 calls, so the calls switch between runs."""
     next_target, done = cycle(targets), 0
     end = time.perf_counter() + seconds
 
@@ -228,7 +228,7 @@ async def throughput(targets: list[Target], connections: int, seconds: float) ->
             target = next(next_target)
             request = target.request()
             async with connection(target) as (reader, writer):
-                for _ in range(CALLS_A_RUN):
+                for _ in range(CALLS_PER_RUN):
                     if time.perf_counter() >= end:
                         return
                     await one_call(reader, writer, request)
@@ -247,7 +247,7 @@ def resident_mib(pid: int) -> float:
 
 
 async def many_streams(targets: list[Target], count: int, pause: float) -> tuple[int, float, float]:
-    """Return how many of the streams were whole, the longest gap in one, and the memory grown."""
+    """Return the number of complete streams, the longest gap in one, and the memory growth."""
     pid = targets[0].pid
     before = resident_mib(pid) if pid else 0.0
     most = before
@@ -290,9 +290,9 @@ QUIET: tuple[Any, ...] = (
 
 
 def fuzzed_stream(rng: random.Random) -> tuple[bytes, tuple[int, int] | None, bool]:
-    """Return a stream, the usage that it tells (None: none that counts), and if it's Anthropic's.
+    """Return a stream, its usage (None: not countable), and whether it is Anthropic's.
 
-    A third of the streams repeats its usage in an odd form: as nothing, as less, or as no number.
+    A third of the streams repeat their usage in an odd form: empty, smaller, or not a number.
     """
     text = "".join(rng.choice('word "\\é{}[]:,\nusage') for _ in range(rng.randint(1, 60)))
     read, written, cached = (rng.randint(1, 10**6) for _ in range(3))
@@ -319,12 +319,12 @@ def fuzzed_stream(rng: random.Random) -> tuple[bytes, tuple[int, int] | None, bo
 
 
 def odd_usage(odd: object, key: str) -> object:
-    """Return a usage object with an odd number, or one that says nothing."""
+    """Return a usage object with an odd number, or an empty one."""
     return odd if odd in QUIET else {key: odd}
 
 
 def metering_errors(streams: int) -> int:
-    """Return in how many fuzzed streams the tokens read differ from those reported."""
+    """Return the number of fuzzed streams for which the counted tokens differ from the usage."""
     rng, wrong = random.Random(7), 0
     for _ in range(streams):
         data, reported, is_anthropic = fuzzed_stream(rng)
@@ -343,27 +343,27 @@ def metering_errors(streams: int) -> int:
 
 @asynccontextmanager
 async def budgets(caps: Caps, servers: int) -> AsyncIterator[list[RunBudget]]:
-    """Yield the budgets of as many runs: of one run's, or of servers that share a database."""
+    """Yield budgets: one of a run, or those of several servers that share a database."""
     if servers == 1:
         yield [RunBudget(Ledger("run", caps))]
         return
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
         stores = [open_.enter_context(closing(Store(Path(folder)))) for _ in range(servers)]
         days = [DailyBudget(caps, today, SpendStore(store.database).exchange) for store in stores]
-        books = [asyncio.create_task(keep_books(day)) for day in days]
+        writers = [asyncio.create_task(run_spend_writer(day)) for day in days]
         yield [RunBudget(Ledger("run", Caps()), day) for day in days]
-        for task in books:
+        for task in writers:
             task.cancel()
-        await asyncio.gather(*books, return_exceptions=True)
+        await asyncio.gather(*writers, return_exceptions=True)
 
 
 async def overspent(
     upstream: int, trials: int, streams: int, servers: int = 1
 ) -> tuple[int, int, int]:
-    """Return the trials in which a cap was crossed, and calls that went through and that did not.
+    """Return the trials that exceeded a cap, the calls that succeeded, and those that did not.
 
-    What was spent is the upstream's own count: tokens that it wrote, wanted or not. With several
-    servers the cap is that of the day, in a database that they share.
+    The upstream itself counts the spent tokens: all that it wrote. With several servers, the cap is
+    that of the day, in a shared database.
     """
     url = f"http://127.0.0.1:{upstream}"
     rng, caps = random.Random(11), dict[str, int]()
@@ -396,11 +396,11 @@ async def overspent(
 
 
 async def reservations(count: int) -> tuple[float, float]:
-    """Return how long a reservation in a database takes, alone and of 50 at once, in seconds."""
+    """Return the seconds per reservation in a database: single, and for 50 at once."""
     asked = RequestFacts(model=MODEL, max_tokens=10)
 
     async def one(of: RunBudget) -> None:
-        (await of.hold(ProviderEnum.ANTHROPIC, asked, today(), free=False)).settle(None)
+        (await of.reserve(ProviderEnum.ANTHROPIC, asked, today(), free=False)).settle(None)
 
     async with budgets(Caps(calls=10**9), 2) as (budget, _):
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Measure what hostile senders cost the others: /healthz and the server's memory beside each.
+"""Benchmark the effect of hostile clients: /healthz and the server's memory during each attack.
 
 `make bench ARGS="--only hostile"`. A cost is one row of `costs()`: what a client sends, or a
 program that is run. Each has at most 20 s, all together some two minutes.
@@ -27,7 +27,7 @@ from bench_tools import Seconds, forget_peak, median, p99_of, peak_kib, resident
 from server.net.listeners import allow_many_connections
 
 LONGEST_S = 20.0
-LOOK_EVERY_S = 0.02
+POLL_S = 0.02
 LOOKS = 10
 P99_GOAL_S = 0.5
 GROWTH_GOAL_MIB = 64
@@ -136,13 +136,13 @@ class Ground:
             found = []
             for _ in range(count):
                 found.append(stack.enter_context(socket.create_connection(address, LONGEST_S)))
-                with contextlib.suppress(OSError):  # ended meanwhile
+                with contextlib.suppress(OSError):  # closed meanwhile
                     found[-1].sendall(request)
             yield found
 
 
 def wrong_in(path: str, spec: dict[str, Any], *place: str | int, item: str, size: int) -> Cost:
-    """Return a body of `size` bytes with `item` again and again in a list of it."""
+    """Return a body of `size` bytes in which a list repeats `item`."""
     whole = json.loads(json.dumps(spec))
     inner: Any = whole
     for part in place[:-1]:
@@ -155,7 +155,7 @@ def wrong_in(path: str, spec: dict[str, Any], *place: str | int, item: str, size
 
 
 def many_bodies(to: Ground) -> None:
-    """Have many large bodies under way at once."""
+    """Send many large bodies at once."""
     body = json.dumps({"code": "x" * 7 * MIB}).encode()
     threads = [threading.Thread(target=_quietly, args=(to, body)) for _ in range(24)]
     for each in threads:
@@ -180,7 +180,7 @@ def tiny_pieces(to: Ground) -> None:
 
 
 def unfinished(head: bytes, size: int) -> Callable[[Ground], None]:
-    """Return what opens 3,000 connections with the same beginning of a request in each."""
+    """Return a function that opens 3,000 connections with the same unfinished request."""
 
     def open_many(to: Ground) -> None:
         allow_many_connections()
@@ -191,7 +191,7 @@ def unfinished(head: bytes, size: int) -> Callable[[Ground], None]:
 
 
 def readers_of_an_ended_run(to: Ground) -> None:
-    """Have many read the same events, of whom most never read what they asked for."""
+    """Let many clients request the same events; most of them never read the response."""
     run = to.run(WRITES_MUCH, limits={"output_kib": 16_384})["run_id"]
     asked = f"GET /api/runs/{run}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     with to.connected(asked, 64):
@@ -224,7 +224,7 @@ def large_calls() -> list[Any]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What is sent, and by whom."""
+    """One attack: its name, and a function that runs it."""
 
     name: str
     send: Callable[[Ground], object]
@@ -235,7 +235,7 @@ def runs(name: str, code: str, **fields: Any) -> Cost:
 
 
 def costs() -> list[Cost]:
-    """Return all of them; another one is one row more."""
+    """Return all attacks; add a row for another one."""
     execute, generate = "/api/execute", "/api/generate"
     recorded = {**PROGRAM, "replay": {"calls": [CALL]}}
     bare = {**PROGRAM, "replay": {}}
@@ -282,7 +282,7 @@ def upstream() -> Iterator[int]:
 
 
 async def _beside(served: Served, cost: Cost) -> tuple[Seconds, int]:
-    """Return how long /healthz took meanwhile, and the most KiB that the server grew by."""
+    """Return how long /healthz took during the attack, and the largest growth of memory in KiB."""
     forget_peak(served.pid)
     before = resident_kib(served.pid)
     health: Seconds = []
@@ -292,7 +292,7 @@ async def _beside(served: Served, cost: Cost) -> tuple[Seconds, int]:
             health.append(await _waited(client))
             if health[-1] >= LONGEST_S:
                 break
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
     await sending
     return health, peak_kib(served.pid) - before
 
@@ -305,7 +305,7 @@ async def _waited(client: Client) -> float:
 
 
 def _send(cost: Cost, to: Ground) -> None:
-    with contextlib.suppress(OSError, HTTPException):  # to be refused is one way to end
+    with contextlib.suppress(OSError, HTTPException):  # the server may refuse the request
         cost.send(to)
 
 

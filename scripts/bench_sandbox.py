@@ -1,4 +1,4 @@
-"""Measure `Sandbox`: the start of a run on each tier, and how many fit into a second."""
+"""Benchmark `Sandbox`: the start of a run on each tier, and runs per second."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PATIENCE_S = 30
 
 
 def plain_subprocess() -> None:
-    """Do what the product was first planned to do: a fresh interpreter that imports the SDK."""
+    """The baseline: start a new interpreter that imports the SDK."""
     subprocess.run([sys.executable, "-c", BASELINE], capture_output=True, check=True)
 
 
@@ -55,7 +55,7 @@ async def first_output(sandbox: Sandbox, code: str) -> float:
 
 
 async def request_arrives(sandbox: Sandbox, gateway: Gateway, code: str) -> float:
-    """Return the time from the start of a generated agent until its request is at the gateway."""
+    """Return the time from the start of a generated agent until its request reaches the gateway."""
     arrived: asyncio.Future[float] = asyncio.get_running_loop().create_future()
     grants: list[Grant] = []
 
@@ -86,7 +86,7 @@ async def ended(run: SandboxRun) -> None:
 
 
 async def sustained(sandbox: Sandbox, seconds: float) -> tuple[float, int]:
-    """Return trivial runs a second, as many at once as a server allows by default."""
+    """Return trivial runs per second, with as many at once as a server allows by default."""
     begun, done = time.perf_counter(), 0
 
     async def work() -> None:
@@ -100,17 +100,17 @@ async def sustained(sandbox: Sandbox, seconds: float) -> tuple[float, int]:
 
 
 async def waiting_memory(sandbox: Sandbox) -> int:
-    """Return the KiB that one waiting run has to itself: the agent's and its cell's init's.
+    """Return the unshared memory of one waiting run in KiB: the agent's and its cell's init's.
 
     Raises:
-        RuntimeError: they can't be told from the others.
+        RuntimeError: its processes can't be distinguished from others.
 
     """
     run = await sandbox.start(Program(_WAITING, "x"))
     try:
         async for event in run.events():
             if isinstance(event, OutputEvent):
-                await asyncio.sleep(0.5)  # the watching has begun
+                await asyncio.sleep(0.5)  # monitoring has started
                 return sum(map(unshared_kib, _of_one_run()))
     finally:
         await run.cancel()
@@ -118,7 +118,7 @@ async def waiting_memory(sandbox: Sandbox) -> int:
 
 
 def _of_one_run() -> list[int]:
-    """Return the two processes below this one that have a process namespace in common."""
+    """Return the two descendants of this process that share a process namespace."""
     places: dict[str, list[int]] = {}
     for pid in descendants_of(os.getpid()):
         with contextlib.suppress(OSError):
@@ -126,12 +126,14 @@ def _of_one_run() -> list[int]:
     own = os.readlink("/proc/self/ns/pid")
     found = [pids for name, pids in places.items() if name != own and len(pids) == 2]
     if len(found) != 1:
-        raise RuntimeError("the processes of the run can't be told from others")
+        raise RuntimeError("the processes of the run can't be distinguished from others")
     return found[0]
 
 
 async def _starts(tier: str, sandbox: Sandbox, rounds: int, baseline: float) -> None:
-    await repeated(10, lambda: first_output(sandbox, HELLO))  # warm: the helpers have loaded
+    await repeated(
+        10, lambda: first_output(sandbox, HELLO)
+    )  # warm up until the helpers have loaded
     found = await repeated(rounds, lambda: first_output(sandbox, HELLO))
     strong = tier == "strong"
     goal = "p50 ≤ 6 ms, p99 ≤ 15 ms" if strong else ""
@@ -159,7 +161,7 @@ async def _more(tier: str, sandbox: Sandbox, rounds: int) -> None:
 
 
 async def bench_sandbox(rounds: int) -> None:
-    """Measure one tier after the other, each alone: what is prepared ahead costs time as well."""
+    """Measure the tiers one by one, because prepared cells of another tier would cost time."""
     baseline = timed(max(3, rounds // 20), plain_subprocess)
     show("baseline: a fresh subprocess with the Anthropic SDK imported", baseline)
     measured = False

@@ -1,4 +1,4 @@
-"""Measure the server by HTTP: its start, its requests, and a run beside hostile ones."""
+"""Benchmark the server over HTTP: its start, its requests, and a run beside hostile ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOSTILE = (
 
 
 async def _start(served: Served) -> None:
-    """Measure how soon the first run ends, which needs the fork server, and health meanwhile."""
+    """Measure when the first run ends, which needs the fork server, and /healthz meanwhile."""
     answered = time.perf_counter()
     show("server: command to first answer", [answered - served.begun])
     health: list[float] = []

@@ -1,4 +1,4 @@
-"""Many runs of all kinds through one server, then a look at what is left of them."""
+"""Soak test: executes many different runs on one server, then checks for leaked resources."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bench_tools import HELLO, attack, children_of, descendants_of, resident_kib
 
 AT_ONCE = 4
 WARM = 2000
-"""After so many runs (or a tenth of them) the server's memory is to have found its size."""
+"""Runs (or a tenth of all runs) after which the server's memory should no longer grow."""
 MARK = f"soak{os.getpid()}"
 _SETTLE_S = 10.0
 _SLEEP = "import time; print('asleep', flush=True); time.sleep(30)"
 
 LEASED = os.__file__
-"""A file that runs may only read."""
+"""A file that runs can only read."""
 
 PEACEFUL = (
     HELLO,
@@ -63,19 +63,19 @@ HOSTILE: tuple[tuple[str, str, dict[str, float]], ...] = (
 
 
 @dataclass(slots=True)
-class Held:
-    """What a server holds, once no run is under way."""
+class Resources:
+    """The resources of a server while it has no open run."""
 
     processes: int
     descriptors: Counter[str]
-    """By what they are open on."""
+    """Open descriptors by target."""
     mounts: int
     files: int
     groups: int
 
     @classmethod
-    def of(cls, served: Served) -> Held:
-        """Count. Prepared cells are among it; there are as many of them each time."""
+    def of(cls, served: Served) -> Resources:
+        """Count the resources, including those of prepared cells, whose number is constant."""
         helpers = children_of(served.pid)
         own = {served.pid, *helpers}
         return cls(
@@ -97,7 +97,7 @@ def _descriptors(processes: set[int]) -> Counter[str]:
 
 
 def _marked() -> set[int]:
-    """Return the processes of this machine that a run has named."""
+    """Return the processes of this machine that runs have marked."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -145,7 +145,7 @@ def _hostile(name: str, task: str, limits: dict[str, float]) -> Callable[[int], 
 
 
 async def _soak(served: Served, runs: int, first: int = 0) -> None:
-    """Do runs number `first` and on; each tenth is hostile, cancelled or timed out."""
+    """Execute runs from number `first` on; every tenth is hostile, cancelled or timed out."""
     bad = [_ended_by_leaving, _ended_by_order, _timed_out, *(_hostile(*each) for each in HOSTILE)]
     numbers = count(first)
 
@@ -159,13 +159,13 @@ async def _soak(served: Served, runs: int, first: int = 0) -> None:
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
 
-async def _settled(served: Served, like: Held | None = None) -> Held:
-    """Count when it doesn't change any more, or, with `like`, once nothing more is held."""
+async def _settled(served: Served, like: Resources | None = None) -> Resources:
+    """Return the resources once they are stable, or once they equal `like`."""
     deadline = time.monotonic() + _SETTLE_S
-    held = Held.of(served)
+    held = Resources.of(served)
     while time.monotonic() < deadline:
         await asyncio.sleep(0.5)
-        before, held = held, Held.of(served)
+        before, held = held, Resources.of(served)
         if held == before and (like is None or held == like):
             break
     return held
@@ -174,7 +174,7 @@ async def _settled(served: Served, like: Held | None = None) -> Held:
 async def bench_soak(runs: int) -> None:
     async with serving() as served:
         first = min(WARM, max(1, runs // 10))
-        await _soak(served, min(200, first))  # all that is made only once is there now
+        await _soak(served, min(200, first))  # all that is created only once exists now
         before = await _settled(served)
         begun = time.perf_counter()
         await _soak(served, first)
@@ -192,21 +192,21 @@ async def bench_soak(runs: int) -> None:
 
 
 def _memory_kib(served: Served) -> dict[str, int]:
-    """Return what is resident of the server, and of the helper processes that it keeps."""
+    """Return the resident memory of the server and of its helper processes."""
     helpers = sum(map(resident_kib, children_of(served.pid)))
     return {"the server": resident_kib(served.pid), "its helpers": helpers}
 
 
-def _report(runs: int, took: float, before: Held, after: Held) -> None:
+def _report(runs: int, took: float, before: Resources, after: Resources) -> None:
     row("soak: mixed runs, a tenth hostile or ended early", f"{runs / took:.0f} runs/s",
         rounds=runs)  # fmt: skip
-    for each in fields(Held):
+    for each in fields(Resources):
         found: Any = (getattr(before, each.name), getattr(after, each.name))
         row(f"soak: leaked {each.name}", _leaked(*found), goal="0", rounds=runs)
 
 
 def _leaked(before: int | Counter[str], after: int | Counter[str]) -> str:
-    """Return how many more there are, and of what where that is known."""
+    """Return the increase, with the targets of leaked descriptors if known."""
     if isinstance(before, Counter) and isinstance(after, Counter):
         names = "".join(f", {name}" for name in sorted(after - before))
         return _leaked(before.total(), after.total()) + names

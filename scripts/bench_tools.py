@@ -1,4 +1,4 @@
-"""What the benchmarks share: the one table, and what /proc says of processes."""
+"""Shared helpers of the benchmarks: the table, and facts about processes from /proc."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def resident_kib(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Have the most that a process ever held counted from now on."""
+    """Reset the peak memory of a process."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
@@ -83,7 +83,7 @@ def peak_kib(pid: int) -> int:
 
 
 def unshared_kib(pid: int) -> int:
-    """Return the memory of a process that no other one shares."""
+    """Return the unshared memory of a process in KiB."""
     return _kib(Path(f"/proc/{pid}/smaps_rollup").read_text(), {"Private_Clean", "Private_Dirty"})
 
 

@@ -1,4 +1,4 @@
-"""The upstream that the gateway is measured against: raw asyncio, so that it is never the slowest.
+"""The upstream for the gateway's benchmark: raw asyncio, so that it is never the slowest part.
 
 Answers POST by what the request's headers ask for: `x-chunks` and `x-pause` a stream of so many
 events, so many seconds apart; `x-endless` a stream of so many MiB of one event without its end;
@@ -26,7 +26,7 @@ MESSAGE = json.dumps(
         "usage": {"input_tokens": 30, "output_tokens": 40},
     }
 ).encode()
-TOKENS_A_STEP = 5
+TOKENS_PER_STEP = 5
 STEP_S = 0.001
 spent: dict[str, int] = {}
 
@@ -60,7 +60,7 @@ def closing(output_tokens: int, usage: object = None) -> bytes:
 
 
 def oddly(output_tokens: int) -> object:
-    """Return a usage that is right, or one that can't be counted."""
+    """Return correct usage, or usage that can't be counted."""
     odd = [{}, "", [output_tokens], {"output_tokens": str(output_tokens)}]
     odd += [{"output_tokens": value} for value in (None, -1, 0, 0.5, 10**30, True, {"n": 1})]
     return random.choice([*odd, *[{"output_tokens": output_tokens}] * len(odd)])
@@ -97,7 +97,7 @@ async def tiny(writer: asyncio.StreamWriter, mebibytes: int) -> None:
 
 
 async def trial(writer: asyncio.StreamWriter, name: str, body: bytes) -> None:
-    """Write word by word, and count each: also those that nobody waited for."""
+    """Write word by word, and count each word even if the client is gone."""
     most = json.loads(body)["max_tokens"]
     wanted = most if most > 1000 else random.randint(1, most)
     input_tokens = len(body) // 3
@@ -105,7 +105,7 @@ async def trial(writer: asyncio.StreamWriter, name: str, body: bytes) -> None:
     writer.write(STREAM + chunked(opening(input_tokens)))
     written = 0
     while written < wanted:
-        step = min(TOKENS_A_STEP, wanted - written)
+        step = min(TOKENS_PER_STEP, wanted - written)
         written += step
         spent[name] += step
         writer.write(chunked(delta("word " * step)))

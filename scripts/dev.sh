@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The server (reloading) and Vite side by side; ending one ends both.
+# Run the server and Vite with automatic reloading; if one ends, the other is stopped.
 set -euo pipefail
 
 bin=$1

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Install the Debian packages that the tests need, those that are missing. Fails when it can't.
-# "one|other": either will do; the first that there is gets installed.
+# Install the missing Debian packages that the tests need; fails if that is impossible.
+# "one|other": either is sufficient; the first available one is installed.
 set -euo pipefail
 
 declare -A program=([bubblewrap]=bwrap [openssl]=openssl [prometheus]=promtool
     [postgresql]=pg_createcluster)
 
-is_there() {
+is_installed() {
     local name
     for name in ${1//|/ }; do
         command -v "${program[$name]:-$name}" >/dev/null && return
@@ -14,7 +14,7 @@ is_there() {
     return 1
 }
 
-first_offered() {
+first_available() {
     local name
     for name in ${1//|/ }; do
         apt-cache show "$name" >/dev/null 2>&1 && break
@@ -24,12 +24,12 @@ first_offered() {
 
 missing=()
 for package in "$@"; do
-    is_there "$package" || missing+=("$package")
+    is_installed "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! command -v apt-get >/dev/null; then
-    echo "Please install: ${missing[*]} (no apt-get here to do it)" >&2
+    echo "Please install: ${missing[*]} (apt-get is not available)" >&2
     exit 1
 fi
 sudo=()
@@ -40,7 +40,7 @@ fi
 "${sudo[@]}" apt-get update -qq
 chosen=()
 for package in "${missing[@]}"; do
-    chosen+=("$(first_offered "$package")")
+    chosen+=("$(first_available "$package")")
 done
 echo "installing ${chosen[*]}"
 DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${chosen[@]}" >/dev/null

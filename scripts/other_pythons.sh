@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# List one CPython interpreter for each version from 3.11 on that this machine has, from PATH and
-# from pyenv, except the version of the interpreter that is named.
+# List one CPython interpreter for each installed version from 3.11 on, from PATH and pyenv, except
+# the version of the given interpreter.
 set -euo pipefail
 
 version() {

@@ -21,7 +21,7 @@ __all__ = ["cli", "main"]
 cli.add_later(
     "run",
     "server.commands.run:run",
-    "Run an agent file in the sandbox, showing its output as it comes.",
+    "Run an agent file in the sandbox and show its output live.",
 )
 cli.add_later(
     "serve",
@@ -39,12 +39,12 @@ def main() -> None:
     """Run the command line."""
     try:
         cli(obj=_StoredCatalog())
-    except OSError as error:  # such as a full disk when writing standard output
+    except OSError as error:  # such as a full disk, when writing to standard output
         raise SystemExit(f"Error: {error}") from None
 
 
 class _StoredCatalog:
-    """The catalog as the server had it last, with its settings and the models it has listed."""
+    """The catalog from the server's settings and the model lists that it has cached."""
 
     def __call__(self) -> Catalog:
         return self._cached.current()

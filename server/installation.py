@@ -1,4 +1,4 @@
-"""What is installed: the built page, and which version."""
+"""The installed version and the built page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 STATIC = Path(__file__).with_name("static")
-"""The built page; the folder is empty, or not there, where nobody has built it."""
+"""The folder of the built page; missing or empty if the page is not built."""
 
 
 def package_version() -> str:
@@ -18,6 +18,6 @@ def package_version() -> str:
 
 
 def page_paths(static: Path = STATIC) -> frozenset[str]:
-    """Return the paths of the page: of its files as they are now, and of what is shown at `/`."""
+    """Return the URL paths of the page: `/`, and one for each of its present files."""
     files = (each.relative_to(static).as_posix() for each in static.rglob("*") if each.is_file())
     return frozenset({"/", *(f"/{name}" for name in files)})

@@ -1,4 +1,4 @@
-"""The providers' keys, and those of the user's own servers: from the environment or from `.env`."""
+"""The keys of the providers and of the user's own servers, from the environment or `.env`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class KeySource:
-    """Reads keys from the environment, else from `.env`.
+    """Reads keys from the environment, or else from `.env`.
 
     `.env` is read again whenever it has changed, so a new key needs no restart.
     """

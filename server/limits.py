@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
-MOST_DESCRIPTORS = 65536
-"""All our processes have descriptors below this number only: closing up to here closes all."""
+MAX_DESCRIPTORS = 65536
+"""Limit on descriptor numbers in our processes: closing all below it closes all there are."""
 
-MOST_SESSIONS = 8
-"""Sessions of one run at a time, where the kernel shares the processor among sessions and has no
-weight for the run as a whole."""
+MAX_SESSIONS = 8
+"""Limit on a run's sessions where the kernel shares the processor among sessions and can't assign a
+weight to the whole run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of one run. CPU, memory, processes and scratch count its whole process tree."""
+    """The limits of one run. CPU, memory, processes and scratch apply to its whole process tree."""
 
     cpu_s: float = 30.0
     wall_s: float = 60.0
@@ -27,9 +27,9 @@ class Limits:
     """Processes and threads, not counting the program's first one."""
     scratch_mib: int = 64
     output_kib: int = 1024
-    """Of each of the two output streams."""
+    """Limit on each of the two output streams."""
 
 
 def task_cap(limits: Limits) -> int:
-    """Return how many processes and threads a run may have, its first one included."""
+    """Return how many processes and threads a run may have, including its first process."""
     return limits.processes + 1

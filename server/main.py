@@ -1,4 +1,4 @@
-"""The HTTP interface: `create_app()` puts the services together; `app` is what uvicorn serves."""
+"""The HTTP interface: `create_app()` makes an app; `uvicorn server.main:app` serves one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 def create_app(
     *, settings: Settings | None = None, keys: KeySource | None = None, static: Path = STATIC
 ) -> FastAPI:
-    """Return an app that shares nothing with another one in the same process.
+    """Return an app that shares nothing with other apps in the same process.
 
     Raises:
         SettingsError: a setting can't be used; names its variable.
@@ -47,7 +47,7 @@ def create_app(
         version=package_version(),
         lifespan=_lifespan_of(settings, keys or KeySource(), registry),
         redirect_slashes=False,
-        docs_url=None,  # its pages load scripts from elsewhere
+        docs_url=None,  # its pages load scripts from another site
         redoc_url=None,
         generate_unique_id_function=operation_id,
     )
@@ -67,7 +67,7 @@ def create_app(
 
 
 def _lifespan_of(settings: Settings, keys: KeySource, registry: CollectorRegistry) -> Any:
-    """Return what starts an app's services and stops them, in the form that FastAPI takes."""
+    """Return a FastAPI lifespan that starts the app's services and stops them."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -78,7 +78,7 @@ def _lifespan_of(settings: Settings, keys: KeySource, registry: CollectorRegistr
         ending = Ending()
 
         def end_runs() -> None:
-            """End all runs, so that connections that wait for them end, too."""
+            """End all runs, so that requests that wait for them end as well."""
             if hasattr(app.state, "services"):  # else the server is still starting
                 loop.call_soon_threadsafe(app.state.services.runs.cancel_all)
 
@@ -100,11 +100,11 @@ def _add_page(app: FastAPI, static: Path) -> None:
 
     @app.get("/", include_in_schema=False)
     async def page_missing() -> Response:
-        return Response("The page is not built. Run `make run`, or `make page`.\n", 503)
+        return Response("The page is not built. Run `make run` or `make page`.\n", 503)
 
 
 def __getattr__(name: str) -> Any:
-    """Make `app` when `uvicorn server.main:app` asks for it, not whenever this is imported."""
+    """Create `app` on its first use by uvicorn, not at each import of this module."""
     if name == "app":
         globals()["app"] = create_app()
         return globals()["app"]

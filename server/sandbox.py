@@ -1,7 +1,7 @@
 """The sandbox: runs untrusted programs, streams their events, and leaves nothing behind.
 
 The interface is `Sandbox.start(program)`, `SandboxRun.events()` and `SandboxRun.cancel()`; callers
-never see processes. `run_in_sandbox` does all of it in one blocking call.
+never see processes. `run_in_sandbox` does all this in one blocking call.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["Sandbox", "SandboxRun", "run_in_sandbox"]
 
 
 class Sandbox:
-    """Starts programs under one tier. Its helper processes end with it."""
+    """Starts programs under one tier. Its helper processes end when it is closed."""
 
     def __init__(
         self, report: TierReport, *, ready: int = 4, preload: Collection[str] = PRELOADED
     ) -> None:
-        """Create a sandbox that prepares `ready` places ahead, if its tier can do that.
+        """Create a sandbox that prepares `ready` cells in advance, if its tier supports that.
 
         `preload` names the modules that the fork server imports before the programs do.
         """
@@ -50,8 +50,8 @@ class Sandbox:
     ) -> Sandbox:
         """Find the strongest tier that works on this machine, or try the one that is forced.
 
-        Never raises for a weak machine: the report says why, and `start` refuses. `without` leaves
-        layers out to show what they prevent (`doctor --attack`); a server never uses it.
+        Never raises on a machine without isolation: the report says why, and `start` refuses.
+        `without` disables layers to show what they prevent; a server never uses it.
         """
         report = probe_tier(force=force, allow_weak=allow_weak, without=without)
         return cls(report, ready=ready, preload=preload)
@@ -59,7 +59,8 @@ class Sandbox:
     def require_available(self) -> None:
         """Raise SandboxUnavailableError if no run can start now; the message says how to fix it."""
         if not self.report.available:
-            raise SandboxUnavailableError(self.report.reason or "there is no sandbox here")
+            reason = self.report.reason or "no sandbox is available on this machine"
+            raise SandboxUnavailableError(reason)
         if self.abandoned.full:
             raise SandboxUnavailableError(self.abandoned.problem or "too many runs can't be ended")
 
@@ -74,14 +75,14 @@ class Sandbox:
             self._engine.start()
 
     def close(self) -> None:
-        """End the helper processes and every program that they still run."""
+        """End the helper processes and all running programs."""
         self._engine.close()
 
     async def start(self, program: Program) -> SandboxRun:
         """Start `program` and return its run.
 
         Raises:
-            SandboxUnavailableError: no accepted tier works here; says how to fix it.
+            SandboxUnavailableError: no accepted tier works on this machine; says how to fix it.
             MachineryError: the run could not be started.
 
         """
@@ -102,11 +103,11 @@ def run_in_sandbox(
 
     Unless the program succeeded, a line with the outcome follows. The program has no network: to
     reach a model, run it through the server or `llm-agent-builder run`. Blocks until the run ends;
-    it may be called where an event loop runs.
+    it may be called from a thread with a running event loop.
 
     Raises:
-        SandboxUnavailableError: no accepted tier works here; says how to fix it.
-        MachineryError: the sandbox failed; the program is not to blame.
+        SandboxUnavailableError: no accepted tier works on this machine; says how to fix it.
+        MachineryError: the sandbox itself failed, not the program.
 
     """
     program = Program(code, task, limits or Limits())

@@ -1,4 +1,4 @@
-"""A secret that never shows itself: keys and tokens."""
+"""A type for keys and tokens that hides its value when printed."""
 
 from __future__ import annotations
 

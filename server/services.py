@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from llm_agent_builder.errors import BackendUnavailableError, MachineryError
 from llm_agent_builder.providers import PROVIDERS
-from server.budgets.daily_budget import DailyBudget, keep_books, write_down
+from server.budgets.daily_budget import DailyBudget, run_spend_writer, write_spending
 from server.budgets.ledger import Caps
 from server.budgets.spend_store import SpendStore
 from server.catalog.live import LiveCatalog
@@ -39,7 +39,7 @@ from server.storage.pruning import Pruning
 from server.storage.store import Store
 
 _log = logging.getLogger(__name__)
-_MOST_READY = 8
+_MAX_READY = 8
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Services:
     store: Store
     gateway: Gateway
     runs: RunManager
-    reading: ParserPool
+    parser_pool: ParserPool
     daily: DailyBudget
 
 
@@ -69,12 +69,12 @@ async def open_services(
     only_for: str | None = None,
     closing: Closing | None = None,
 ) -> AsyncIterator[Services]:
-    """Start the services; stop them all at the end, and those that run where the start fails.
+    """Start the services and stop them at the end; if the start fails, stop those already started.
 
-    `spend_store` has the day's spending, if the run history has not. With `refresh`, the providers
-    are asked for their models in the background. `only_for` is the code of the one program that
-    will run, where there is only one: only what it needs is loaded ahead. `closing` limits how
-    long closing all services may take.
+    `spend_store` stores the day's spending instead of the run history. `refresh` updates the
+    providers' model lists in the background. `only_for` is the code of the only program that will
+    run, if there is only one: then only its SDKs are loaded in advance. `closing` limits how long
+    closing all services may take.
 
     Raises:
         StoreError: the data folder or the database can't be used.
@@ -94,39 +94,39 @@ async def open_services(
         await asyncio.to_thread(_warm_up_sandbox, sandbox)
         metrics = _metrics(registry, catalog, daily, sandbox)
         runs = _run_manager(start, store, sandbox, gateway, local_model, metrics, daily, telemetry)
-        start.at_the_end("the runs", runs.close)
+        start.on_close("the runs", runs.close)
         await runs.start()
-        background = [keep_books(daily)]
+        background = [run_spend_writer(daily)]
         if only_for is None or providers_in(only_for):
             background.append(_warm_up_calls(local_model, keys))
         if refresh:
             background.append(catalog.run())
         _run_in_background(start, background)
-        reading = ParserPool()
-        stack.callback(reading.close)
+        parser_pool = ParserPool()
+        stack.callback(parser_pool.close)
         yield Services(
-            settings, keys, catalog, local_model, sandbox, store, gateway, runs, reading, daily
+            settings, keys, catalog, local_model, sandbox, store, gateway, runs, parser_pool, daily
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What the functions below share, each of which opens one service."""
+    """The arguments that the functions below share; each of them opens one service."""
 
     settings: Settings
     keys: KeySource
     stack: AsyncExitStack
     closing: Closing
 
-    def at_the_end(self, name: str, close: Callable[[], Awaitable[object]]) -> None:
-        """Have a service closed at the end, before those that were opened earlier."""
+    def on_close(self, name: str, close: Callable[[], Awaitable[object]]) -> None:
+        """Close a service at the end, before the services that were opened earlier."""
         self.stack.push_async_callback(self.closing.step, name, close)
 
 
 async def _open_store(start: _Start) -> Store:
     settings = start.settings
     store = await asyncio.to_thread(Store, settings.data_dir, settings.database_url)
-    start.at_the_end("the database", lambda: asyncio.to_thread(store.close))
+    start.on_close("the database", lambda: asyncio.to_thread(store.close))
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return store
 
@@ -138,7 +138,7 @@ def _open_local_model(start: _Start) -> LocalModel:
         log_file=settings.data_dir / "local_model.log",
         verbose=settings.log_level == "DEBUG",
     )
-    start.at_the_end("the local model", local_model.close)
+    start.on_close("the local model", local_model.close)
     return local_model
 
 
@@ -148,10 +148,10 @@ async def _open_sandbox(start: _Start, only_for: str | None) -> Sandbox:
         Sandbox.probe,
         force=settings.sandbox_tier,
         allow_weak=settings.allow_weak_sandbox,
-        ready=1 if only_for is not None else min(settings.max_concurrent_runs, _MOST_READY),
+        ready=1 if only_for is not None else min(settings.max_concurrent_runs, _MAX_READY),
         preload=_preloaded(settings, only_for),
     )
-    start.at_the_end("the sandbox", lambda: asyncio.to_thread(sandbox.close))
+    start.on_close("the sandbox", lambda: asyncio.to_thread(sandbox.close))
     if sandbox.report.reason:
         _log.warning("sandbox: %s", sandbox.report.reason)
     await asyncio.to_thread(sweep_scratch)
@@ -161,18 +161,18 @@ async def _open_sandbox(start: _Start, only_for: str | None) -> Sandbox:
 async def _open_gateway(start: _Start) -> Gateway:
     gateway = Gateway()
     await gateway.start()
-    start.at_the_end("the gateway", gateway.close)
+    start.on_close("the gateway", gateway.close)
     return gateway
 
 
 def _open_telemetry(start: _Start) -> Telemetry:
     telemetry = Telemetry.from_environment(os.environ)
-    start.at_the_end("the exporter of traces", lambda: asyncio.to_thread(telemetry.close))
+    start.on_close("the trace exporter", lambda: asyncio.to_thread(telemetry.close))
     return telemetry
 
 
 async def _open_daily_budget(start: _Start, spend_store: Store) -> DailyBudget:
-    """Raise StoreError where the day's spending can't be written: then no budget would hold."""
+    """Raise StoreError if the day's spending can't be written: no budget could be enforced."""
     threads = DatabaseThreads(spend_store.database)
     start.stack.callback(threads.close)
     settings = start.settings
@@ -182,8 +182,8 @@ async def _open_daily_budget(start: _Start, spend_store: Store) -> DailyBudget:
     exchange = SpendStore(spend_store.database).exchange
     daily = DailyBudget(caps, today, exchange, threads.write)
     await daily.refresh(today())
-    start.at_the_end("the day's spending", lambda: write_down(daily))
-    start.stack.callback(threads.hurry)
+    start.on_close("the day's spending", lambda: write_spending(daily))
+    start.stack.callback(threads.shorten_timeouts)
     return daily
 
 
@@ -233,7 +233,7 @@ def _run_in_background(start: _Start, work: Iterable[Coroutine[Any, Any, None]])
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    start.at_the_end("the work in the background", cancel)
+    start.on_close("the background work", cancel)
 
 
 def _preloaded(settings: Settings, only_for: str | None) -> Collection[str]:
@@ -243,15 +243,15 @@ def _preloaded(settings: Settings, only_for: str | None) -> Collection[str]:
 
 
 def _warm_up_sandbox(sandbox: Sandbox) -> None:
-    """Load the SDKs before the first run, which would have to wait for them."""
+    """Load the SDKs now, so that the first run does not wait for them."""
     try:
         sandbox.warm_up()
     except MachineryError as error:
-        _log.error("the sandbox does not start: %s", error)
+        _log.error("the sandbox could not be started: %s", error)
 
 
 async def _warm_up_calls(local_model: LocalModel, keys: KeySource) -> None:
-    """Load the prices, and the local model where no provider has a key."""
+    """Load the prices, and the local model if no provider has a key."""
     await preload_prices()
     if any(keys.key(id_) for id_ in PROVIDERS) or local_model.why_unavailable():
         return

@@ -31,7 +31,7 @@ from server.keys import ENV_FILE, KeySource
 
 PREFIX = "AGENT_BUILDER_"
 HISTORY_FILE = "runs.sqlite3"
-"""The run history, in the data folder, where no database is named."""
+"""The run history in the data folder, unless another database is configured."""
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - named, not bound
 """Addresses to listen on that mean all addresses of the machine; no client can connect to them."""
@@ -46,7 +46,7 @@ def destination(text: str) -> str:
     """Return a destination as "host:port", in lower case.
 
     Raises:
-        ValueError: it isn't one host and one port; patterns are not accepted.
+        ValueError: it isn't one host and one port. Patterns are not supported.
 
     """
     host, colon, port = text.strip().lower().rpartition(":")
@@ -72,17 +72,17 @@ def host_name(text: str) -> str:
     elif _ALLOWED_NAME.fullmatch(name):
         return name
     raise ValueError(
-        f"{text.strip()[:80]!r} is not a name or an address; write them without scheme, port, "
-        "path or *, such as builder.example,192.0.2.7"
+        f"{text.strip()[:80]!r} is not a name or an address; omit scheme, port, path and "
+        "wildcards, as in builder.example,192.0.2.7"
     )
 
 
 PROVIDER_TOOLS = "provider-tools"
-"""In place of a host: the provider may reach addresses and use its own tools for a run."""
+"""Used like a host: lets the provider reach addresses and use its own tools for a run."""
 
 
 def grantable(text: str) -> str:
-    """Return what a run may be granted: a destination as "host:port", or `PROVIDER_TOOLS`.
+    """Normalize a grant: a destination as "host:port", or `PROVIDER_TOOLS`.
 
     Raises:
         ValueError: it is neither.
@@ -103,7 +103,7 @@ def _default_data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """The settings of one server. Read once, at start-up."""
+    """The settings of one server, read once at start."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -115,17 +115,19 @@ class Settings(BaseSettings):
     )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=7860, ge=0, le=65535, description="Port to listen on; 0: any free.")
+    port: int = Field(
+        default=7860, ge=0, le=65535, description="Port to listen on; 0: any free port."
+    )
     token: str | None = Field(
         default=None,
         repr=False,
-        description="Access token; needed (and made if missing) beyond loopback.",
+        description="Access token; needed beyond loopback, and generated if not set.",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Further names or addresses the server is reached by, comma separated, without "
-        "scheme or port: builder.example,192.0.2.7. Needs a token. A server that listens on "
-        "0.0.0.0 or :: answers to localhost, 127.0.0.1 and [::1] only, and to those named here.",
+        description="Additional names or addresses of the server, comma separated, without scheme "
+        "or port: builder.example,192.0.2.7. Requires a token. A server that listens on 0.0.0.0 or "
+        ":: only accepts requests to localhost, 127.0.0.1, [::1] and the names listed here.",
     )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
@@ -136,110 +138,117 @@ class Settings(BaseSettings):
         repr=False,
         description="Another database: sqlite:////FOLDER/FILE, or "
         "postgresql://USER:PASSWORD@HOST/NAME (default: SQLite in the data folder). A PostgreSQL "
-        "database has to exist, in UTF-8 (createdb -E UTF8 -T template0 NAME); the server makes "
-        "its tables. It needs the extra "
+        "database must exist, with encoding UTF-8 (createdb -E UTF8 -T template0 NAME); the server "
+        "creates its tables. PostgreSQL needs the extra "
         "[postgres]: .venv/bin/pip install -e '.[postgres]' in a checkout, or the wheel with "
-        "[postgres]. Several servers may share one database; SQLite's file must be on a disk of "
-        "the machine they all run on.",
+        "[postgres]. Several servers can share a database; with SQLite, they must run on the "
+        "machine that has the file on a local disk.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="DEBUG also logs the local model's own output."
+        default="INFO", description="DEBUG also logs the output of the local model."
     )
-    max_concurrent_runs: int = Field(default=4, ge=1, le=256, description="Runs at once.")
+    max_concurrent_runs: int = Field(
+        default=4, ge=1, le=256, description="Maximum number of concurrent runs."
+    )
     max_queued_runs: int = Field(
-        default=64, ge=0, le=10_000, description="Runs that may wait; more are refused with 429."
+        default=64,
+        ge=0,
+        le=10_000,
+        description="Maximum number of waiting runs; more are refused with 429.",
     )
     keep_runs: int = Field(
-        default=1000, ge=1, description="Runs in the history; the oldest are deleted first."
+        default=1000,
+        ge=1,
+        description="Maximum number of runs in the history; the oldest are deleted first.",
     )
     keep_files_mib: int = Field(
         default=512,
         ge=1,
-        description="MiB of files that runs have written; the oldest runs' are deleted first.",
+        description="Storage for files written by runs, in MiB; the files of the oldest runs are "
+        "deleted first.",
     )
     allow_weak_sandbox: bool = Field(
         default=False,
-        description="1: run code even where only resource limits protect. Dangerous.",
+        description="1: run code even if only resource limits protect the machine. Dangerous.",
     )
     sandbox_tier: SandboxTier | None = Field(
         default=None,
         description=f"Force one tier: {', '.join(get_args(SandboxTier))} (default: the strongest "
-        "this machine offers).",
+        "that works).",
     )
     preload: bool = Field(
         default=True,
-        description="0: load no SDK ahead of runs. Some 100 MiB less memory; an agent takes a "
-        "second longer to start.",
+        description="0: don't load the SDKs in advance. Saves about 100 MiB of memory; an agent "
+        "takes a second longer to start.",
     )
     local_model_path: Path | None = Field(
         default=None, description="Another GGUF file for the built-in local model."
     )
     anthropic_upstream: str = Field(
         default=PROVIDERS[ProviderEnum.ANTHROPIC].upstream,
-        description="Base URL used for Anthropic's API.",
+        description="Base URL of Anthropic's API.",
     )
     huggingface_upstream: str = Field(
         default=PROVIDERS[ProviderEnum.HUGGINGFACE].upstream,
-        description="Base URL used for Hugging Face's router.",
+        description="Base URL of Hugging Face's router.",
     )
     run_budget_usd: float | None = Field(
         default=None,
         ge=0,
         allow_inf_nan=False,
-        description="US dollars that one run may spend at its provider; empty: no limit.",
+        description="Limit on a run's spending at its provider, in US dollars; empty: no limit.",
     )
     run_budget_tokens: int | None = Field(
         default=None,
         ge=0,
-        description="Tokens that one run may use, in and out; empty: no limit.",
+        description="Limit on a run's input and output tokens; empty: no limit.",
     )
     run_budget_calls: int | None = Field(
-        default=None, ge=0, description="Model calls that one run may make; empty: no limit."
+        default=None, ge=0, description="Limit on a run's model calls; empty: no limit."
     )
     daily_budget_usd: float | None = Field(
         default=None,
         ge=0,
         allow_inf_nan=False,
-        description="US dollars that all runs may spend on one day (UTC), on all servers that "
-        "share the database; empty: no limit.",
+        description="Daily limit (UTC) on the spending of all runs in US dollars, on all servers "
+        "that share the database; empty: no limit.",
     )
     daily_budget_tokens: int | None = Field(
         default=None,
         ge=0,
-        description="Tokens of providers that all runs may use on one day; empty: no limit.",
+        description="Daily limit on the providers' tokens used by all runs; empty: no limit.",
     )
     daily_budget_calls: int | None = Field(
         default=None,
         ge=0,
-        description="Calls to providers that all runs may make on one day; empty: no limit.",
+        description="Daily limit on the calls of all runs to providers; empty: no limit.",
     )
     extra_models: Annotated[tuple[ExtraModel, ...], NoDecode] = Field(
         default=(),
-        description="Models to list in addition to the known ones, comma separated: "
-        "PROVIDER:MODEL-ID[=LABEL][@BASE-URL].",
+        description="Additional models, comma separated: PROVIDER:MODEL-ID[=LABEL][@BASE-URL].",
     )
     model_servers: Annotated[tuple[ModelServer, ...], NoDecode] = Field(
         default=(),
         description="Your own servers (Ollama, vLLM, llama.cpp, Inference Endpoints), comma "
-        "separated: BASE-URL, then optionally the variable with its key.",
+        "separated: BASE-URL, optionally followed by the name of the variable with its key.",
     )
     refresh_hours: float = Field(
         default=6,
         ge=0,
         le=24 * 365,
-        description="Hours after which providers with a key are asked for their models; 0: never.",
+        description="Hours between updates of the model lists of providers with a key; 0: never.",
     )
     egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="What a run may be granted, comma separated (default: nothing): HOST:PORT, or "
-        "provider-tools, which lets the provider itself fetch addresses and run tools.",
+        description="Hosts that runs can be allowed to reach, comma separated (default: none): "
+        "HOST:PORT, or provider-tools, which lets the provider fetch addresses and run tools.",
     )
 
     @field_validator("token")
     @classmethod
     def _refuse_blank(cls, value: str | None) -> str | None:
         if value is not None and not value.strip():
-            raise ValueError("is empty; leave it out and one is made")
+            raise ValueError("is empty; remove it to have a token generated")
         return value
 
     @field_validator("allowed_hosts", mode="before")
@@ -306,9 +315,9 @@ def load_settings(**overrides: Any) -> Settings:
 def unknown_variables(
     environ: Mapping[str, str] = os.environ, env_file: Path = ENV_FILE
 ) -> list[str]:
-    """Return a warning for each variable that looks like a setting and is none.
+    """Return a warning for each variable with our prefix that is not a setting.
 
-    A misspelled budget or token would otherwise have no effect without notice.
+    Otherwise a misspelled budget or token would silently have no effect.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     present = {name.upper() for name in (*environ, *KeySource({}, env_file).names())}

@@ -22,21 +22,21 @@ from llm_agent_builder.spec.files import file_schema
 from llm_agent_builder.validation.text import MODEL_MAX_CHARS, ModelText
 from server.api.bodies import BoundedRoute
 from server.api.dependencies import CurrentServices
-from server.api.errors import OF_BODIES, describe_errors
+from server.api.errors import BODY_ERRORS, describe_errors
 from server.api.schemas import ImportResponse, ReadResponse
 from server.models import CodeRequest, HandWritten, ImportRequest
 from server.parser_pool import ParserPool
 
-__all__ = ["UpgradeRequest", "regenerated", "router"]
+__all__ = ["UpgradeRequest", "regenerate_file", "router"]
 
 router = APIRouter(route_class=BoundedRoute, tags=["agents"])
-_ERRORS = describe_errors(*OF_BODIES, "not_ours", "readers_busy")
+_ERRORS = describe_errors(*BODY_ERRORS, "not_ours", "readers_busy")
 
 
 @router.post("/api/read", response_model=ReadResponse, responses=_ERRORS)
 async def read_agent_file(services: CurrentServices, body: CodeRequest) -> Response:
     """Return the spec of an agent file, and the manual edits in it; the file is not run."""
-    return await services.reading.run(lambda: _read(body.code))
+    return await services.parser_pool.run(lambda: _read(body.code))
 
 
 def _read(code: str) -> Response:
@@ -57,11 +57,11 @@ def _read(code: str) -> Response:
 
 @router.post("/api/import", response_model=ImportResponse, responses=_ERRORS)
 async def import_program(services: CurrentServices, body: ImportRequest) -> Response:
-    """Return the spec of an agent of OpenAI's Agents SDK, as far as it has one; it is not run.
+    """Convert an agent of OpenAI's Agents SDK to a spec; the program is not run.
 
-    `agents` names all that the program has; `agent` in the request chooses one of them.
+    `agents` lists all agents of the program; `agent` in the request chooses one of them.
     """
-    return await services.reading.run(lambda: _import(body))
+    return await services.parser_pool.run(lambda: _import(body))
 
 
 def _import(body: ImportRequest) -> Response:
@@ -80,12 +80,12 @@ _FILENAME = WithJsonSchema({"type": "string", "maxLength": MODEL_MAX_CHARS, "tit
 
 
 class UpgradeRequest(CodeRequest):
-    """An agent file, to be moved to another model."""
+    """An agent file to move to another model."""
 
     filename: Annotated[str, PlainValidator(_check_filename), _FILENAME] = Field(
-        default="agent.py", description="What the diff calls the file."
+        default="agent.py", description="The file's name in the diff."
     )
-    to: ModelText | None = Field(default=None, description="The one model to move to.")
+    to: ModelText | None = Field(default=None, description="The only model to move to.")
 
 
 _UPGRADE = TypeAdapter(Upgrade)
@@ -93,19 +93,19 @@ _UPGRADE = TypeAdapter(Upgrade)
 
 @router.post("/api/upgrade", response_model=Upgrade, responses=_ERRORS)
 async def upgrade_agent_file(services: CurrentServices, body: UpgradeRequest) -> Response:
-    """Return the state of a file's model, and the file changed to each of its successors.
+    """Return the lifecycle of a file's model, and the file moved to each of its successors.
 
-    With `to`, to that model alone. 422 `not_ours` if the model is not a plain literal.
+    With `to`, only to that model. 422 `not_ours` if the model is not a plain literal.
     """
     catalog = services.catalog.current()
-    found = await services.reading.run(
+    found = await services.parser_pool.run(
         lambda: find_upgrade(body.code, catalog, filename=body.filename, to=body.to)
     )
     return _json(_UPGRADE.dump_python(found, mode="json"))
 
 
 def _json(content: dict[str, Any]) -> Response:
-    # In ASCII: text of a spec may have lone surrogates, which UTF-8 can't encode.
+    # ASCII, because text in a spec may have lone surrogates, which UTF-8 can't encode.
     return Response(json.dumps(content), media_type="application/json")
 
 
@@ -115,7 +115,7 @@ async def get_spec_schema() -> dict[str, Any]:
     return file_schema()
 
 
-async def regenerated(
+async def regenerate_file(
     pool: ParserPool, base: str, spec: AgentSpec
 ) -> tuple[str, list[HandWritten]]:
     """Return a manually edited file with the fields of `spec`, and the edits in it.

@@ -1,7 +1,7 @@
 """Request bodies: read within limits, and parsed as JSON before a model validates them.
 
-Clients don't decide how much memory bodies take: all bodies that are being read share one limit,
-and large ones are parsed one at a time, in a thread.
+All bodies that are being read share one memory limit, and large ones are parsed one at a time, in a
+thread.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ _RETRY_AFTER_S = 1.0
 class Bodies:
     """Reads the bodies of one server's requests."""
 
-    def __init__(self, most_bytes: int = BODIES_MAX_BYTES) -> None:
-        self._free = most_bytes
+    def __init__(self, max_bytes: int = BODIES_MAX_BYTES) -> None:
+        self._free = max_bytes
         self._parser = asyncio.Semaphore(1)
 
-    async def read(self, request: Request, most_bytes: int) -> Request:
+    async def read(self, request: Request, max_bytes: int) -> Request:
         """Return the request with its JSON parsed.
 
         Raises:
-            TooLargeError: the body has more than `most_bytes`.
+            TooLargeError: the body has more than `max_bytes`.
             ServerBusyError: other bodies use up the shared limit.
             RequestValidationError: the body is not JSON, or has too many parts.
 
         """
-        async with self._received(request, most_bytes) as body:
+        async with self._received(request, max_bytes) as body:
             if not body:
                 return _ReadRequest(request, b"", None)
             return _ReadRequest(request, b"read", await self._parsed(body))
@@ -70,14 +70,14 @@ class Bodies:
             _refuse(problem)
 
     @asynccontextmanager
-    async def _received(self, request: Request, most_bytes: int) -> AsyncIterator[bytearray]:
+    async def _received(self, request: Request, max_bytes: int) -> AsyncIterator[bytearray]:
         """Yield the whole body; its bytes count towards the limit until the block ends."""
         body, counted = bytearray(), 0
         try:
             async for piece in _pieces(request):
                 body += piece
-                if len(body) > most_bytes:
-                    raise TooLargeError(too_large(most_bytes))
+                if len(body) > max_bytes:
+                    raise TooLargeError(too_large(max_bytes))
                 more = max(0, len(body) - SMALL_BYTES) - counted
                 if more > self._free:
                     raise ServerBusyError("too many large requests at once", _RETRY_AFTER_S)
@@ -92,18 +92,18 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         async for piece in request.stream():
             yield piece
     except ClientDisconnect:  # nearly always, no client is left to read this
-        raise HTTPException(400, "the body did not come to its end") from None
+        raise HTTPException(400, "the request body is incomplete") from None
 
 
 def _refuse(problem: JsonProblem) -> NoReturn:
-    place = ("body",) if problem.position is None else ("body", problem.position)
-    said = {"problem": str(problem)}
-    error = {"type": "json_invalid", "loc": place, "msg": str(problem), "ctx": said}
+    location = ("body",) if problem.position is None else ("body", problem.position)
+    context = {"problem": str(problem)}
+    error = {"type": "json_invalid", "loc": location, "msg": str(problem), "ctx": context}
     raise RequestValidationError([error]) from None
 
 
 class _ReadRequest(Request):
-    """A request whose body was parsed, and is no longer in memory."""
+    """A request whose body was parsed and dropped from memory."""
 
     def __init__(self, request: Request, body: bytes, value: Any) -> None:
         super().__init__(request.scope, request.receive, request._send)
@@ -116,7 +116,7 @@ class _ReadRequest(Request):
 
 
 def forget_body(request: Request) -> None:
-    """Free the parsed body of a long request; its model has what the route needs."""
+    """Free the parsed body during a long request; the route uses only the model made from it."""
     if isinstance(request, _ReadRequest) and isinstance(request.value, dict):
         request.value.clear()  # FastAPI still refers to the object itself
 
@@ -124,7 +124,7 @@ def forget_body(request: Request) -> None:
 class BoundedRoute(APIRoute):
     """A route whose body, if it takes one, is read within limits."""
 
-    most_bytes: ClassVar[int] = MAX_BODY
+    max_bytes: ClassVar[int] = MAX_BODY
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that answers a request."""
@@ -134,7 +134,7 @@ class BoundedRoute(APIRoute):
 
         async def read_first(request: Request) -> Response:
             bodies: Bodies = request.app.state.bodies
-            read = await bodies.read(request, self.most_bytes)
+            read = await bodies.read(request, self.max_bytes)
             await self.check(await read.json())
             return await handle(read)
 
@@ -150,6 +150,6 @@ class BoundedRoute(APIRoute):
 
 
 class SmallBodyRoute(BoundedRoute):
-    """A route that needs no token, and whose body is small."""
+    """A route that is open to everybody, so its body must be small."""
 
-    most_bytes: ClassVar[int] = _OPEN_ROUTE_BYTES
+    max_bytes: ClassVar[int] = _OPEN_ROUTE_BYTES

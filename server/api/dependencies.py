@@ -1,4 +1,4 @@
-"""What routes take from the app that serves them."""
+"""The shared state of an app, and how routes get it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["CurrentServices", "add_state", "get_services"]
 
 
 def add_state(app: FastAPI) -> None:
-    """Give an app the limits that its routes share. `services` is added once the server runs."""
+    """Add the shared limits of all routes to an app. `services` is added once the server runs."""
     app.state.bodies = Bodies()
     app.state.readers = Readers()
-    app.state.described_runs = LargeAnswers(4)  # of 6 MiB each, where all of the code is escaped
-    app.state.run_files = LargeAnswers(4)  # of 4 MiB each
-    app.state.cassettes = LargeAnswers(2)  # of 16 MiB each, twice while they are encoded
+    app.state.described_runs = LargeAnswers(4)  # up to 6 MiB each, if all code is escaped
+    app.state.run_files = LargeAnswers(4)  # up to 4 MiB each
+    app.state.cassettes = LargeAnswers(2)  # up to 16 MiB each, twice that while they are encoded
 
 
 async def get_services(request: Request) -> Services:  # async: others are called in a thread

@@ -1,7 +1,7 @@
-"""The errors of the HTTP interface: which exception is answered by what, and how it is described.
+"""The errors of the HTTP interface: their codes, statuses, exceptions and descriptions.
 
-Every error is `{"detail": ..., "code": ...}`. `ERRORS` is the one table of codes; routes name the
-codes that they answer with in `describe_errors`.
+Every error is `{"detail": ..., "code": ...}`. `ERRORS` is the one table of codes; routes list
+their own codes with `describe_errors`.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from server.api.schemas import (
     NotOursResponse,
 )
 
-__all__ = ["ERRORS", "HANDLED", "OF_BODIES", "Responses", "answer_error", "describe_errors"]
+__all__ = ["BODY_ERRORS", "ERRORS", "HANDLED", "Responses", "answer_error", "describe_errors"]
 
 _log = logging.getLogger(__name__)
 
 _PROBLEMS_SHOWN = 20
-"""Enough to fix a body by. More than some hundreds never come up: a list or an object that may have
-few parts is refused at the first part too many."""
+"""Enough to fix a body. Validation itself reports a few hundred at most: it stops at the first item
+beyond the limit of a list or an object."""
 _KEY_SHOWN = 100
 _MESSAGE_SHOWN = 2000
 
@@ -67,7 +67,7 @@ class ErrorKind:
     status: int
     meaning: str
     exception: type[Exception] | None = None
-    """What raises it; None: it is answered without an exception of ours."""
+    """The exception that it stands for; None: it has none of its own."""
     model: type[ErrorResponse | InvalidRequestResponse | NotOursResponse | ConflictResponse] = (
         ErrorResponse
     )
@@ -76,15 +76,15 @@ class ErrorKind:
 ERRORS: tuple[ErrorKind, ...] = (
     ErrorKind("queue_full", 429, "Too many runs are waiting.", QueueFullError),
     ErrorKind("readers_busy", 429, "Too many files are being read.", ReadersBusyError),
-    ErrorKind("run_not_found", 404, "There is no such run.", RunNotFoundError),
+    ErrorKind("run_not_found", 404, "The run does not exist.", RunNotFoundError),
     ErrorKind("file_not_found", 404, "The run has no such file.", RunFileNotFoundError),
     ErrorKind(
         "run_elsewhere",
         409,
-        "Another server has the run and has not cancelled it in time.",
+        "The run belongs to another server, which has not cancelled it in time.",
         RunElsewhereError,
     ),
-    ErrorKind("busy", 503, "The server does as much of this as it can.", ServerBusyError),
+    ErrorKind("busy", 503, "Too many requests of this kind at once.", ServerBusyError),
     ErrorKind("too_large", 413, "The request is too large.", TooLargeError),
     ErrorKind(
         "invalid_request",
@@ -94,7 +94,7 @@ ERRORS: tuple[ErrorKind, ...] = (
         InvalidRequestResponse,
     ),
     ErrorKind(
-        "not_ours", 422, "The file is not of the kind asked for.", NotOursError, NotOursResponse
+        "not_ours", 422, "The file is not of the expected kind.", NotOursError, NotOursResponse
     ),
     ErrorKind(
         "conflict",
@@ -109,15 +109,15 @@ ERRORS: tuple[ErrorKind, ...] = (
     ),
     ErrorKind("store_unavailable", 503, "The run history can't be read or written.", StoreError),
     ErrorKind("machinery_failed", 503, "The server failed or is stopping.", MachineryError),
-    # Without an exception of ours.
+    # Errors without an exception of their own.
     ErrorKind("bug", 500, "The server failed unexpectedly; its log says why."),
     ErrorKind("bad_request", 400, "The request is malformed or incomplete."),
-    ErrorKind("not_found", 404, "There is no such path."),
-    ErrorKind("method_not_allowed", 405, "The path does not take this method."),
-    # By SecurityMiddleware, before a route sees the request.
+    ErrorKind("not_found", 404, "The path does not exist."),
+    ErrorKind("method_not_allowed", 405, "The path does not support this method."),
+    # Sent by SecurityMiddleware before any route sees the request.
     ErrorKind("token_required", 401, "The access token is missing or wrong."),
-    ErrorKind("token_missing", 403, "Set AGENT_BUILDER_TOKEN to serve requests from elsewhere."),
-    ErrorKind("host_not_allowed", 403, "The server is not known by the Host header's name."),
+    ErrorKind("token_missing", 403, "Set AGENT_BUILDER_TOKEN to accept remote requests."),
+    ErrorKind("host_not_allowed", 403, "The Host header has an unknown name."),
     ErrorKind("origin_not_allowed", 403, "Another site sent the request."),
     ErrorKind("json_only", 415, "Send JSON, with content type application/json."),
     ErrorKind("not_compressed", 415, "Send the body without Content-Encoding."),
@@ -128,18 +128,18 @@ HANDLED: tuple[type[Exception], ...] = (
     HTTPException,
     Exception,
 )
-"""The exceptions that `answer_error` takes."""
+"""The exceptions that `answer_error` handles."""
 
-OF_BODIES: tuple[ErrorCode, ...] = (
+BODY_ERRORS: tuple[ErrorCode, ...] = (
     "invalid_request",
     "too_large",
     "json_only",
     "not_compressed",
     "busy",
 )
-"""How a route with a body may refuse it."""
-_OF_ALL: tuple[ErrorCode, ...] = ("host_not_allowed", "origin_not_allowed", "bug")
-_OF_PROTECTED: tuple[ErrorCode, ...] = ("token_required", "token_missing", *_OF_ALL)
+"""The errors of routes with a body."""
+_COMMON_ERRORS: tuple[ErrorCode, ...] = ("host_not_allowed", "origin_not_allowed", "bug")
+_PROTECTED_ERRORS: tuple[ErrorCode, ...] = ("token_required", "token_missing", *_COMMON_ERRORS)
 _RETRIED = frozenset({"queue_full", "readers_busy", "busy"})
 _RETRY_AFTER = {
     "description": "Seconds to wait before trying again; sent with "
@@ -150,15 +150,15 @@ _RETRY_AFTER = {
 Responses = dict[int | str, dict[str, Any]]
 
 
-# ---------------------------------------------------------------- describing
+# ---------------------------------------------------------------- descriptions
 
 
 def describe_errors(*codes: ErrorCode, protected: bool = True) -> Responses:
-    """Return the `responses` of a route that answers with these codes, by status.
+    """Return the `responses` of a route with these error codes, by status.
 
-    With `protected`, the refusals of a route that needs the access token are added.
+    `protected` adds the errors of routes that need the access token.
     """
-    named = {*codes, *(_OF_PROTECTED if protected else _OF_ALL)}
+    named = {*codes, *(_PROTECTED_ERRORS if protected else _COMMON_ERRORS)}
     kinds = [kind for kind in ERRORS if kind.code in named]
     found: Responses = {
         status: _described([kind for kind in kinds if kind.status == status])
@@ -181,11 +181,11 @@ def _described(kinds: Iterable[ErrorKind]) -> dict[str, Any]:
     return found
 
 
-# ---------------------------------------------------------------- answering
+# ---------------------------------------------------------------- responses
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
-    """Turn an exception into the one shape of errors; the only place that does."""
+    """Convert any exception to the common format of errors."""
     if isinstance(error, RequestValidationError):
         return _invalid(request, error)
     if isinstance(error, HTTPException):
@@ -201,7 +201,7 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allowed(request: Request) -> str:
-    """Return the methods of a path: all of its routes', or those of the page's files."""
+    """Return the methods of a path: of all its routes, or of the page's files."""
     routes = iter_route_contexts(request.app.routes)
     found = {
         method
@@ -233,14 +233,14 @@ def _answer(kind: ErrorKind, error: Exception) -> JSONResponse:
 
 
 class _ErrorAnswer(JSONResponse):
-    """Written in ASCII: text from the request that it names may have lone surrogates."""
+    """An error in ASCII, because quoted text from the request may have lone surrogates."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content).encode()
 
 
 def _problem(item: Any, model: object) -> dict[str, Any]:
-    """Return what is shown of a problem: without `input` and `ctx`, which echo the request."""
+    """Return a problem for clients, without `input` and `ctx`, which echo the request."""
     place = [part if isinstance(part, int) else str(part)[:_KEY_SHOWN] for part in item["loc"]]
     message = describe_error(item, model, 1)[:_MESSAGE_SHOWN]
     line = item.get("ctx", {}).get("line")

@@ -22,16 +22,16 @@ class _Timed(Answer):
 
 
 class Granted(Answer):
-    """What a run may use beside its program."""
+    """The files and hosts that a run may use."""
 
     files: list[str]
-    """Names of the files that it was given."""
+    """Names of its input files."""
     hosts: list[str]
-    """HOST:PORT it may reach, or provider-tools."""
+    """The hosts that it may reach as HOST:PORT, and provider-tools."""
 
 
 class MissingNeed(Answer):
-    """Something that an agent's tools need and that the run was not given."""
+    """Something that the agent's tools need and the run does not have."""
 
     tool: str
     """Empty if it concerns all tools."""
@@ -41,14 +41,14 @@ class MissingNeed(Answer):
 
 
 class StartedData(_Timed):
-    """How a run starts."""
+    """The start of a run."""
 
     run_id: str
     backend: Backend
     model_label: str
-    """Which model answers, for people."""
+    """The model that answers, for people."""
     tier: str
-    """Which sandbox tier isolates the run."""
+    """The sandbox tier that isolates the run."""
     limits: Limits
     granted: Granted
     missing: list[MissingNeed]
@@ -64,7 +64,7 @@ class OutputData(_Timed):
 class ModelCallData(_Timed):
     """One finished model call, under the attribute names of OpenTelemetry's GenAI conventions.
 
-    What is not known is null. Times are in seconds.
+    Unknown values are null. Times are in seconds.
     """
 
     operation: Literal["chat", "count_tokens", "list_models"] = Field(alias="gen_ai.operation.name")
@@ -83,27 +83,27 @@ class ModelCallData(_Timed):
     server_address: str | None = Field(alias="server.address")
     error_type: str | None = Field(alias="error.type")
     backend: str | None
-    """What answered: provider, own, local, replay."""
+    """The kind of upstream: provider, own, local or replay."""
     time_to_first_chunk: float | None
     time_to_first_token: float | None
     duration: float
     price_table: str | None
     unpriced: bool
-    """Whether the call may have cost money and it is not known how much."""
+    """Whether the call may have cost an unknown amount of money."""
     refused: bool
-    """Whether the gateway refused the call, so that no model was asked."""
+    """Whether the gateway refused the call without sending it to a model."""
     cost_usd: float | None
 
 
 class DeniedData(_Timed):
-    """Something that the sandbox or the gateway refused to the program."""
+    """An access that the sandbox or the gateway denied to the program."""
 
     kind: Literal["network", "file", "call"]
     message: str
 
 
 class LimitData(_Timed):
-    """A limit that was reached."""
+    """A limit that the run reached."""
 
     kind: str
     """Such as cpu, wall, memory, processes, scratch, output, budget, recording."""
@@ -111,18 +111,18 @@ class LimitData(_Timed):
 
 
 class BudgetData(LimitData):
-    """A budget that a model call did not fit in."""
+    """A budget that a model call exceeded."""
 
     kind: Literal["budget"]
     cap: str
-    """Which one: of the run or of the day; dollars, tokens or calls."""
+    """The exceeded cap: of the run or the day, in dollars, tokens or calls; as in run_usd."""
 
 
 class ExitData(BaseModel):
-    """How a run ended: the last event.
+    """The end of a run: always the last event.
 
-    Where the server stopped before it could save this event, only fields that the history has are
-    sent: `status` at least.
+    If the server stopped before it could save this event, only the fields in the history are sent:
+    at least `status`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -144,7 +144,7 @@ class ExitData(BaseModel):
 
 class _Event(Answer):
     id: int
-    """Counts from 1 in each run; sent as `Last-Event-ID`, it resumes the stream."""
+    """Number of the event in its run, from 1; sent as `Last-Event-ID`, it resumes the stream."""
 
 
 class StartedEvent(_Event):
@@ -169,7 +169,7 @@ class ModelCallEvent(_Event):
 
 
 class DeniedEvent(_Event):
-    """Something was refused to the program."""
+    """An access was denied to the program."""
 
     event: Literal["denied"]
     data: DeniedData

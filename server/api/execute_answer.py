@@ -1,6 +1,6 @@
 """The answer of `POST /api/execute`: JSON, written in pieces.
 
-A run can write 32 MiB, one character can take six bytes in JSON, and the answer has the output
+A run can write 32 MiB, a character can take six bytes in JSON, and the answer contains the output
 twice. So the answer is never in memory as a whole: the output is read page by page, from the
 database if it is large, and sent as fast as the client reads.
 """
@@ -16,8 +16,8 @@ from server.models import ExecuteResponse, returned_file
 from server.runs.run import Run
 from server.storage.records import Event
 
-_LITTLE_BYTES = 256 * 1024
-"""The answer of a run with no more output is made from memory."""
+_IN_MEMORY_MAX_BYTES = 256 * 1024
+"""Output up to this size is read from memory instead of the database."""
 _PIECE_CHARACTERS = 64 * 1024
 _STREAMS: dict[str, tuple[str, ...]] = {
     "output": ("stdout", "stderr"),
@@ -26,16 +26,16 @@ _STREAMS: dict[str, tuple[str, ...]] = {
 }
 
 Pages = Callable[[], AsyncIterator[Sequence[Event]]]
-"""Starts reading the events of the run."""
+"""Returns an iterator over the pages of a run's events."""
 
 
 def execute_answer(run: Run, stored: Pages) -> AsyncIterator[bytes]:
     """Return the pieces of the `ExecuteResponse` of a run that has ended.
 
-    They don't refer to the run. `stored` reads the events of a run with large output; if some can't
-    be read, the answer breaks off with a StoreError.
+    They don't reference the run. `stored` reads the events of a run with large output; if that
+    fails, the answer breaks off with a StoreError.
     """
-    pages = _in_memory(run.events) if run.size() <= _LITTLE_BYTES else stored
+    pages = _in_memory(run.events) if run.size() <= _IN_MEMORY_MAX_BYTES else stored
     return _pieces(_small_parts(run), run.cassette or "null", pages)
 
 
@@ -61,7 +61,7 @@ def _small_parts(run: Run) -> bytes:
 
 async def _pieces(start: bytes, cassette: str, pages: Pages) -> AsyncIterator[bytes]:
     yield start
-    # Already JSON: parsed again, it would take many times its size.
+    # It is JSON already; as parsed objects it would take many times its size.
     yield b',"cassette":' + cassette.encode()
     for name, streams in _STREAMS.items():
         yield f',"{name}":"'.encode()
@@ -72,14 +72,14 @@ async def _pieces(start: bytes, cassette: str, pages: Pages) -> AsyncIterator[by
 
 
 async def _texts(pages: Pages, streams: tuple[str, ...]) -> AsyncIterator[str]:
-    """Yield the text of some streams, small pieces together."""
+    """Yield the text of some streams, with small pieces joined."""
     last = ""
     async for page in pages():
         last = page[-1][1]
         for text in _joined(page, streams):
             yield text
     if last != "exit":
-        raise StoreError("the run was removed from the history while it was read")
+        raise StoreError("the run was deleted from the history while it was read")
 
 
 def _joined(page: Sequence[Event], streams: tuple[str, ...]) -> Iterator[str]:

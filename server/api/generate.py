@@ -13,23 +13,23 @@ from llm_agent_builder import AgentBuilder, filename_for
 from llm_agent_builder.spec.agent_spec import AgentSpec
 from llm_agent_builder.spec.model_check import checked_spec
 from llm_agent_builder.user_code.gallery_needs import needs_of
-from server.api.agent_files import regenerated
+from server.api.agent_files import regenerate_file
 from server.api.bodies import BoundedRoute
 from server.api.dependencies import CurrentServices
-from server.api.errors import OF_BODIES, describe_errors
+from server.api.errors import BODY_ERRORS, describe_errors
 from server.models import GenerateRequest, GenerateResponse, HandWritten
 
 __all__ = ["router"]
 
 _SHORT_BYTES = 8 * 1024
-"""Specs with less text, and without code, are checked and written faster than a thread starts."""
+"""Specs with less text and without code take less time than starting a thread."""
 
 
 class _CheckedInThread(BoundedRoute):
-    """Validates long bodies in a thread first; parsed code is cached, so a second time is quick."""
+    """Validates long bodies in a thread first; the second validation uses cached results."""
 
     async def check(self, value: Any) -> None:
-        """Refuse a body for the reasons that the route itself would."""
+        """Validate a long body in a thread, with the same errors as the route."""
         if _is_long(value):
             await asyncio.to_thread(_check, value)
 
@@ -55,18 +55,18 @@ router = APIRouter(route_class=_CheckedInThread, tags=["agents"])
 
 
 @router.post(
-    "/api/generate", responses=describe_errors(*OF_BODIES, "conflict", "not_ours", "readers_busy")
+    "/api/generate", responses=describe_errors(*BODY_ERRORS, "conflict", "not_ours", "readers_busy")
 )
 async def generate_agent(services: CurrentServices, body: GenerateRequest) -> GenerateResponse:
-    """Write an agent file; with `base`, change the fields of a manually edited one.
+    """Generate an agent file; with `base`, update the fields of a manually edited file.
 
-    409 `conflict` lists the manual edits that a changed field conflicts with; nothing is changed.
+    409 `conflict` lists the conflicts between changed fields and manual edits.
     """
     catalog = services.catalog.current()
     spec = checked_spec(body.spec(), catalog)
     kept: list[HandWritten] = []
     if body.base is not None:
-        code, kept = await regenerated(services.reading, body.base, spec)
+        code, kept = await regenerate_file(services.parser_pool, body.base, spec)
     elif _is_quick(spec):
         code = AgentBuilder().build(spec)
     else:

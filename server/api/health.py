@@ -1,4 +1,4 @@
-"""The route /healthz: whether the server and each of its components work."""
+"""The route /healthz: the state of the server and of each component."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ router = APIRouter(route_class=BoundedRoute, tags=["server"])
 _LOG = "the server's log says why"
 _PLAIN = {
     "store": f"the database can't be written; {_LOG}",
-    "sandbox": f"runs can't be started, or can't be ended; {_LOG}",
+    "sandbox": f"runs can't be started or ended; {_LOG}",
     "local_model": "the built-in model can't be used; `llm-agent-builder doctor` says why",
     "budget": f"the day's spending can't be written; {_LOG}",
 }
-"""Shown to everybody; the details name hosts, users, paths and databases."""
+"""Messages for callers without access; the details name hosts, users, paths and databases."""
 
 
 @router.get(
@@ -39,9 +39,9 @@ _PLAIN = {
     },
 )
 async def get_health(request: Request, services: CurrentServices) -> JSONResponse:
-    """Return whether the server works, and for each component: ok, or why not.
+    """Return the state of the server, and for each component "ok" or the problem.
 
-    `status` is `ok` or `degraded` (200), or `failing` (503). Details are for callers with access.
+    `status` is `ok` or `degraded` (200), or `failing` (503). Only callers with access see details.
     """
     problems = {
         "store": await services.runs.store_problem(),
@@ -50,8 +50,8 @@ async def get_health(request: Request, services: CurrentServices) -> JSONRespons
         "budget": services.daily.problem,
     }
     status = _status(services, problems)
-    said = problems if may_see_details(request.scope) else _PLAIN
-    components = {name: said[name] if problem else "ok" for name, problem in problems.items()}
+    messages = problems if may_see_details(request.scope) else _PLAIN
+    components = {name: messages[name] if problem else "ok" for name, problem in problems.items()}
     tier = services.sandbox.report.tier
     body = {"status": status, "components": components, "sandbox_tier": tier}
     return JSONResponse(body, 503 if status == "failing" else 200)
@@ -66,11 +66,11 @@ def _status(services: Services, problems: Mapping[str, str | None]) -> str:
 
 
 def _has_provider(services: Services) -> bool:
-    """Return whether something else than the built-in model can answer runs."""
+    """Return whether anything other than the built-in model can answer runs."""
     return any(services.keys.key(id_) for id_ in PROVIDERS) or bool(services.settings.own_servers)
 
 
 def _sandbox_problem(sandbox: Sandbox) -> str | None:
     if sandbox.report.available:
         return sandbox.abandoned.problem
-    return sandbox.report.reason or "there is no sandbox here"
+    return sandbox.report.reason or "no sandbox is available on this machine"

@@ -1,4 +1,4 @@
-"""The route that reads a form which is still being filled in: names, hosts, who would answer."""
+"""The route that inspects an unfinished form: names of tools, hosts, and the answering model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llm_agent_builder.user_code.outline import ToolOutline, answer_name, tool_o
 from llm_agent_builder.validation.base_urls import check_base_url
 from server.api.bodies import BoundedRoute
 from server.api.dependencies import CurrentServices
-from server.api.errors import OF_BODIES, describe_errors
+from server.api.errors import BODY_ERRORS, describe_errors
 from server.models import Answer
 from server.runs.answerers import Answerer, server_answerer
 from server.services import Services
@@ -27,7 +27,7 @@ router = APIRouter(route_class=BoundedRoute, tags=["agents"])
 
 _ENTRIES_MAX = 64
 _QUICK_CHARS = 64 * 1024
-"""Texts up to this are read in less time than a thread takes."""
+"""Texts up to this size are read faster than a thread starts."""
 
 _Code = Annotated[str, Field(max_length=CODE_MAX_BYTES)]
 
@@ -44,7 +44,7 @@ class DraftServer(_Body):
 
 
 class InspectRequest(_Body):
-    """The parts of a form that its notes depend on, as typed so far: nothing has to be valid."""
+    """The parts of an unfinished form that its notes depend on; they need not be valid."""
 
     provider: ProviderEnum
     base_url: str = Field(default="", max_length=10_000)
@@ -54,18 +54,18 @@ class InspectRequest(_Body):
 
 
 class Outline(Answer):
-    """What can be seen of a tool."""
+    """The outline of a tool."""
 
     name: str | None
-    """Its public function; null while there is none."""
+    """Name of its public function; null if there is none yet."""
     summary: str | None
     """The first line of its docstring."""
     needs: Needs | None
-    """What a run probably has to be given for it."""
+    """The files and hosts that it probably needs."""
 
 
 class WantedHost(Answer):
-    """A host that the agent asks for."""
+    """A host that the agent needs."""
 
     host: str
     """As HOST:PORT."""
@@ -74,10 +74,10 @@ class WantedHost(Answer):
 
 
 class InspectResponse(Answer):
-    """What the notes of a form say."""
+    """The facts for the notes of a form."""
 
     answerer: Answerer | None
-    """Of the typed address; null where there is none, or it can't be read yet."""
+    """For the typed address; null if there is none, or it is not a valid address yet."""
     tools: list[Outline]
     """In the order of the request."""
     answer_name: str | None
@@ -89,15 +89,15 @@ class InspectResponse(Answer):
     """Tools that probably use the network without listing hosts."""
 
 
-@router.post("/api/inspect", responses=describe_errors(*OF_BODIES, "readers_busy"))
+@router.post("/api/inspect", responses=describe_errors(*BODY_ERRORS, "readers_busy"))
 async def inspect_form(services: CurrentServices, body: InspectRequest) -> InspectResponse:
-    """Read a form that is still being filled in; nothing is parsed as Python, or run.
+    """Inspect an unfinished form; no code is parsed as Python or executed.
 
-    Says what its tools are called, which hosts it asks for, and who answers at a typed address.
+    Returns the names of its tools, the hosts that it needs, and the model that answers.
     """
     if sum(map(len, body.tools)) + len(body.answer) <= _QUICK_CHARS:
         return _inspect(body, services)
-    return await services.reading.run(lambda: _inspect(body, services))
+    return await services.parser_pool.run(lambda: _inspect(body, services))
 
 
 def _inspect(body: InspectRequest, services: Services) -> InspectResponse:

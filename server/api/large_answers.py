@@ -1,8 +1,8 @@
-"""Large answers that are in memory as a whole: few at once, and written in pieces.
+"""Limits how many large answers are in memory at once; they are written in pieces.
 
-The limit on bytes that a client has not read yet (`net/http_deadlines.py`) does not limit how many
-answers are made meanwhile. Here, an answer takes a place before it is made, and gives it back after
-its last piece was written.
+The limit on unread bytes (`net/http_deadlines.py`) does not limit how many answers are made
+meanwhile. Here, an answer takes a slot before it is made, and frees it after its last piece was
+written.
 """
 
 from __future__ import annotations
@@ -19,41 +19,43 @@ from llm_agent_builder.errors import ServerBusyError
 __all__ = ["LargeAnswers"]
 
 _PIECE_BYTES = 64 * 1024
-"""An answer up to this size is one write, which the kernel buffers: its place is free at once."""
+"""An answer up to this size is one write, which the kernel buffers: its slot is free at once."""
 _WAIT_S = 10.0
-_TAKEN_IN_S = 60.0
-"""Seconds that a client has to read an answer, enough for 4 MiB at 0.6 Mbit/s. After that, the
-connection is closed and the place is free."""
+_READ_TIMEOUT_S = 60.0
+"""Seconds that a client has to read an answer: enough for 4 MiB at 0.6 Mbit/s. After that, the
+connection is closed and the slot is free."""
 _RETRY_AFTER_S = 5.0
 
 
 class LargeAnswers:
     """Limits how many answers are in memory at once."""
 
-    def __init__(self, most: int, wait_s: float = _WAIT_S, taken_in_s: float = _TAKEN_IN_S) -> None:
-        self._places = asyncio.Semaphore(most)
+    def __init__(
+        self, max_answers: int, wait_s: float = _WAIT_S, read_timeout_s: float = _READ_TIMEOUT_S
+    ) -> None:
+        self._slots = asyncio.Semaphore(max_answers)
         self._wait_s = wait_s
-        self.taken_in_s = taken_in_s
+        self.read_timeout_s = read_timeout_s
 
     def answer(self, make: Callable[[], Awaitable[Response]]) -> Response:
-        """Return a response that is made by `make` once a place is free.
+        """Return a response that calls `make` once a slot is free, and sends its result.
 
-        Sending it raises what `make` raises, and ServerBusyError if no place gets free in time.
+        Sending raises the errors of `make`, and ServerBusyError if no slot becomes free in time.
         """
         return _LargeAnswer(self, make)
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Take a place for as long as the block lasts."""
+    async def slot(self) -> AsyncIterator[None]:
+        """Take a slot for the duration of the block."""
         try:
             async with asyncio.timeout(self._wait_s):
-                await self._places.acquire()
+                await self._slots.acquire()
         except TimeoutError:
             raise ServerBusyError("too many large answers at once", _RETRY_AFTER_S) from None
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
 
 class _LargeAnswer(Response):
@@ -63,13 +65,13 @@ class _LargeAnswer(Response):
         self._make = make
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with AsyncExitStack() as held:
-            await held.enter_async_context(self._answers.place())
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._answers.slot())
             made = await self._make()
             if len(made.body) <= _PIECE_BYTES:
-                await held.aclose()
+                await stack.aclose()
             try:
-                async with asyncio.timeout(self._answers.taken_in_s):
+                async with asyncio.timeout(self._answers.read_timeout_s):
                     await _write(made, send)
             except TimeoutError:
                 return  # without an end, so that the connection is closed

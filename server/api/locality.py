@@ -1,7 +1,7 @@
-"""Whether a request comes from this machine, judged by its connection and not by its headers.
+"""Decides by its connection, not its headers, whether a request comes from this machine.
 
 A reverse proxy, a container's port forwarding or `ssh -L` makes remote requests look local. Proxies
-that add a header are recognised here; the others can't be distinguished from a local program.
+that add a header are detected here; others can't be distinguished from a local program.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _FORWARDED_PREFIXES = (
     *("x-forwarded", "x-original-", "x-proxy", "x-envoy-", "x-appengine-", "x-azure-", "x-arr-"),
     *("x-amzn-", "x-amz-cf-", "cf-", "tailscale-"),
 )
-"""Headers that reverse proxies, load balancers and tunnels add: RFC 7239 and their manuals."""
+"""Headers that reverse proxies, load balancers and tunnels add (RFC 7239, and their manuals)."""
 
 
 def why_not_local(scope: Scope, headers: Headers) -> str | None:
     """Return why a request may come from another machine, or None if its connection is local.
 
     uvicorn replaces the client address by the one in `X-Forwarded-For`. That does not matter here:
-    a request with such a header is never local.
+    a request with such a header never counts as local.
     """
     if (name := _forwarded_header(headers)) is not None:
         return f"this request came through a proxy (it has the header {name})"
@@ -41,7 +41,7 @@ def why_not_local(scope: Scope, headers: Headers) -> str | None:
     if not peer or not is_loopback(peer[0]):
         return "this request does not come from this machine's loopback address"
     if not here or here[1] is None or not _listens_on_loopback_alone(here[1]):
-        return "the server listens on more than loopback"
+        return "the server listens on other addresses than loopback, too"
     return None
 
 
@@ -52,7 +52,7 @@ def _forwarded_header(headers: Headers) -> str | None:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether an IP address, with or without a zone, is a loopback address; no name is."""
+    """Return whether a text is a loopback IP address, with or without a zone; False for names."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

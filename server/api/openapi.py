@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI makes of the routes, and what it can't know of them."""
+"""The OpenAPI document: FastAPI's own, plus the schemas of events and the route /metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METRICS: dict[str, Any] = {
         **describe_errors(),
     },
 }
-"""How the route /metrics is described, which the instrumentation adds."""
+"""The description of the route /metrics, which the instrumentation adds."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -38,8 +38,8 @@ def operation_id(route: APIRoute) -> str:
 class DescribedApp(FastAPI):
     """An app whose document also has the schemas of events, and is encoded only once.
 
-    FastAPI's own server-sent events would encode each event as a whole and in another order of its
-    lines; `sse.py` sends large ones in pieces, as fast as the client reads.
+    FastAPI's own server-sent events encode each event as a whole, with its lines in another order;
+    `sse.py` sends large events in pieces, as fast as the client reads.
     """
 
     def openapi(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The routes of runs: start one, follow it, read the history and what runs left."""
+"""The routes of runs: start a run, follow it, and read the history and the written files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from llm_agent_builder.errors import MachineryError
 from server.api.bodies import BoundedRoute, forget_body
 from server.api.dependencies import CurrentServices
-from server.api.errors import OF_BODIES, Responses, describe_errors
+from server.api.errors import BODY_ERRORS, Responses, describe_errors
 from server.api.execute_answer import execute_answer
 from server.api.large_answers import LargeAnswers
 from server.api.schemas import CassetteResponse, ErrorCode, RunResponse, RunsResponse
@@ -39,26 +39,27 @@ class _WithCassette(BoundedRoute):
 
 router = APIRouter(route_class=BoundedRoute, tags=["runs"])
 _starting = APIRouter(route_class=_WithCassette)
-_OF_STARTS: tuple[ErrorCode, ...] = (
-    *OF_BODIES,
+_START_ERRORS: tuple[ErrorCode, ...] = (
+    *BODY_ERRORS,
     *("queue_full", "backend_unavailable", "sandbox_unavailable", "store_unavailable"),
     "machinery_failed",
 )
-"""How a run may be refused, or fail for reasons of the server's own."""
-_OF_RUN: tuple[ErrorCode, ...] = ("run_not_found", "store_unavailable")
-_OF_LARGE: tuple[ErrorCode, ...] = (*_OF_RUN, "busy")
+"""The errors of routes that start a run: refusals, and failures of the server."""
+_RUN_ERRORS: tuple[ErrorCode, ...] = ("run_not_found", "store_unavailable")
+_LARGE_ANSWER_ERRORS: tuple[ErrorCode, ...] = (*_RUN_ERRORS, "busy")
 
 
 # ---------------------------------------------------------------- starting runs
 
 
 @_starting.post(
-    "/api/execute", response_model=ExecuteResponse, responses=describe_errors(*_OF_STARTS)
+    "/api/execute", response_model=ExecuteResponse, responses=describe_errors(*_START_ERRORS)
 )
 async def execute(request: Request, services: CurrentServices, body: ExecuteRequest) -> Response:
     """Run a program and wait for its end. If the client disconnects, the run is cancelled.
 
-    A program that fails is `status: "error"` with HTTP 200; an HTTP error is the server's.
+    If the program fails, the answer is HTTP 200 with `status: "error"`. HTTP errors mean that the
+    server failed or refused.
     """
     runs = services.runs
     run = await _admit(request, services, body)
@@ -70,11 +71,11 @@ async def execute(request: Request, services: CurrentServices, body: ExecuteRequ
     return StreamingResponse(pieces, media_type="application/json")
 
 
-@_starting.post("/api/runs", status_code=202, responses=describe_errors(*_OF_STARTS))
+@_starting.post("/api/runs", status_code=202, responses=describe_errors(*_START_ERRORS))
 async def create_run(
     request: Request, services: CurrentServices, body: ExecuteRequest
 ) -> RunAccepted:
-    """Start a run and return its id; follow it by its events."""
+    """Start a run and return its id; `/api/runs/{run_id}/events` follows it."""
     run = await _admit(request, services, body)
     return RunAccepted(id=run.id)
 
@@ -112,7 +113,7 @@ router.include_router(_starting)
 @router.get(
     "/api/runs",
     response_model=RunsResponse,
-    responses=describe_errors("invalid_request", *_OF_RUN),
+    responses=describe_errors("invalid_request", *_RUN_ERRORS),
 )
 async def list_runs(
     services: CurrentServices,
@@ -125,9 +126,13 @@ async def list_runs(
     return JSONResponse(jsonable_encoder({"runs": runs, "next": following}))
 
 
-@router.get("/api/runs/{run_id}", response_model=RunResponse, responses=describe_errors(*_OF_LARGE))
+@router.get(
+    "/api/runs/{run_id}",
+    response_model=RunResponse,
+    responses=describe_errors(*_LARGE_ANSWER_ERRORS),
+)
 async def get_run(request: Request, services: CurrentServices, run_id: str) -> Response:
-    """Return one run, with its code and task, and the files it left (names and sizes)."""
+    """Return one run with its code, its task, and the names and sizes of its files."""
 
     async def read() -> Response:
         run = await services.runs.describe(run_id)
@@ -140,24 +145,24 @@ async def get_run(request: Request, services: CurrentServices, run_id: str) -> R
 @router.delete(
     "/api/runs/{run_id}",
     status_code=204,
-    responses=describe_errors(*_OF_RUN, "run_elsewhere", "machinery_failed"),
+    responses=describe_errors(*_RUN_ERRORS, "run_elsewhere", "machinery_failed"),
 )
 async def cancel_run(services: CurrentServices, run_id: str) -> None:
-    """Cancel a run. 204: none of its processes is left; 503: some could not be killed."""
+    """Cancel a run. 204: all of its processes have ended; 503: some could not be killed."""
     await services.runs.cancel(run_id)
 
 
-# ---------------------------------------------------------------- what a run sends and leaves
+# ---------------------------------------------------------------- events, recordings, files
 
 
 def _content(media_type: str, description: str, schema: dict[str, Any]) -> Responses:
-    """Return the `responses` of a route whose answer is no JSON."""
+    """Return the `responses` of a route whose answer is not JSON."""
     return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
 _STREAM = _content(
     "text/event-stream",
-    "Server-sent events; the schema is of one event. Comments are sent while there is none.",
+    "Server-sent events; the schema describes one event. Comments keep an idle stream alive.",
     {"$ref": "#/components/schemas/RunEvent"},
 )
 _BYTES = _content(
@@ -168,7 +173,7 @@ _BYTES = _content(
 @router.get(
     "/api/runs/{run_id}/events",
     response_class=Response,
-    responses={**_STREAM, **describe_errors(*_OF_LARGE)},
+    responses={**_STREAM, **describe_errors(*_LARGE_ANSWER_ERRORS)},
 )
 async def get_run_events(
     request: Request,
@@ -176,11 +181,11 @@ async def get_run_events(
     run_id: str,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
-    """Stream the events of a run to its end; `Last-Event-ID` resumes after that event."""
+    """Stream the events of a run until it ends; `Last-Event-ID` resumes after that event."""
     runs = services.runs
-    await runs.require(run_id)  # a run that does not exist is an error, not an empty stream
+    await runs.require(run_id)  # so that an unknown run is an error, not an empty stream
     readers: Readers = request.app.state.readers
-    readers.require_place()
+    readers.require_capacity()
     pages = runs.event_pages(run_id, after=_event_number(last_event_id))
     return StreamingResponse(
         readers.count(event_stream(pages)),
@@ -190,7 +195,7 @@ async def get_run_events(
 
 
 def _event_number(text: str | None) -> int:
-    """Read a Last-Event-ID; one that can't be ours means: from the start."""
+    """Parse a Last-Event-ID; a malformed one means: from the start."""
     plausible = text is not None and text.isascii() and text.isdecimal() and len(text) < 10
     return int(text) if text and plausible else 0
 
@@ -198,10 +203,10 @@ def _event_number(text: str | None) -> int:
 @router.get(
     "/api/runs/{run_id}/cassette",
     response_model=CassetteResponse,
-    responses=describe_errors(*_OF_LARGE),
+    responses=describe_errors(*_LARGE_ANSWER_ERRORS),
 )
 async def get_run_cassette(request: Request, services: CurrentServices, run_id: str) -> Response:
-    """Return the recorded model calls of a run, which `replay` takes."""
+    """Return the recorded model calls of a run, for `replay` in a later request."""
 
     async def read() -> Response:
         text = await services.runs.cassette(run_id)
@@ -214,12 +219,12 @@ async def get_run_cassette(request: Request, services: CurrentServices, run_id: 
 @router.get(
     "/api/runs/{run_id}/files/{name:path}",
     response_class=Response,
-    responses={**_BYTES, **describe_errors(*_OF_LARGE, "file_not_found")},
+    responses={**_BYTES, **describe_errors(*_LARGE_ANSWER_ERRORS, "file_not_found")},
 )
 async def get_run_file(
     request: Request, services: CurrentServices, run_id: str, name: str
 ) -> Response:
-    """Return a file that a run left, as a download: no browser may show what a program made."""
+    """Return a file that a run wrote, as a download that browsers don't display."""
     saved_as = quote(name.rpartition("/")[2], safe="")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{saved_as}",

@@ -1,7 +1,7 @@
 """The answers of the HTTP interface, as the OpenAPI document describes them.
 
 Most answers are written without these models (a large one in pieces, a stored one as it is read);
-tests/server/api/test_described_answers.py compares what is sent with them. The answers of
+tests/server/api/test_described_answers.py compares the sent answers with them. The answers of
 /api/execute and /api/generate are in `server/models.py`, the events of a run in `events.py`.
 """
 
@@ -50,17 +50,17 @@ ErrorCode = Literal[
 
 
 class ErrorResponse(Answer):
-    """An error. `detail` is a sentence for people; programs go by `code`."""
+    """An error. `detail` is a message for people, `code` is for programs."""
 
     detail: str
     code: ErrorCode
 
 
 class Problem(Answer):
-    """One thing that is wrong with a request."""
+    """One problem of a request."""
 
     loc: list[str | int]
-    """Where: "body" or "query", then names of fields and positions in lists."""
+    """The location: "body" or "query", then names of fields and positions in lists."""
     msg: str
     type: str
     line: int | None
@@ -68,14 +68,14 @@ class Problem(Answer):
 
 
 class InvalidRequestResponse(Answer):
-    """A request that can't be used, with its problems: at most 20."""
+    """An invalid request, with up to 20 of its problems."""
 
     detail: list[Problem]
     code: Literal["invalid_request"]
 
 
 class NotOursResponse(Answer):
-    """A file that is not what it was sent as, for example not an agent file."""
+    """A file of an unexpected kind, for example one that is not an agent file."""
 
     detail: str
     code: Literal["not_ours"]
@@ -97,39 +97,39 @@ class ConflictResponse(Answer):
 class Edit(HandWritten):
     """A manual edit with its lines, counted from 1, both ends included.
 
-    Removed lines are shown as they were, at the line that now follows them.
+    Removed lines have their original text, at the position of the line that now follows them.
     """
 
     text: str
 
 
 class ReadResponse(Answer):
-    """What an agent file says."""
+    """The contents of an agent file."""
 
     spec: AgentSpec
     exact: bool
     """Whether the spec alone generates exactly this file."""
     edits: list[Edit]
     warnings: list[str]
-    """What could not become a field, and why."""
+    """The parts that could not become a field, and why."""
 
 
 class ImportedLine(Answer):
-    """What became of one part of an imported program."""
+    """How one part of a program was imported."""
 
     line: int
     what: str
     carried: bool
-    """Whether it is in the spec."""
+    """Whether the part is in the spec."""
     note: str
-    """What the user must know or do; empty if nothing."""
+    """What the user must know or do; may be empty."""
 
 
 class ImportResponse(Answer):
-    """What was made of a program of OpenAI's Agents SDK."""
+    """The result of importing a program of OpenAI's Agents SDK."""
 
     spec: dict[str, Any]
-    """Fields of an `AgentSpec`: those that were found."""
+    """The fields of an `AgentSpec` that were found."""
     report: list[ImportedLine]
     agents: list[str]
     """The names of all agents in the program; one of them was imported."""
@@ -139,7 +139,7 @@ class ImportResponse(Answer):
 
 
 class RunSummary(Answer):
-    """One run of the history. What is not known (yet) is null; times are in seconds."""
+    """One run of the history. Values that are not known (yet) are null; times are in seconds."""
 
     id: str
     status: RunStatus
@@ -147,13 +147,13 @@ class RunSummary(Answer):
     created_at: str
     """ISO 8601, UTC."""
     reason: str | None
-    """Why it ended as it did; null after success."""
+    """The reason of its status; null after success."""
     returncode: int | None
     duration: float | None
     time_to_first_output: float | None
     usage: Usage | None
     cost_usd: float | None
-    """Null where nothing was paid, or the price of a call is unknown."""
+    """Null if nothing was paid, or the price of a call is unknown."""
 
 
 class RunsResponse(Answer):
@@ -165,7 +165,7 @@ class RunsResponse(Answer):
 
 
 class RunFile(Answer):
-    """A file that a run left, without its content."""
+    """A file that a run wrote, without its content."""
 
     name: str
     size: int
@@ -194,7 +194,7 @@ class CassetteRequest(Answer):
     method: str
     path: str
     body: Any
-    """JSON, or the text where it was none."""
+    """A JSON value; text, if the body was not JSON."""
 
 
 class CassetteChunk(Answer):
@@ -245,4 +245,4 @@ class HealthResponse(Answer):
 
     status: Literal["ok", "degraded", "failing"]
     components: HealthComponents
-    sandbox_tier: str = Field(description="Which isolation this machine offers.")
+    sandbox_tier: str = Field(description="The sandbox tier of this server.")

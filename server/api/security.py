@@ -1,4 +1,4 @@
-"""Access control by Host, Origin, content type and token; and the security headers of answers.
+"""Access control by Host, Origin, content type and token, and security headers for all answers.
 
 The server runs code, so a page of another site must not reach it through the user's browser, not
 even if that site's name resolves to a loopback address (DNS rebinding): hence both Host and Origin
@@ -27,12 +27,12 @@ MAX_BODY = 8 * 1024 * 1024
 """Limit on the bytes of a request: enough for 1 MiB of code with every character escaped, and for
 1 MiB of code with 4 MiB of files as base64. Content-Length is checked here; `bodies.py` counts the
 bytes received."""
-_MOST_COOKIES = 1000
-"""Limit on the cookies of our name that are compared in one request."""
+_MAX_COOKIES = 1000
+"""Limit on the cookies of our name that are compared for one request."""
 _HEALTH = "/healthz"
 _OPEN_PATHS = {_HEALTH, "/api/session"}
 _DETAILS = "agent_builder.details"
-"""The key in the scope of a /healthz request that says whether its sender may see details."""
+"""The scope key of a /healthz request for whether its sender may see details."""
 _HOST = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::\d{1,5})?")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -56,7 +56,7 @@ def host_of(value: str) -> str | None:
 
 
 class MethodMiddleware:
-    """Gives all unknown methods one name: else each would be a series of its own in the metrics.
+    """Replaces unknown methods by one name, so that they are one series in the metrics.
 
     SecurityMiddleware refuses them.
     """
@@ -72,10 +72,10 @@ class MethodMiddleware:
 
 
 class SecurityMiddleware:
-    """Checks each request before any route sees it; a refusal says why.
+    """Checks each request before any route sees it; refusals say why.
 
     Access is decided by the path by which routes match, without the prefix of a proxy or an outer
-    app. Every path that is not listed as open needs the token, whether or not a route has it.
+    app. Every path that is not explicitly open needs the token, even if no route matches it.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, page: Collection[str] = ()) -> None:
@@ -113,11 +113,11 @@ class SecurityMiddleware:
             return _refuse(403, "host_not_allowed", self._unknown_host())
         if not self._same_origin(scope, headers):
             return _refuse(403, "origin_not_allowed", "requests from other sites are refused")
-        return self._refuse_stranger(scope, headers, host) or _malformed(scope, headers)
+        return self._check_access(scope, headers, host) or _malformed(scope, headers)
 
-    def _refuse_stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
-        """Refuse a request without access, unless it is for the page, the health or signing in."""
-        refusal = self._stranger(scope, headers, host)
+    def _check_access(self, scope: Scope, headers: Headers, host: str) -> Response | None:
+        """Refuse a request without access, unless it is for the page, the health or the sign-in."""
+        refusal = self._access_refusal(scope, headers, host)
         path = get_route_path(scope)
         if path == _HEALTH:
             scope[_DETAILS] = refusal is None
@@ -127,19 +127,19 @@ class SecurityMiddleware:
         """Return whether a request is for one of the page's files, by its exact path."""
         return scope["method"] in {"GET", "HEAD"} and get_route_path(scope) in self._page
 
-    def _stranger(self, scope: Scope, headers: Headers, host: str) -> Response | None:
+    def _access_refusal(self, scope: Scope, headers: Headers, host: str) -> Response | None:
         if self._token is not None:
             return self._check_token(headers, self._token)
         return _refuse_without_token(scope, headers, host)
 
     def _unknown_host(self) -> str:
-        detail = "this server is not known by that name; add it to AGENT_BUILDER_ALLOWED_HOSTS"
+        detail = "unknown host name in the request; add it to AGENT_BUILDER_ALLOWED_HOSTS"
         return detail if self._token else f"{detail}, and set AGENT_BUILDER_TOKEN"
 
     def _same_origin(self, scope: Scope, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is None:
-            # Links on other sites may lead to the page or the health only.
+            # Links on other sites may only lead to the page or the health.
             if headers.get("sec-fetch-site") not in {"cross-site", "same-site"}:
                 return True
             return self._is_page(scope) or get_route_path(scope) == _HEALTH
@@ -154,10 +154,10 @@ class SecurityMiddleware:
         presented = [_raw(bearer.strip())] if scheme.lower() == "bearer" else _cookies(headers)
         if any(token_matches(each, token) for each in presented):
             return None
-        # A cookie may be another server's, sent by the browser; a header is meant for this server.
+        # Browsers also send the cookies of other servers; a header is meant for this server.
         is_wrong = scheme.lower() == "bearer" and bearer.strip()
-        what = "that is not this server's" if is_wrong else "this server needs its"
-        return _refuse(401, "token_required", f"{what} access token (it printed it at start)")
+        problem = "wrong access token" if is_wrong else "access token required"
+        return _refuse(401, "token_required", f"{problem}; the server's console shows it")
 
 
 def may_see_details(scope: Scope) -> bool:
@@ -169,38 +169,38 @@ def _refuse_without_token(scope: Scope, headers: Headers, host: str) -> Response
     """Refuse a request that may come from another machine, on a server without a token."""
     reason = why_not_local(scope, headers)
     if reason is None and host not in LOOPBACK_HOSTS:
-        reason = "this request names the server by another name than a loopback one"
+        reason = "the name in the Host header is not a loopback name"
     if reason is None:
         return None
     return _refuse(403, "token_missing", f"set AGENT_BUILDER_TOKEN: {reason}")
 
 
 def _malformed(scope: Scope, headers: Headers) -> Response | None:
-    """Refuse a request that no route of this server takes."""
+    """Refuse a request that no route of this server accepts."""
     if scope["method"] not in _SAFE | _UNSAFE:
-        return _refuse(405, "method_not_allowed", "that is not a method of this server")
+        return _refuse(405, "method_not_allowed", "unsupported HTTP method")
     if length_over(headers):
         return _refuse(413, "too_large", too_large(MAX_BODY))
     if scope["method"] in _UNSAFE - {"DELETE"} and not _is_json(headers):
         return _refuse(415, "json_only", "send JSON, with content type application/json")
     if {each.lower() for each in headers.getlist("content-encoding")} - {"identity"}:
-        return _refuse(415, "not_compressed", "send the body as it is, without Content-Encoding")
+        return _refuse(415, "not_compressed", "send the body without Content-Encoding")
     return None
 
 
-def too_large(most_bytes: int) -> str:
+def too_large(max_bytes: int) -> str:
     """Return the message for a request with more bytes than that."""
-    said = f"a request may have {most_bytes:,} bytes at most"
-    return f"{said}; larger recordings can be replayed with: llm-agent-builder run --replay FILE"
+    limit = f"requests are limited to {max_bytes:,} bytes"
+    return f"{limit}; replay larger recordings with: llm-agent-builder run --replay FILE"
 
 
 def token_matches(presented: bytes, token: str) -> bool:
-    """Compare in constant time. A blank token matches nothing: anybody could send it."""
+    """Compare in constant time. A blank token never matches, because anybody could send it."""
     return bool(token.strip()) and hmac.compare_digest(presented, token.encode())
 
 
 def session_cookie(token: str) -> str:
-    """Return the token as a cookie's value, in characters that every program leaves unchanged."""
+    """Return the token as a cookie value, in characters that need no quotes."""
     return quote(token, safe="")
 
 
@@ -217,12 +217,12 @@ def _is_json(headers: Headers) -> bool:
 def _cookies(headers: Headers) -> Iterator[bytes]:
     """Yield the values of all cookies of our name, each of which may be the token.
 
-    Cookies don't depend on the port, so browsers also send those of other programs on this machine.
-    They may be malformed: each is read by itself, so that none hides another.
+    Cookies don't depend on the port, so browsers also send those of other programs on this machine,
+    which may be malformed. Each is parsed by itself, so that a malformed one can't hide another.
     """
     pairs = (pair for line in headers.getlist("cookie") for pair in line.split(";"))
     named = (value for name, _, value in (pair.partition("=") for pair in pairs) if _is_ours(name))
-    for value in islice(named, _MOST_COOKIES):
+    for value in islice(named, _MAX_COOKIES):
         plain = value.strip().removeprefix('"').removesuffix('"')
         yield _raw(plain)  # clients that set the cookie themselves may not quote
         yield unquote_to_bytes(_raw(plain))

@@ -11,24 +11,24 @@ from llm_agent_builder.errors import ServerBusyError
 from server.storage.records import Event
 
 READERS_MAX = 256
-"""Event streams at once. Each uses a connection, and 64 KiB of events of a run that has ended."""
+"""Limit on open event streams. Each uses a connection and up to 64 KiB of events."""
 _RETRY_AFTER_S = 5.0
 _PING_S = 15.0
 _PIECE_BYTES = 16 * 1024
 _SLICE_CHARS = 1024
-"""Characters of a text encoded at a time. Each can become 12 bytes of JSON."""
+"""Characters that are encoded at a time; each can become 12 bytes of JSON."""
 
 
 class Readers:
     """Counts the clients that read events, and limits their number."""
 
-    def __init__(self, most: int = READERS_MAX) -> None:
-        self._free = most
+    def __init__(self, max_readers: int = READERS_MAX) -> None:
+        self._free = max_readers
 
-    def require_place(self) -> None:
+    def require_capacity(self) -> None:
         """Raise ServerBusyError if the limit is reached."""
         if self._free <= 0:
-            raise ServerBusyError("too many clients read the events of runs", _RETRY_AFTER_S)
+            raise ServerBusyError("too many clients read events of runs", _RETRY_AFTER_S)
 
     async def count(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """Yield a stream's pieces; its reader counts from the first piece to the last."""
@@ -42,7 +42,7 @@ class Readers:
 
 
 async def event_stream(pages: AsyncIterator[Sequence[Event]]) -> AsyncGenerator[bytes, None]:
-    """Yield events as SSE, and comments in between: writing these shows when a client is gone."""
+    """Yield events as SSE. Comments in between detect clients that are gone."""
     following: asyncio.Task[Sequence[Event] | None] | None = None
     try:
         while True:
@@ -67,9 +67,9 @@ async def _next(pages: AsyncIterator[Sequence[Event]]) -> Sequence[Event] | None
 
 
 def _pieces(page: Sequence[Event]) -> Iterator[bytes]:
-    """Yield events as bytes, small ones together: each piece takes a turn of the event loop.
+    """Yield events as bytes, small ones joined, because each piece takes a turn of the event loop.
 
-    A large event becomes several pieces, so that a slow client keeps only one of them in memory.
+    A large event becomes several pieces, so that only one is in memory for a slow client.
     """
     piece = bytearray()
     for part in _parts(page):

@@ -20,41 +20,41 @@ from server.budgets.ledger import NOTHING, Amount, Caps, Ledger, Reservation
 from server.budgets.spend_store import Exchange
 from server.storage.database import UnclearWriteError
 
-PATIENCE_S = 10.0
-"""How long a call waits for its reservation: longer than SQLite waits for a lock."""
+RESERVE_TIMEOUT_S = 10.0
+"""Seconds that a call waits for its reservation: longer than SQLite waits for a lock."""
 WRITE_EVERY_S = 0.25
-LOOK_EVERY_S = 10.0
-"""Between two reads of what other servers used, if this one makes no calls."""
-_SLOWEST_S = 5.0
-"""Between two attempts to write to a database that fails."""
+REFRESH_EVERY_S = 10.0
+"""Seconds between two reads of other servers' usage while this one makes no calls."""
+_RETRY_MAX_S = 5.0
+"""Longest pause between two attempts to write to a database that fails."""
 
 _log = logging.getLogger(__name__)
 
-Visit = Callable[[date, Amount, Sequence[Amount], Caps], Exchange]
-"""What `SpendStore.exchange` does. Blocks, and raises StoreError."""
+ExchangeCall = Callable[[date, Amount, Sequence[Amount], Caps], Exchange]
+"""The signature of `SpendStore.exchange`, which blocks and raises StoreError."""
 
 
 @dataclass(slots=True)
 class _Request:
     """A reservation that waits for the database; `answer` is cancelled if its call gives up."""
 
-    held: Reservation
+    reservation: Reservation
     answer: asyncio.Future[bool]
 
     def release(self) -> None:
-        self.held.settle(NOTHING)
+        self.reservation.settle(NOTHING)
 
     def give_up(self) -> None:
-        """Stop waiting; if it is granted all the same, release it."""
+        """Stop waiting; release the reservation if it has been granted meanwhile."""
         if self.answer.cancelled() or self.answer.cancel():
-            return  # `_Page.answer` releases it
+            return  # `_Day.answer` releases it
         if self.answer.exception() is None and self.answer.result():
             self.release()
 
 
 @dataclass(slots=True)
-class _Page:
-    """One day: what this server knows of the database's row, and what it has to write."""
+class _Day:
+    """One day: the last known state of its database row, and the changes still to be written."""
 
     ledger: Ledger
     written: Amount = NOTHING
@@ -62,11 +62,11 @@ class _Page:
     asked: Amount = NOTHING
     """Reserved in the ledger, but not yet granted by the database."""
     requests: list[_Request] = field(default_factory=list)
-    visit: asyncio.Task[None] | None = None
+    exchange: asyncio.Task[None] | None = None
 
     @property
     def difference(self) -> Amount:
-        """What must be written even beyond a cap, because it was used or released."""
+        """The amount to write whatever the caps: it has already been used or released."""
         return self.ledger.taken - self.written - self.asked
 
     @property
@@ -83,7 +83,7 @@ class _Page:
 
     def answer(self, request: _Request, *, granted: bool) -> None:
         """Answer one request; release it if it is refused or its call has given up."""
-        self.asked -= request.held.amount
+        self.asked -= request.reservation.amount
         if request.answer.done() or not granted:
             request.release()
         if not request.answer.done():
@@ -96,46 +96,48 @@ class DailyBudget:
 
     caps: Caps
     today: Callable[[], date]
-    visit: Visit
+    exchange: ExchangeCall
     in_thread: Callable[..., Awaitable[Exchange]] = asyncio.to_thread
-    """Makes a blocking call in a thread; with a database, within a time limit."""
-    patience: float = PATIENCE_S
-    look_every: float = LOOK_EVERY_S
+    """Runs a blocking call in a thread; with a database, within a time limit."""
+    reserve_timeout: float = RESERVE_TIMEOUT_S
+    refresh_every: float = REFRESH_EVERY_S
     problem: str | None = None
-    """Why the spending can't be written now."""
-    _pages: dict[date, _Page] = field(default_factory=dict)
-    _looked: float = field(default_factory=time.monotonic)
+    """Why the spending can't be written at present; None if it can."""
+    _days: dict[date, _Day] = field(default_factory=dict)
+    _refreshed: float = field(default_factory=time.monotonic)
 
     def ledger(self, day: date) -> Ledger:
         """Return a day's ledger as this server knows it; does not read the database."""
-        return self._page(day).ledger
+        return self._state(day).ledger
 
     def used_share(self) -> float:
-        """Return how much of today's narrowest cap is taken, from 0 to 1."""
+        """Return the used and reserved share of today's tightest cap: 1 is all of it."""
         return self.ledger(self.today()).used_share
 
-    async def hold(self, day: date, held: Reservation) -> bool:
-        """Reserve in the database what is reserved in that day's ledger; return whether it fits.
+    async def reserve(self, day: date, reservation: Reservation) -> bool:
+        """Add a reservation of that day's ledger to the database; return whether it fits.
 
-        If it doesn't, because other servers took the rest, `held` is released and the ledger is up
-        to date. Reservations made at the same time share one transaction.
+        If it doesn't, because other servers used the rest, `reservation` is released and the ledger
+        is up to date. Reservations made at the same time share one transaction.
 
         Raises:
-            StoreError: the database can't be written, or not in time; `held` is released.
+            StoreError: the database can't be written, or not in time; `reservation` is released.
 
         """
-        page = self._page(day)
-        request = _Request(held, asyncio.get_running_loop().create_future())
-        page.asked += held.amount
-        page.requests.append(request)
-        if page.visit is None or page.visit.done():
-            page.visit = asyncio.create_task(self._visit(day, page))
+        state = self._state(day)
+        request = _Request(reservation, asyncio.get_running_loop().create_future())
+        state.asked += reservation.amount
+        state.requests.append(request)
+        if state.exchange is None or state.exchange.done():
+            state.exchange = asyncio.create_task(self._exchange_waiting(day, state))
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self.reserve_timeout):
                 return await request.answer
         except TimeoutError:
             request.give_up()
-            raise StoreError(f"the database did not answer within {self.patience:g} s") from None
+            raise StoreError(
+                f"the database did not answer within {self.reserve_timeout:g} s"
+            ) from None
         except BaseException:
             request.give_up()
             raise
@@ -147,77 +149,81 @@ class DailyBudget:
             StoreError: the database can't be written.
 
         """
-        await self.hold(day, Reservation(NOTHING))
+        await self.reserve(day, Reservation(NOTHING))
 
     async def write(self) -> None:
         """Write the changes of every day; after a failure, try again even without changes.
 
-        Under a cap, every `look_every` seconds it also reads what other servers used today.
+        Under a cap, every `refresh_every` seconds it also reads what other servers used today.
 
         Raises:
             StoreError: the database can't be written.
 
         """
-        if self.caps and time.monotonic() - self._looked >= self.look_every:
-            self._looked = time.monotonic()
+        if self.caps and time.monotonic() - self._refreshed >= self.refresh_every:
+            self._refreshed = time.monotonic()
             await self.refresh(self.today())
-        for day, page in list(self._pages.items()):
-            if page.difference != NOTHING or self.problem:
+        for day, state in list(self._days.items()):
+            if state.difference != NOTHING or self.problem:
                 await self.refresh(day)
 
-    def _page(self, day: date) -> _Page:
-        if day not in self._pages:
-            for old in [old for old, page in self._pages.items() if old < day and page.is_closed]:
-                del self._pages[old]
-            self._pages[day] = _Page(Ledger("day", self.caps))
-        return self._pages[day]
+    def _state(self, day: date) -> _Day:
+        if day not in self._days:
+            for old in [old for old, state in self._days.items() if old < day and state.is_closed]:
+                del self._days[old]
+            self._days[day] = _Day(Ledger("day", self.caps))
+        return self._days[day]
 
-    async def _visit(self, day: date, page: _Page) -> None:
-        """Visit the database until no request waits: one visit at a time, with all that wait."""
-        while page.requests:
-            requests, difference = page.take_requests(), page.difference
-            amounts = [request.held.amount for request in requests]
+    async def _exchange_waiting(self, day: date, state: _Day) -> None:
+        """Exchange with the database until no request waits: one transaction at a time."""
+        while state.requests:
+            requests, difference = state.take_requests(), state.difference
+            amounts = [request.reservation.amount for request in requests]
             try:
-                found = await self.in_thread(self.visit, day, difference, amounts, self.caps)
+                found = await self.in_thread(self.exchange, day, difference, amounts, self.caps)
             except Exception as error:
-                self._fail(page, requests, difference, error)
+                self._fail(state, requests, difference, error)
                 continue
             self.problem = None
-            self._take_in(page, requests, difference, found)
+            self._apply(state, requests, difference, found)
 
-    def _take_in(
-        self, page: _Page, requests: list[_Request], difference: Amount, found: Exchange
+    def _apply(
+        self, state: _Day, requests: list[_Request], difference: Amount, found: Exchange
     ) -> None:
         pairs = list(zip(requests, found.granted, strict=True))
-        ours = sum((request.held.amount for request, granted in pairs if granted), difference)
-        page.ledger.used += found.total - page.written - ours  # what other servers took or released
-        page.written = found.total
+        ours = sum(
+            (request.reservation.amount for request, granted in pairs if granted), difference
+        )
+        state.ledger.used += (
+            found.total - state.written - ours
+        )  # what other servers took or released
+        state.written = found.total
         for request, granted in pairs:
-            page.answer(request, granted=granted)
+            state.answer(request, granted=granted)
 
     def _fail(
-        self, page: _Page, requests: list[_Request], difference: Amount, error: Exception
+        self, state: _Day, requests: list[_Request], difference: Amount, error: Exception
     ) -> None:
-        """Refuse the requests. An amount that may already be subtracted is not subtracted again."""
+        """Refuse the requests. An amount that may have been subtracted is not subtracted again."""
         self.problem = str(error) or type(error).__name__
         if isinstance(error, UnclearWriteError):
-            page.ledger.used += (NOTHING - difference).at_least(NOTHING)
+            state.ledger.used += (NOTHING - difference).at_least(NOTHING)
         for request in requests:
-            page.asked -= request.held.amount
+            state.asked -= request.reservation.amount
             request.release()
             if not request.answer.done():
                 request.answer.set_exception(StoreError(self.problem))
 
 
-async def keep_books(daily: DailyBudget) -> None:
-    """Write the spending in the background, for ever, whatever happens."""
+async def run_spend_writer(daily: DailyBudget) -> None:
+    """Write the spending periodically until cancelled; failures are logged and retried."""
     pause = WRITE_EVERY_S
     while True:
         await asyncio.sleep(pause)
-        pause = WRITE_EVERY_S if await write_down(daily) else min(2 * pause, _SLOWEST_S)
+        pause = WRITE_EVERY_S if await write_spending(daily) else min(2 * pause, _RETRY_MAX_S)
 
 
-async def write_down(daily: DailyBudget) -> bool:
+async def write_spending(daily: DailyBudget) -> bool:
     """Write the spending; return False if that failed, which is logged."""
     try:
         await daily.write()

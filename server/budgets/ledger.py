@@ -1,7 +1,7 @@
-"""Ledgers: what was used and what is reserved under a cap on dollars, tokens or calls.
+"""Ledgers: the used and reserved amounts under caps on dollars, tokens or calls.
 
 Every check and its reservation happen in one step of the event loop, so concurrent calls can't
-cross a cap together. `daily_budget.py` has what several servers share. Money is counted in whole
+exceed a cap together. `daily_budget.py` shares a ledger among servers. Money is counted in whole
 billionths of a dollar.
 """
 
@@ -13,10 +13,10 @@ from decimal import Decimal
 from functools import lru_cache
 
 NANO = 1_000_000_000
-_MOST_SUM = 2**63 - 1
-"""The largest integer of a database."""
-_MOST_NANO, _MOST_TOKENS = 10**15, 10**12
-"""Of one call: a million dollars, and more tokens than any model writes in a year."""
+_MAX_SUM = 2**63 - 1
+"""The largest integer that the databases can store."""
+_MAX_NANO, _MAX_TOKENS = 10**15, 10**12
+"""Limits on one call: a million dollars, and more tokens than any model writes in a year."""
 
 
 def nano_dollars(dollars: Decimal) -> int:
@@ -31,7 +31,7 @@ def _whole_nano(dollars: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The most that may be used; None: no cap."""
+    """Limits on usage; None: no limit."""
 
     usd: float | None = None
     tokens: int | None = None
@@ -43,12 +43,12 @@ class Caps:
         return _whole_nano(self.usd or 0.0)
 
     @property
-    def bounds_size(self) -> bool:
+    def limits_size(self) -> bool:
         """Whether the size of a call counts."""
         return self.usd is not None or self.tokens is not None
 
     def __bool__(self) -> bool:
-        return self.bounds_size or self.calls is not None
+        return self.limits_size or self.calls is not None
 
     def allow(self, sum_: Amount) -> bool:
         """Return whether a sum is within every cap."""
@@ -61,7 +61,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What calls use. `nano` are billionths of a dollar."""
+    """An amount of usage. `nano` counts billionths of a dollar."""
 
     nano: int = 0
     tokens: int = 0
@@ -74,13 +74,13 @@ class Amount:
         return Amount(self.nano - other.nano, self.tokens - other.tokens, self.calls - other.calls)
 
     def clamped(self) -> Amount:
-        """Return the amount with each count from 0 to the largest integer of a database."""
+        """Return the amount with each count limited to the range from 0 to the largest integer."""
         counts = (self.nano, self.tokens, self.calls)
-        return Amount(*(min(max(count, 0), _MOST_SUM) for count in counts))
+        return Amount(*(min(max(count, 0), _MAX_SUM) for count in counts))
 
     def for_one_call(self) -> Amount:
         """Return the amount limited to what one call can use: a request may ask for any number."""
-        return Amount(min(self.nano, _MOST_NANO), min(self.tokens, _MOST_TOKENS), self.calls)
+        return Amount(min(self.nano, _MAX_NANO), min(self.tokens, _MAX_TOKENS), self.calls)
 
     def at_least(self, other: Amount) -> Amount:
         """Return the larger of each count."""
@@ -109,7 +109,7 @@ class BudgetError(Exception):
 
 @dataclass(slots=True)
 class Ledger:
-    """What was used and is reserved under one set of caps. `scope` is "run" or "day"."""
+    """The used and reserved amounts under one set of caps. `scope` is "run" or "day"."""
 
     scope: str
     caps: Caps
@@ -122,8 +122,8 @@ class Ledger:
         return self.used + self.reserved
 
     @property
-    def left(self) -> dict[str, int]:
-        """What is left, by the cap's kind: "usd" (in billionths), "tokens", "calls"."""
+    def remaining(self) -> dict[str, int]:
+        """The remaining amounts by kind of cap: "usd" (in billionths), "tokens", "calls"."""
         taken, caps = self.taken, self.caps
         found: dict[str, int] = {}
         if caps.usd is not None:
@@ -136,31 +136,31 @@ class Ledger:
 
     @property
     def used_share(self) -> float:
-        """The taken part of the narrowest cap; 0 without one, above 1 if the cap was lowered."""
+        """The used and reserved share of the tightest cap: 0 without caps, above 1 if lowered."""
         taken = {"usd": self.taken.nano / NANO, **asdict(self.taken)}
         caps = {kind: value for kind, value in asdict(self.caps).items() if value is not None}
         return max((taken[kind] / cap if cap else 1.0 for kind, cap in caps.items()), default=0.0)
 
     def refusal(self, kind: str, why: str) -> BudgetError:
         """Return the error for a call that one of these caps refuses."""
-        return BudgetError(f"{self.scope}_{kind}", f"{self.words(kind)}: {why}")
+        return BudgetError(f"{self.scope}_{kind}", f"{self.describe(kind)}: {why}")
 
     def too_large(self, kind: str, why: str) -> BudgetError:
         """Return the error for a call that is larger than what is left under one of these caps."""
-        if self.left[kind] <= 0:
+        if self.remaining[kind] <= 0:
             remedy = self.remedy[0].upper() + self.remedy[1:]
-            return self.refusal(kind, f"nothing is left of it. {remedy}")
+            return self.refusal(kind, f"it is used up. {remedy}")
         uses = "cost" if kind == "usd" else "use"
-        message = f"this call may {uses} more than is left of the {self.words(kind)}: {why}"
+        message = f"this call may {uses} more than is left of the {self.describe(kind)}: {why}"
         return BudgetError(f"{self.scope}_{kind}", message)
 
     @property
     def remedy(self) -> str:
-        """What to do if nothing is left, as the end of a sentence."""
+        """How to continue when the budget is used up, as the end of a sentence."""
         wait = ", or wait: it starts over at 00:00 UTC" if self.scope == "day" else ""
         return f"raise the budget{wait}"
 
-    def words(self, kind: str) -> str:
+    def describe(self, kind: str) -> str:
         """Return one of the caps in words, such as "budget of $0.50 for this run"."""
         cap = getattr(self.caps, kind)
         amount = _in_dollars(cap) if kind == "usd" else f"{cap:,} {kind if cap != 1 else kind[:-1]}"
@@ -169,17 +169,17 @@ class Ledger:
 
 @dataclass(slots=True)
 class Reservation:
-    """The worst case of one call, held in its ledgers until it is settled."""
+    """The worst case of one call, reserved in its ledgers until the call is settled."""
 
     amount: Amount
     ledgers: tuple[Ledger, ...] = ()
     cut_at: int | None = None
-    """Text bytes at which a stream is to be cut; None: its worst case fits."""
+    """Text bytes after which the stream must be cut; None: its worst case fits."""
     cut_error: BudgetError | None = None
     _open: bool = True
 
     def settle(self, used: Amount | None) -> None:
-        """Replace the reservation by what was used; None: not known, so all of it."""
+        """Replace the reservation by the used amount; None (unknown) counts all of it as used."""
         if not self._open:
             return
         self._open = False

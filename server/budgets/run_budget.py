@@ -1,6 +1,6 @@
-"""A run's budget: before a call its worst case is reserved, or the call doesn't go out.
+"""A run's budget: the worst case of each call is reserved before the call is sent.
 
-Afterwards what the call used replaces the reservation; what isn't known counts as reserved.
+Afterwards the call's actual usage replaces the reservation; unknown usage counts as reserved.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ from server.budgets.ledger import (
 )
 
 _MARGIN = 64
-"""Tokens of a stream that may not have been seen yet: its end, and what is in transit."""
+"""Tokens of a stream that may not have been counted yet: its end, and data in transit."""
 _SHORTEST = 4 * _MARGIN
-"""A stream may not begin with fewer tokens than this."""
-LEAST_SHARE = 131_072
-"""Tokens that a stream which doesn't say its length may take of a day's budget, or those of its
-model's longest answer if they are more. It is cut by its bytes, so at a quarter of its tokens."""
+"""A stream is refused if fewer tokens than this remain."""
+MIN_SHARE = 131_072
+"""Tokens of a day's budget that a stream without max_tokens may reserve, or its model's longest
+answer if that is more. A stream is cut by its bytes, at about a quarter of these tokens."""
 _TRIES = 5
-"""Attempts of a call to reserve from a daily budget that other servers use, too."""
+"""Attempts of a call to reserve from a daily budget that other servers use as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """How many tokens a call may write, and the cap that sets this."""
+    """How many tokens a call may write, and the cap that limits it."""
 
     tokens: float
     ledger: Ledger
     kind: str
     is_share: bool = False
-    """Whether the rest of the budget is left to other calls."""
+    """Whether this is a share of the budget, and the rest stays available to other calls."""
 
     @property
     def cut_error(self) -> BudgetError:
         """The error with which a stream is cut."""
-        why = f"the answer was cut off where it is used up. {_sentence(self.ledger.remedy)}"
+        why = f"the answer was cut off because it is used up. {_sentence(self.ledger.remedy)}"
         if self.is_share:
             why = (
-                f"a call that sets no max_tokens may take {self.tokens:,} tokens of it, and the "
-                "answer was cut off there. Set max_tokens"
+                f"a call without max_tokens may use {self.tokens:,} tokens of it, and the answer "
+                "was cut off there. Set max_tokens"
             )
         return self.ledger.refusal(self.kind, why)
 
@@ -66,10 +66,10 @@ class RunBudget:
     day: DailyBudget | None = None
     """Shared by the paid calls of all runs."""
 
-    async def hold(
+    async def reserve(
         self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
     ) -> Reservation:
-        """Reserve the worst case of a call, under a daily cap for all servers of the database.
+        """Reserve the worst case of a call; under a daily cap, among all servers of the database.
 
         Raises:
             BudgetError: it doesn't fit, or its worst case can't be known.
@@ -77,29 +77,31 @@ class RunBudget:
 
         """
         if free or self.day is None or not self.day.caps:
-            return self.reserve(provider, facts, today, free=free)
+            return self.reserve_locally(provider, facts, today, free=free)
         for attempt in range(_TRIES):
             try:
-                held = self.reserve(provider, facts, today, free=free)
+                reservation = self.reserve_locally(provider, facts, today, free=free)
             except BudgetError as error:
                 if attempt or not _is_of_day(error):
                     raise
-                await self.day.refresh(today)  # other servers may have given something back
+                await self.day.refresh(today)  # other servers may have released a reservation
                 continue
-            if not attempt and _is_of_day(held.cut_error):
-                held.settle(NOTHING)
+            if not attempt and _is_of_day(reservation.cut_error):
+                reservation.settle(NOTHING)
                 await self.day.refresh(today)
-            elif await self.day.hold(today, held):
-                return held
+            elif await self.day.reserve(today, reservation):
+                return reservation
         ledger = self.day.ledger(today)
-        raise ledger.refusal(next(iter(ledger.left)), "other servers use what is left; try again")
+        raise ledger.refusal(
+            next(iter(ledger.remaining)), "other servers are using the rest; try again"
+        )
 
-    def reserve(
+    def reserve_locally(
         self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
     ) -> Reservation:
         """Reserve the worst case of a call in this server's ledgers.
 
-        A stream whose worst case doesn't fit may begin all the same; it is cut at what is left.
+        A stream whose worst case doesn't fit may still start; it is cut when the budget is used up.
 
         Raises:
             BudgetError: it doesn't fit, or its worst case can't be known.
@@ -107,8 +109,8 @@ class RunBudget:
         """
         ledgers = (self.run,) if free or self.day is None else (self.run, self.day.ledger(today))
         for ledger in ledgers:
-            if ledger.caps.calls is not None and ledger.left["calls"] < 1:
-                raise ledger.refusal("calls", f"no call is left. {_sentence(ledger.remedy)}")
+            if ledger.caps.calls is not None and ledger.remaining["calls"] < 1:
+                raise ledger.refusal("calls", f"all calls are used. {_sentence(ledger.remedy)}")
         worst, limit = self._worst_case(provider, facts, today, ledgers, free=free)
         worst = worst.for_one_call()
         for ledger in ledgers:
@@ -126,20 +128,20 @@ class RunBudget:
         *,
         free: bool,
     ) -> tuple[Amount, _Limit | None]:
-        # Free calls may have any size under a cap on dollars.
-        bounding = [
+        # A cap on dollars does not limit free calls.
+        limiting = [
             ledger
             for ledger in ledgers
             if ledger.caps.tokens is not None or (ledger.caps.usd is not None and not free)
         ]
-        # Money is computed only if it decides: that takes longer than all the rest.
-        counts_money = any(ledger.caps.usd is not None for ledger in bounding)
+        # The price is computed only if a cap needs it: that takes longer than everything else here.
+        counts_money = any(ledger.caps.usd is not None for ledger in limiting)
         price = _Price(provider, facts, today, free=free or not (counts_money and facts.is_paid))
-        if not bounding:
+        if not limiting:
             return price.amount(facts.most_output_tokens or 0), None
-        limit = _narrowest(bounding, price, facts)
+        limit = _narrowest(limiting, price, facts)
         longest = None if free else longest_answer(provider, facts.model or "", today)
-        # The user's own servers send their thinking; a provider may not.
+        # The user's own servers send the thinking text; a provider may hide it.
         hidden = facts.hides if free else facts.thinks or facts.hides
         can_cut = facts.stream and hidden is None and limit.tokens >= _SHORTEST
         wanted = facts.most_output_tokens
@@ -149,7 +151,7 @@ class RunBudget:
             return price.amount(wanted or 0), None
         if not can_cut:
             raise _too_large(facts, limit, hidden)
-        limit = _shared(limit, bounding, facts, longest or 0)
+        limit = _shared(limit, limiting, facts, longest or 0)
         return price.amount(int(limit.tokens)), limit
 
 
@@ -162,7 +164,7 @@ def _sentence(words: str) -> str:
 
 
 class _Price:
-    """The most that one call can cost, as a function of what it writes."""
+    """The most that one call can cost, as a function of its output tokens."""
 
     def __init__(
         self, provider: ProviderEnum, facts: RequestFacts, today: date, *, free: bool
@@ -182,8 +184,8 @@ class _Price:
         cost = self._input + self._output * output_tokens
         return Amount(nano_dollars(cost), self.input_tokens + output_tokens, 1)
 
-    def most_output(self, nano: int) -> float:
-        """Return how many tokens the money buys beside the input; negative: not even the input."""
+    def max_output(self, nano: int) -> float:
+        """Return the output tokens that the money buys after the input; negative: too little."""
         left = Decimal(nano) / NANO - self._input
         if self._output == 0:
             return math.inf if left >= 0 else -1
@@ -191,26 +193,26 @@ class _Price:
 
 
 def _narrowest(ledgers: list[Ledger], price: _Price, facts: RequestFacts) -> _Limit:
-    """Return the limit of the cap that leaves the fewest tokens."""
+    """Return the limit of the cap with the fewest remaining tokens."""
     limits: list[_Limit] = []
     for ledger in ledgers:
-        left = ledger.left
+        left = ledger.remaining
         if facts.unbounded:
-            why = f"how much a call uses can't be known beforehand: {facts.unbounded}"
+            why = f"the usage of a call can't be determined in advance: {facts.unbounded}"
             raise ledger.refusal("usd" if "usd" in left else "tokens", why)
         if "usd" in left:
             if not price.known:
                 raise ledger.refusal("usd", _unpriced(facts))
-            limits.append(_Limit(price.most_output(left["usd"]), ledger, "usd"))
+            limits.append(_Limit(price.max_output(left["usd"]), ledger, "usd"))
         if "tokens" in left:
             limits.append(_Limit(left["tokens"] - price.input_tokens, ledger, "tokens"))
     return min(limits, key=lambda limit: limit.tokens)
 
 
-def _shared(limit: _Limit, bounding: list[Ledger], facts: RequestFacts, longest: int) -> _Limit:
-    """Limit a stream without max_tokens to a share of the daily budget, for the sake of others."""
-    most = max(longest, LEAST_SHARE) * facts.answers
-    days = [ledger for ledger in bounding if ledger.scope == "day"]
+def _shared(limit: _Limit, limiting: list[Ledger], facts: RequestFacts, longest: int) -> _Limit:
+    """Limit a stream without max_tokens to a share of the daily budget; the rest is for others."""
+    most = max(longest, MIN_SHARE) * facts.answers
+    days = [ledger for ledger in limiting if ledger.scope == "day"]
     if not days or facts.max_tokens is not None or most >= limit.tokens:
         return limit
     kind = "usd" if days[0].caps.usd is not None else "tokens"
@@ -219,7 +221,7 @@ def _shared(limit: _Limit, bounding: list[Ledger], facts: RequestFacts, longest:
 
 def _unpriced(facts: RequestFacts) -> str:
     what = facts.model if facts.model and facts.standard_price else "this kind of call"
-    return f"no price is known for {what}; a budget of tokens would work"
+    return f"no price is known for {what}; use a token budget instead"
 
 
 def _too_large(facts: RequestFacts, limit: _Limit, hidden: str | None) -> BudgetError:

@@ -1,6 +1,6 @@
-"""The table of what each day's calls used: one row a day, shared by every server of a database.
+"""The table of each day's usage: one row per day, shared by all servers of a database.
 
-Plain synchronous SQLAlchemy; callers in an event loop go through a thread.
+Synchronous; callers in an event loop use a thread.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What came of one visit to a day's row."""
+    """The result of one exchange with a day's row."""
 
     total: Amount
-    """Of all servers, this visit included."""
+    """The usage of all servers, including this exchange."""
     granted: tuple[bool, ...] = ()
-    """For each amount that was asked for, whether it is counted now."""
+    """For each requested amount, whether it was added."""
 
 
 class SpendStore:
-    """Counts what the days used.
+    """Reads and adds up the usage of each day.
 
     Raises StoreError from every method when the database can't be read or written.
     """
@@ -45,18 +45,18 @@ class SpendStore:
     def exchange(
         self, day: date, difference: Amount, asked: Sequence[Amount] = (), caps: Caps | None = None
     ) -> Exchange:
-        """Add `difference` to a day, then each amount asked for that still fits under the caps.
+        """Add `difference` to a day, then each amount in `asked` that still fits under the caps.
 
-        All of it is one transaction that owns the day's row, so no two servers get the same money.
+        One transaction that locks the day's row: two servers can't reserve the same money.
         Sums stay within 64 bits and are never negative.
 
         Raises:
-            UnclearWriteError: nobody knows whether it was written.
+            UnclearWriteError: it is unknown whether it was written.
 
         """
         with self._connected() as connection:
             transaction = connection.begin()
-            before = _owned_row(connection, day)
+            before = _locked_row(connection, day)
             after = _grant((before + difference).clamped(), asked, caps or Caps())
             if after.total != before:
                 changed = update(SPEND).where(SPEND.c.day == day)
@@ -64,34 +64,33 @@ class SpendStore:
             try:
                 transaction.commit()
             except SQLAlchemyError as error:
-                raise UnclearWriteError(_words(error)) from error
+                raise UnclearWriteError(_message(error)) from error
         return after
 
     def total(self, day: date) -> Amount:
-        """Return what a day used, reservations included."""
+        """Return the usage of a day, including reservations."""
         with self._connected() as connection:
             return _row(connection, day)
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        self._database.require_file()  # a day counted in a removed file is counted nowhere
+        self._database.require_file()  # usage written to a deleted file would be lost
         with _store_errors(), self._database.engine.connect() as connection:
             yield connection
 
 
-def _owned_row(connection: Connection, day: date) -> Amount:
-    """Return a day's row, which nobody else can change until this transaction ends.
+def _locked_row(connection: Connection, day: date) -> Amount:
+    """Return a day's row, locked until this transaction ends.
 
-    Writing comes first, because reading alone owns nothing: SQLite locks the file by it, others the
-    row.
+    The write comes first because only writes lock: the file in SQLite, the row in PostgreSQL.
     """
-    own = update(SPEND).where(SPEND.c.day == day).values(calls=SPEND.c.calls)
-    if connection.execute(own).rowcount == 0:
+    lock = update(SPEND).where(SPEND.c.day == day).values(calls=SPEND.c.calls)
+    if connection.execute(lock).rowcount == 0:
         added: Any = _INSERT.get(connection.dialect.name, sqlite.insert)(SPEND)
         connection.execute(
             added.values(day=day, **asdict(NOTHING)).on_conflict_do_nothing(index_elements=["day"])
         )
-        connection.execute(own)
+        connection.execute(lock)
     return _row(connection, day)
 
 
@@ -113,12 +112,12 @@ def _grant(total: Amount, asked: Sequence[Amount], caps: Caps) -> Exchange:
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """Raise faults of the database as our own."""
+    """Raise errors of the database as StoreError."""
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        raise StoreError(_words(error)) from error
+        raise StoreError(_message(error)) from error
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return f"the day's spending can't be read or written: {plain_cause(error)}"

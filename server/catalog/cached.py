@@ -33,11 +33,11 @@ class SourceState:
 
     source: Source
     key: Callable[[], Secret | None]
-    """Returns the key; an empty one if none is needed; None if the key is missing."""
+    """Returns the key: empty if none is needed, None if it is missing."""
     note: str | None = None
     failures: int = 0
     due_at: float = 0.0
-    """On the monotonic clock."""
+    """Time of the next request, on the monotonic clock."""
     last_key: Secret | None = None
 
 
@@ -51,7 +51,7 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """A catalog, and the lists it was made from."""
+    """A catalog, and the lists that it was made from."""
 
     answers: Mapping[Source, _Answer]
     catalog: Catalog
@@ -70,7 +70,7 @@ class CachedCatalog:
         self._snapshot: _Snapshot | None = None
 
     def load(self) -> None:
-        """Load the lists that an earlier server has cached. Reads files."""
+        """Load the cached lists from files."""
         answers = {}
         for state in self._states:
             try:

@@ -19,34 +19,34 @@ from server.net.upstreams import Pools, Upstream
 from server.secret import Secret
 
 MAX_PAGE = 4 * 1024 * 1024
-"""Bytes of one page; Hugging Face's list, the longest one known, has a tenth of that."""
+"""Limit on one page in bytes; Hugging Face's list, the longest known one, has a tenth of it."""
 MAX_PAGES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """How a protocol's list of models is asked for."""
+    """How to request the list of models in a protocol."""
 
     headers: Callable[[], Mapping[str, str]]
     page_size: int | None
-    """Models a page, as the query's `limit`; None: the list comes as one."""
+    """Models per page, as the query's `limit`; None: the list has only one page."""
 
 
 LIST_REQUESTS: Mapping[Protocol, ListRequest] = {
-    # Anthropic gives at most 1,000 at once.
+    # Anthropic returns at most 1,000 at once.
     Protocol.MESSAGES: ListRequest(lambda: {"anthropic-version": sdk_api_version()}, 1000),
     Protocol.CHAT: ListRequest(dict, None),
 }
 
 
 class ListFailedError(Exception):
-    """The list can't be fetched; `str()` is a sentence that names the host but never a key."""
+    """The list can't be fetched; `str()` is a message with the host and without the key."""
 
 
 async def fetch_list(pools: Pools, source: Source, key: Secret, timeout_s: float) -> list[object]:
-    """Return the pages of a list, each of them checked to be readable.
+    """Return the pages of a list after checking that each is readable.
 
-    `key` is only sent to the source's own host, and not sent if it is empty. Takes at most
+    `key` is only sent to the source's own host, and only if it is not empty. Takes at most
     `timeout_s` seconds.
 
     Raises:
@@ -60,7 +60,7 @@ async def fetch_list(pools: Pools, source: Source, key: Secret, timeout_s: float
             try:
                 return await _fetch_pages(pool.session, source, _headers(source, key))
             finally:
-                await pool.give_back()
+                await pool.release()
     except TimeoutError:
         raise ListFailedError(f"{source.host} did not answer within {timeout_s:g} s") from None
     except (aiohttp.ClientError, OSError) as error:

@@ -1,6 +1,6 @@
 """Caches providers' lists of models in files, so that a restarted server has them at once.
 
-One file per source, written completely or not at all. Unreadable files are not used.
+There is one file per source, which is replaced atomically. Unreadable files are not used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The live catalog: refreshed while the server runs.
 
 The server fetches the list of each provider that has a key: in the background, every few hours and
-as soon as a key appears. Until then, and whenever that fails, the catalog has the last list, or the
-built-in one before the first.
+as soon as a key appears. Until then, and if that fails, the catalog uses the last fetched list, or
+the built-in one.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ class LiveCatalog(CachedCatalog):
         self._updating = asyncio.Lock()
 
     def wake(self) -> None:
-        """Check for new keys now, because a client has asked for the catalog."""
+        """Check for new keys now, because a client has requested the catalog."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Refresh due lists again and again. Never returns by itself, unless refreshing is off."""
+        """Refresh due lists until cancelled; return at once if refreshing is off."""
         if not self._settings.refresh_hours:
             return
         while True:
             try:
                 await self.refresh_due()
-            except Exception:  # the present catalog remains; the next check may succeed
+            except Exception:  # the current catalog stays; the next check may succeed
                 _log.exception("the list of models was not refreshed")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CHECK_EVERY_S):
@@ -70,7 +70,7 @@ class LiveCatalog(CachedCatalog):
             self._wake.clear()
 
     async def refresh_due(self) -> None:
-        """Fetch the list of each source that is due; return when all have answered or failed."""
+        """Fetch the list of each due source; return when all have succeeded or failed."""
         due = [(state, key) for state in self._states if (key := _due(state)) is not None]
         if not due:
             return
@@ -107,7 +107,7 @@ class LiveCatalog(CachedCatalog):
 
 
 def _due(state: SourceState) -> Secret | None:
-    """Return the key for a request that is due, else None; a new key always makes it due."""
+    """Return the key if a request is due, else None. A request with a new key is always due."""
     key = state.key()
     if key is None:
         return None

@@ -48,12 +48,12 @@ def doctor(attacked: bool, report_file: str | None) -> None:
     """Check this machine and suggest fixes.
 
     With --attack, run small harmless attacks against the sandbox that a server would use. Exit code
-    1 if agents can't run here, if an attack was not blocked, or if no tier isolates programs.
+    1 if agents can't run on this machine, an attack was not blocked, or no tier isolates programs.
     """
     settings, keys = load_settings(), KeySource()
     if report_file is not None:
         if attacked:
-            raise click.UsageError("--report includes --attack: use one of them")
+            raise click.UsageError("--report includes the attacks: use either --report or --attack")
         _write_report(settings, keys, report_file)
     elif attacked:
         sys.exit(_attack(settings))

@@ -1,10 +1,11 @@
-"""The command `run`: runs one program in the sandbox, with services of its own."""
+"""The command `run`: runs one program in the sandbox, with its own services."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ from llm_agent_builder.reading.source import read_source
 from llm_agent_builder.validation.messages import describe_error
 from server.commands.run_files import read_files, save_files
 from server.commands.terminal import RunScreen
-from server.gateway.cassette import MOST_BYTES
+from server.gateway.cassette import CASSETTE_MAX_BYTES
 from server.isolation.files import MAX_BYTES, MAX_FILES, Collected
 from server.isolation.shutdown import Closing, Ending, leave
 from server.keys import KeySource
@@ -34,62 +35,63 @@ from server.runs.events import message_of, missing_messages, read_output
 from server.runs.run import Run
 from server.services import Services, open_services
 from server.settings import PREFIX, Settings, load_settings, unknown_variables
-from server.storage.records import RunUsage
+from server.storage.records import RunResult, RunUsage
 from server.storage.store import Store
 
-_CASSETTE_FILE_MAX = 2 * MOST_BYTES
-"""In bytes; indentation makes a recording larger."""
+_CASSETTE_FILE_MAX = 2 * CASSETTE_MAX_BYTES
+"""Bytes of a recording's file, which indentation makes larger."""
 
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--task", help="What the agent is to do (default: the file's example task).")
+@click.option("--task", help="Task for the agent (default: the file's example task).")
 @click.option(
     "--backend",
     type=click.Choice(["auto", "provider", "local"]),
     default="auto",
     show_default=True,
-    help="Who answers: the provider (with your key), the built-in model, or what is there.",
+    help="Model to use: the provider (with your key), the built-in one (local), or auto: the "
+    "provider if its key is set.",
 )
 @click.option(
     "--file",
     "given",
     metavar="PATH",
     multiple=True,
-    help="A file or folder that the agent may use, by the same relative name; NAME=PATH gives it "
-    f"another. Repeatable; at most {MAX_FILES} files with {MAX_BYTES // MIB} MiB.",
+    help="File or folder for the agent, under the same relative name; NAME=PATH renames it. "
+    f"Repeatable; at most {MAX_FILES} files with {MAX_BYTES // MIB} MiB in total.",
 )
 @click.option(
     "--save",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep the files that the agent wrote in this folder. Never replaces one that is there.",
+    help="Save the files that the agent wrote in this folder. Never overwrites a file.",
 )
-@click.option("--budget", type=click.FloatRange(0), help="US dollars that the run may spend.")
+@click.option("--budget", type=click.FloatRange(0), help="Spending limit in US dollars.")
 @click.option(
     "--allow-host",
     "egress",
     multiple=True,
     metavar="HOST:PORT",
-    help="A place that the program may reach (https), or provider-tools: what the provider itself "
-    "fetches and runs. Repeatable.",
+    help="Let the program connect to this host (https). provider-tools lets the provider itself "
+    "fetch addresses and run tools. Repeatable.",
 )
 @click.option(
     "--record",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write the model calls to this file.",
+    help="Record the model calls in this file.",
 )
-@click.option("--force", is_flag=True, help="Replace the --record file if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite the --record file if it exists.")
 @click.option(
     "--replay",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Answer the model calls from this file: no key, no network.",
+    help="Answer the model calls from a recording: needs no key and no network.",
 )
 @click.option(
     "--raw",
     is_flag=True,
-    help="Show the output as it is. Otherwise colours pass, and what drives the terminal (titles, "
-    "clipboard, cursor) is dropped.",
+    help="Show the output unfiltered. By default, colours are shown and other terminal control "
+    "sequences (titles, clipboard, cursor) are removed.",
 )
 def run(
     file: Path,
@@ -104,17 +106,17 @@ def run(
     save: Path | None,
     raw: bool,
 ) -> None:
-    """Run an agent file in the sandbox, showing its output as it comes.
+    """Run an agent file in the sandbox and show its output live.
 
-    Exit code 0 when the program succeeded, 1 when it failed or was ended, or a file could not be
-    saved; a line on standard error says which. 130 when it was interrupted, at
-    any time: by Ctrl-C, or at once by a second one.
+    Exit code 0 if the program succeeded; 1 if it failed, reached a limit, or a file could not be
+    saved (the last line on stderr says which); 130 if it was interrupted with Ctrl-C. A second
+    Ctrl-C ends the command at once.
     """
     source = _read_source(file)
     task = example_task(source) if task is None else task
     if task is None:
         _refuse_foreign(source, file)
-        raise click.UsageError(f"{file} has no EXAMPLE_TASK: say what to do with --task")
+        raise click.UsageError(f"{file} has no EXAMPLE_TASK: give it a task with --task")
     settings = load_settings()
     for problem in unknown_variables():
         click.echo(problem, err=True)
@@ -123,13 +125,13 @@ def run(
         "task": task,
         "backend": backend,
         "budget": {"usd": budget},
-        # The user of the command also owns its server, so may grant any host.
+        # Here the user is also the operator, and may allow any host.
         "egress": egress,
         "record": record is not None,
         "replay": _read_cassette(replay) if replay else None,
     }
     request = _parse_request(asked)
-    if record is not None:  # fail before money is spent
+    if record is not None:  # fail before any money is spent
         _check_record_file(record, force=force)
     settings = settings.model_copy(
         update={"egress_allow": (*settings.egress_allow, *request.egress)}
@@ -194,7 +196,7 @@ async def _run_once(
     screen: RunScreen,
     ending: Ending,
 ) -> tuple[int, Collected]:
-    """Run one program with services of its own, in a temporary data folder."""
+    """Run one program with its own services, in a temporary data folder."""
     try:
         options = replace(request.options(settings), files=files)
     except SpecError as error:
@@ -244,9 +246,11 @@ def _spend_store(settings: Settings) -> Iterator[Store | None]:
 
 def _check_record_file(record: Path, *, force: bool) -> None:
     if not record.parent.is_dir():
-        raise click.UsageError(f"there is no folder {record.parent}: make it, or name another")
+        raise click.UsageError(
+            f"the folder {record.parent} does not exist: create it or choose another"
+        )
     if record.is_file() and not force:
-        raise click.UsageError(f"{record} is there already; --force replaces it")
+        raise click.UsageError(f"{record} already exists: overwrite it with --force")
 
 
 def _write_cassette(file: Path, admitted: Run) -> None:
@@ -268,11 +272,12 @@ def _write_cut_cassette(file: Path, admitted: Run) -> None:
         click.echo(str(error), err=True)
 
 
-_NOTED = {"limit": "reached", "denied": "denied"}
+_LIMIT_NAMES = {"cpu": "CPU time", "wall": "time", "scratch": "disk space"}
+"""Names of limits for people, as on the page; the other kinds are names already."""
 
 
 async def _show(screen: RunScreen, services: Services, admitted: Run, choice: str) -> int:
-    _show_who(screen, services, admitted, choice)
+    _show_model(screen, services, admitted, choice)
     notes: list[str] = []
     async for event in services.runs.events(admitted.id):
         if event.kind == "output":
@@ -281,19 +286,26 @@ async def _show(screen: RunScreen, services: Services, admitted: Run, choice: st
         elif event.kind == "started":
             for message in missing_messages(event):
                 screen.say(message)
-        elif event.kind in _NOTED:
-            notes.append(f"{_NOTED[event.kind]}: {message_of(event)}")
+        elif event.kind == "limit":
+            notes.append(f"limit reached: {_plain_limit(message_of(event))}")
+        elif event.kind == "denied":
+            notes.append(f"denied: {message_of(event)}")
     for note in notes:  # at the end, because a failing program writes a lot
         screen.say(note)
     screen.end_line()
     return _show_end(screen, admitted)
 
 
-def _show_who(screen: RunScreen, services: Services, admitted: Run, choice: str) -> None:
+def _plain_limit(message: str) -> str:
+    """Return the message of a limit with its kind in plain words: "time (60 s)"."""
+    return re.sub(r"^\w+", lambda match: _LIMIT_NAMES.get(match[0], match[0]), message)
+
+
+def _show_model(screen: RunScreen, services: Services, admitted: Run, choice: str) -> None:
     if not providers_in(admitted.code):
         return
-    screen.say(f"{admitted.backend}: {_who(services, admitted)}")
-    if unlisted := _unlisted(services, admitted, choice):
+    screen.say(f"{admitted.backend}: {_model_name(services, admitted)}")
+    if unlisted := _fallback_reason(services, admitted, choice):
         screen.say(unlisted)
 
 
@@ -304,29 +316,37 @@ def _show_end(screen: RunScreen, admitted: Run) -> int:
     assert result is not None
     if result.usage is not None:
         is_paid = admitted.backend == "provider" and base_url_in(admitted.code) is None
-        screen.say(_used(result.usage, result.cost_usd, is_paid=is_paid))
+        screen.say(_usage_line(result.usage, result.cost_usd, is_paid=is_paid))
     if result.status == "success":
         return 0
-    screen.say(f"{result.status}: {result.reason}")
+    screen.say(_outcome(result))
     return 1
 
 
-def _used(usage: RunUsage, cost_usd: float | None, *, is_paid: bool) -> str:
+def _outcome(result: RunResult) -> str:
+    """Return why a run did not succeed."""
+    if result.status in {"limit", "timeout"}:
+        kind, separator, more = _plain_limit(result.reason or "").partition(";")
+        return f"stopped: {kind} limit reached{separator}{more}"
+    return f"{result.status}: {result.reason}"
+
+
+def _usage_line(usage: RunUsage, cost_usd: float | None, *, is_paid: bool) -> str:
     refused = usage.refused_calls
     calls = usage.calls - refused
     count = f"{calls} model call{'' if calls == 1 else 's'}"
-    words = [f"{count}, {refused} refused" if refused else count]
+    parts = [f"{count}, {refused} refused" if refused else count]
     answered = usage.input_tokens or usage.unmetered_calls
     if answered:
-        words.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
+        parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
     if usage.unmetered_calls:
-        words.append(f"{usage.unmetered_calls} without a count")
+        parts.append(f"{usage.unmetered_calls} without token counts")
     if is_paid and answered:
-        words.append("cost unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
-    return "; ".join(words)
+        parts.append("cost unknown" if cost_usd is None else f"${cost_usd:.6f}".rstrip("0"))
+    return "; ".join(parts)
 
 
-def _who(services: Services, admitted: Run) -> str:
+def _model_name(services: Services, admitted: Run) -> str:
     if admitted.backend == "replay":
         return "a recording"
     if admitted.backend == "local":
@@ -335,11 +355,11 @@ def _who(services: Services, admitted: Run) -> str:
     return f"your server {base_url}" if base_url else "your key"
 
 
-def _unlisted(services: Services, admitted: Run, choice: str) -> str | None:
+def _fallback_reason(services: Services, admitted: Run, choice: str) -> str | None:
     """Return why the built-in model answers instead of the file's own server, if it does."""
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None
     if base_url not in services.settings.own_servers:
-        return f"its server {base_url} is not in {PREFIX}MODEL_SERVERS; the built-in model answers"
-    return f"the key of its server {base_url} is not set; the built-in model answers"
+        return f"{base_url} is not in {PREFIX}MODEL_SERVERS; using the built-in model instead"
+    return f"the key for {base_url} is not set; using the built-in model instead"

@@ -1,4 +1,4 @@
-"""Files of the command line: reads those for the run, saves those that it returns."""
+"""The files of the command `run`: reads its input files and saves the written ones."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from server.isolation.files import (
 def read_files(given: tuple[str, ...]) -> dict[str, bytes]:
     """Read the files that `--file` names: PATH, a folder, or NAME=PATH.
 
-    A relative path keeps its name, so that the agent finds the file as it would without a sandbox;
-    of an absolute path, or one with "..", only the last part is used.
+    A relative path keeps its name, so that the agent finds the file as outside the sandbox; an
+    absolute path, or one with "..", is reduced to its last part.
 
     Raises:
-        click.UsageError: one can't be read or given.
+        click.UsageError: a file can't be read, or its name can't be used.
 
     """
     found = [pair for argument in given for pair in _files_of(argument)]
@@ -33,7 +33,7 @@ def read_files(given: tuple[str, ...]) -> dict[str, bytes]:
         if problem := name_problem(name):
             raise click.UsageError(f"--file {path}: the name {name!r} {problem}")
     if twice := clash([name for name, _ in found]):
-        raise click.UsageError(f"--file: {twice} is there twice, or as a file and as a folder")
+        raise click.UsageError(f"--file: {twice} is given twice, or as both a file and a folder")
     try:
         if problem := amount_problem([path.stat().st_size for _, path in found]):
             raise click.UsageError(f"--file: {problem}")
@@ -51,7 +51,7 @@ def _files_of(argument: str) -> Iterator[tuple[str, Path]]:
         name, _, source = argument.partition("=")
         path = Path(source)
     if not path.exists():
-        raise click.UsageError(f"--file {argument}: there is no such file or folder")
+        raise click.UsageError(f"--file {argument}: no such file or folder")
     name = name or _own_name(path)
     if not path.is_dir():
         yield name, path
@@ -70,25 +70,25 @@ def _own_name(path: Path) -> str:
 
 
 def _read(path: Path) -> bytes:
-    """Read one file, but little more than the limit: a pipe or device may have no end."""
+    """Read one file up to the size limit, because a pipe or device may be endless."""
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
 
 def save_files(written: Collected, folder: Path | None) -> bool:
-    """Save a run's files in `folder`, or list them without one; return whether that succeeded.
+    """Save a run's files in `folder`, or list them if it is None; return whether that succeeded.
 
-    The names come from the program: nothing outside `folder` and no existing file is written to.
+    The program chose the names: nothing outside `folder` and no existing file is written to.
     """
     for each in written.left_out:
         click.echo(f"[not returned: {each.reason}: {each.count}]", err=True)
     if not written.files:
         if folder is not None:
-            click.echo("[no files were written: nothing to save]", err=True)
+            click.echo("[nothing to save: the program wrote no files]", err=True)
         return True
     if folder is None:
         listed = ", ".join(f"{file.name} ({len(file.content):,} bytes)" for file in written.files)
-        click.echo(f"[files written: {listed}; --save DIR keeps them]", err=True)
+        click.echo(f"[files written: {listed}; save them with --save DIR]", err=True)
         return True
     try:
         folder.mkdir(parents=True, exist_ok=True)

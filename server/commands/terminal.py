@@ -1,8 +1,8 @@
-"""Filters a run's output for a terminal: colours pass, other control sequences are dropped.
+"""Filters a run's output for a terminal: keeps colours, drops other control sequences.
 
 Control sequences can set the terminal's title, fill the clipboard, move the cursor over earlier
-lines, and have the terminal answer as if the user had typed it. The sequences are those of ECMA-48
-and of xterm's "Control Sequences".
+lines, and make the terminal send text as if the user had typed it. Sources: ECMA-48 and xterm's
+"Control Sequences".
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from llm_agent_builder.validation.visible_text import visible
 
 _RESET = "\x1b[0m"
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
-_LONGEST = 4096
-"""Characters of a text sequence, such as a title; one without an end drops no more than that."""
+_SEQUENCE_MAX_CHARS = 4096
+"""Limit on a text sequence such as a title, in characters; an unterminated one ends there."""
 _CSI_BODY = r"[ -?]{0,100}"
 _TEXT_BEGIN = r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])"  # OSC, DCS, SOS, PM, APC
 _SEQUENCES = re.compile(
     r"(?P<colour>\x1b\[(?P<codes>[0-9;:]{0,100})m)"
     rf"|(?:\x1b\[|\x9b){_CSI_BODY}[@-~]?"
-    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_LONGEST}}}(?:\x07|\x9c|\x1b\\)?"
+    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_SEQUENCE_MAX_CHARS}}}(?:\x07|\x9c|\x1b\\)?"
     r"|\x1b[ -/]{0,8}[0-~]?"
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"  # not: tab, line feed, carriage return
 )
 _UNFINISHED = re.compile(
     rf"(?:(?:\x1b\[|\x9b){_CSI_BODY}"
-    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_LONGEST - 1}}}"
+    rf"|{_TEXT_BEGIN}[^{_CONTROL}]{{0,{_SEQUENCE_MAX_CHARS - 1}}}"
     r"|\x1b[ -/]{0,8})\Z"
 )
 
@@ -41,7 +41,7 @@ class TerminalFilter:
 
     def __init__(self) -> None:
         self.coloured = False
-        """Whether a colour is still switched on."""
+        """Whether a colour is still on."""
         self._pending = ""
 
     def clean(self, text: str) -> str:

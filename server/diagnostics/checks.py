@@ -26,7 +26,7 @@ _TIMEOUT_S = 5.0
 
 
 def sdk_problem(sandbox: Sandbox) -> str | None:
-    """Load the providers' SDKs in a run; return the problem, or None. Blocks until it has ended."""
+    """Load the providers' SDKs in a run; return the problem, or None. Blocks during the run."""
     imports = "\n".join(f"import {provider.sdk_module}" for provider in PROVIDERS.values())
     try:
         shown = run_in_sandbox(imports, "", sandbox=sandbox)
@@ -36,7 +36,7 @@ def sdk_problem(sandbox: Sandbox) -> str | None:
 
 
 async def local_model_problem(settings: Settings) -> str | None:
-    """Start the built-in model, and end it; return the problem, or None."""
+    """Start and stop the built-in model; return the problem, or None."""
     with tempfile.TemporaryDirectory() as folder:
         model = LocalModel(path=settings.local_model_path, log_file=Path(folder) / "log")
         try:
@@ -76,7 +76,7 @@ async def _server_problem(pools: Pools, server: ModelServer, keys: KeySource) ->
 
 
 def database_problem(settings: Settings) -> str | None:
-    """Open the run history as a server does, which makes its tables, and try a write.
+    """Open the run history as a server does, creating its tables, and try a write.
 
     Returns the problem, or None. Does not create a missing history in the data folder.
     """
@@ -94,7 +94,7 @@ def database_problem(settings: Settings) -> str | None:
 
 
 def can_be_written(folder: Path) -> bool:
-    """Return whether a folder is writable, or can be made."""
+    """Return whether a folder is writable, or can be created."""
     while not os.path.exists(folder):  # Path.exists raises if a parent is not accessible
         folder = folder.parent
     return os.access(folder, os.W_OK)

@@ -100,7 +100,7 @@ def _cgroup_version() -> str:
 
 
 def _user_namespaces() -> str:
-    """Try to make a user namespace: several settings of kernels and distributions can forbid it."""
+    """Try to create a user namespace: several kernel and distribution settings can forbid it."""
     code, output = _run(sys.executable, "-I", "-c", _TRY_USER_NAMESPACE)
     return "available" if code == 0 else output
 

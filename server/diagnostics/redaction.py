@@ -20,7 +20,7 @@ from server.settings import Settings
 
 MASKED = "(masked)"
 _COMMON = frozenset({"/", "/usr", "/usr/local", "/tmp", "root", "localhost", "", "."})  # noqa: S108
-"""Values that are the same on many machines, so they identify nobody; our own texts use them."""
+"""Values that are common to many machines and identify nobody; our own texts contain them."""
 _LONG = 8
 _KNOWN_TREES = "usr|lib|lib64|bin|sbin|proc|sys|dev|etc|run|scratch|code"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"`]+", re.IGNORECASE)
@@ -30,7 +30,7 @@ _Replacement = tuple[re.Pattern[str], str]
 
 
 class Redactor:
-    """Replaces the known data of the user and the machine, and everything like a path or URL."""
+    """Replaces known data of the user and the machine, and everything like a path or URL."""
 
     def __init__(
         self, settings: Settings, keys: KeySource, environ: Mapping[str, str] = os.environ
@@ -68,13 +68,13 @@ def _is_choice(annotation: Any, value: object) -> bool:
 
 
 def _folder_patterns(found: Iterable[tuple[str, str]]) -> Iterator[_Replacement]:
-    """Yield patterns that match a folder with all below it: names below are personal, too."""
+    """Yield patterns that match a folder and all below it, where names are personal as well."""
     for text, word in _longest_first(found):
         yield re.compile(rf"{re.escape(text)}(?![a-zA-Z0-9])(?:/{_PART}*)*"), f"[{word}]"
 
 
 def _word_patterns(found: Iterable[tuple[str, str]]) -> Iterator[_Replacement]:
-    """Yield patterns that match a short word as a whole only, and a long one anywhere."""
+    """Yield patterns that match short words only as a whole, and long ones anywhere."""
     for text, word in _longest_first(found):
         pattern = re.escape(text)
         if len(text) < _LONG:

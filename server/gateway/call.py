@@ -1,4 +1,4 @@
-"""One model call under way: what is known of it, and the response that refuses it."""
+"""One model call in progress: the facts about it so far, and the response that refuses it."""
 
 from __future__ import annotations
 
@@ -24,24 +24,23 @@ ROUTES: Mapping[tuple[str, str], tuple[ProviderEnum | None, str]] = {
     },
     ("GET", "/v1/models"): (None, "list_models"),
 }
-"""The requests that are passed on, each with its provider and OpenTelemetry's name of the
-operation; None: every provider has it, and a header tells whose it is."""
+"""The requests that are forwarded, each with its provider and its operation name in OpenTelemetry;
+None: every provider has this route, and a header shows which provider is meant."""
 
-_GIVEN_UP = frozenset({408, 460, 499})
-"""4xx by which a proxy gives up a request that a model may be working on."""
+_ABANDONED = frozenset({408, 460, 499})
+"""4xx with which a proxy abandons a request that a model may be working on."""
 _OVERLOADED = frozenset({503, 529})
-"""5xx by which providers refuse a request before they begin with it."""
+"""5xx with which providers refuse a request before a model starts on it."""
 
 
 def _refuses(status: int) -> bool:
     """Return whether a status, or a redirect, means that no model has worked on the request.
 
-    500, 502, 504 and 52x don't: a proxy answers them when its upstream takes too long or breaks
-    off.
+    500, 502, 504 and 52x don't: proxies send them if their upstream takes too long or disconnects.
     """
     if status in _OVERLOADED:
         return True
-    return 300 <= status < 500 and status not in _GIVEN_UP
+    return 300 <= status < 500 and status not in _ABANDONED
 
 
 class RefusedError(Exception):
@@ -59,37 +58,37 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Call:
-    """What is known of one call so far. Times in seconds, of the monotonic clock."""
+    """The facts about one call so far. Times are seconds of the monotonic clock."""
 
     provider: ProviderEnum
     operation: str
     started: float = field(default_factory=time.monotonic)
     started_ns: int = field(default_factory=time.time_ns)
-    """The same on the wall clock, for traces."""
+    """The same instant on the wall clock, for traces."""
     trace_parent: str | None = None
     """The W3C `traceparent` that the SDK sent."""
     request_model: str | None = None
     response_model: str | None = None
-    """The model that answers in place of the provider's; None: the response names it."""
+    """The model that answers instead of the provider's; None: the response names the model."""
     max_tokens: int | None = None
     backend: str | None = None
     server_address: str | None = None
     route: str | None = None
-    """Which of Hugging Face's inference partners answered."""
+    """The inference partner of Hugging Face that answered."""
     status: int | None = None
     first_chunk: float | None = None
     first_token: float | None = None
     body_bytes: int = 0
     sent: bool = False
-    """Whether the request has begun to go out."""
+    """Whether sending the request has begun."""
     seen: AnswerFacts = field(default_factory=AnswerFacts)
     cost_usd: Decimal | None = None
     unpriced: bool = False
-    """Whether it may have cost money, and the amount is not known."""
+    """Whether the call may have cost an unknown amount of money."""
     refused: bool = False
-    """Whether the gateway answered it itself, so that no model was asked."""
+    """Whether the gateway refused the call without sending it to a model."""
     price_table: str | None = None
-    """Which table the cost was taken from, as in "genai-prices 0.2.3 (2026-11-09)"."""
+    """The price table for the cost, such as "genai-prices 0.2.3 (2026-11-09)"."""
     error: str | None = None
 
     @property
@@ -104,7 +103,7 @@ class Call:
         return not self.is_chat or not self.sent or (refused and not self.seen.says_usage)
 
     def finished(self) -> ModelCall:
-        """Return what is known of the call, now that it has ended."""
+        """Return the ended call as a record."""
         seen = self.seen
         return ModelCall(
             operation=self.operation,
@@ -130,7 +129,7 @@ class Call:
 
 
 def provider_of(request: web.BaseRequest) -> ProviderEnum:
-    """Return whose protocol a request uses, even if its route is not one of ours."""
+    """Return the provider whose protocol a request uses, even if its route is unknown."""
     named, _ = ROUTES.get((request.method, request.rel_url.raw_path), (None, ""))
     marked = (id_ for header, id_ in _MARKERS.items() if header in request.headers)
     return named or next(marked, _OTHER)
@@ -141,23 +140,23 @@ _OTHER = next(each.id for each in PROVIDERS.values() if each.marker_header is No
 
 
 def error_body(provider: ProviderEnum, kind: str, message: str) -> dict[str, Any]:
-    """Return an error as the provider would write it, so that its SDK raises its own exception."""
-    return ERROR_FORMS[PROVIDERS[provider].protocol].body(kind, message)
+    """Return an error in the provider's format, so that its SDK raises its own exception."""
+    return ERROR_FORMATS[PROVIDERS[provider].protocol].body(kind, message)
 
 
 def error_event(provider: ProviderEnum, kind: str, message: str) -> bytes:
-    """Return the event by which the provider ends a stream that fails."""
-    return ERROR_FORMS[PROVIDERS[provider].protocol].event(kind, message).encode()
+    """Return the event with which the provider ends a failed stream."""
+    return ERROR_FORMATS[PROVIDERS[provider].protocol].event(kind, message).encode()
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorForm:
-    """How a protocol writes an error."""
+class ErrorFormat:
+    """The format of errors in a protocol."""
 
     body: Callable[[str, str], dict[str, Any]]
-    """Returns the body of an answer, of the error's type and message."""
+    """Returns the response body for an error's type and message."""
     event: Callable[[str, str], str]
-    """Returns the event that ends a stream, likewise."""
+    """Returns the event that ends a stream, for an error's type and message."""
 
 
 def _messages_error(kind: str, message: str) -> dict[str, Any]:
@@ -173,19 +172,19 @@ def _chat_error(kind: str, message: str) -> dict[str, Any]:
 
 
 def _chat_event(kind: str, message: str) -> str:
-    # huggingface_hub shows `error` as it is: text reads better than an object.
+    # huggingface_hub shows `error` unchanged, so text is more readable than an object.
     return f"data: {json.dumps({'error': message, 'error_type': kind})}\n\n"
 
 
-ERROR_FORMS: Mapping[Protocol, ErrorForm] = {
-    Protocol.MESSAGES: ErrorForm(_messages_error, _messages_event),
-    Protocol.CHAT: ErrorForm(_chat_error, _chat_event),
+ERROR_FORMATS: Mapping[Protocol, ErrorFormat] = {
+    Protocol.MESSAGES: ErrorFormat(_messages_error, _messages_event),
+    Protocol.CHAT: ErrorFormat(_chat_error, _chat_event),
 }
 
 
 def refuse(provider: ProviderEnum, error: RefusedError) -> web.Response:
     """Return the response that refuses a call."""
-    # The Anthropic SDK retries some statuses; that does not refill a budget.
+    # The Anthropic SDK would retry the call, which can't succeed once a budget is used up.
     headers = {"x-should-retry": "false"} if error.status == 402 else {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)

@@ -30,14 +30,14 @@ from llm_agent_builder.validation.text import few_items, few_keys, value_error
 from server.gateway.call import ROUTES
 
 FORMAT = 1
-MOST_BYTES = 16 * 1024 * 1024
-"""Of a cassette as JSON. HTTP requests allow less; the command `run` replays any."""
-MOST_CALLS = 2000
-"""As many as a run may make."""
+CASSETTE_MAX_BYTES = 16 * 1024 * 1024
+"""Limit on a cassette as JSON. HTTP requests allow less; the command `run` replays any."""
+CASSETTE_MAX_CALLS = 2000
+"""Limit on calls, the same as for a run."""
 REQUEST_LIMITS = JsonLimits(depth=64)
-"""Of a recorded request's JSON: less deep than the cassette around it."""
+"""Limits on the JSON of a recorded request; the cassette around it may be deeper."""
 RECORDED_HEADERS = ("content-type", "content-encoding", "retry-after", "request-id", "x-request-id")
-BLOT = "[removed]"
+REDACTED = "[removed]"
 _HEADER = re.compile(r"[\t\x20-\x7e]{0,1000}")
 _WITHOUT_BODY = {204, 205, 304}
 _PATH_MAX_CHARS = 16 * 1024
@@ -138,7 +138,7 @@ class Cassette(_Part):
     """A run's calls, in the order in which they began."""
 
     format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT, strict=True)
-    calls: Annotated[tuple[RecordedCall, ...], few_items(MOST_CALLS)] = Field(
+    calls: Annotated[tuple[RecordedCall, ...], few_items(CASSETTE_MAX_CALLS)] = Field(
         default=(), fail_fast=True
     )
 
@@ -153,7 +153,7 @@ def parse_cassette(data: object) -> Cassette:
     """Read a cassette from parsed JSON.
 
     Raises:
-        SpecError: it isn't one; the field is "replay", and the message names the place.
+        SpecError: it is not a valid cassette; the field is "replay", and the message has the path.
 
     """
     try:

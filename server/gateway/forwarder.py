@@ -1,4 +1,4 @@
-"""Forwards one model call: out with the real key, back byte for byte, metered on the way."""
+"""Forwards one model call with the real key; the response is returned unchanged and metered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.gateway.metering import set_cost, today
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import MismatchError, Replayer, replayed_chunks
 from server.gateway.request_headers import upstream_headers
-from server.gateway.request_reader import Intake, RequestReader, require_granted
+from server.gateway.request_reader import OpenRequests, RequestReader, require_granted
 from server.gateway.response_relay import BROKE_OFF, Answer, ResponseRelay, is_stream
 from server.gateway.settlement import settle
 from server.gateway.timeouts import Deadlines, Timeouts
@@ -31,20 +31,20 @@ from server.gateway.write_ahead import BufferTotal
 from server.net.upstreams import Policy, Pools, Translation, Upstream
 
 _ROUTE_HEADER = "x-inference-provider"
-"""In which Hugging Face's router names the partner that answered.
+"""The header in which Hugging Face's router names the partner that answered.
 
 Its reference doesn't mention it; its own chat-ui reads it (src/lib/server/endpoints/openai).
 """
 _LARGE = 512 * 1024
-_MOST_TRANSLATED = 4 * 1024 * 1024
-"""Most bytes of a local model's response that is translated; it writes some 1,000 at most."""
+_TRANSLATED_MAX_BYTES = 4 * 1024 * 1024
+"""Limit on a local model's response that is translated; normal ones have about 1,000 bytes."""
 _TINY_PIECES = (
-    "the request's body came in chunks of too few bytes each; send it with a Content-Length, or in "
-    "larger chunks"
+    "the chunks of the request's body are too small; send it with a Content-Length, or in larger "
+    "chunks"
 )
 _UNCHECKED = (
     "the daily budget can't be checked, because the server's database can't be written; try again "
-    "later, or ask whoever runs the server: its log and /healthz say why"
+    "later. The server's log and /healthz show the reason"
 )
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class CallContext:
-    """What all calls of one run share."""
+    """The shared state of all calls of one run."""
 
     policy: Policy
     budget: RunBudget
@@ -61,7 +61,7 @@ class CallContext:
     replayer: Replayer | None = None
     on_mismatch: Callable[[str], None] = lambda difference: None
     """Called with the reason when the recording has no response to a call."""
-    intake: Intake = field(default_factory=Intake)
+    open_requests: OpenRequests = field(default_factory=OpenRequests)
 
 
 class Forwarder:
@@ -76,7 +76,7 @@ class Forwarder:
 
     def release(self, context: CallContext, call: Call) -> None:
         """Stop counting the body of a call that has ended."""
-        self._reader.release(context.intake, call)
+        self._reader.release(context.open_requests, call)
 
     async def forward(
         self, context: CallContext, request: web.BaseRequest, call: Call
@@ -90,17 +90,17 @@ class Forwarder:
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await self._receive_body(context, request, call)
-        facts = await self._reader.read(context.intake, request, call, body)
+        facts = await self._reader.read(context.open_requests, request, call, body)
         if context.replayer is not None:
-            require_granted(context.intake, request, facts)
+            require_granted(context.open_requests, request, facts)
             return await self._replay(context, context.replayer, request, call, body)
         upstream = await _route(context, call)
-        asked = body  # as the agent sends it, and will again in a replay
+        asked = body  # recorded as the agent sent it, because a replay compares it
         body, translation = _translate(upstream, request.rel_url.raw_path, body)
         day = today()
         reservation = await _reserve(context, facts, call, upstream, day)
         try:
-            require_granted(context.intake, request, facts)
+            require_granted(context.open_requests, request, facts)
         except RefusedError:
             reservation.settle(NOTHING)
             raise
@@ -117,7 +117,7 @@ class Forwarder:
             path = request.rel_url.raw_path_qs
             relay.recording = context.recorder.start(call.provider, request.method, path, asked)
         try:
-            return await self._pass_on(request, call, upstream, body, relay, translation)
+            return await self._send(request, call, upstream, body, relay, translation)
         finally:
             set_cost(call, day, free=upstream.is_free, standard=facts.standard_price)
             settle(reservation, call, day, free=upstream.is_free)
@@ -135,13 +135,13 @@ class Forwarder:
         self, context: CallContext, request: web.BaseRequest, call: Call
     ) -> bytes:
         if request.content.is_eof():
-            return await self._reader.receive(context.intake, request, call)
-        most = self._deadlines.timeouts.body
+            return await self._reader.receive(context.open_requests, request, call)
+        limit = self._deadlines.timeouts.body
         try:
-            async with self._deadlines.at(asyncio.get_running_loop().time() + most):
-                return await self._reader.receive(context.intake, request, call)
+            async with self._deadlines.at(asyncio.get_running_loop().time() + limit):
+                return await self._reader.receive(context.open_requests, request, call)
         except TimeoutError as error:
-            message = f"the request's body did not come within {most:g} s"
+            message = f"the request's body did not arrive within {limit:g} s"
             raise RefusedError(408, "invalid_request_error", message) from error
 
     async def _replay(
@@ -162,7 +162,7 @@ class Forwarder:
         answer = Answer(recorded.status, CIMultiDict(recorded.headers), replayed_chunks(recorded))
         return await ResponseRelay(request, call, self._deadlines, self._turns).stream(answer)
 
-    async def _pass_on(
+    async def _send(
         self,
         request: web.BaseRequest,
         call: Call,
@@ -190,11 +190,11 @@ class Forwarder:
                 async with self._deadlines.for_first_byte():  # of the body
                     found = await _read(answer, translation)
                 return await relay.stream(found)
-        except asyncio.CancelledError:  # the usage reported so far is incomplete
+        except asyncio.CancelledError:  # the usage reported until now is incomplete
             call.error = call.error or "client_disconnected"
             raise
         finally:
-            await pool.give_back()
+            await pool.release()
 
     async def _answer_to(
         self, asking: Awaitable[aiohttp.ClientResponse], call: Call, upstream: Upstream
@@ -208,15 +208,17 @@ class Forwarder:
             raise _no_answer(error, call, upstream) from error
         if not 200 <= answer.status <= 599:
             answer.close()
-            raise RefusedError(502, "api_error", "a status that no API answers")
+            raise RefusedError(
+                502, "api_error", "the upstream answered with an invalid HTTP status"
+            )
         return answer
 
 
 async def _read(answer: aiohttp.ClientResponse, translation: Translation | None) -> Answer:
-    """Return a response for the relay: as it arrives, or translated.
+    """Return a response for the relay, either as it arrives or translated.
 
     Raises:
-        RefusedError: it broke off before it was translated.
+        RefusedError: the response to be translated broke off.
 
     """
     if translation is None:
@@ -236,13 +238,13 @@ async def _whole_small_body(answer: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
     async for piece in answer.content.iter_any():
         body += piece
-        if len(body) > _MOST_TRANSLATED:
+        if len(body) > _TRANSLATED_MAX_BYTES:
             raise RefusedError(502, "api_error", "the local model's answer is too long")
     return bytes(body)
 
 
 def _whole_body(answer: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body if it arrived with the headers: then they are sent on together."""
+    """Return the body if it arrived with the headers, so that both are sent together."""
     if not answer.content.is_eof() or "Content-Length" not in answer.headers:
         return None
     return None if is_stream(answer.headers) else answer.content.read_nowait() or None
@@ -256,7 +258,7 @@ async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
 
 def _no_answer(error: Exception, call: Call, upstream: Upstream) -> RefusedError:
     """Return the error for an upstream that doesn't answer."""
-    # Not str(error): it may hold the URL of a proxy with its password.
+    # Not str(error): it may contain the URL of a proxy with its password.
     name = type(error).__name__
     _log.warning("no answer from the %s backend: %s", upstream.backend, name)
     local = upstream.backend == "local"
@@ -281,8 +283,8 @@ async def _route(context: CallContext, call: Call) -> Upstream:
 
 def _translate(upstream: Upstream, path: str, body: bytes) -> tuple[bytes, Translation | None]:
     """Return a body as its upstream accepts it. Raises RefusedError if it is too large."""
-    if upstream.most_bytes is not None and len(body) > upstream.most_bytes:
-        message = f"the built-in model reads at most {upstream.most_bytes:,} bytes"
+    if upstream.max_bytes is not None and len(body) > upstream.max_bytes:
+        message = f"the built-in model reads at most {upstream.max_bytes:,} bytes"
         raise RefusedError(413, "request_too_large", message)
     translation = None if upstream.translate is None else upstream.translate(path, body)
     if translation is not None:
@@ -296,7 +298,7 @@ async def _reserve(
     if not call.is_chat:
         facts = RequestFacts(model=facts.model, max_tokens=0, is_paid=False)
     try:
-        return await context.budget.hold(call.provider, facts, day, free=upstream.is_free)
+        return await context.budget.reserve(call.provider, facts, day, free=upstream.is_free)
     except BudgetError as error:
         context.on_limit(error)
         raise RefusedError(402, "billing_error", str(error)) from error

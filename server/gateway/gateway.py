@@ -25,7 +25,7 @@ from llm_agent_builder.providers import PROVIDERS
 from server.budgets.ledger import BudgetError, Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.gateway.call import ROUTES, Call, RefusedError, provider_of, refuse
-from server.gateway.cassette import MOST_BYTES, Cassette
+from server.gateway.cassette import CASSETTE_MAX_BYTES, Cassette
 from server.gateway.egress_proxy import (
     CONNECT,
     HEAD_BYTES,
@@ -63,15 +63,15 @@ __all__ = [
 ]
 
 MAX_CONNECTIONS = 64
-"""Of one run at once; further ones are closed."""
+"""Open connections of one run; further ones are closed."""
 MAX_CALLS = 2000
-"""Of one run; further ones get status 429, in the provider's own form."""
+"""Calls of one run; further ones get status 429, in the provider's error format."""
 MAX_REFUSED = 2000
-"""Refused requests of one run; after that, the listener answers nothing."""
+"""Refused requests of one run; after that, the listener closes every connection."""
 MAX_EVENTS = 20
-"""Distinct events that refusals of one run cause."""
+"""Distinct events that are reported for the refusals of one run."""
 _CLOSE_S = 3.0
-"""For calls that are open when their run ends; they are cancelled after 0.1 s."""
+"""How long closing waits for open calls; they are cancelled after 0.1 s."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,8 +90,8 @@ _http_log = logging.getLogger(f"{__name__}.http")
 _http_log.setLevel(logging.CRITICAL + 1)
 
 RECORDING_FULL = (
-    f"recording ({MOST_BYTES // 2**20} MiB): the model calls are more than a recording may have, "
-    "so nothing of them is recorded; the run goes on"
+    f"recording ({CASSETTE_MAX_BYTES // 2**20} MiB): the model calls exceed the size limit of a "
+    "recording, so none of them is recorded; the run continues"
 )
 
 OnEvent = Callable[[str, Mapping[str, str]], None]
@@ -134,7 +134,7 @@ class Grant:
         return variables | self.trace.environment()
 
     def connect(self) -> asyncio.BaseProtocol:
-        """Return the protocol for a new connection; one too many is closed at once."""
+        """Return the protocol for a new connection; beyond the limit, one that closes it."""
         assert self._connections is not None
         if self.open_connections >= MAX_CONNECTIONS or self.refused >= MAX_REFUSED:
             return _Closed()
@@ -146,7 +146,7 @@ class Grant:
         return len(self._connections) if self._connections is not None else 0
 
     def report(self, event: str, data: Mapping[str, str]) -> None:
-        """Report each event once, and not too many: a run can cause as many as it likes."""
+        """Report each event once, up to a limit: a run can cause any number of them."""
         data = {name: self.masked(text) for name, text in data.items()}
         if data["message"] not in self._reported and len(self._reported) < MAX_EVENTS:
             self._reported.add(data["message"])
@@ -161,7 +161,7 @@ class Grant:
         self.report("denied", {"kind": "network", "message": message})
 
     async def close(self) -> None:
-        """Close the listener, and end every open call; the token is worthless then."""
+        """Close the listener and end every open call; the token is invalid from then on."""
         if self._server is not None:
             self._server.close()
         if self._connections is not None:
@@ -255,9 +255,9 @@ class Gateway:
         if replay is not None:
             context.replayer = Replayer(replay, token.reveal)
             context.on_mismatch = lambda message: grant.report("mismatch", {"message": message})
-        context.intake.allows_provider_tools = provider_tools
+        context.open_requests.allows_provider_tools = provider_tools
         grant = Grant(token, context, on_call, on_event, egress or Egress(), trace or NoTrace())
-        context.intake.on_denied = grant.report_denied
+        context.open_requests.on_denied = grant.report_denied
         try:
             await self._listen(grant, listener)
         except BaseException:
@@ -357,12 +357,12 @@ def _check(grant: Grant, request: web.BaseRequest) -> None:
     """Raise RefusedError unless this is a call with the run's token to a known route."""
     presented = _presented_token(request).encode("utf-8", "replace")
     if not hmac.compare_digest(presented, grant.token.reveal().encode()):
-        raise RefusedError(401, "authentication_error", "this is not the run's token")
+        raise RefusedError(401, "authentication_error", "wrong run token")
     if (request.method, request.rel_url.raw_path) not in ROUTES:
         asked = f"{request.method} {request.rel_url.raw_path[:200]}"
-        message = f"the sandbox reaches the model API only: {asked} is not part of it"
+        message = f"the sandbox can only reach the model API: {asked} is not part of it"
         grant.report_denied(message)
         raise RefusedError(403, "permission_error", message)
     grant.calls += 1
     if grant.calls > MAX_CALLS:
-        raise RefusedError(429, "rate_limit_error", f"a run may make {MAX_CALLS} calls")
+        raise RefusedError(429, "rate_limit_error", f"a run may make at most {MAX_CALLS} calls")

@@ -1,6 +1,6 @@
 """Reads usage, model and stop reason from a response while it passes through unchanged.
 
-A compressed response is decoded for reading only, as a copy, in bounded pieces. Reading stops if a
+A compressed response is decoded separately, in small pieces, only to be read. Reading stops if a
 response takes more work than any real one; then its usage is unknown.
 """
 
@@ -24,22 +24,23 @@ READABLE_ENCODINGS = ("gzip", "deflate", "identity")
 """The content encodings that can be read here; only these are offered to an upstream."""
 _MIB = 1024 * 1024
 UNREADABLE = 2**62
-"""The assumed bytes of text in a response that can't be read: more than any budget allows."""
-_MOST_READ = {"stream": 256 * _MIB, "object": 64 * _MIB}
-"""Decoded bytes of one response that are read. A stream of 128,000 tokens has some 25 MiB."""
-_MOST_INFLATED, _FREELY_INFLATED = 100, 4 * _MIB
-"""Decoded bytes per received byte, and without that limit: protects from compression bombs."""
+"""The assumed size of text in an unreadable response: more than any budget allows."""
+_MAX_READ = {"stream": 256 * _MIB, "object": 64 * _MIB}
+"""Limit on the decoded bytes of one response. A stream of 128,000 tokens has some 25 MiB."""
+_MAX_INFLATED, _FREELY_INFLATED = 100, 4 * _MIB
+"""Limit on decoded bytes per received byte, beyond the second number of bytes: protects from
+compression bombs."""
 _STRUCTURAL = b'"[]{},:\r\n'
-"""Bytes at which a reader stops: its work depends on their number, not on the size."""
-_MOST_STRUCTURAL = 2_000_000
-"""In one JSON object: ten times what a long response with log probabilities has."""
+"""Bytes at which a reader stops; the number of these determines its work."""
+_MAX_STRUCTURAL = 2_000_000
+"""Limit for one JSON object: ten times that of a long response with log probabilities."""
 _SLICE, _SMALL_SLICE = 64 * 1024, 8 * 1024
 _STRUCTURAL_IN_SLICE = 8 * 1024
-"""Read at once: at most some 10 ms of work."""
+"""The slices and structural bytes that are read at once: at most some 10 ms of work."""
 
 
 _PADDING = b"\0"
-"""May follow the last member of a compressed file."""
+"""Bytes that may follow the last member of a compressed file."""
 
 
 def _inflate() -> zlib._Decompress:
@@ -74,9 +75,9 @@ class Meter:
         call.seen = self._reader.seen
         encoding = encoding_of(headers)
         self._inflate = _inflate() if encoding in {"gzip", "x-gzip", "deflate"} else None
-        self._most = _MOST_READ["stream" if stream else "object"]
-        self._most_structural = math.inf if stream else _MOST_STRUCTURAL
-        self._came = self._read = self._structural = self._members = 0
+        self._max_read = _MAX_READ["stream" if stream else "object"]
+        self._max_structural = math.inf if stream else _MAX_STRUCTURAL
+        self._received = self._read = self._structural = self._members = 0
         self._counts_all = count_text and not stream
         coded = _all_of(headers, "transfer-encoding") not in {"", "chunked"}
         if coded or encoding not in {*READABLE_ENCODINGS, "x-gzip"}:
@@ -89,8 +90,8 @@ class Meter:
             call.first_chunk = time.monotonic() - call.started
         if self._reader is None:
             return
-        self._came += len(chunk)
-        if self._counts_all:  # not the requested stream: all of it may be text
+        self._received += len(chunk)
+        if self._counts_all:  # a response without streaming: all of it may be text
             call.seen.text_bytes += len(chunk)
         if self._inflate is None:
             yield from self._feed_slices(chunk)
@@ -108,8 +109,8 @@ class Meter:
         structural = len(piece) - len(piece.translate(None, _STRUCTURAL))
         self._read += len(piece)
         self._structural += structural
-        inflated = max(_FREELY_INFLATED, _MOST_INFLATED * self._came)
-        if self._read > min(self._most, inflated) or self._structural > self._most_structural:
+        inflated = max(_FREELY_INFLATED, _MAX_INFLATED * self._received)
+        if self._read > min(self._max_read, inflated) or self._structural > self._max_structural:
             self._give_up()
             return
         is_heavy = structural > _STRUCTURAL_IN_SLICE
@@ -147,14 +148,14 @@ class Meter:
             yield piece
 
     def _give_up(self) -> None:
-        """Stop reading: the usage so far may be incomplete, and the rest may be any text."""
+        """Stop reading: the usage until now may be incomplete, and the rest may all be text."""
         self._reader = None
         self._call.seen.text_bytes = UNREADABLE
         self._call.seen.count.is_odd = True
 
 
 def set_cost(call: Call, day: date, *, free: bool, standard: bool) -> None:
-    """Set what a call of that day cost; an unknown cost stays None."""
+    """Set the cost of a call of that day; an unknown cost stays None."""
     seen = call.seen
     is_known = standard and call.error is None and seen.error is None
     if not free and is_known and seen.usage is not None and is_standard(*seen.count.settings):
@@ -167,7 +168,7 @@ def set_cost(call: Call, day: date, *, free: bool, standard: bool) -> None:
 def _cost(call: Call, usage: Usage, day: date) -> Decimal | None:
     """Return the price of the requested model, or of the responding one if that is higher.
 
-    Responses often name a model as no price table does; then the requested model counts.
+    Responses often name a model that no price table has; then the requested model counts.
     """
     if call.request_model is None:
         return None

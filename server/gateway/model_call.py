@@ -10,10 +10,10 @@ from llm_agent_builder.metering.usage import Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
-    """What the gateway measured of one call; None: not known. Times are in seconds."""
+    """A finished call as the gateway measured it; None: unknown. Times are in seconds."""
 
     operation: str
-    """What OpenTelemetry calls it: "chat", "count_tokens" or "list_models"."""
+    """OpenTelemetry's name: "chat", "count_tokens" or "list_models"."""
     provider: str
     request_model: str | None = None
     max_tokens: int | None = None
@@ -25,21 +25,21 @@ class ModelCall:
     """The HTTP status of the response."""
     server_address: str | None = None
     error: str | None = None
-    """Its type: the provider's, or the gateway's own such as "budget"."""
+    """The type of the error: the provider's, or the gateway's own such as "budget"."""
     backend: str | None = None
     time_to_first_chunk: float | None = None
     time_to_first_token: float | None = None
     duration: float = 0.0
     price_table: str | None = None
-    """The table that the cost was taken from, as in "genai-prices 0.2.3 (2026-11-09)"."""
+    """The price table for the cost, such as "genai-prices 0.2.3 (2026-11-09)"."""
     unpriced: bool = False
-    """Whether it may have cost money, and the amount is not known."""
+    """Whether the call may have cost an unknown amount of money."""
     refused: bool = False
-    """Whether the gateway answered it itself, so that no model was asked."""
+    """Whether the gateway refused the call without sending it to a model."""
     cost_usd: float | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the call as its event has it: OpenTelemetry's GenAI names, then our own.
+        """Return the data of the call's event: OpenTelemetry's GenAI names, then our own.
 
         Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
         """

@@ -1,8 +1,8 @@
 """Records a run's model calls, up to the size limit of a cassette.
 
-During the run, the bytes are stored as they came, and counted: parsed values or decoded characters
-would take up to a hundred times as much memory. The first byte beyond the limit drops the whole
-recording, and nothing is recorded from then on. The JSON is made at the end.
+During the run, the raw bytes are stored and counted: parsed values or decoded characters would take
+up to a hundred times as much memory. When the limit is exceeded, the whole recording is dropped and
+recording stops. The JSON is made at the end.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from llm_agent_builder.json_input.limits import JsonProblem, read_json
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway.cassette import (
-    BLOT,
+    CASSETTE_MAX_BYTES,
     FORMAT,
-    MOST_BYTES,
     RECORDED_HEADERS,
+    REDACTED,
     REQUEST_LIMITS,
     readable,
 )
 
 _JSON_MAX_BYTES = 1024 * 1024
-"""A request up to this size is recorded as JSON, for people to read; a longer one as text."""
+"""A request up to this size is recorded as readable JSON, a longer one as text."""
 _SLICE = 64 * 1024
 _PIECE_COST = 72
-"""Bytes that Python takes for a piece beside its content."""
+"""Memory that Python uses for a piece besides its content, in bytes."""
 _CALL_COST = 1024
 _HEADER_MAX_CHARS = 1000
 
@@ -64,12 +64,14 @@ class Recording:
             self.is_whole = True
 
     def forget(self) -> None:
-        """Drop what was recorded."""
+        """Drop the recorded call."""
         self._body, self._chunks, self.is_whole = b"", [], False
 
     def json(self, secrets: list[str]) -> Iterator[str]:
         """Yield the call as JSON, bit by bit, and without secrets."""
-        head, answer = (_blotted(json.dumps(each), secrets) for each in (self._asked, self._answer))
+        head, answer = (
+            _redacted(json.dumps(each), secrets) for each in (self._asked, self._answer)
+        )
         provider, _, request = head[1:-1].partition(", ")
         yield f'{{{provider}, "request": {{{request}, "body": '
         [body] = _without(secrets, [self._body])
@@ -83,8 +85,8 @@ class Recording:
 class Recorder:
     """Records the calls of one run.
 
-    `secrets` returns what must not be in the cassette. `on_full` is called once, if the calls
-    exceed the size limit.
+    `secrets` returns the texts that must not be in the cassette. `on_full` is called once if the
+    calls exceed the size limit.
     """
 
     def __init__(
@@ -92,14 +94,14 @@ class Recorder:
         secrets: Callable[[], Iterable[str]],
         on_full: Callable[[], None] = lambda: None,
         *,
-        most_bytes: int = MOST_BYTES,
+        max_bytes: int = CASSETTE_MAX_BYTES,
     ) -> None:
         self._secrets = secrets
         self._on_full = on_full
-        self._most = most_bytes
+        self._max_bytes = max_bytes
         self._calls: list[Recording] = []
-        self.held = 0
-        """About how many bytes are recorded; never more than `most_bytes`."""
+        self.recorded_bytes = 0
+        """About how many bytes are recorded; never more than `max_bytes`."""
         self.is_full = False
 
     def start(self, provider: ProviderEnum, method: str, path: str, body: bytes) -> Recording:
@@ -111,18 +113,18 @@ class Recorder:
         return recording
 
     def take(self, size: int) -> bool:
-        """Count bytes to be recorded; return False if nothing is recorded any more."""
+        """Count bytes before they are recorded; return False if recording has stopped."""
         if self.is_full:
             return False
-        if self.held + size <= self._most:
-            self.held += size
+        if self.recorded_bytes + size <= self._max_bytes:
+            self.recorded_bytes += size
             return True
         self._drop()
         self._on_full()
         return False
 
     def _drop(self) -> None:
-        self.is_full, self.held = True, 0
+        self.is_full, self.recorded_bytes = True, 0
         for recording in self._calls:
             recording.forget()
         self._calls = []
@@ -130,13 +132,13 @@ class Recorder:
     def cassette(self) -> str | None:
         """Return the answered calls as JSON; None: they exceed the size limit.
 
-        Called once, when the run has ended, and not in the event loop: it may take a second.
+        Called once after the run, and outside the event loop, because it may take a second.
         """
         if self.is_full:
             return None
         secrets = [secret for secret in self._secrets() if secret]
         texts: list[str] = []
-        left = self._most
+        left = self._max_bytes
         for call in filter(lambda each: each.is_whole, self._calls):
             pieces: list[str] = []
             for piece in call.json(secrets):
@@ -150,20 +152,20 @@ class Recorder:
         return f'{{"format": {FORMAT}, "calls": [{", ".join(texts)}]}}'
 
 
-def _blotted(text: str, secrets: list[str]) -> str:
+def _redacted(text: str, secrets: list[str]) -> str:
     for secret in secrets:
-        text = text.replace(secret, BLOT)
+        text = text.replace(secret, REDACTED)
     return text
 
 
 def _without(secrets: list[str], pieces: list[bytes]) -> list[bytes]:
-    """Remove secrets; pieces that share one are joined."""
+    """Remove secrets; pieces across which a secret is split are joined."""
     for secret in (text.encode() for text in secrets):
         if secret not in b"".join(pieces):
             continue
-        pieces = [piece.replace(secret, BLOT.encode()) for piece in pieces]
+        pieces = [piece.replace(secret, REDACTED.encode()) for piece in pieces]
         if secret in (whole := b"".join(pieces)):
-            pieces = [whole.replace(secret, BLOT.encode())]
+            pieces = [whole.replace(secret, REDACTED.encode())]
     return pieces
 
 
@@ -175,7 +177,7 @@ def _as_text(chunk: bytes) -> str:
 
 
 def _body_text(body: bytes) -> Iterator[str]:
-    """Yield a request's body as JSON, bit by bit: its value if it is short JSON, else a text."""
+    """Yield a request's body as JSON, bit by bit: its value if short, otherwise its text."""
     if not body:
         yield "null"
         return

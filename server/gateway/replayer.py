@@ -1,6 +1,6 @@
 """Answers a run's model calls from a cassette. Both the run and the cassette may be hostile.
 
-A call is found by a digest of its request, so a thousand recorded calls cost no more than one.
+Calls are looked up by a digest of the request, so the number of recorded calls does not matter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import aiohttp
 
 from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, read_json
 from server.gateway.cassette import (
-    BLOT,
+    REDACTED,
     Cassette,
     RecordedAnswer,
     RecordedCall,
@@ -32,11 +32,11 @@ _LIMITS = JsonLimits(depth=100)
 _SMALL_BYTES = 64 * 1024
 """A request up to this size is read faster than a thread starts."""
 _SLICE = 256 * 1024
-_DESCRIBED = 20
-"""Mismatches of one run whose difference is described: as many as its events show."""
-_SHOWN = 60
-_LONGEST = 400
-"""Characters of a description: names in a body can have any length."""
+_MAX_DESCRIBED = 20
+"""Limit on described mismatches of one run, the same as for its events."""
+_SHOWN_CHARS = 60
+_DESCRIPTION_MAX_CHARS = 400
+"""Limit on a description, because names in a body can have any length."""
 _CHUNKS_AT_ONCE = 16
 
 
@@ -45,7 +45,7 @@ class MismatchError(Exception):
 
 
 class Replayer:
-    """Answers calls from a cassette, each recorded call once, in its order."""
+    """Answers calls from a cassette; each recorded call is used once, in order."""
 
     def __init__(self, cassette: Cassette, token: Callable[[], str]) -> None:
         self._calls = cassette.calls
@@ -53,23 +53,23 @@ class Replayer:
         self._answered: set[int] = set()
         self._by_key: dict[bytes, deque[int]] | None = None
         self._described = 0
-        self._one_at_a_time = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def answer(self, method: str, path: str, body: bytes) -> RecordedAnswer:
         """Return the recorded answer to this request.
 
         Raises:
-            MismatchError: none of the remaining calls has this request.
+            MismatchError: no unused recorded call has this request.
 
         """
-        async with self._one_at_a_time:
+        async with self._lock:
             if len(body) <= _SMALL_BYTES and self._by_key is not None:
                 return self._find(method, path, body)
             return await asyncio.to_thread(self._find, method, path, body)
 
     def _find(self, method: str, path: str, body: bytes) -> RecordedAnswer:
-        path = readable(path).replace(self._token(), BLOT)
-        body = body.replace(self._token().encode(), BLOT.encode())
+        path = readable(path).replace(self._token(), REDACTED)
+        body = body.replace(self._token().encode(), REDACTED.encode())
         value = _value_of(body)
         if self._by_key is None:
             self._by_key = _by_key(self._calls)
@@ -82,17 +82,21 @@ class Replayer:
     def _difference(self, method: str, path: str, value: object) -> str:
         if len(self._answered) == len(self._calls):
             calls = f"{len(self._calls)} call{'' if len(self._calls) == 1 else 's'}"
-            return f"the recording has {calls}, and this is one more"
+            return f"the recording has only {calls}, and this is an additional one"
         number = next(each for each in range(len(self._calls)) if each not in self._answered)
         message = f"this call differs from recorded call {number + 1}"
         self._described += 1
-        if self._described <= _DESCRIBED:
+        if self._described <= _MAX_DESCRIBED:
             asked = {"method": method, "path": path, "body": value}
             request = self._calls[number].request
             recorded = {"method": request.method, "path": request.path}
             recorded["body"] = json.loads(request.body.decode("utf-8", "surrogatepass"))
             message = readable(f"{message}: {describe_difference(recorded, asked)}")
-        return message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+        return (
+            message
+            if len(message) <= _DESCRIPTION_MAX_CHARS
+            else f"{message[: _DESCRIPTION_MAX_CHARS - 1]}…"
+        )
 
 
 def _by_key(calls: tuple[RecordedCall, ...]) -> dict[bytes, deque[int]]:
@@ -104,7 +108,7 @@ def _by_key(calls: tuple[RecordedCall, ...]) -> dict[bytes, deque[int]]:
 
 
 def _value_of(body: bytes) -> Any:
-    """Return a request's body as a recording has it: its value if it is JSON, else its text."""
+    """Return a request's body as in a recording: its value if it is JSON, otherwise its text."""
     if len(body) <= _JSON_MAX_BYTES:
         try:
             return read_json(body, _LIMITS) if body else None
@@ -141,13 +145,13 @@ def _digest(method: str, path: str, pieces: Iterator[bytes] | list[bytes]) -> by
 
 
 async def replayed_chunks(answer: RecordedAnswer) -> AsyncIterator[bytes]:
-    """Yield the chunks, and break off where the recorded response did."""
+    """Yield the chunks, and break off at the same point as the recorded response."""
     for number, chunk in enumerate(answer.chunks):
         if number % _CHUNKS_AT_ONCE == 0:
-            await asyncio.sleep(0)  # without a network there is no other pause for other tasks
+            await asyncio.sleep(0)  # lets other tasks run, as waiting for a network would
         yield chunk
     if answer.cut:
-        raise aiohttp.ClientPayloadError("the recorded answer broke off here")
+        raise aiohttp.ClientPayloadError("the recorded response broke off here")
 
 
 # ---------------------------------------------------------------- differences
@@ -162,11 +166,14 @@ def describe_difference(recorded: object, asked: object, path: str = "") -> str:
             if not _same(old, new):
                 return describe_difference(old, new, f"{path}[{index}]")
         if len(asked) != len(recorded):
-            return f"{path} has {len(asked)} items, recorded were {len(recorded)}"
-        return f"{path} is written in another way"  # as 1 and 1.0 are
+            return f"{path} has {len(asked)} items (recorded: {len(recorded)})"
+        return f"{path} is written differently"  # such as 1 and 1.0
     if isinstance(recorded, str) and isinstance(asked, str):
         start = max(0, _common_start(recorded, asked) - 20)
-        recorded, asked = recorded[start : start + _SHOWN], asked[start : start + _SHOWN]
+        recorded, asked = (
+            recorded[start : start + _SHOWN_CHARS],
+            asked[start : start + _SHOWN_CHARS],
+        )
     return f"{path} is {_show(asked)} (recorded: {_show(recorded)})"
 
 
@@ -192,8 +199,8 @@ def _in_objects(recorded: dict[str, Any], asked: dict[str, Any], path: str) -> s
         (key for key in keys if not _same(recorded.get(key, keys), asked.get(key, keys))), None
     )
     if key is None:
-        return f"{path} is written in another way"
-    here = f"{path}.{key[:_LONGEST]}" if path else key[:_LONGEST]
+        return f"{path} is written differently"
+    here = f"{path}.{key[:_DESCRIPTION_MAX_CHARS]}" if path else key[:_DESCRIPTION_MAX_CHARS]
     if key not in asked:
         return f"{here} is missing (recorded: {_show(recorded[key])})"
     if key not in recorded:
@@ -203,8 +210,8 @@ def _in_objects(recorded: dict[str, Any], asked: dict[str, Any], path: str) -> s
 
 def _show(value: object) -> str:
     if isinstance(value, str):
-        value = value[: _SHOWN + 1]
+        value = value[: _SHOWN_CHARS + 1]
     pieces = json.JSONEncoder(ensure_ascii=False).iterencode(value)
-    text = "".join(islice(pieces, _SHOWN))
-    text = readable(text[: _SHOWN + 1])
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    text = "".join(islice(pieces, _SHOWN_CHARS))
+    text = readable(text[: _SHOWN_CHARS + 1])
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"

@@ -1,8 +1,8 @@
 """The headers of a model call: which are forwarded, dropped or refused.
 
 Headers of SDKs and traces are forwarded, and unknown ones too, since no provider acts on them.
-Headers of the connection or of the client's authentication are dropped. A header that chooses
-another account, payer, key or route has the call refused.
+Headers of the connection or of the client's authentication are dropped. A call is refused if
+one of its headers chooses another account, payer, key or route.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SWITCH = re.compile(
     r"|x-http-method|x-method-override|x-original-|x-rewrite-|x-service-|x-priority"
     r"|x-(provider|model|org|organization|project|account|billing|bill|tenant|workspace)\b"
 )
-"""The beginnings of headers that choose an account, a payer, a key, a tier or a route.
+"""The prefixes of headers that choose an account, a payer, a key, a tier or a route.
 
 `X-HF-Bill-To` is huggingface_hub's `bill_to`; `anthropic-workspace-id` and
 `anthropic-user-profile-id` are parameters of Anthropic's SDK.
@@ -52,12 +52,12 @@ KNOWN_BETAS = frozenset(
         "cache-diagnosis-2026-04-07",
     }
 )
-"""Values of `anthropic-beta` with which a call costs what its fields and the price table say."""
+"""Values of `anthropic-beta` that don't change how the cost of a call is computed."""
 _READ = _CLIENT_ONLY | {"content-type", "content-encoding", "anthropic-beta", "anthropic-version"}
-"""Headers that are read here; a server may read another spelling, which we don't."""
+"""Headers that are checked here. A server may accept other spellings, which are not checked."""
 _TEXT = re.compile(r"(?:\s*;\s*charset\s*=\s*\"?utf-?8\"?)?\s*", re.IGNORECASE)
 _PLAIN = {"", "identity"}
-_PACKED = {"gzip", "x-gzip", "deflate"}
+_COMPRESSED = {"gzip", "x-gzip", "deflate"}
 
 
 def forbidden(request: web.BaseRequest) -> str | None:
@@ -74,17 +74,17 @@ def forbidden(request: web.BaseRequest) -> str | None:
 
 def encoding_of(request: web.BaseRequest) -> str | None:
     """Return the body's encoding: "identity" or a compression; None if it is ambiguous."""
-    said = [value.strip().lower() for value in request.headers.getall("Content-Encoding", ())]
-    if not said or said in (["identity"], [""]):
+    values = [value.strip().lower() for value in request.headers.getall("Content-Encoding", ())]
+    if not values or values in (["identity"], [""]):
         return "identity"
-    return said[0] if len(said) == 1 and said[0] in _PACKED else None
+    return values[0] if len(values) == 1 and values[0] in _COMPRESSED else None
 
 
 def text_problem(request: web.BaseRequest) -> str | None:
     """Return the header that makes the body's text ambiguous, or None."""
     if encoding_of(request) is None:
-        said = ", ".join(request.headers.getall("Content-Encoding"))
-        return f"Content-Encoding: {said[:80]}"
+        encodings = ", ".join(request.headers.getall("Content-Encoding"))
+        return f"Content-Encoding: {encodings[:80]}"
     types = request.headers.getall("Content-Type", ())
     parameters = [value.partition(";")[1:] for value in types]
     if len(types) > 1 or any(not _TEXT.fullmatch("".join(each)) for each in parameters):
@@ -93,7 +93,7 @@ def text_problem(request: web.BaseRequest) -> str | None:
 
 
 def price_problem(request: web.BaseRequest) -> str | None:
-    """Return the header or query that could make a call cost more than its body says, or None."""
+    """Return a header or query that could increase the cost of a call, or None."""
     for value in request.headers.getall("Content-Type", ()):
         if value.partition(";")[0].strip().lower() != "application/json":
             return f"Content-Type: {value[:80]}"
@@ -107,9 +107,9 @@ def price_problem(request: web.BaseRequest) -> str | None:
 
 
 def upstream_headers(request: web.BaseRequest, key: Secret, size: int) -> CIMultiDict[str]:
-    """Return the headers to forward: with the real key, in the header that the SDK uses.
+    """Return the headers to forward, with the real key in the header that the SDK uses.
 
-    A server that needs no key gets none.
+    An empty key is not sent.
     """
     forwarded = {
         name.lower() for name in request.headers if name.lower().startswith("x-forwarded-")

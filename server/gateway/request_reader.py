@@ -21,13 +21,13 @@ from server.gateway.call import Call, RefusedError
 from server.gateway.request_headers import encoding_of, forbidden, price_problem, text_problem
 
 MAX_BODY = 32 * 1024 * 1024
-"""Bytes of a request; Anthropic's own limit for a message."""
+"""Limit on one request in bytes, the same as Anthropic's for a message."""
 MAX_BODIES = MAX_BODY + 8 * 1024 * 1024
-"""Bytes of all open requests of one run."""
+"""Limit on all open requests of one run, in bytes."""
 MAX_ALL_BODIES = 256 * 1024 * 1024
-"""Bytes of all open large requests of all runs. Small ones are always accepted."""
+"""Limit on the open large requests of all runs, in bytes. Small ones are always accepted."""
 LARGE = 64 * 1024
-"""Bytes of a request from which on it counts as large."""
+"""A request with more bytes than this counts as large."""
 _TURN_S = 0.004
 RETRY_AFTER_S = 5
 
@@ -35,13 +35,13 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Intake:
+class OpenRequests:
     """The open requests of one run."""
 
     allows_provider_tools: bool = False
     """Whether the provider may reach addresses and use its own tools for this run."""
     on_denied: Callable[[str], None] = lambda message: None
-    """Called with the reason when a request is refused because it may not."""
+    """Called with the reason when a request is refused because it lacks a permission."""
     bytes: int = 0
     """Size of all open requests."""
     parsing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -50,13 +50,15 @@ class Intake:
 class RequestReader:
     """Receives and parses the requests of all runs of a server."""
 
-    def __init__(self, most_bytes: int = MAX_ALL_BODIES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int = MAX_ALL_BODIES) -> None:
+        self._max_bytes = max_bytes
         self._large_bytes = 0
         self._turn = asyncio.Lock()
 
-    async def receive(self, intake: Intake, request: web.BaseRequest, call: Call) -> bytes:
-        """Return the whole body, and count it until `release`.
+    async def receive(
+        self, open_requests: OpenRequests, request: web.BaseRequest, call: Call
+    ) -> bytes:
+        """Return the whole body; it counts towards the limits until `release`.
 
         Raises:
             RefusedError: it is too large, by itself or together with other open requests.
@@ -64,38 +66,38 @@ class RequestReader:
         """
         content = request.content
         if content.is_eof():  # most bodies arrive together with the headers
-            self._count(intake, call, body := content.read_nowait())
+            self._count(open_requests, call, body := content.read_nowait())
             return body
         whole = io.BytesIO()
         async for piece in content.iter_any():
-            self._count(intake, call, piece)
+            self._count(open_requests, call, piece)
             whole.write(piece)
         return whole.getvalue()
 
-    def release(self, intake: Intake, call: Call) -> None:
+    def release(self, open_requests: OpenRequests, call: Call) -> None:
         """Stop counting a call's body."""
-        intake.bytes -= call.body_bytes
+        open_requests.bytes -= call.body_bytes
         self._large_bytes -= max(0, call.body_bytes - LARGE)
         call.body_bytes = 0
 
-    def _count(self, intake: Intake, call: Call, piece: bytes) -> None:
+    def _count(self, open_requests: OpenRequests, call: Call, piece: bytes) -> None:
         before = max(0, call.body_bytes - LARGE)
         call.body_bytes += len(piece)
-        intake.bytes += len(piece)
+        open_requests.bytes += len(piece)
         self._large_bytes += max(0, call.body_bytes - LARGE) - before
         if call.body_bytes > MAX_BODY:
             raise RefusedError(413, "request_too_large", f"more than {MAX_BODY:,} bytes")
-        if intake.bytes > MAX_BODIES:
+        if open_requests.bytes > MAX_BODIES:
             message = f"more than {MAX_BODIES:,} bytes in a run's requests at once"
             raise RefusedError(429, "rate_limit_error", message, retry_after=RETRY_AFTER_S)
-        if self._large_bytes > self._most_bytes and call.body_bytes > LARGE:
-            message = f"more than {self._most_bytes:,} bytes in all runs' requests at once"
+        if self._large_bytes > self._max_bytes and call.body_bytes > LARGE:
+            message = f"more than {self._max_bytes:,} bytes in all runs' requests at once"
             raise RefusedError(429, "rate_limit_error", message, retry_after=RETRY_AFTER_S)
 
     async def read(
-        self, intake: Intake, request: web.BaseRequest, call: Call, body: bytes
+        self, open_requests: OpenRequests, request: web.BaseRequest, call: Call, body: bytes
     ) -> RequestFacts:
-        """Return what the request asks for.
+        """Parse a request.
 
         Raises:
             RefusedError: it is more complex than any real request.
@@ -103,22 +105,24 @@ class RequestReader:
         """
         if request.method == "GET":
             if body:
-                raise RefusedError(400, "invalid_request_error", "a GET has no body")
+                raise RefusedError(
+                    400, "invalid_request_error", "a GET request must not have a body"
+                )
             facts = RequestFacts()
         else:
             steps = _steps(call.provider, request, body)
             try:
-                facts = await self._in_turns(intake, steps)
+                facts = await self._in_turns(open_requests, steps)
             except TooComplexError as error:
-                message = f"this request is not passed on: {error}"
+                message = f"this request is not forwarded: {error}"
                 raise RefusedError(400, "invalid_request_error", message) from error
         _add_headers(facts, request)
         call.request_model = facts.model
         call.max_tokens = facts.max_tokens or facts.max_completion_tokens
         return facts
 
-    async def _in_turns(self, intake: Intake, steps: Generator[None, None, T]) -> T:
-        async with intake.parsing:
+    async def _in_turns(self, open_requests: OpenRequests, steps: Generator[None, None, T]) -> T:
+        async with open_requests.parsing:
             while True:
                 async with self._turn:
                     end = time.monotonic() + _TURN_S
@@ -128,7 +132,9 @@ class RequestReader:
                     except StopIteration as finished:
                         result: T = finished.value
                         return result
-                    await asyncio.sleep(0)  # within the turn: one turn an iteration of the loop
+                    await asyncio.sleep(
+                        0
+                    )  # within the lock: one turn in each iteration of the loop
 
 
 def _steps(
@@ -138,41 +144,43 @@ def _steps(
 
 
 def _add_headers(facts: RequestFacts, request: web.BaseRequest) -> None:
-    """Add what the headers ask for to the facts of the body."""
+    """Add the effects of the headers to the facts of the body."""
     if problem := text_problem(request):
-        facts.unreadable = f"it can't be known which text it is ({problem})"
+        facts.unreadable = f"the encoding of its text is ambiguous ({problem})"
         facts.note_not_understood(facts.unreadable)
     if name := forbidden(request):
-        facts.note_not_understood(f"the header {name}, which is not passed on")
+        facts.note_not_understood(f"the header {name}, which is not forwarded")
     if problem := price_problem(request):
-        facts.note_not_understood(f"{problem} is not known")
+        facts.note_not_understood(f"{problem} is unknown")
 
 
-def require_granted(intake: Intake, request: web.BaseRequest, facts: RequestFacts) -> None:
+def require_granted(
+    open_requests: OpenRequests, request: web.BaseRequest, facts: RequestFacts
+) -> None:
     """Refuse requests that would charge another account, or could send the run's files elsewhere.
 
     Raises:
-        RefusedError: the request is one of these; the message says how to allow it.
+        RefusedError: the request is refused; the message says how to allow it, if that is possible.
 
     """
     if name := forbidden(request):
-        message = f"the header {name} is not passed on: whose account is used is not a run's choice"
-        intake.on_denied(message)
+        message = f"the header {name} is not forwarded: a run may not choose the account"
+        open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)
     if facts.payer:
-        message = f"{facts.payer} is not passed on: whose account pays is not a run's choice"
-        intake.on_denied(message)
+        message = f"{facts.payer} is not forwarded: a run may not choose which account pays"
+        open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)
-    if intake.allows_provider_tools:
+    if open_requests.allows_provider_tools:
         return
     if facts.unreadable:
-        message = f"this request is not passed on: {facts.unreadable}"
+        message = f"this request is not forwarded: {facts.unreadable}"
         raise RefusedError(400, "invalid_request_error", message)
     if facts.reaches:
         message = (
             f"the provider would reach an address or use a tool of its own ({facts.reaches}), "
-            "which can carry a run's files out; grant it like a host: --allow-host provider-tools, "
-            "or on the page what AGENT_BUILDER_EGRESS_ALLOW lists"
+            "which could send the run's files elsewhere; allow it like a host: with --allow-host "
+            "provider-tools, or on the page if AGENT_BUILDER_EGRESS_ALLOW lists it"
         )
-        intake.on_denied(message)
+        open_requests.on_denied(message)
         raise RefusedError(403, "permission_error", message)

@@ -1,4 +1,4 @@
-"""Relays one response to the run: byte for byte, metered, and cut where a budget ends."""
+"""Relays one response to the run unchanged, meters it, and cuts it when a budget is used up."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from server.gateway.write_ahead import BufferedWriter, BufferTotal, TooSlowError
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization"}
 HOP_BY_HOP |= {"te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"}
 _SERVER_ONLY = HOP_BY_HOP | {"set-cookie"}
-BROKE_OFF = "the local model broke off in the middle of its answer; run the agent again"
+BROKE_OFF = "the local model stopped in the middle of its answer; run the agent again"
 _EVENT_ENDS = (b"\n\n", b"\n\r", b"\r\r")
-"""Two line ends in a row, of any kind; a further \\n may follow."""
+"""Two consecutive line ends of any kind; another \\n may follow."""
 _OVERLAP = 2
-_MOST_BUFFERED = 64 * 1024
-"""Bytes of an incomplete event; a longer one is sent on in pieces."""
+_MAX_BUFFERED = 64 * 1024
+"""Limit on an incomplete event in bytes; longer ones are relayed in pieces."""
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -68,12 +68,12 @@ def _response_to(answer: Answer) -> web.StreamResponse:
 
 
 class _EventBuffer:
-    """Passes on whole events only, so that another event can be inserted after any of them."""
+    """Relays only whole events, so that another event can be inserted after any of them."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.at_boundary = True
-        """Whether the bytes passed on so far end with a whole event."""
+        """Whether the bytes relayed so far end with a whole event."""
 
     def whole(self, chunk: bytes) -> bytes:
         """Add a chunk; return the bytes up to the last event's end, or a part of a long event."""
@@ -81,7 +81,7 @@ class _EventBuffer:
         self._buffer += chunk
         end = max(self._buffer.rfind(mark, searched) + len(mark) for mark in _EVENT_ENDS)
         if end < len(_EVENT_ENDS[0]):  # -1 for none of them
-            return self._take_part() if len(self._buffer) > _MOST_BUFFERED else b""
+            return self._take_part() if len(self._buffer) > _MAX_BUFFERED else b""
         end += self._buffer[end - 1 : end + 1] == b"\r\n"
         self.at_boundary = True
         return self._take(end)
@@ -128,7 +128,7 @@ class ResponseRelay:
         return self._reservation.cut_at is not None or self.recording is not None
 
     async def stream(self, answer: Answer) -> web.StreamResponse:
-        """Relay a response. Where it breaks off, break off too, so that the SDK notices."""
+        """Relay a response. If it breaks off, close the connection so that the SDK notices."""
         response = _response_to(answer)
         done = False
         if self.recording is not None:
@@ -150,7 +150,7 @@ class ResponseRelay:
         return response
 
     async def _end_early(self, answer: Answer, response: web.StreamResponse, error: str) -> None:
-        """End a response that broke off; one of the local model ends with an error event."""
+        """End a response that broke off; for the local model, with an error event if possible."""
         if not (self._is_local and self._can_add(answer)):
             self._break_off(error)
             return
@@ -189,7 +189,7 @@ class ResponseRelay:
     async def _copy_stream(
         self, answer: Answer, response: web.StreamResponse, meter: Meter, deadline: Deadline
     ) -> None:
-        """Copy chunks as fast as the client reads; where a budget can cut them, as they arrive."""
+        """Copy chunks as fast as the client reads, or as they arrive if a budget may cut them."""
         if self._reservation.cut_at is None:
             await self._copy_pieces(answer, response.write, meter, deadline)
             return
@@ -227,7 +227,7 @@ class ResponseRelay:
         return self._call.backend == "local"
 
     def _may_add(self, answer: Answer) -> bool:
-        """Return whether an event may have to be inserted: then only whole events are passed on."""
+        """Return whether an event may have to be inserted: then only whole events are relayed."""
         wanted = self._reservation.cut_at is not None or self._is_local
         return wanted and is_stream(answer.headers)
 
@@ -237,12 +237,12 @@ class ResponseRelay:
         return plain and is_at_boundary and self._may_add(answer)
 
     def _is_used_up(self) -> bool:
-        """Return whether a stream has reached what its budget allows."""
+        """Return whether a stream has used up its budget."""
         limit = self._reservation.cut_at
         return limit is not None and self._call.seen.text_bytes >= limit
 
     async def _cut(self, answer: Answer, write: Write) -> None:
-        """Stop the upstream first, then end the response: its client may be slow."""
+        """Stop the upstream before ending the response, because the client may be slow."""
         answer.close()
         self._call.error = "budget"
         if (error := self._reservation.cut_error) is not None:

@@ -1,4 +1,4 @@
-"""Replaces a call's reservation by what it used: exactly, or at least what was reserved."""
+"""Replaces a call's reservation by its usage, or by at least the reservation if unknown."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from server.gateway.call import Call
 
 
 def settle(reservation: Reservation, call: Call, day: date, *, free: bool) -> None:
-    """Settle a reservation with what its call used.
+    """Settle a reservation with the usage of its call.
 
-    A call that is known to have used nothing counts as a call only. If its usage isn't known, it
-    counts as its reservation, or as the reported usage if that is more.
+    A call that is known to have used no tokens only counts as one call. Unknown usage counts as the
+    reservation, or as the reported usage if that is more.
     """
     seen, usage = call.seen, call.seen.usage
     if call.used_nothing:

@@ -6,7 +6,7 @@ import asyncio
 
 
 class Turns:
-    """Lets one long computation at a time run a slice, so that short work is never held up."""
+    """Lets one long computation at a time run a slice, so that short work is not delayed."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()

@@ -1,7 +1,7 @@
 """Writes a response to a slow client without slowing down the reading of its upstream.
 
 A stream that a budget can cut must be read as fast as it arrives: tokens that the model writes
-while nobody reads them are not counted, but are paid for.
+while the stream is not read are charged, but not counted.
 """
 
 from __future__ import annotations
@@ -13,27 +13,28 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
-MOST_AHEAD = 4 * 1024 * 1024
-"""Unsent bytes of one response: some 20,000 tokens of an ordinary stream."""
-MOST_AHEAD_TOGETHER = 16 * 1024 * 1024
-"""Unsent bytes of all responses of a gateway. Beyond, responses with over `_AT_ONCE` end."""
-_AT_ONCE = 64 * 1024
+MAX_UNSENT = 4 * 1024 * 1024
+"""Limit on unsent bytes of one response: some 20,000 tokens of an ordinary stream."""
+MAX_UNSENT_TOTAL = 16 * 1024 * 1024
+"""Limit on unsent bytes of all responses of a gateway. Beyond it, responses with more than
+`_WRITE_BYTES` of them are ended."""
+_WRITE_BYTES = 64 * 1024
 
 
 class BufferTotal:
     """Counts the unsent bytes of all responses of one gateway."""
 
-    def __init__(self, most: int = MOST_AHEAD_TOGETHER) -> None:
-        self.most = most
+    def __init__(self, max_bytes: int = MAX_UNSENT_TOTAL) -> None:
+        self.max_bytes = max_bytes
         self.bytes = 0
 
 
 class TooSlowError(Exception):
-    """A client has left more bytes unread than are buffered for it."""
+    """A client has left more bytes unread than the buffer allows."""
 
 
 class BufferedWriter:
-    """A context manager that buffers a response, and writes it in a task of its own."""
+    """A context manager that buffers a response and writes it in its own task."""
 
     def __init__(self, response: web.StreamResponse, total: BufferTotal) -> None:
         self._response = response
@@ -53,8 +54,8 @@ class BufferedWriter:
         if self._task.done():
             await self._task
         size = len(self._buffer) + len(piece)
-        is_full = self._total.bytes + len(piece) > self._total.most
-        if size > MOST_AHEAD or (is_full and size > _AT_ONCE):
+        is_full = self._total.bytes + len(piece) > self._total.max_bytes
+        if size > MAX_UNSENT or (is_full and size > _WRITE_BYTES):
             raise TooSlowError
         self._buffer += piece
         self._total.bytes += len(piece)
@@ -70,7 +71,7 @@ class BufferedWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Send the rest, also after the upstream broke off; drop it after any other error."""
+        """Send the rest, even if the upstream broke off; drop it after any other error."""
         try:
             await self._finish(error)
         finally:
@@ -98,7 +99,7 @@ class BufferedWriter:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            piece = bytes(self._buffer[:_AT_ONCE])
-            del self._buffer[:_AT_ONCE]
+            piece = bytes(self._buffer[:_WRITE_BYTES])
+            del self._buffer[:_WRITE_BYTES]
             self._total.bytes -= len(piece)
             await self._response.write(piece)

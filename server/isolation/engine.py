@@ -47,7 +47,7 @@ class LaunchOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenDescriptors:
+class PassedDescriptors:
     """Descriptors that a run gets: its output pipes, the exit note's pipe, and its job file.
 
     In the exit note the process says why it ended, where its exit code can't. An error before the
@@ -133,7 +133,7 @@ class Workspace(Protocol):
         """
         ...
 
-    async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
+    async def start(self, order: LaunchOrder, given: PassedDescriptors) -> None:
         """Start the program, and make sure that this process closes the given pipes.
 
         Raises:

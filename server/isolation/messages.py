@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from llm_agent_builder.providers import PROVIDERS
 from server.isolation.child.denials import FILE, NETWORK, printable
-from server.limits import MOST_SESSIONS, Limits
+from server.limits import MAX_SESSIONS, Limits
 
 
 def limit_message(kind: str, limits: Limits) -> str:
@@ -16,7 +16,7 @@ def limit_message(kind: str, limits: Limits) -> str:
         "cpu": f"{limits.cpu_s:g} s",
         "memory": f"{limits.memory_mib} MiB",
         "processes": str(limits.processes),
-        "sessions": str(MOST_SESSIONS),
+        "sessions": str(MAX_SESSIONS),
         "scratch": f"{limits.scratch_mib} MiB",
         "output": f"{limits.output_kib} KiB a stream",
         "file size": f"{limits.scratch_mib} MiB",

@@ -20,8 +20,8 @@ from server.isolation.child.run_program import FILE_SIZE, FULL
 from server.isolation.engine import (
     Engine,
     ExitInfo,
-    GivenDescriptors,
     LaunchOrder,
+    PassedDescriptors,
     Workspace,
     failure_in,
     new_job_file,
@@ -160,14 +160,14 @@ class SandboxRun:
         except TimeoutError:
             raise MachineryError("the run's way out could not be opened in time") from None
 
-    def _open_pipes(self) -> GivenDescriptors:
+    def _open_pipes(self) -> PassedDescriptors:
         with contextlib.ExitStack() as opened:
             stdout = self._open_pump("stdout", opened)
             stderr = self._open_pump("stderr", opened)
             self._exit_note, exit_note = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self._exit_note, False)
             opened.pop_all()  # from here on the workspace owns them
-            return GivenDescriptors(stdout, stderr, exit_note, self._job)
+            return PassedDescriptors(stdout, stderr, exit_note, self._job)
 
     def _open_pump(self, stream: StreamName, opened: contextlib.ExitStack) -> int:
         """Begin to read one of the streams; return the descriptor that the program writes to."""

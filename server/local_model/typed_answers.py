@@ -1,7 +1,7 @@
 """Translates calls for typed answers from Anthropic's protocol to OpenAI's, for the local model.
 
 llama.cpp enforces a JSON Schema in OpenAI-style chat completions, but not in Anthropic's messages.
-So such a call is sent as a chat completion, and the completion is returned as a message.
+So such a call is sent as a chat completion, and its response is converted to a message.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from server.net.upstreams import Translation
 _STOP_REASONS = {"length": "max_tokens"}
 
 
-def ask_for_type(path: str, body: bytes) -> Translation | None:
-    """Return the chat completion in place of a call for a typed answer; None for other calls."""
+def translate_typed_call(path: str, body: bytes) -> Translation | None:
+    """Return the chat completion that replaces a call for a typed answer; None for other calls."""
     if path != "/v1/messages" or b'"output_config"' not in body:
         return None
     try:
@@ -48,7 +48,7 @@ def _message(role: str, content: Any) -> dict[str, str]:
 
 
 def _to_message(body: bytes) -> bytes:
-    """Return a chat completion as a message of Anthropic's. Other answers are not changed."""
+    """Convert a chat completion to an Anthropic message; return other responses unchanged."""
     try:
         completion = json.loads(body)
         choice, used = completion["choices"][0], completion["usage"]

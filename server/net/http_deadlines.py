@@ -1,6 +1,6 @@
-"""Deadlines for HTTP clients: to send a whole request, and to read the response.
+"""Deadlines for HTTP clients to send a whole request and to read the response.
 
-uvicorn has neither, and no limit on the work that a few bytes can cause.
+uvicorn has neither, nor a limit on the work that a few bytes can cause.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from server.net.connections import Connections
 
 HEAD_MAX_BYTES = 32 * 1024
-"""Of a request's head, about. The event loop parses it when it is complete, 10 us a line."""
+"""Approximate limit on a request's head. The event loop parses it as a whole, 10 us per line."""
 SEND_BUFFER_BYTES = 128 * 1024
-"""The kernel's buffer for an unread response, about; its own default grows to 4 MiB."""
+"""Approximate kernel buffer for an unread response; the default grows to 4 MiB."""
 HEAD_MAX_LINES = 256
-"""Each line becomes several objects, which need many times its bytes."""
-_BYTES_A_LINE = 300
+"""Limit on the lines of a head: each becomes several objects with many times its bytes."""
+_BYTES_PER_LINE = 300
 _UNCOUNTED_BODY_BYTES = 64 * 1024
-"""The start of a body; `api/bodies.py` counts the rest."""
+"""The part of a body that is counted here; `api/bodies.py` counts the rest."""
 _FREE_PIECES = 64
-_BYTES_A_PIECE = 64
+_BYTES_PER_PIECE = 64
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with 0 s: closing drops unsent bytes and resets the connection. Source: socket(7)."""
 
 
 class _Connection(h11.Connection):
-    """h11's connection, which also refuses heads of many lines and bodies in tiny pieces.
+    """h11's connection with limits on the lines of heads and on tiny pieces of bodies.
 
-    Each piece takes 10 us of the event loop. It also counts the bytes of the present request.
+    Each piece takes 10 us of the event loop. It also counts the bytes of the current request.
     """
 
     pieces_left = _FREE_PIECES
@@ -55,66 +55,68 @@ class _Connection(h11.Connection):
             self.body_bytes += len(event.data)
             self.pieces_left -= 1
             if self.pieces_left < 0:
-                raise h11.RemoteProtocolError("a body in too many pieces")
+                raise h11.RemoteProtocolError("a body in too many small pieces")
         return event
 
     def _count_head(self, head: h11.Request) -> None:
         if len(head.headers) > HEAD_MAX_LINES:
-            raise h11.RemoteProtocolError("a head of too many lines")
-        self.head_bytes = sum(len(name) + len(text) + _BYTES_A_LINE for name, text in head.headers)
+            raise h11.RemoteProtocolError("a head with too many lines")
+        self.head_bytes = sum(
+            len(name) + len(text) + _BYTES_PER_LINE for name, text in head.headers
+        )
         self.body_bytes = 0
 
 
 class DeadlineProtocol(H11Protocol):
     """uvicorn's protocol with deadlines.
 
-    Without them, a client could keep a descriptor, and the memory of unread responses, for as long
-    as it likes. A response may take any time as long as it is read. uvicorn itself closes idle
+    Without them, a client could occupy a descriptor and the memory of unread responses for ever. A
+    response may take any time as long as the client reads it. uvicorn itself closes idle
     connections. Tests shorten the deadlines.
     """
 
     head_s: ClassVar[float] = 10.0
     """Seconds to send a request's head, from its first byte; on a new connection, from its start.
-    A head is one or two packets, and a lost one is sent again within a few seconds."""
+    A head is one or two packets, and lost packets are sent again within a few seconds."""
     body_s: ClassVar[float] = 60.0
     """Seconds to send the body, from the end of the head: enough for 8 MiB, the largest accepted
     body, over 1.2 Mbit/s."""
 
     unread_s: ClassVar[float] = 120.0
-    """Seconds to read a response, except for the last bytes, which the kernel buffers."""
+    """Seconds to read a response, except for its end, which the kernel buffers."""
     unread_max_bytes: ClassVar[int] = 64 * 1024 * 1024
-    """Of all unread responses together. Beyond, connections are closed, those unread longest first;
-    the newest stays, since it may be larger than this by itself."""
+    """Limit on all unread responses together. Beyond it, connections are closed, the longest unread
+    first; the newest stays open, because it may exceed the limit by itself."""
 
     _unread: ClassVar[dict[DeadlineProtocol, asyncio.TimerHandle]] = {}
-    """Connections whose client has something to read, the longest wait first."""
+    """Connections with unread data, the longest unread first."""
 
     all_connections: ClassVar[Connections] = Connections()
     _expected: tuple[object, object] | None = None
-    """The part of a request that the client has to send next, and the request before it."""
+    """The part of a request that the client must send next, and the previous request."""
     conn: _Connection
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the deadline for the first head: to uvicorn a new connection is not idle."""
+        """Start the deadline for the first head; uvicorn does not treat new connections as idle."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # so that anything unread is noticed
+        transport.set_write_buffer_limits(high=0)  # so that any unread data is noticed
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.conn = _Connection(h11.SERVER, HEAD_MAX_BYTES)
         self._set_deadline()
 
     def buffered_bytes(self) -> int:
-        """Return how many bytes that the client sent are buffered, about."""
+        """Return approximately how many bytes from the client are buffered."""
         body = len(self.cycle.body) if self.cycle else 0
         if self._is_answering() and self.conn.their_state is h11.SEND_BODY:
             body = max(body, min(self.conn.body_bytes, _UNCOUNTED_BODY_BYTES))
         return len(self.conn.trailing_data[0]) + self.conn.head_bytes + body
 
     def end(self) -> None:
-        """Close the connection at once, and drop what is buffered.
+        """Close the connection at once, and drop its buffers.
 
-        `connection_lost` is called later, after the event loop has handled what others sent.
+        `connection_lost` is called later, after the event loop has handled other connections.
         """
         self._abort()
         self.conn = _Connection(h11.SERVER, HEAD_MAX_BYTES)
@@ -140,7 +142,7 @@ class DeadlineProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle bytes, then set the deadline for the next part."""
-        self.conn.pieces_left = _FREE_PIECES + len(data) // _BYTES_A_PIECE
+        self.conn.pieces_left = _FREE_PIECES + len(data) // _BYTES_PER_PIECE
         for start in range(0, len(data), HEAD_MAX_BYTES):  # limits the size of a head
             if not self.transport.is_closing():
                 super().data_received(data[start : start + HEAD_MAX_BYTES])
@@ -185,7 +187,7 @@ class DeadlineProtocol(H11Protocol):
         self.all_connections.leave(self)
 
     def _set_deadline(self) -> None:
-        """Give each part of a request one deadline, which more bytes of it don't extend."""
+        """Set one deadline for each part of a request; further bytes don't extend it."""
         seconds = {h11.IDLE: self.head_s, h11.SEND_BODY: self.body_s}.get(self.conn.their_state)
         expected = None if seconds is None else (self.conn.their_state, self.cycle)
         if expected != self._expected:

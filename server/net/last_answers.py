@@ -7,7 +7,7 @@ import asyncio
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_STOPPING = "the server is stopping; how its runs ended is in the history (GET /api/runs)"
+_STOPPING = "the server is stopping; the history (GET /api/runs) shows how its runs ended"
 
 
 class LastAnswers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 
-from server.limits import MOST_DESCRIPTORS
+from server.limits import MAX_DESCRIPTORS
 
 
 def listen_without_delay(host: str, port: int) -> socket.socket:
@@ -32,7 +32,7 @@ def allow_many_connections() -> int:
     of the limit: as many connections fit, and the rest is for runs and the database.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    most = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         soft = most

@@ -1,9 +1,9 @@
 """aiohttp's protocols with limits on the time that parsing takes from the event loop.
 
-aiohttp parses everything that a socket returns at once. That is up to 256 KiB, or 43,000 chunks of
-one byte: 0.2 s of the event loop for each connection, at next to no cost for the sender. Everything
-that takes its parser time ends with a line (a chunk, a header, a head). So lines are counted here:
-connections take turns, and one with absurdly small pieces is closed.
+aiohttp parses everything that a socket returns at once: up to 256 KiB, or 43,000 chunks of one
+byte, which takes 0.2 s of the event loop and costs the sender almost nothing. Every element that
+takes parsing time (a chunk, a header, a head) ends with a line. So lines are counted here:
+connections take turns, and a connection with extremely small pieces is closed.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ if TYPE_CHECKING:
 else:
     _Protocol = object
 
-LINES_A_ROUND = 256
-"""Of all connections together, in one iteration of the event loop: 1 ms. A response to another
+LINES_PER_ROUND = 256
+"""Limit for all connections in one iteration of the event loop, about 1 ms. A response to another
 client takes some twenty iterations."""
 FEW_LINES = 64
-"""So many lines need no turn: an ordinary request has fewer, and so has an event of a stream."""
-BIT_BYTES = 1024
-"""Parsed at once, of a connection that has to take turns."""
+"""Up to this many lines need no turn: ordinary requests and events of streams have fewer."""
+STEP_BYTES = 1024
+"""Bytes parsed at once for a connection that takes turns."""
 FREE_BYTES = 32 * 1024
-"""Of the framing of a body (its head, and the sizes and ends of its chunks), always allowed."""
+"""Bytes that the framing of a body (its head, and the sizes and ends of chunks) may always have."""
 REQUEST_SHARE = 8
 ANSWER_SHARE = 2
 """Beyond FREE_BYTES, the framing may be 1/8 of a request's body and 1/2 of a response's: chunks of
 some 48 and 10 bytes on average. Each event of a stream may have a chunk of its own."""
-MOST_HEADS = 9
-"""Of one response: its own, and those with status 1xx before it."""
+MAX_HEADS = 9
+"""Limit on the heads of one response: its own, and those with status 1xx before it."""
 _REQUEST_BUFFER = 32 * 1024
 ANSWER_BUFFER = 64 * 1024
-"""Bytes that aiohttp parses before they are read, and 1/16 of that in chunks; twice that at most,
-since aiohttp takes all chunks out of its buffer at once."""
+"""Bytes that aiohttp parses before they are read, and 1/16 of that as the number of chunks. It can
+be up to twice as much, because aiohttp takes all chunks out of its buffer at once."""
 
 
 class TooManyPiecesError(aiohttp.ClientPayloadError):
-    """An upstream's response is in absurdly small pieces, or has too many heads."""
+    """An upstream's response has extremely small pieces or too many heads."""
 
 
 class Pace:
     """Shares parsing time between the connections of one event loop."""
 
     def __init__(self) -> None:
-        self._left = LINES_A_ROUND
+        self._left = LINES_PER_ROUND
         self._waiting: dict[Paced, None] = {}
         self._is_renewed = False
 
     def allows(self, lines: int) -> bool:
-        """Return whether so many lines may be parsed now, and count them."""
+        """Return whether this many lines may be parsed now, and count them."""
         self._renew()
         if self._left <= 0:
             return False
@@ -74,7 +74,7 @@ class Pace:
             asyncio.get_running_loop().call_soon(self._begin_round)
 
     def _begin_round(self) -> None:
-        self._is_renewed, self._left = False, LINES_A_ROUND
+        self._is_renewed, self._left = False, LINES_PER_ROUND
         while self._waiting and self._left > 0:
             connection = next(iter(self._waiting))
             del self._waiting[connection]
@@ -84,7 +84,7 @@ class Pace:
 
 
 class Paced(_Protocol):
-    """A mixin that paces a protocol of aiohttp's; it comes first among the bases."""
+    """A mixin that paces a protocol of aiohttp; it must be the first base class."""
 
     share: int
     """The framing may be 1/share of a body, beyond FREE_BYTES."""
@@ -98,10 +98,10 @@ class Paced(_Protocol):
         super().__init__(*arguments, **options)
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes, as far as it is this connection's turn."""
+        """Parse bytes as far as this connection's turn allows."""
         if self._is_ended:
             return
-        if not data:  # aiohttp asks to continue with what it has
+        if not data:  # aiohttp continues with its own buffer
             super().data_received(data)
         elif self._pending or data.count(b"\n") > FEW_LINES:
             self._pending += data
@@ -110,13 +110,13 @@ class Paced(_Protocol):
             self._feed(data)
 
     def resume(self) -> None:
-        """Parse pending bytes; read further ones when that is done."""
+        """Parse pending bytes; resume reading when none are left."""
         while self._pending and not self._is_full():
-            bit = bytes(self._pending[:BIT_BYTES])
+            bit = bytes(self._pending[:STEP_BYTES])
             if not self._pace.allows(bit.count(b"\n")):
                 self._pace.wait(self)
                 break
-            del self._pending[:BIT_BYTES]
+            del self._pending[:STEP_BYTES]
             self._feed(bit)
         if self._pending:
             self._pause_transport_reading()
@@ -124,17 +124,17 @@ class Paced(_Protocol):
             super()._resume_transport_reading()
 
     def _is_full(self) -> bool:
-        """Return whether aiohttp's buffer is full; it resumes reading when it has been read."""
+        """Return whether aiohttp's buffer is full; aiohttp resumes reading once it is emptied."""
         return self._reading_paused or self._buffer_paused
 
     def _resume_transport_reading(self) -> None:
-        if self._pending:  # comes before further bytes of the socket
+        if self._pending:  # to be parsed before further bytes of the socket
             self._pace.wait(self)
         elif not self._is_ended:
             super()._resume_transport_reading()
 
     def _feed(self, data: bytes) -> None:
-        # Checked first: by now, aiohttp has parsed all bytes that it was fed.
+        # Checked first, because now aiohttp has parsed all bytes that it was fed.
         if self._has_tiny_pieces():
             self._is_ended = True
             self._pending.clear()
@@ -149,7 +149,7 @@ class Paced(_Protocol):
         return self._fed - body > FREE_BYTES + body // self.share
 
     def _begin(self, body: aiohttp.StreamReader) -> None:
-        """Count from here on: a head has been parsed."""
+        """Start counting for a new body, after its head was parsed."""
         self._body = body
         self._fed = body.total_bytes
 
@@ -169,7 +169,7 @@ class _Requests(Paced, web.RequestHandler):
             self._begin(self._messages[-1][1])
 
     def _is_full(self) -> bool:
-        # After an upgrade, aiohttp parses nothing before its response, but then everything at once.
+        # After an upgrade request, aiohttp parses nothing until its response, then all at once.
         return super()._is_full() or self._upgraded
 
     async def finish_response(self, *arguments: Any) -> tuple[web.StreamResponse, bool]:
@@ -185,8 +185,8 @@ class _Requests(Paced, web.RequestHandler):
             if self.transport is not None:
                 self.transport.abort()
             return
-        self._body.set_exception(web.RequestPayloadError("a body in too many pieces"))
-        self.close()  # after a response that says so
+        self._body.set_exception(web.RequestPayloadError("a body in too many small pieces"))
+        self.close()  # after a response with this error
 
 
 class PacedServer(web.Server):
@@ -220,24 +220,26 @@ class _Answers(Paced, ResponseHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Parse pending bytes: over TLS, a connection may end while reading is paused."""
         while self._pending:
-            bit = bytes(self._pending[:BIT_BYTES])
-            del self._pending[:BIT_BYTES]
+            bit = bytes(self._pending[:STEP_BYTES])
+            del self._pending[:STEP_BYTES]
             self._feed(bit)
         super().connection_lost(exc)
 
     @property
     def should_close(self) -> bool:
-        """Whether the connection can't be used again: also when it has unexpected bytes."""
+        """Whether the connection can't be reused, for example because of unexpected bytes."""
         return super().should_close or bool(self._pending)
 
     def _has_tiny_pieces(self) -> bool:
-        return self._heads > MOST_HEADS or super()._has_tiny_pieces()
+        return self._heads > MAX_HEADS or super()._has_tiny_pieces()
 
     def _end(self) -> None:
-        error = TooManyPiecesError("an answer in too many pieces")
+        error = TooManyPiecesError("an answer in too many small pieces")
         if self._payload is not None:
             self._payload.set_exception(error)
-            self._payload = None  # else its error would be the end of the connection
+            self._payload = (
+                None  # otherwise its error would be replaced by the end of the connection
+            )
         self.set_exception(error)
         if self.transport is not None:
             self.transport.abort()

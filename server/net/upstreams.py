@@ -30,7 +30,7 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Where a call goes. `backend` is "provider", "own" (the user's own server) or "local"."""
+    """The destination of a call. `backend` is "provider", "own" (the user's server) or "local"."""
 
     backend: str
     base_url: str
@@ -39,8 +39,8 @@ class Upstream:
     """Changes the request's body; only for the local model."""
     translate: Callable[[str, bytes], Translation | None] | None = None
     """Translates a call, given its path and body; only for the local model."""
-    most_bytes: int | None = None
-    """Of a request: changing a longer one would block the event loop."""
+    max_bytes: int | None = None
+    """Limit on a request, because changing a longer one would block the event loop."""
     model: str | None = None
     """The model that answers, if it isn't the requested one."""
 
@@ -51,7 +51,7 @@ class Upstream:
 
 
 Policy = Callable[[ProviderEnum], Awaitable[Upstream]]
-"""Decides where a run's calls to a provider go; raises BackendUnavailableError to refuse."""
+"""Returns the upstream of a run's calls to a provider; raises BackendUnavailableError to refuse."""
 
 
 def tls_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
@@ -83,7 +83,7 @@ class Pool:
     used: int = 0
     _retired: bool = False
 
-    async def give_back(self) -> None:
+    async def release(self) -> None:
         """End one use; `Pools.take` began it."""
         self.used -= 1
         if self._retired and not self.used:
@@ -125,7 +125,7 @@ class Pools:
         self._pools.clear()
 
     async def take(self, upstream: Upstream) -> Pool:
-        """Return the pool for calls to `upstream` with its key; call its `give_back` after use."""
+        """Return the pool for calls to `upstream` with its key; call its `release` after use."""
         name = (upstream.backend, upstream.base_url)
         known = self._pools.get(name)
         if known is not None and known.key == upstream.key:
@@ -157,7 +157,7 @@ class Pools:
 def _proxy_for(url: URL) -> tuple[URL | None, aiohttp.BasicAuth | None]:
     """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for an address.
 
-    Once for a pool: with `trust_env`, aiohttp would look it up in a thread for each call. Servers
+    This is looked up once per pool; with `trust_env`, aiohttp would use a thread per call. Servers
     on this machine are never reached through a proxy.
     """
     if url.host in LOOPBACK_HOSTS:

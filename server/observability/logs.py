@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard error. Never a key, a token or a prompt."""
+"""Structured logs: one JSON object per line on stderr, without keys, tokens or prompts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record, and what was given as `extra`, as one line of JSON."""
+    """Formats a record and its `extra` fields as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -29,21 +29,21 @@ class JsonFormatter(logging.Formatter):
 
 
 def _shorten_cut_answers(record: logging.LogRecord) -> bool:
-    """Shorten what uvicorn logs at its end: a line for each answer that it cuts off, if any."""
+    """Shorten uvicorn's last log entries to one line for each response that it cuts off."""
     if record.name != "uvicorn.error":
         return True
     if str(record.msg).startswith("Cancel %s running task"):
-        return record.args != (0,)  # else an error that says that all is well
+        return record.args != (0,)  # an "error" about zero tasks
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, asyncio.CancelledError):
-        record.msg, record.args = "an answer was cut off: the server ends", ()
+        record.msg, record.args = "a response was cut off: the server is stopping", ()
         record.exc_info = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
     return True
 
 
 def configure_logs(level: str) -> None:
-    """Send all logs through the formatter; the access log keeps paths, never query strings."""
+    """Send all logs through the formatter; the access log has paths without query strings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     handler.addFilter(_shorten_cut_answers)

@@ -1,4 +1,4 @@
-"""Prometheus metrics of runs and model calls; their labels have a bounded number of values."""
+"""Prometheus metrics of runs and model calls; their labels have a limited number of values."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 AnyMetric = TypeVar("AnyMetric", Counter, Histogram)
 KnownModels = Callable[[ProviderEnum], Collection[str]]
 OUTCOMES = ("ok", "refused", "rejected", "failed", "cut", "disconnected")
-"""ok; refused by the gateway (budget, token, no answer that fits); rejected by the provider (4xx);
-failed (no response, 5xx); cut off within the response; the agent disconnected."""
+"""ok; refused by the gateway (budget, permission, replay mismatch); rejected by the provider (4xx);
+failed (no response, 5xx); cut (the response broke off); disconnected by the agent."""
 
 
 def outcome_of(error: str | None, status: int | None) -> str:
-    """Return how a call with this error type and HTTP status ended, as one of OUTCOMES."""
+    """Return the outcome of a call with this error type and HTTP status, one of OUTCOMES."""
     if error == "client_disconnected":
         return "disconnected"
     if error in {"billing_error", "permission_error", "replay_mismatch", "request_too_large"}:
@@ -37,7 +37,7 @@ def outcome_of(error: str | None, status: int | None) -> str:
 
 
 def model_label(provider: str, model: str | None, models: KnownModels = allowed_model_ids) -> str:
-    """Return a model's id if the catalog knows it, else "other": an agent may name any."""
+    """Return a model's id if it is in the catalog, else "other", as an agent may use any name."""
     known = models(ProviderEnum(provider)) if provider in list(PROVIDERS) else ()
     names = [model or "", (model or "").partition(":")[0]]  # without Hugging Face's partner suffix
     return next((name for name in names if name in known), "other")
@@ -57,16 +57,16 @@ class RunMetrics:
         )
         self.duration = self._seconds("run_duration", "From a run's start to its end.", "backend")
         self.first_output = self._seconds(
-            "run_time_to_first_output", "From a run's start to the first byte it wrote.", "backend"
+            "run_time_to_first_output", "From a run's start to its first output.", "backend"
         )
-        self.in_flight = self._gauge("runs_in_flight", "Runs going on now.")
-        self.queued = self._gauge("runs_queued", "Runs waiting now.")
+        self.in_flight = self._gauge("runs_in_flight", "Runs in progress.")
+        self.queued = self._gauge("runs_queued", "Runs waiting to start.")
         self.abandoned = self._gauge(
-            "runs_abandoned", "Ended runs whose processes can't be killed, now."
+            "runs_abandoned", "Ended runs whose processes can't be killed."
         )
         self.budget_used = self._gauge(
             "daily_budget_used_ratio",
-            "Part of today's narrowest budget that is taken; above 1 where it was lowered.",
+            "Used and reserved share of today's tightest budget; above 1 if it was lowered.",
         )
         self.budget_limits = self._counter("budget_limits", "Budgets that runs reached.", "cap")
         for kind in ("usd", "tokens", "calls"):
@@ -83,18 +83,20 @@ class RunMetrics:
             "kind",
         )
         self.model_cost = self._counter(
-            "model_cost_usd", "US dollars that calls with a known price cost.", *who
+            "model_cost_usd", "Cost of calls with a known price, in US dollars.", *who
         )
         self.unpriced = self._counter(
             "model_calls_unpriced",
-            "Calls whose price is not known.",
+            "Calls with an unknown price.",
             *who,
         )
         self.call_duration = self._seconds(
             "model_call_duration", "From a call's arrival to its end.", *who, "outcome"
         )
         self.first_token = self._seconds(
-            "model_time_to_first_token", "From a call's arrival to the first of its stream.", *who
+            "model_time_to_first_token",
+            "From a call's arrival to the first token of its stream.",
+            *who,
         )
 
     def end(self, backend: str, result: RunResult) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_OURS = {
+_OWN_ATTRIBUTES = {
     "backend",
     "time_to_first_chunk",
     "time_to_first_token",
@@ -32,7 +32,7 @@ _OURS = {
     "unpriced",
     "refused",
 }
-"""Attributes that the conventions do not name; they get our prefix."""
+"""Attributes without a name in the conventions; they get our prefix."""
 _log = logging.getLogger(__name__)
 
 
@@ -45,14 +45,14 @@ class Telemetry:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Telemetry:
-        """Return the telemetry that the environment configures; without an endpoint, none."""
+        """Return the telemetry that the environment configures; it is off without an endpoint."""
         if not any(environ.get(name) for name in _ENDPOINTS):
             return cls()
         try:
             return cls(_make_provider())
         except ImportError:
             _log.warning(
-                "traces are asked for (OTEL_EXPORTER_OTLP_ENDPOINT) but the OpenTelemetry SDK is "
+                "tracing is configured (OTEL_EXPORTER_OTLP_ENDPOINT), but the OpenTelemetry SDK is "
                 "not installed: pip install 'llm-agent-builder[otel]'"
             )
             return cls()
@@ -110,7 +110,7 @@ class _SpanTrace:
         return {"TRACEPARENT": parent}
 
     def call(self, call: Call, finished: ModelCall) -> None:
-        """Add a finished call: a child of the span that its SDK sent, else of the run's."""
+        """Add a finished call as a child of the span that its SDK sent, or else of the run."""
         parent, links = self._parent(call.trace_parent)
         span = self._tracer.start_span(
             f"{finished.operation} {finished.request_model or ''}".strip(),
@@ -156,7 +156,7 @@ class _SpanTrace:
 
 def _attributes(call: ModelCall) -> dict[str, Any]:
     return {
-        f"agent_builder.{name}" if name in _OURS else name: value
+        f"agent_builder.{name}" if name in _OWN_ATTRIBUTES else name: value
         for name, value in call.to_wire().items()
         if value is not None and name != "duration"
     }

@@ -9,11 +9,11 @@ from server.limits import MIB
 from server.runs.run import Run
 
 INPUT_MAX_BYTES = 64 * MIB
-"""Of the code, tasks, files and cassettes of all open runs."""
+"""Limit on the code, tasks, files and cassettes of all open runs together."""
 
 
 class Admission:
-    """Decides whether a run is admitted. "Open" are the runs that wait or go on."""
+    """Decides whether a run is admitted. Runs that wait or are in progress are "open"."""
 
     def __init__(self, max_open: int) -> None:
         self._max_open = max_open
@@ -35,11 +35,11 @@ class Admission:
         if len(open_runs) >= self._max_open:
             raise QueueFullError(self._retry_after_s)
         if sum(run.input_size for run in open_runs) + size > INPUT_MAX_BYTES:
-            message = "the runs that go or wait were given as much as may be held"
+            message = "the inputs of the open runs use up the memory limit; try again later"
             raise ServerBusyError(message, self._retry_after_s)
 
-    def note_duration(self, seconds: float) -> None:
-        """Take the duration of a run into the average, by which clients are told to retry."""
+    def record_duration(self, seconds: float) -> None:
+        """Add a run's duration to the average, which sets the `Retry-After` of refusals."""
         self._average_s = 0.9 * self._average_s + 0.1 * seconds
 
     @property

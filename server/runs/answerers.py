@@ -1,6 +1,6 @@
-"""Who would answer an agent's model calls, and why that can't work yet: in short words for a form.
+"""The model server that would answer an unfinished agent's calls, and why it can't yet.
 
-`Backends` decides the same for a program that is about to run, from its code.
+`Backends` makes the same decision for a program that is about to run, from its code.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from server.settings import PREFIX, Settings
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """The provider's API, or a model server of the user's own."""
+    """The provider's API, or one of the user's own model servers."""
 
     own: bool
-    """Whether it is a server of the user's own."""
+    """Whether it is the user's own server."""
     name: str
-    """Such as "Anthropic API", or "your server http://127.0.0.1:11434/v1"."""
+    """Name such as "Anthropic API", or "your server http://127.0.0.1:11434/v1"."""
     reason: str | None
-    """Why it can't answer; None when it can."""
+    """Why it can't answer; None if it can."""
 
 
 def provider_answerer(provider: ProviderEnum, keys: KeySource) -> Answerer:
@@ -32,7 +32,7 @@ def provider_answerer(provider: ProviderEnum, keys: KeySource) -> Answerer:
 
 
 def server_answerer(base_url: str, settings: Settings, keys: KeySource) -> Answerer:
-    """Return the answerer of agents that call `base_url`, an address in its usual form."""
+    """Return the answerer of agents that call `base_url`, a normalized address."""
     server = settings.own_servers.get(base_url)
     reason = None
     if server is None:

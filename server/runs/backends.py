@@ -1,7 +1,7 @@
 """Chooses which model answers a run: the provider's with the server's key, or the local one.
 
-If a file has an address of its own (BASE_URL) and the settings list it, that server answers, with
-its own key or none, never with the provider's.
+If an agent file sets its own address (BASE_URL) and the settings list it, that server answers, with
+its own key or none, and never with the provider's key.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from llm_agent_builder.reading.constants import PROVIDER_BASE_URLS, assigned, ow
 from llm_agent_builder.reading.source import read_source
 from llm_agent_builder.validation.base_urls import check_base_url
 from server.keys import KeySource, server_key
-from server.local_model.service import MOST_BYTES, LocalModel, prepare_request
-from server.local_model.typed_answers import ask_for_type
+from server.local_model.service import REQUEST_MAX_BYTES, LocalModel, prepare_request
+from server.local_model.typed_answers import translate_typed_call
 from server.net.upstreams import Policy, Upstream
 from server.runs.sdk_imports import imported
 from server.settings import PREFIX, Settings
@@ -35,7 +35,7 @@ def providers_in(code: str) -> set[ProviderEnum]:
 
 
 def base_url_hint(code: str) -> str | None:
-    """Return advice for a program that can't reach its provider, or None."""
+    """Return advice for a program that doesn't use its provider's base URL variable, or None."""
     for provider in sorted(providers_in(code)):
         hint = PROVIDERS[provider].without_base_url
         if hint and PROVIDERS[provider].base_url_variable not in code:
@@ -68,7 +68,7 @@ def base_url_in(code: str) -> str | None:
 
 
 def _may_lead_elsewhere(values: list[ast.expr | None]) -> bool:
-    """Return whether BASE_URL may have another address than the router's, e.g. if computed."""
+    """Return whether BASE_URL may differ from the router's, for example because it is computed."""
     if len(values) != 1 or values[0] is None:
         return bool(values)
     nodes = list(ast.walk(values[0]))
@@ -117,8 +117,8 @@ class Backends:
                     endpoint.base_url,
                     endpoint.key,
                     prepare=prepare_request,
-                    translate=ask_for_type,
-                    most_bytes=MOST_BYTES,
+                    translate=translate_typed_call,
+                    max_bytes=REQUEST_MAX_BYTES,
                     model=self._local.label,
                 )
             return self._upstream(provider, base_url)
@@ -144,14 +144,13 @@ class Backends:
         server = self._servers.get(base_url)
         if base_url == UNREADABLE_ADDRESS:
             return (
-                "This agent's BASE_URL can't be read from its code, so it is not taken for one of "
-                'the provider\'s: write it as generated files do, BASE_URL = "https://..." and '
-                "once, or run with the local model."
+                "This agent's BASE_URL can't be read from its code: assign it once, as generated "
+                'files do (BASE_URL = "https://..."), or run with the local model.'
             )
         if server is None:
             return (
-                f"This agent calls {base_url}: list that address in {PREFIX}MODEL_SERVERS to have "
-                "it tested here, or run with the local model."
+                f"This agent calls {base_url}: add that address to {PREFIX}MODEL_SERVERS to test "
+                "it, or run with the local model."
             )
         if server_key(server, self._keys) is None:
             return (
@@ -160,7 +159,7 @@ class Backends:
         return None
 
     def secrets(self) -> list[str]:
-        """Return every key, none of which may be in a recording."""
+        """Return all keys, which must not appear in recordings."""
         keys = [self._keys.key(id_) for id_ in PROVIDERS]
         keys += [server_key(server, self._keys) for server in self._servers.values()]
         return [key.reveal() for key in keys if key is not None and key.reveal()]

@@ -13,20 +13,20 @@ from server.storage.records import Event, RunResult
 
 @dataclass(frozen=True, slots=True)
 class MissingNeed:
-    """Something that the agent asks for and the run does not have."""
+    """Something that the agent needs and the run does not have."""
 
     tool: str
-    """The tool that needs it; empty: the agent as a whole."""
+    """The tool that needs it; empty if it concerns all tools."""
     kind: str
     """ "files", "hosts" or "tools"."""
     names: tuple[str, ...]
     message: str
-    """The same, for people."""
+    """The same as a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartedEvent:
-    """The run has left the queue and begins."""
+    """The run has left the queue and starts."""
 
     run_id: str
     backend: str
@@ -95,5 +95,5 @@ def message_of(event: Event) -> str:
 
 
 def missing_messages(event: Event) -> list[str]:
-    """Return what a "started" event lists as missing, in words for people."""
+    """Return the messages about missing files, hosts and tools in a "started" event."""
     return [need["message"] for need in event.data["missing"]]

@@ -56,7 +56,7 @@ class RunExecutor:
         """Run the program to its end, and return the result without usage and cost.
 
         Raises:
-            MachineryError: the sandbox or the gateway failed; the program is not to blame.
+            MachineryError: the sandbox or the gateway failed, not the program.
 
         """
         grants: list[Grant] = []
@@ -174,7 +174,7 @@ def _masked(text: str, grants: Iterable[Grant]) -> str:
 
 
 def _missing(run: Run) -> tuple[MissingNeed, ...]:
-    """Return what the agent asks for and the run does not have."""
+    """Return the files, hosts and tools that the agent needs and the run does not have."""
     needs = missing_of(needs_of(run.code), files=run.options.files, hosts=run.options.hosts)
     missing = [MissingNeed(n.tool, n.kind, n.names, missing_message(n)) for n in needs]
     if run.backend == "local" and (lack := local_model_lacks(run.code)):
@@ -184,7 +184,7 @@ def _missing(run: Run) -> tuple[MissingNeed, ...]:
 
 
 def _with_hint(run: Run, event: DeniedEvent) -> DeniedEvent:
-    """Add what helps if the program was denied the network on its way to a model."""
+    """Add advice if the program was denied the network before its first model call."""
     hint = base_url_hint(run.code) if event.kind == "network" and not run.totals.calls else None
     return replace(event, message=f"{event.message}. {hint}") if hint else event
 
@@ -194,12 +194,12 @@ def _result(run: Run, last: ExitEvent) -> RunResult:
     run.files = last.files
     status, reason = str(last.status), last.reason
     if last.status is Status.CANCELLED:
-        more = (last.reason or "").removeprefix("cancelled")  # processes that can't be killed
+        more = (last.reason or "").removeprefix("cancelled")  # about processes that can't be killed
         reason = run.cancel_reason + more
     if run.over_budget and last.status in {Status.SUCCESS, Status.ERROR}:
         status, reason = "limit", "budget"
     elif run.mismatch and last.status is Status.ERROR:
-        reason = f"replay: {run.mismatch}; to keep the change, record anew"
+        reason = f"replay: {run.mismatch}; to accept the change, record again"
     return RunResult(
         status=status,
         reason=reason,

@@ -1,7 +1,7 @@
 """The periodic work of a server on its database.
 
-It renews its lease, ends the runs of servers that are gone, cancels runs for which other servers
-were asked, and removes what exceeds the limits of the history.
+It renews its lease, ends the runs of servers that are gone, cancels runs whose
+cancellation was requested from another server, and prunes the history.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from server.storage.pruning import Pruning
 from server.storage.store import Store
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 0.5
-"""Within this time, a cancellation that another server was asked for is seen."""
+_POLL_S = 0.5
+"""How often to look for cancellations that were requested from another server."""
 _PRUNE_S = 1.0
 
 
 class RunOwner(Protocol):
     """Owns the runs that the lease is for."""
 
-    def going(self) -> Mapping[str, str]:
+    def open_statuses(self) -> Mapping[str, str]:
         """Return the status of each run that has not ended, by id."""
         ...
 
@@ -34,7 +34,7 @@ class RunOwner(Protocol):
         """Return the ids of open runs, and of those whose result is not in the database yet."""
         ...
 
-    def cancel_soon(self, run_id: str) -> None:
+    def request_cancel(self, run_id: str) -> None:
         """Cancel a run soon; does nothing if it is not open."""
         ...
 
@@ -68,11 +68,11 @@ class Heartbeat:
 
         """
         _log_ended(await self._threads.write(self._lease.begin))
-        steps = ((HEARTBEAT_S, self.beat), (_LOOK_S, self._cancel), (_PRUNE_S, self._prune))
+        steps = ((HEARTBEAT_S, self.beat), (_POLL_S, self._cancel), (_PRUNE_S, self._prune))
         self._tasks = [asyncio.create_task(_every(seconds, step)) for seconds, step in steps]
 
     async def close(self, *, release: bool) -> None:
-        """End the work; with `release`, give the lease back, because no run is left open."""
+        """End the work; with `release`, delete the lease, because no run is open."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -80,10 +80,10 @@ class Heartbeat:
             try:
                 await self._threads.write(self._lease.release)
             except MachineryError as error:
-                _log.warning("the lease is not given back: %s", error)
+                _log.warning("the lease was not released: %s", error)
 
     async def problem(self) -> str | None:
-        """Try a write; return why the database refuses it, for people; None: it succeeds."""
+        """Try a write; return the message why it failed, or None."""
         if self._probe is None or self._probe.done():  # simultaneous callers share one write
             self._probe = asyncio.create_task(self._try_a_write())
         return await asyncio.shield(self._probe)
@@ -91,7 +91,7 @@ class Heartbeat:
     async def _try_a_write(self) -> str | None:
         try:
             return await self._threads.probe(self._lease.problem)
-        except MachineryError as error:  # no answer at all
+        except MachineryError as error:  # no response at all
             return str(error)
 
     # ------------------------------------------------------------ steps
@@ -99,9 +99,9 @@ class Heartbeat:
     async def beat(self) -> None:
         """Renew the lease; end runs of lost servers, and own runs that failed at admission."""
         try:
-            await self._threads.write(self._lease.beat, self._owner.going())
+            await self._threads.write(self._lease.beat, self._owner.open_statuses())
         except MachineryError:
-            self._lease.forget_looks()
+            self._lease.reset_observations()
             raise
         _log_ended(await self._threads.write(self._lease.end_lost))
         known = await self._threads.read(self._store.open_runs, self._lease.id)
@@ -109,9 +109,9 @@ class Heartbeat:
             await self._threads.write(self._store.end_lost, lost)
 
     async def _cancel(self) -> None:
-        if self._owner.going():
+        if self._owner.open_statuses():
             for run_id in await self._threads.read(self._store.asked_to_cancel, self._lease.id):
-                self._owner.cancel_soon(run_id)
+                self._owner.request_cancel(run_id)
 
     async def _prune(self) -> None:
         if not self.may_prune:
@@ -126,7 +126,7 @@ class Heartbeat:
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
-    """Repeat a step for ever; a failure is logged."""
+    """Repeat a step until cancelled; failures are logged."""
     while True:
         await asyncio.sleep(seconds)
         try:

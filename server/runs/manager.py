@@ -35,7 +35,7 @@ from server.storage.tables import OPEN
 _log = logging.getLogger(__name__)
 STOPPED = "the server was stopped"
 _CANCEL_S = 20.0
-"""For the end of a cancelled run, if everything that it waits for takes as long as it may."""
+"""How long a cancelled run may take to end: the sum of all its own timeouts."""
 _WRITTEN_S = 1.0
 """How long a cancellation also waits until the result is in the history."""
 
@@ -85,7 +85,7 @@ class RunManager(RunReader):
 
         """
         await self._heartbeat.start()
-        self._writing = asyncio.create_task(self._writer.write_again())
+        self._writing = asyncio.create_task(self._writer.retry_unwritten())
 
     async def close(self) -> None:
         """Cancel every run and write the results, within a bounded time."""
@@ -99,7 +99,7 @@ class RunManager(RunReader):
     def cancel_all(self) -> list[Run]:
         """Cancel every run soon, and admit no more; return those that are still open."""
         self._admission.is_closed = True
-        self._threads.hurry()
+        self._threads.shorten_timeouts()
         runs = list(self._open.values())
         for run in runs:
             run.cancel_reason = STOPPED
@@ -107,12 +107,12 @@ class RunManager(RunReader):
         return runs
 
     async def store_problem(self) -> str | None:
-        """Try to write to the history; return why that fails, for people; None: it works."""
+        """Try to write to the history; return the message why that failed, or None."""
         return self._writer.problem or await self._heartbeat.problem()
 
     # ------------------------------------------------------------ for the heartbeat
 
-    def going(self) -> Mapping[str, str]:
+    def open_statuses(self) -> Mapping[str, str]:
         """Return the status of each run that has not ended, by id."""
         return {run.id: run.status for run in self._open.values() if run.status in OPEN}
 
@@ -120,7 +120,7 @@ class RunManager(RunReader):
         """Return the ids of open runs, and of those whose result is not in the database yet."""
         return self._open.keys() | self._writer.unwritten.keys()
 
-    def cancel_soon(self, run_id: str) -> None:
+    def request_cancel(self, run_id: str) -> None:
         """Cancel a run soon; does nothing if it is not open."""
         if (run := self._open.get(run_id)) is not None:
             self._cancel(run)
@@ -141,7 +141,7 @@ class RunManager(RunReader):
             QueueFullError: the queue is full.
             ServerBusyError: the input of all open runs would take too much memory.
             BackendUnavailableError: the provider was chosen and there is no key.
-            SandboxUnavailableError: the server runs no code here or now; says how to fix it.
+            SandboxUnavailableError: no run can start on this server at present; says how to fix it.
             StoreError: the run can't be written to the history.
             MachineryError: the server is stopping.
 
@@ -154,10 +154,12 @@ class RunManager(RunReader):
         backend: Backend = "replay"
         if options.replay is None:  # long code takes a while to parse
             backend = await asyncio.to_thread(self._backends.resolve, choice, code)
-            self._admission.require_capacity(self._open.values(), size)  # others may have come
+            self._admission.require_capacity(
+                self._open.values(), size
+            )  # others may have been admitted meanwhile
         run = Run(uuid.uuid4().hex, code, task, limits, backend, options, input_size=size)
         await self._add(run)
-        run.task_handle = asyncio.create_task(self._live(run), name=f"run {run.id}")
+        run.task_handle = asyncio.create_task(self._execute_and_write(run), name=f"run {run.id}")
         return run
 
     async def _add(self, run: Run) -> None:
@@ -201,24 +203,24 @@ class RunManager(RunReader):
             await asyncio.wait_for(run.done.wait(), _WRITTEN_S)
         if run.abandoned:
             raise MachineryError(
-                "the run has ended, but its processes could not be killed: the sandbox goes on "
-                "trying, and /healthz says when they have gone"
+                "the run has ended, but its processes could not be killed: the sandbox keeps "
+                "trying, and /healthz shows when they are gone"
             )
 
     # ------------------------------------------------------------ inside
 
     def _cancel(self, run: Run) -> None:
-        """Cancel a run soon; one that has started is ended by its sandbox and keeps its output."""
+        """Cancel a run soon; a started run is ended by its sandbox, and its output is saved."""
         if run.cancel_asked:
-            return  # a second request must not interrupt what the first one has begun
+            return  # a second request must not interrupt the cancellation in progress
         run.cancel_asked = True
         if run.process is not None:
             run.process.request_cancel()
         elif run.task_handle is not None:
             run.task_handle.cancel()
 
-    async def _live(self, run: Run) -> None:
-        """Execute a run when a slot is free; whatever happens, write a result."""
+    async def _execute_and_write(self, run: Run) -> None:
+        """Execute a run when a slot is free, and write a result in any case."""
         started = False
         try:
             try:
@@ -258,4 +260,4 @@ class RunManager(RunReader):
         run.trace.end(result)
         self._metrics.end(run.backend, result)
         if result.duration is not None:
-            self._admission.note_duration(result.duration)
+            self._admission.record_duration(result.duration)

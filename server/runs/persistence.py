@@ -21,14 +21,14 @@ from server.storage.store import Store
 
 _log = logging.getLogger(__name__)
 _WRITE_EVERY_S = 0.25
-_AGAIN_FIRST_S, _AGAIN_AT_LAST_S = 0.5, 5.0
-"""Between two attempts; each failure doubles it."""
+_RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 5.0
+"""Shortest and longest pause between two attempts; each failure doubles it."""
 _FLUSH_S = 1.5
 """How long a stopping server tries to write the waiting runs."""
-_MOST_BYTES = 64 * 1024 * 1024
-"""Of output and files of waiting runs; beyond it, those of the oldest are dropped."""
-_MOST_WAITING = 100
-"""Waiting runs; with more, new runs are refused."""
+_UNWRITTEN_MAX_BYTES = 64 * 1024 * 1024
+"""Limit on the output and files of unwritten runs; beyond it, the oldest runs lose theirs."""
+_MAX_WAITING = 100
+"""Limit on unwritten runs; beyond it, new runs are refused."""
 
 
 class RunWriter:
@@ -38,14 +38,14 @@ class RunWriter:
         self._store = store
         self._threads = threads
         self._sizes: dict[str, int] = {}
-        self._anything = asyncio.Event()
+        self._has_unwritten = asyncio.Event()
         self._last_problem = ""
         self.unwritten: dict[str, Run] = {}
         """Ended runs that are not, or not completely, in the database yet."""
 
     @property
     def problem(self) -> str | None:
-        """Return why ended runs wait to be written, for people; None: none waits."""
+        """The message why ended runs wait to be written; None if none waits."""
         if not self.unwritten:
             return None
         count = len(self.unwritten)
@@ -54,8 +54,8 @@ class RunWriter:
 
     def require_capacity(self) -> None:
         """Raise StoreError if too many ended runs wait to be written."""
-        if len(self.unwritten) >= _MOST_WAITING:
-            raise StoreError(f"no new run is taken in: {self.problem}")
+        if len(self.unwritten) >= _MAX_WAITING:
+            raise StoreError(f"new runs are refused: {self.problem}")
 
     async def write_behind(self, run: Run) -> None:
         """Write events while the run goes on, so that a killed server loses little."""
@@ -64,7 +64,7 @@ class RunWriter:
             await asyncio.sleep(pause)
             # A write that has begun finishes even if this is cancelled: `close` waits for it.
             succeeded = await asyncio.shield(asyncio.create_task(self._write_events(run)))
-            pause = _WRITE_EVERY_S if succeeded else _AGAIN_AT_LAST_S
+            pause = _WRITE_EVERY_S if succeeded else _RETRY_MAX_S
 
     async def _write_events(self, run: Run) -> bool:
         async with run.writing:
@@ -89,21 +89,21 @@ class RunWriter:
                 _log.error("run %s can't be written yet: %s", run.id, error)
                 self._write_later(run, error)
 
-    async def write_again(self) -> None:
-        """Write the waiting runs, for ever."""
-        pause = _AGAIN_FIRST_S
+    async def retry_unwritten(self) -> None:
+        """Write the waiting runs, until cancelled."""
+        pause = _RETRY_FIRST_S
         while True:
-            await self._anything.wait()
+            await self._has_unwritten.wait()
             await asyncio.sleep(pause)
             succeeded = await self._write_waiting()
-            pause = _AGAIN_FIRST_S if succeeded else min(2 * pause, _AGAIN_AT_LAST_S)
+            pause = _RETRY_FIRST_S if succeeded else min(2 * pause, _RETRY_MAX_S)
 
     async def flush(self) -> None:
         """Try once more to write the waiting runs, for 1.5 s at most; log what is lost."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._write_waiting(), _FLUSH_S)
         for run in self.unwritten.values():
-            lost = "what it wrote is" if run.end_written else "its end is"
+            lost = "its output is" if run.end_written else "its result is"
             _log.error("run %s ended as %s, but %s not in the history", run.id, run.status, lost)
 
     # ------------------------------------------------------------ waiting runs
@@ -113,13 +113,13 @@ class RunWriter:
         self.unwritten[run.id] = run
         self._sizes[run.id] = run.size()
         for each in list(self.unwritten.values()):
-            if sum(self._sizes.values()) <= _MOST_BYTES:
+            if sum(self._sizes.values()) <= _UNWRITTEN_MAX_BYTES:
                 break
             if self._sizes[each.id]:
-                _log.error("output and files of run %s are given up: too much waits", each.id)
-                each.drop_outputs()
+                _log.error("output and files of run %s are dropped: too much is unwritten", each.id)
+                each.drop_output()
                 self._sizes[each.id] = 0
-        self._anything.set()
+        self._has_unwritten.set()
 
     async def _write_waiting(self) -> bool:
         """Write the rows of all waiting runs, then the rest of each, until one fails."""
@@ -145,7 +145,7 @@ class RunWriter:
         return True
 
     async def _write_parts(self, run: Run) -> bool:
-        """Write each part of a run by itself, because no database accepts one of them.
+        """Write each part of a run by itself, because the database can't store one of them.
 
         Returns False if the others can't be written now.
         """
@@ -160,16 +160,16 @@ class RunWriter:
             except StoreError as error:
                 if not error.lasting:
                     return False
-                _log.error("run %s is kept without %s: %s", run.id, name, error)
+                _log.error("run %s is saved without %s: %s", run.id, name, error)
             except Exception:
-                _log.exception("run %s is kept without %s", run.id, name)
+                _log.exception("run %s is saved without %s", run.id, name)
         return True
 
     def _forget(self, run: Run) -> None:
         del self.unwritten[run.id], self._sizes[run.id]
         if not self.unwritten:
-            self._anything.clear()
-        _log.info("run %s, which waited, is written", run.id)
+            self._has_unwritten.clear()
+        _log.info("run %s is written now", run.id)
 
     async def _write_row(self, run: Run) -> None:
         await self._threads.write(self._store.end_run, run.id, _result(run))

@@ -25,7 +25,7 @@ class RunReader:
         self._writer = RunWriter(store, self._threads)
         self._stored = StoredRuns(store, self._threads)
         self._open: dict[str, Run] = {}
-        """The runs that wait or go on, by id."""
+        """The runs that wait or are in progress, by id."""
         self._cassette_reader = asyncio.Lock()
 
     async def require(self, run_id: str) -> None:
@@ -34,7 +34,7 @@ class RunReader:
             await self._threads.read(self._store.status, run_id)
 
     async def describe(self, run_id: str) -> RunDescription:
-        """Return one run, with its code and task, and the files it left (names and sizes).
+        """Return one run with its code, its task, and the names and sizes of its files.
 
         Raises:
             RunNotFoundError: there is no such run.
@@ -73,11 +73,11 @@ class RunReader:
         return found
 
     async def file(self, run_id: str, name: str) -> bytes:
-        """Return the content of a file that the run left.
+        """Return the content of a file that the run wrote.
 
         Raises:
             RunNotFoundError: there is no such run.
-            RunFileNotFoundError: it left no such file, or its content was removed.
+            RunFileNotFoundError: it wrote no such file, or the content was deleted.
 
         """
         run = self._in_memory(run_id)
@@ -100,10 +100,10 @@ class RunReader:
                 yield event
 
     async def event_pages(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[Event]]:
-        """Yield the same events in pages: those that are there, up to the size of a page."""
+        """Yield the same events in pages: all available ones, up to the size of a page."""
         await self.require(run_id)
         position = max(0, after)
-        # Looked up each time: a slow reader must not hold a run that has ended.
+        # Looked up each time: a slow reader must not keep an ended run in memory.
         while (run := self._in_memory(run_id)) is not None:
             changed, ended = run.changed, run.done.is_set()
             page = run.page(position)

@@ -30,15 +30,15 @@ from server.storage.store import EVENT_BYTES_AT_ONCE, EVENTS_AT_ONCE
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run gets beside its program and its limits."""
+    """The options of a run, besides its program and its limits."""
 
     budget: Caps = field(default_factory=Caps)
     egress: tuple[str, ...] = ()
-    """What it was granted: hosts as "host:port", and `PROVIDER_TOOLS`."""
+    """The granted hosts as "host:port", and `PROVIDER_TOOLS`."""
     record: bool = False
     replay: Cassette | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Written to its folder, by name."""
+    """Input files by name, written to the run's folder."""
 
     @property
     def size(self) -> int:
@@ -63,7 +63,7 @@ class Run:
     backend: Backend
     options: RunOptions
     files: tuple[WrittenFile, ...] = ()
-    """What it left in its folder."""
+    """The files that the program wrote."""
     created: float = field(default_factory=time.monotonic)
     status: str = "queued"
     events: list[Event] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Run:
     """None until it has ended."""
     failure: MachineryError | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when none of its processes is left, whether or not the database knows."""
+    """Set when none of its processes is left, whether or not the result is in the database."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     task_handle: asyncio.Task[None] | None = None
@@ -98,7 +98,7 @@ class Run:
     end_written: bool = False
     """Whether its result is in the database; its last events may still be missing there."""
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while it is written to the database."""
+    """Locked while the run is written to the database."""
     cancel_reason: str = "cancelled"
     admitted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -110,7 +110,7 @@ class Run:
         self.wake()
 
     def wake(self) -> None:
-        """Let every waiting reader look again."""
+        """Wake all readers that wait for a change."""
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -135,7 +135,7 @@ class Run:
         )
 
     def summary(self) -> RunSummary:
-        """Return the run as the list of runs has it."""
+        """Return the run as it appears in the list of runs."""
         return RunSummary(**self._summary_fields(self.result or RunResult(status=self.status)))
 
     def _summary_fields(self, result: RunResult) -> dict[str, Any]:
@@ -157,8 +157,8 @@ class Run:
         texts = sum(len(text_of(event)) for event in self.events)
         return texts + sum(len(file.content) for file in self.files) + len(self.cassette or "")
 
-    def drop_outputs(self) -> None:
-        """Forget output, files and recording; the result and the other events stay."""
+    def drop_output(self) -> None:
+        """Drop output, files and recording; the result and the other events remain."""
         self.files, self.cassette = (), None
         if self.result is not None:
             self.result = replace(self.result, files=())

@@ -1,6 +1,6 @@
 """Runs that are not in this server's memory: ended ones, and those of other servers.
 
-They are known from the database only, which another server may be writing to.
+They are only in the database, which another server may be writing to.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from server.storage.records import Event
 from server.storage.store import Store
 from server.storage.tables import OPEN
 
-_LOOK_S = 0.5
-_CANCEL_LOOK_S = 0.1
+_POLL_S = 0.5
+_CANCEL_POLL_S = 0.1
 _CANCEL_WAIT_S = 15.0
 _FAILURES = 10
 """Reads in a row that may fail before a stream of events ends."""
@@ -32,7 +32,7 @@ class StoredRuns:
     async def event_pages(self, run_id: str, after: int) -> AsyncIterator[Sequence[Event]]:
         """Yield the events of a run after number `after`, and new ones until it ends.
 
-        They come in pages, of which a slow reader holds one.
+        They come in pages, so a slow reader keeps only one page in memory.
         """
         failures, has_ended = 0, False
         while failures < _FAILURES:
@@ -43,7 +43,7 @@ class StoredRuns:
                 failures = 0
             except StoreError:
                 failures += 1
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(_POLL_S)
                 continue
             if page:
                 yield page
@@ -51,7 +51,7 @@ class StoredRuns:
             elif has_ended:
                 return
             else:
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(_POLL_S)
 
     async def _page(self, run_id: str, after: int) -> Sequence[Event]:
         async with self._paging:  # many readers must not take all threads
@@ -68,7 +68,7 @@ class StoredRuns:
 
         Raises:
             RunNotFoundError: there is no such run.
-            RunElsewhereError: that server has not done so in 15 s.
+            RunElsewhereError: that server has not cancelled it within 15 s.
 
         """
         if await self._threads.read(self._store.status, run_id) not in OPEN:
@@ -77,9 +77,9 @@ class StoredRuns:
         try:
             async with asyncio.timeout(_CANCEL_WAIT_S):
                 while await self._threads.read(self._store.status, run_id) in OPEN:
-                    await asyncio.sleep(_CANCEL_LOOK_S)
+                    await asyncio.sleep(_CANCEL_POLL_S)
         except TimeoutError:
             raise RunElsewhereError(
                 f"another server has this run and has not cancelled it within {_CANCEL_WAIT_S:.0f} "
-                "s; it does when it answers again, and if it is gone the run ends within a minute"
+                "s; it will when it responds again, and if it is gone, the run ends within a minute"
             ) from None

@@ -15,7 +15,7 @@ class UsageTotals:
 
     calls: int = 0
     refused_calls: int = 0
-    """Of these, calls that the gateway refused, by a budget or for what they ask."""
+    """Of these, calls that the gateway refused, because of a budget or their content."""
     unmetered_calls: int = 0
     """Of these, calls that a model may have answered and whose tokens are not known."""
     input_tokens: int = 0
@@ -33,7 +33,7 @@ class UsageTotals:
             return
         self.calls += 1
         self.refused_calls += call.refused
-        # A call that was given up may have been carried out, and paid for.
+        # A call that was abandoned may still have been executed and charged.
         may_have_used = call.unpriced or (call.status is not None and call.status < 300)
         if call.usage is None:
             self.unmetered_calls += may_have_used

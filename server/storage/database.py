@@ -35,51 +35,51 @@ from server.settings import HISTORY_FILE
 from server.storage.schema import prepare_schema
 
 CONNECTIONS = 6
-"""Most connections to the database; each is in use for some milliseconds."""
+"""Limit on connections to the database; each use takes some milliseconds."""
 _WAIT_S = 5.0
-"""Longest wait for a lock, for a connection, and for one statement of PostgreSQL."""
+"""Longest wait for a lock, a connection, or one statement of PostgreSQL."""
 _STUCK_S = 8.0
-"""When a connection is in use for longer than this, its caller has given up."""
+"""If a connection is in use for longer than this, its caller has given up."""
 _SCHEMA_LOCK = 0x6C61625F64620001
 """The number of PostgreSQL's advisory lock for changes of the tables; no other program uses it."""
 _WAL_LIMIT = 64 * 1024 * 1024
 """SQLite's log is truncated to this size, in bytes, once a checkpoint is complete."""
-_NO_ANSWER = "its server does not answer: start it, or look at AGENT_BUILDER_DATABASE_URL"
+_NO_ANSWER = "its server does not respond: start it, or check AGENT_BUILDER_DATABASE_URL"
 _CAUSES = (
     (("disk is full", "No space left", "53100"), "the disk is full: free some space"),
     (("is locked", "lock timeout"), "another process has locked it: end that process"),
-    (("readonly", "read-only", "Read-only"), "it can't be written: make its place writable"),
-    (("FileNotFound",), "its folder is missing: make it"),
-    (("FileExists",), "its folder is a file: name another"),
+    (("readonly", "read-only", "Read-only"), "it can't be written: make its folder writable"),
+    (("FileNotFound",), "its folder is missing: create it"),
+    (("FileExists",), "its folder is a file: choose another"),
     (
         ("resolve host", "translate host"),
-        "its host is unknown: look at AGENT_BUILDER_DATABASE_URL",
+        "its host is unknown: check AGENT_BUILDER_DATABASE_URL",
     ),
     (("not a database", "malformed"), "its file is damaged: restore a backup or move it away"),
-    (("disk I/O error",), "its disk is full or fails: look at the data folder"),
+    (("disk I/O error",), "its disk is full or failing: check the data folder"),
     (
         ("unable to open", "IsADirectory", "NotADirectory"),
-        "its file can't be opened: look at the data folder",
+        "its file can't be opened: check the data folder",
     ),
     (
         ("connection", "server closed", "terminating", "starting up", "shutting down"),
         _NO_ANSWER,
     ),
-    (("statement timeout", "QueuePool"), "it answers too slowly"),
+    (("statement timeout", "QueuePool"), "it responds too slowly"),
 )
-"""Parts of the drivers' messages, and for each what it means and what to do."""
+"""Parts of the drivers' messages, each with its meaning and a remedy."""
 _REFUSAL = re.compile(r"(?:FATAL: +|fe_sendauth: )(.{1,200})")
 """The reason in PostgreSQL's message when its server or its library refuses a connection."""
 _TEMPORARY = ("starting up", "shutting down", "terminating", "recovery")
-"""Reasons that end by themselves, or when the server is started."""
+"""Reasons that disappear by themselves, or when the server is started."""
 
 
 class UnclearWriteError(StoreError):
-    """The database failed or didn't answer; it may have written everything or nothing."""
+    """The database failed or didn't respond; it may have written everything or nothing."""
 
 
 class WrittenJson(str):
-    """A value for a JSON column that is JSON text already."""
+    """A value for a JSON column that is already JSON text."""
 
     __slots__ = ()
 
@@ -153,7 +153,7 @@ class Database:
                 yield connection
 
     def require_file(self) -> None:
-        """Raise StoreError if SQLite's file was removed: SQLite would write to the deleted file."""
+        """Raise StoreError if SQLite's file was deleted: SQLite would write to the deleted file."""
         if self._file is None:
             return
         path, identity = self._file
@@ -161,8 +161,8 @@ class Database:
             if _identity(path) == identity:
                 return
         raise StoreError(
-            f"the run history can't be used: {path} was removed or replaced while the server ran; "
-            "put it back, or restart the server to begin a new one"
+            f"the run history can't be used: {path} was deleted or replaced while the server was "
+            "running; restore it, or restart the server to create a new one"
         )
 
     def free_bytes(self) -> int | None:
@@ -190,10 +190,10 @@ class Database:
         self._in_use.pop(id(connection), None)
 
     def break_stuck(self) -> None:
-        """Close the connections of calls that nobody waits for any more, so that their threads end.
+        """Close the connections of calls whose callers have given up, so that their threads end.
 
-        A suspended PostgreSQL keeps its connections open and doesn't answer; its driver would wait
-        for ever. SQLite's calls end by themselves.
+        A suspended PostgreSQL server keeps its connections open without responding, and its driver
+        would wait for ever. SQLite's calls end by themselves.
         """
         now = time.monotonic()
         for connection, since in list(self._in_use.values()):
@@ -206,14 +206,14 @@ def _require_utf8(connection: Connection) -> None:
     encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
     if encoding != "UTF8":
         raise StoreError(
-            f"the PostgreSQL database has the encoding {encoding}, and runs write any character: "
-            "make another with `createdb -E UTF8 -T template0 NAME`, and name it in "
+            f"the PostgreSQL database has the encoding {encoding}, which can't store all text: "
+            "create another with `createdb -E UTF8 -T template0 NAME`, and set "
             "AGENT_BUILDER_DATABASE_URL"
         )
 
 
 def add_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, except those that exist: a write that is repeated changes nothing."""
+    """Insert rows except existing ones, so that a repeated write changes nothing."""
     insert: Callable[[Table], Any] = sqlite.insert
     if connection.dialect.name == "postgresql":
         insert = postgresql.insert
@@ -232,7 +232,7 @@ def store_errors() -> Iterator[None]:
 
 
 def plain_cause(error: Exception) -> str:
-    """Return what an error of the database means, and what to do."""
+    """Return the meaning of a database error, and a remedy."""
     # SQLAlchemy's message, and all but the first line of a driver's, may contain the row's values,
     # and so prompts.
     cause = getattr(error, "orig", None) or error
@@ -241,7 +241,7 @@ def plain_cause(error: Exception) -> str:
 
 
 def _describe(kind: str, line: str) -> str:
-    """Return what an error means and what to do, given its type and its message's first line."""
+    """Return the meaning of an error with a remedy, from its type and its message's first line."""
     original = f"{kind}: {line[:200]}"
     cause = next((cause for signs, cause in _CAUSES if _any(signs, f"{kind}: {line}")), None)
     refusal = _REFUSAL.search(line)
@@ -252,17 +252,17 @@ def _describe(kind: str, line: str) -> str:
 
 def _remedy(refusal: str) -> str:
     if refusal.startswith("database ") and refusal.endswith("does not exist"):
-        return "make the database (createdb), or correct AGENT_BUILDER_DATABASE_URL"
-    return "look at AGENT_BUILDER_DATABASE_URL"
+        return "create the database (createdb), or correct AGENT_BUILDER_DATABASE_URL"
+    return "check AGENT_BUILDER_DATABASE_URL"
 
 
-def storable(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """Return `text` without lone surrogates and NUL, which databases refuse."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _is_about_values(error: Exception) -> bool:
-    """Return whether the values are the reason of an error: then a retry is useless."""
+    """Return whether an error is caused by the values, so that a retry would fail as well."""
     if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
         return True
     return isinstance(error, DataError | ValueError | OverflowError)
@@ -293,7 +293,7 @@ def _in_folder(data_dir: Path) -> URL:
 def _parse(text: str) -> URL:
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError):  # whose message has the URL, perhaps with a password
+    except (ArgumentError, ValueError):  # its message has the URL, perhaps with a password
         raise StoreError("AGENT_BUILDER_DATABASE_URL is not a URL such as sqlite:///FILE") from None
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername="postgresql+psycopg")
@@ -320,7 +320,7 @@ def _make_engine(url: URL) -> Engine:
             max_overflow=0,
             pool_timeout=_WAIT_S,
             connect_args=_connect_arguments(url),
-            # A database may have another default.
+            # The database may have another default.
             **({} if url.get_backend_name() == "sqlite" else {"isolation_level": "READ COMMITTED"}),
         )
     except ModuleNotFoundError as error:
@@ -360,7 +360,7 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 
 
 def _while_locked(change: Callable[[], object]) -> None:
-    """Retry a change for which SQLite itself doesn't wait until another process has made it."""
+    """Retry a change while another process locks the database; SQLite itself doesn't wait here."""
     deadline = time.monotonic() + _WAIT_S
     while True:
         try:
@@ -391,9 +391,9 @@ def _configure_postgresql(connection: Any, _record: object) -> None:
 def _open_connections(engine: Engine) -> None:
     """Open all connections of the pool.
 
-    A server that is short of descriptors then fails at its start, not under its first load.
+    If descriptors are short, a server then fails at its start instead of under load.
     """
     with ExitStack() as stack:
         for _ in range(CONNECTIONS):
             connection = stack.enter_context(engine.connect())
-            connection.exec_driver_sql("PRAGMA schema_version")  # a read, which opens the log too
+            connection.exec_driver_sql("PRAGMA schema_version")  # a read, which also opens the log

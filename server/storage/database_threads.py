@@ -1,7 +1,7 @@
-"""Makes a database's blocking calls in threads of their own, for an event loop.
+"""Runs a database's blocking calls in separate threads, for an event loop.
 
-Nothing else uses these threads, so a slow, locked or silent database delays only its own callers.
-No caller waits longer than WAIT_S, and no thread keeps the process from ending.
+Nothing else uses these threads, so a slow, locked or unresponsive database only delays its own
+callers. No caller waits longer than WAIT_S, and no thread prevents the process from ending.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Answer = TypeVar("Answer")
 WAIT_S = 10.0
 """Longer than the wait for a lock, so that the database's own error comes first."""
 _PROBE_WAIT_S = 2.0
-_HURRIED_S = 1.0
-"""While the server is stopping."""
-_LOOK_S = 0.25
-_MOST_WAITING = 512
-"""Waiting calls of one lane; more are refused, because the database can't keep up."""
+_STOPPING_WAIT_S = 1.0
+"""Longest wait while the server is stopping."""
+_POLL_S = 0.25
+_MAX_WAITING = 512
+"""Limit on the waiting calls of one lane; more are refused, because the database is too slow."""
 
 
 class DatabaseThreads:
     """Separate threads for reads, for writes, and for the probe that writes work.
 
-    Every method raises UnclearWriteError if the database does not answer in time; a write may then
+    Every method raises UnclearWriteError if the database does not respond in time; a write may
     still take place.
     """
 
@@ -40,11 +40,11 @@ class DatabaseThreads:
         self._reading = _Lane("read", 2)
         self._writing = _Lane("write", 2)
         self._probing = _Lane("probe", 1)
-        self._longest_s = WAIT_S
+        self._max_wait_s = WAIT_S
 
-    def hurry(self) -> None:
-        """Shorten every wait to 1 s from now on, those that have begun included."""
-        self._longest_s = _HURRIED_S
+    def shorten_timeouts(self) -> None:
+        """Shorten every wait to 1 s from now on, including those in progress."""
+        self._max_wait_s = _STOPPING_WAIT_S
 
     async def read(self, call: Callable[..., Answer], *args: Any, **kwargs: Any) -> Answer:
         """Return the result of a call that reads."""
@@ -61,22 +61,22 @@ class DatabaseThreads:
     async def _run(self, lane: _Lane, wait_s: float, call: Callable[[], Answer]) -> Answer:
         future = lane.submit(call)
         waiting = asyncio.wrap_future(future)
-        waiting.add_done_callback(_looked_at)
+        waiting.add_done_callback(_retrieve_error)
         since = time.monotonic()
-        while time.monotonic() - since < min(wait_s, self._longest_s):
-            done, _ = await asyncio.wait({waiting}, timeout=_LOOK_S)
+        while time.monotonic() - since < min(wait_s, self._max_wait_s):
+            done, _ = await asyncio.wait({waiting}, timeout=_POLL_S)
             if done:
                 return waiting.result()
         future.cancel()  # if it hasn't begun
         self._database.break_stuck()
         raise UnclearWriteError(
-            "the run history can't be used: the database gave no answer in "
+            "the run history can't be used: the database did not respond within "
             f"{time.monotonic() - since:.0f} s; "
-            "look whether it is overloaded, stopped or locked"
+            "check whether it is overloaded, stopped or locked"
         )
 
     def close(self) -> None:
-        """End each thread once its call has ended; does not wait for that."""
+        """End each thread after its current call, without waiting for that."""
         for lane in (self._reading, self._writing, self._probing):
             lane.close()
 
@@ -91,7 +91,7 @@ class _Lane:
         self._is_closed = False
 
     def submit(self, call: Callable[[], Answer]) -> Future[Answer]:
-        if self._is_closed or self._calls.qsize() >= _MOST_WAITING:
+        if self._is_closed or self._calls.qsize() >= _MAX_WAITING:
             raise StoreError("the run history can't be used: too many calls wait for the database")
         if not self._threads:
             self._threads = [
@@ -120,7 +120,7 @@ class _Lane:
             self._calls.put(None)
 
 
-def _looked_at(future: asyncio.Future[Any]) -> None:
-    """Retrieve a late error, which asyncio would report if nobody waits for it any more."""
+def _retrieve_error(future: asyncio.Future[Any]) -> None:
+    """Retrieve a late error, which asyncio would otherwise report as never retrieved."""
     if not future.cancelled():
         future.exception()

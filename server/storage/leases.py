@@ -1,11 +1,11 @@
-"""Finds out which servers of a database are alive, and ends the runs of those that are not.
+"""Detects which servers of a database are alive, and ends the runs of those that are not.
 
-A server's lease is a row whose counter it raises at each heartbeat. The lease is lost if the
-counter has not changed during BEATS_WITHOUT heartbeats of the observing server. So no two clocks
-are ever compared, and time in which the observer was stopped does not count.
+A server's lease is a row with a counter that it increments at each heartbeat. The lease is lost if
+the counter has not changed during MAX_MISSED_BEATS heartbeats of the observing server. So clocks of
+different machines are never compared, and time in which the observer was stopped does not count.
 
-A server that was stopped for longer finds its lease lost and takes a new one. What it writes about
-its own runs replaces what other servers wrote in the meantime.
+A server that was stopped for longer finds its lease lost and takes a new one. Its later writes
+about its own runs replace those of other servers.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from server.storage.store import INTERRUPTED
 from server.storage.tables import OPEN, RunRow, ServerRow, table_of
 
 HEARTBEAT_S = 5.0
-BEATS_WITHOUT = 6
-"""The observer's heartbeats (30 s) without one of the observed server: its lease is lost."""
+MAX_MISSED_BEATS = 6
+"""A lease is lost after this many heartbeats of the observer (30 s) without one of its server."""
 _FULL_BYTES = 1024 * 1024
 """A disk with less free space counts as full: only the smallest writes may succeed."""
 _INTERRUPTED = (RunRow.status == "failed", RunRow.reason == INTERRUPTED)
-_TAKE_BACK = (
+_RESTORE = (
     update(table_of(RunRow))
     .where(RunRow.id == bindparam("run"), *_INTERRUPTED)
     .values(status=bindparam("now"), reason=None)
@@ -48,12 +48,12 @@ class Lease:
         self._process = ServerProcess.here()
         self._beats = 0
         self._seen: dict[str, tuple[int | None, int]] = {}
-        """Of other servers: their counter, and how many looks it has been the same."""
+        """For each other server its counter, and how often it was observed unchanged."""
 
     def begin(self) -> int:
-        """Take the lease, and end the runs of servers that are surely gone; return how many runs.
+        """Take the lease, and end the runs of servers that are certainly gone; return their number.
 
-        Versions without leases count as gone.
+        Servers of versions without leases count as gone.
         """
         with self._database.writing() as connection:
             self._insert(connection)
@@ -63,14 +63,14 @@ class Lease:
     def beat(self, live: Mapping[str, str]) -> None:
         """Renew the lease; `live` has the status of each open run of this server."""
         mine = update(ServerRow).where(ServerRow.id == self.id)
-        self._beats += 1  # a new lease continues the count: no number is used twice
+        self._beats += 1  # a new lease continues the count, so that no number is used twice
         mine = mine.values(beats=self._beats, heartbeat_at=datetime.now(UTC))
         back = [{"run": run_id, "now": status} for run_id, status in live.items()]
         with self._database.writing() as connection:
             if connection.execute(mine).rowcount == 0:
                 self._insert(connection)
             if back:
-                connection.execute(_TAKE_BACK, back)
+                connection.execute(_RESTORE, back)
 
     def problem(self) -> str | None:
         """Try a write; return why it failed, or None. Waits up to 1 s for a lock."""
@@ -86,16 +86,16 @@ class Lease:
         return None
 
     def end_lost(self) -> int:
-        """End the runs of servers whose lease is lost; return how many. Called once a heartbeat."""
+        """End the runs of servers with lost leases; return their number. For each heartbeat."""
         lost = [*self._gone(), *self._unchanged()]
         return sum(self._end(each, beats) for each, beats in dict(lost).items())
 
-    def forget_looks(self) -> None:
-        """Restart the counts: this server's heartbeats failed, so others' may have failed, too."""
+    def reset_observations(self) -> None:
+        """Restart the counts: this server's heartbeats failed, so others' may have, too."""
         self._seen.clear()
 
     def release(self) -> None:
-        """Give the lease back."""
+        """Delete the lease."""
         with self._database.writing() as connection:
             connection.execute(delete(ServerRow).where(ServerRow.id == self.id))
 
@@ -120,11 +120,11 @@ class Lease:
     def _unchanged(self) -> list[tuple[str, int | None]]:
         """Read every counter; return the servers whose counter has not changed for too long."""
         now = self._counters()
-        looks = {each: self._looks(each, beats) for each, beats in now.items()}
+        looks = {each: self._observations(each, beats) for each, beats in now.items()}
         self._seen = {each: (beats, looks[each]) for each, beats in now.items()}
-        return [(each, beats) for each, beats in now.items() if looks[each] > BEATS_WITHOUT]
+        return [(each, beats) for each, beats in now.items() if looks[each] > MAX_MISSED_BEATS]
 
-    def _looks(self, server_id: str, beats: int | None) -> int:
+    def _observations(self, server_id: str, beats: int | None) -> int:
         before, looks = self._seen.get(server_id, (beats, 0))
         return looks + 1 if before == beats else 1
 

@@ -1,7 +1,7 @@
 """Removes old runs and files beyond the limits of the history, a few at a time.
 
-Each step is a short transaction, so a history of any size delays nobody. Runs that have not ended
-stay, whichever server they belong to.
+Each step is a short transaction, so even a large history delays no other work. Runs that have not
+ended are not deleted, whichever server they belong to.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from server.storage.database import Database
 from server.storage.tables import OPEN, CassetteRow, EventRow, FileRow, RunRow
 
 _AT_ONCE = 100
-"""Runs in one transaction; their events may be 16 MiB each."""
+"""Runs that are deleted in one transaction; the events of each may have 16 MiB."""
 
 
 class Pruning:
-    """The limits of one history.
+    """Applies the limits of a history.
 
     Raises StoreError from every method when the database can't be read or written.
     """
@@ -70,7 +70,7 @@ class Pruning:
 
 
 def _remove(connection: Connection, ids: list[str]) -> None:
-    """Remove runs, except those that go on after all, or that another server is removing."""
+    """Delete runs, except those that are open again or that another server is deleting."""
     ended = select(RunRow.id).where(RunRow.id.in_(ids), RunRow.status.not_in(OPEN))
     ended = ended.order_by(RunRow.id).with_for_update(skip_locked=True)
     old = connection.scalars(ended).all()

@@ -1,4 +1,4 @@
-"""What the run history stores and returns: events, results, and descriptions of runs."""
+"""The records of the run history: events, results, and descriptions of runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RunUsage:
 
 @dataclass(frozen=True, slots=True)
 class FileSize:
-    """A file that a run left; its size in bytes."""
+    """A file that a run wrote; its size in bytes."""
 
     name: str
     size: int
@@ -45,7 +45,7 @@ class FileSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended. Times in seconds; None: not known, or nothing to tell."""
+    """The result of a run. Times in seconds; None: unknown or not applicable."""
 
     status: str
     reason: str | None = None
@@ -86,13 +86,13 @@ class RunSummary:
     duration: float | None = None
     time_to_first_output: float | None = None
     usage: dict[str, int] | None = None
-    """As `RunUsage`; earlier versions wrote fewer counts."""
+    """The fields of `RunUsage`; earlier versions wrote fewer counts."""
     cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """A run in the list of runs, and the server that it belongs to, if that is known."""
+    """A run in the list of runs, and the server that it belongs to, if known."""
 
     summary: RunSummary
     server_id: str | None
@@ -100,7 +100,7 @@ class StoredRun:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file that a run left; its size in bytes, and whether its content is still stored."""
+    """A file that a run wrote; its size in bytes, and whether its content is still stored."""
 
     name: str
     size: int
@@ -109,7 +109,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDescription(RunSummary):
-    """One run with its code and task, and the files that it left."""
+    """One run with its code, its task, and the files that it wrote."""
 
     code: str
     task: str

@@ -1,7 +1,7 @@
-"""The version of a database's tables: makes new ones, migrates older ones, refuses newer ones.
+"""The version of a database's tables: creates new ones, migrates older ones, refuses newer ones.
 
-Alembic takes some 0.3 s to import, so it is loaded for a migration only. A new database is made
-from `tables.py` and gets the newest version at once; a test checks that migrations give the same.
+Alembic takes some 0.3 s to import, so it is loaded only for a migration. A new database is created
+from `tables.py` with the newest version; a test checks that the migrations have the same result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VERSION = Table(
     Column("version_num", String(32), primary_key=True),
 )
 _ONE_AT_A_TIME = threading.Lock()
-"""Alembic keeps the migration under way in module globals."""
+"""Alembic stores the running migration in module globals."""
 
 
 def prepare_schema(connection: Connection) -> None:
@@ -57,14 +57,14 @@ def _migrate(connection: Connection, version: str | None) -> None:
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     config = Config()
-    # A per cent sign in the path would begin one of configparser's own references.
+    # configparser would interpret a per cent sign in the path.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if version is not None and version not in known:
         raise StoreError(
             f"the run history can't be used: a newer LLM Agent Builder has changed the database "
-            f"(schema {version}, this one knows up to {HEAD}): update this installation, or choose "
-            "another database with AGENT_BUILDER_DATA_DIR or AGENT_BUILDER_DATABASE_URL"
+            f"(schema {version}, this one supports up to {HEAD}): update this installation, or "
+            "choose another database with AGENT_BUILDER_DATA_DIR or AGENT_BUILDER_DATABASE_URL"
         )
     config.attributes["connection"] = connection
     with _ONE_AT_A_TIME:

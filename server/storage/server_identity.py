@@ -1,7 +1,7 @@
-"""Identifies a server process, and tells whether another one on this machine has ended.
+"""Identifies a server process, and detects whether another one on this machine has ended.
 
-So the next server on the same machine notices a killed one at once, long before its lease is lost.
-Standard: proc(5), pid_namespaces(7).
+So the next server on the same machine detects a killed server at once, long before its lease is
+lost. Sources: proc(5), pid_namespaces(7).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class ServerProcess:
     host: str
     boot_id: str
     pid_namespace: str
-    """The target of /proc/self/ns/pid: in another namespace, `pid` is another process."""
+    """The target of /proc/self/ns/pid: `pid` is only valid in this namespace."""
     pid: int
     pid_started: int
-    """Clock ticks from the machine's start to the process's."""
+    """Clock ticks from the start of the machine to that of the process."""
 
     @classmethod
     def here(cls) -> ServerProcess:
@@ -39,13 +39,13 @@ class ServerProcess:
         )
 
     def has_ended(self, *, same_machine: bool) -> bool:
-        """Return whether this process has surely ended; False if that can't be seen from here.
+        """Return whether this process has certainly ended; False if that can't be determined here.
 
         `same_machine`: it ran on this machine, as all users of a SQLite file do.
         """
         here = ServerProcess.here()
         if self.boot_id != here.boot_id:
-            return same_machine  # which has restarted since
+            return same_machine  # it has restarted since
         if self.pid_namespace != here.pid_namespace:
             return False
         try:
@@ -73,7 +73,7 @@ def _pid_namespace() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """Return when a process started, -1 for one that has ended (a zombie), None: can't be seen."""
+    """Return the start time of a process, -1 for a zombie, or None if it can't be read."""
     _, _, fields = _read(Path(f"/proc/{pid}/stat")).rpartition(") ")
     if not fields:
         return None

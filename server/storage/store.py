@@ -28,7 +28,7 @@ from sqlalchemy.orm import (
 
 from llm_agent_builder.errors import RunFileNotFoundError, RunNotFoundError
 from server.isolation.events import LeftOut, WrittenFile
-from server.storage.database import Database, WrittenJson, add_missing, storable
+from server.storage.database import Database, WrittenJson, add_missing, sanitize_text
 from server.storage.records import (
     Event,
     FileEntry,
@@ -48,15 +48,15 @@ from server.storage.tables import (
 
 EVENTS_AT_ONCE = 200
 EVENT_BYTES_AT_ONCE = 64 * 1024
-"""Of events that are read together, approximately: the last may exceed it."""
+"""Approximate size of a page of events: the last event may exceed it."""
 _ROWS_AT_ONCE = 8
 _EVENTS_ADDED_AT_ONCE = 16
-"""Each has up to 128 KiB, and each byte may become six in JSON."""
+"""Events in one statement. Each has up to 128 KiB, and each byte may become six in JSON."""
 INTERRUPTED = "the server stopped while this run was going"
-LOST = "this run was lost: the database failed when it was taken in, or when it had ended"
+LOST = "this run was lost: the database failed when the run was admitted or when it ended"
 
 
-# Every run executes these. As Core statements they cost half and are compiled once.
+# Every run executes these. As Core statements they take half the time and are compiled once.
 _ADD_RUN = insert(table_of(RunRow))
 _HAS_RUN = select(RunRow.id).where(RunRow.id == bindparam("run"))
 _START_RUN = update(table_of(RunRow)).where(
@@ -95,8 +95,8 @@ class Store:
             "created_at": created_at or datetime.now(UTC),
             "status": "queued",
             "backend": backend,
-            "code": storable(code),
-            "task": storable(task),
+            "code": sanitize_text(code),
+            "task": sanitize_text(task),
             "server_id": server_id,
         }
         with self.database.writing() as connection:
@@ -117,7 +117,7 @@ class Store:
         events: Sequence[Event] = (),
         cassette: str | None = None,
     ) -> None:
-        """Write how a run ended, its last events, the files it left, and its cassette as JSON.
+        """Write a run's result, its last events, the files it wrote, and its cassette as JSON.
 
         This result replaces any other, because it comes from the server that ran it. Does nothing
         if the run is no longer in the history.
@@ -137,7 +137,7 @@ class Store:
 
     def ask_to_cancel(self, run_id: str) -> None:
         """Ask the server that has a run to cancel it."""
-        asked = update(RunRow).where(RunRow.id == storable(run_id), RunRow.status.in_(OPEN))
+        asked = update(RunRow).where(RunRow.id == sanitize_text(run_id), RunRow.status.in_(OPEN))
         with self.database.writing() as connection:
             connection.execute(asked.values(cancel_asked=True))
 
@@ -155,21 +155,21 @@ class Store:
             return list(session.scalars(ids))
 
     def end_lost(self, ids: Collection[str]) -> None:
-        """End runs in the database that their own server does not know."""
+        """End open runs in the database that are unknown to their own server."""
         lost = update(RunRow).where(RunRow.id.in_(ids), RunRow.status.in_(OPEN))
         with self.database.writing() as connection:
             connection.execute(lost.values(status="failed", reason=LOST))
 
     def file(self, run_id: str, name: str) -> bytes:
-        """Return the content of a file that a run left.
+        """Return the content of a file that a run wrote.
 
         Raises:
             RunNotFoundError: there is no such run.
-            RunFileNotFoundError: it left no such file, or its content was removed.
+            RunFileNotFoundError: it wrote no such file, or the content was deleted.
 
         """
         content = select(FileRow.content).where(
-            FileRow.run_id == storable(run_id), FileRow.name == storable(name)
+            FileRow.run_id == sanitize_text(run_id), FileRow.name == sanitize_text(name)
         )
         with self.database.reading() as session:
             _require(session, run_id)
@@ -177,13 +177,15 @@ class Store:
         if found is None:
             raise RunFileNotFoundError(f"this run has left no file {name[:80]!r}")
         if found[0] is None:
-            raise RunFileNotFoundError("this file is no longer kept: newer ones took its room")
+            raise RunFileNotFoundError("this file was deleted to make space for newer ones")
         content_bytes: bytes = found[0]
         return content_bytes
 
     def cassette(self, run_id: str) -> str | None:
-        """Return the recorded calls of a run as JSON, or None where there are none."""
-        text = select(cast(CassetteRow.data, Text)).where(CassetteRow.run_id == storable(run_id))
+        """Return the recorded calls of a run as JSON, or None if there are none."""
+        text = select(cast(CassetteRow.data, Text)).where(
+            CassetteRow.run_id == sanitize_text(run_id)
+        )
         with self.database.reading() as session:
             return session.scalar(text)
 
@@ -226,7 +228,7 @@ class Store:
     def summary(self, run_id: str) -> RunSummary | None:
         """Return one run as `runs` does; None if it is no longer in the history."""
         with self.database.reading() as session:
-            row = session.get(RunRow, storable(run_id))
+            row = session.get(RunRow, sanitize_text(run_id))
             return _summary(row) if row else None
 
     def status(self, run_id: str) -> str:
@@ -237,7 +239,7 @@ class Store:
 
         """
         with self.database.reading() as session:
-            found = session.scalar(select(RunRow.status).where(RunRow.id == storable(run_id)))
+            found = session.scalar(select(RunRow.status).where(RunRow.id == sanitize_text(run_id)))
         if found is None:
             raise _no_run(run_id)
         return found
@@ -245,13 +247,13 @@ class Store:
     def events(self, run_id: str, *, after: int = 0) -> list[Event]:
         """Return the next events of a run after number `after`, in order.
 
-        They are about 64 KiB at most, so that a reader holds little of a run; an empty list means
-        that there are no more. A run that has ended always has an `exit` event: if its server could
-        not write one, it is made from the run's row. So only a run's own server numbers its events.
+        They have about 64 KiB at most, so a reader needs little memory; an empty list means that
+        there are no more. An ended run always has an `exit` event: if its server could not write
+        one, it is made from the run's row. So only a run's own server numbers its events.
         """
         with self.database.reading() as session:
-            # The row first: if it says that the run has ended, all its events are there.
-            row = session.get(RunRow, storable(run_id), options=[defer(RunRow.code)])
+            # The row first: if it has the result, all events are written.
+            row = session.get(RunRow, sanitize_text(run_id), options=[defer(RunRow.code)])
             found, is_last = _next_events(session, run_id, after)
             if is_last and row is not None and row.status not in OPEN:
                 seq, kind = found[-1][:2] if found else _last_event(session, run_id)
@@ -279,7 +281,7 @@ def _file_rows(run_id: str, files: Sequence[WrittenFile]) -> list[dict[str, Any]
             **asdict(file),
             "run_id": run_id,
             "position": number,
-            "name": storable(file.name),
+            "name": sanitize_text(file.name),
             "size": len(file.content),
         }
         for number, file in enumerate(files)
@@ -290,7 +292,7 @@ def _next_events(session: Session, run_id: str, after: int) -> tuple[list[Event]
     """Return one page of the events after a number, and whether it is the last."""
     query = (
         select(EventRow.seq, EventRow.kind, cast(EventRow.data, Text))
-        .where(EventRow.run_id == storable(run_id), EventRow.seq > after)
+        .where(EventRow.run_id == sanitize_text(run_id), EventRow.seq > after)
         .order_by(EventRow.seq)
         .limit(EVENTS_AT_ONCE)
         .execution_options(yield_per=_ROWS_AT_ONCE)
@@ -307,11 +309,11 @@ def _next_events(session: Session, run_id: str, after: int) -> tuple[list[Event]
 
 
 def _column(value: Any) -> Any:
-    return storable(value) if isinstance(value, str) else value
+    return sanitize_text(value) if isinstance(value, str) else value
 
 
 def _last_event(session: Session, run_id: str) -> tuple[int, str]:
-    last = select(EventRow.seq, EventRow.kind).where(EventRow.run_id == storable(run_id))
+    last = select(EventRow.seq, EventRow.kind).where(EventRow.run_id == sanitize_text(run_id))
     found = session.execute(last.order_by(EventRow.seq.desc()).limit(1)).first()
     return (found.seq, found.kind) if found else (0, "")
 
@@ -325,7 +327,7 @@ def _exit_data(row: RunRow) -> dict[str, Any]:
 
 
 def _require(session: Session, run_id: str) -> RunRow:
-    row = session.get(RunRow, storable(run_id))
+    row = session.get(RunRow, sanitize_text(run_id))
     if row is None:
         raise _no_run(run_id)
     return row

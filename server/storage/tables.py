@@ -1,4 +1,4 @@
-"""The tables of the run history. NULL: not known yet, or from before the column was added."""
+"""The tables of the run history. NULL: not known yet, or older than the column."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ OPEN = ("queued", "running")
 class Base(DeclarativeBase):
     """The tables of this store."""
 
-    type_annotation_map: ClassVar = {float: Double}  # SQLAlchemy 2.0 and 2.1 choose differently
+    type_annotation_map: ClassVar = {
+        float: Double
+    }  # the default differs between SQLAlchemy 2.0 and 2.1
 
 
 class ServerRow(Base):
@@ -71,7 +73,7 @@ class RunRow(Base):
     cost_usd: Mapped[float | None]
     files_left_out: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
     server_id: Mapped[str | None] = mapped_column(String(32))
-    """The server that runs it; NULL: a version without leases."""
+    """The server that runs it; NULL: a server of a version without leases."""
     cancel_asked: Mapped[bool | None]
     """Whether a client asked another server to cancel it."""
 
@@ -101,7 +103,7 @@ class CassetteRow(Base):
 
 
 class FileRow(Base):
-    """A file that a run left; its content may be removed (NULL) before the run is."""
+    """A file that a run wrote; its content may be deleted (NULL) before the run is."""
 
     __tablename__ = "files"
 
@@ -118,12 +120,12 @@ SPEND = Table(
     "spend",
     Base.metadata,
     Column("day", Date, primary_key=True),
-    # Billionths of a dollar. Each count includes what is reserved for calls under way.
+    # Billionths of a dollar. Each count includes the reservations of calls in progress.
     Column("nano", BigInteger, nullable=False),
     Column("tokens", BigInteger, nullable=False),
     Column("calls", BigInteger, nullable=False),
 )
-"""What each day's calls used, on all servers of the database."""
+"""The usage of each day on all servers of the database."""
 
 
 def table_of(row: type[Base]) -> Table:

@@ -1,4 +1,4 @@
-"""Canary keys: in nothing that the product wrote, sent or has in memory below the server itself."""
+"""Canary keys never appear in written or sent data, nor in the memory of child processes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ for tier in ACCEPTED:
 
 @pytest.fixture(params=["/tmp", "/var/tmp"])
 def installation(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Return a folder that holds a checkout and an environment of its own."""
+    """Return a folder with a checkout and its own environment."""
     with tempfile.TemporaryDirectory(dir=request.param) as name:
         folder = Path(name)
         folder.chmod(0o755)

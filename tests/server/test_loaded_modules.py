@@ -1,4 +1,4 @@
-"""What each command loads: a command that waits for what it doesn't use is slow for nothing."""
+"""The modules that each command loads: unneeded ones would only slow it down."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_run_and_doctor_load_nothing_of_the_page_and_its_routes(tmp_path: Path
     assert not loaded(tmp_path, "doctor") & (WEB | SDKS | {"sqlalchemy", "prometheus_client"})
 
 
-def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
+def test_list_of_commands_has_the_same_texts_as_their_help() -> None:
     context = click.Context(cli)
     assert isinstance(cli, Group)
     for name, listed in cli.commands.items():

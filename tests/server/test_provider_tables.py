@@ -8,11 +8,11 @@ import pytest
 
 from llm_agent_builder.providers import PROVIDERS, Protocol
 from server.catalog.fetch import LIST_REQUESTS
-from server.gateway.call import ERROR_FORMS, ROUTES
+from server.gateway.call import ERROR_FORMATS, ROUTES
 from server.settings import Settings
 
 
-@pytest.mark.parametrize("table", [ERROR_FORMS, LIST_REQUESTS])
+@pytest.mark.parametrize("table", [ERROR_FORMATS, LIST_REQUESTS])
 def test_a_table_by_protocol_has_every_protocol(table: Collection[Protocol]) -> None:
     assert set(table) == set(Protocol)
 

@@ -1,4 +1,4 @@
-"""A secret that is printed or pickled."""
+"""Secrets can be neither printed nor pickled."""
 
 from __future__ import annotations
 

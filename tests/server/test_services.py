@@ -1,4 +1,4 @@
-"""The services of a server: what a start that fails leaves open."""
+"""The services of a server: a failed start leaves nothing open."""
 
 from __future__ import annotations
 

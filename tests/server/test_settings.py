@@ -29,8 +29,8 @@ def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> No
     ("values", "said"),
     [
         ({"run_budget_usd": "abc"}, "AGENT_BUILDER_RUN_BUDGET_USD: should be a number"),
-        ({"token": ""}, "AGENT_BUILDER_TOKEN: is empty; leave it out and one is made"),
-        ({"token": " \t"}, "AGENT_BUILDER_TOKEN: is empty; leave it out and one is made"),
+        ({"token": ""}, "AGENT_BUILDER_TOKEN: is empty; remove it to have a token generated"),
+        ({"token": " \t"}, "AGENT_BUILDER_TOKEN: is empty; remove it to have a token generated"),
         ({"port": "x"}, "AGENT_BUILDER_PORT: should be a whole number"),
         ({"max_concurrent_runs": 0}, "AGENT_BUILDER_MAX_CONCURRENT_RUNS: should be at least 1"),
         (
@@ -39,7 +39,7 @@ def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> No
         ),
     ],
 )
-def test_a_setting_that_can_not_be_says_what_it_should_be(
+def test_invalid_setting_is_an_error_with_the_expected_value(
     values: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -93,6 +93,6 @@ def test_allowed_host_with_more_than_a_name_is_refused_with_an_example(host: str
     with pytest.raises(SettingsError) as caught:
         load_settings(allowed_hosts=f"localhost,{host}")
     assert str(caught.value) == (
-        f"AGENT_BUILDER_ALLOWED_HOSTS: {host!r} is not a name or an address; write them without "
-        "scheme, port, path or *, such as builder.example,192.0.2.7"
+        f"AGENT_BUILDER_ALLOWED_HOSTS: {host!r} is not a name or an address; omit scheme, "
+        "port, path and wildcards, as in builder.example,192.0.2.7"
     )

@@ -1,4 +1,4 @@
-"""Small steps that tests of the HTTP interface share."""
+"""Shared helpers for tests of the HTTP interface."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def start(client: httpx.Client, code: str) -> str:
 
 
 def events_of(text: str) -> list[tuple[int, str, dict[str, Any]]]:
-    """Parse a whole SSE answer."""
+    """Parse a complete SSE response."""
     found = []
     for block in text.strip().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if line[0] != ":")
@@ -42,7 +42,7 @@ def events_of(text: str) -> list[tuple[int, str, dict[str, Any]]]:
 
 
 def fields(answer: httpx.Response) -> dict[str, str]:
-    """Return the fields that a 422 names, with what it says of them."""
+    """Return the fields of a 422 response with their messages."""
     assert answer.status_code == 422, answer.text
     assert answer.json()["code"] == "invalid_request"
     return {".".join(map(str, item["loc"][1:])): item["msg"] for item in answer.json()["detail"]}

@@ -1,4 +1,4 @@
-"""Runs the hostile programs of tests/attacks/: in a sandbox, and outside, to show that they can."""
+"""Runs the hostile programs of tests/attacks/: in a sandbox, and outside to show that they work."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def offered_tiers() -> tuple[str, ...]:
 
 
 def open_sandbox(tier: str) -> Sandbox:
-    """Return the sandbox of a tier, which has to be had; the caller closes it.
+    """Return the sandbox of a tier, which must work on this machine; the caller closes it.
 
     bubblewrap's interpreters are used once: two seconds a run for SDKs that few programs import.
     """
@@ -57,12 +57,12 @@ def task_of(task: Any) -> str:
 
 
 def attack(sandbox: Sandbox, name: str, task: Any = "", *, limits: Limits = LIMITS) -> str:
-    """Run a hostile program; what it got hold of is what it printed."""
+    """Run a hostile program; return its output, which is all that it found out."""
     return run_in_sandbox(source(name), task_of(task), limits=limits, sandbox=sandbox)
 
 
 def attempt_outside(folder: Path, name: str, task: Any = "") -> str:
-    """Run the same program with nothing in its way, in a folder of its own."""
+    """Run the same program without a sandbox, in its own folder."""
     place = folder / "outside"
     place.mkdir(exist_ok=True)
     done = subprocess.run(
@@ -107,7 +107,7 @@ def ends_without_cgroups(tier: str, jobs: Sequence[Job]) -> list[tuple[str, str 
 
 
 def answer_jobs() -> None:
-    """Be the process that `ends_without_cgroups` starts."""
+    """The main function of the process that `ends_without_cgroups` starts."""
     tier, jobs = json.load(sys.stdin)
     assert not cgroups.kernel_counts_memory()
     sandbox = open_sandbox(tier)
@@ -128,8 +128,8 @@ def end_of(events: Sequence[SandboxEvent]) -> ExitEvent:
     return events[-1]
 
 
-def holds(report: TierReport, layer: str) -> bool:
-    """Return whether a layer is reported as active; one that isn't must say why."""
+def is_active(report: TierReport, layer: str) -> bool:
+    """Return whether a layer is reported as active; an inactive one must have a reason."""
     found = next(item for item in report.layers if item.name == layer)
     assert found.active or found.reason, f"{layer} is inactive without a reason"
     return found.active
@@ -137,7 +137,7 @@ def holds(report: TierReport, layer: str) -> bool:
 
 @contextmanager
 def victim() -> Iterator[int]:
-    """Have a process that does nothing, whose environment holds a canary; yield its id."""
+    """Start an idle process with a canary in its environment; yield its id."""
     process = subprocess.Popen(
         [sys.executable, "-c", _VICTIM], env={"CANARY": "canary"}, stdout=subprocess.PIPE
     )

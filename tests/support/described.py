@@ -30,7 +30,7 @@ class Described:
         return {(method, path): each for path, item in paths for method, each in item.items()}
 
     def problems(self, operation: Operation, answer: httpx.Response) -> list[str]:
-        """Return how an answer differs from its description; the status must be a described one."""
+        """Return how an answer differs from its description; its status must be described."""
         responses = self.operations()[operation]["responses"]
         described = responses.get(str(answer.status_code))
         if described is None:

@@ -1,4 +1,4 @@
-"""Runs the product's command line in forks of one process that has imported it already.
+"""Runs the product's command line in forks of a process that has already imported it.
 
 Importing the server takes most of a second of processor time, and the suite starts over a hundred
 servers and commands. A fork has the imports, and otherwise its own environment, folder, arguments,
@@ -37,7 +37,7 @@ _IMPORTED = ("server.main", *(f"server.commands.{name}" for name in ("serve", "r
 
 
 class Process(Protocol):
-    """What tests use of a process, a fork's or any other's."""
+    """The interface that tests use of a process, forked or not."""
 
     @property
     def pid(self) -> int:
@@ -151,7 +151,7 @@ class Forks:
 
 
 def answer_requests(channel: int) -> str:
-    """Be the process that forks; returns in each fork the name of the program that it becomes."""
+    """The main function of the fork server; returns in each fork the name of the program to run."""
     for name in _IMPORTED:
         __import__(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -192,7 +192,7 @@ _starting = threading.Lock()
 
 
 def forks() -> Forks:
-    """Return the process that forks, started where it is not there yet."""
+    """Return the fork server, starting it if necessary."""
     global _forks  # noqa: PLW0603 - one for each session
     with _starting:
         if _forks is None:
@@ -202,7 +202,7 @@ def forks() -> Forks:
 
 
 def end_forks() -> None:
-    """End the process that forks, if there is one."""
+    """End the fork server, if there is one."""
     global _forks  # noqa: PLW0603
     if _forks is not None:
         atexit.unregister(_forks.close)

@@ -1,4 +1,4 @@
-"""A gateway in front of an upstream, and what a run's client does with it."""
+"""Helpers to send calls through a gateway to an upstream, like a run's client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Client = Callable[[aiohttp.ClientSession, Grant], Awaitable[Any]]
 
 @dataclass
 class Seen:
-    """What came of it."""
+    """The result of the client."""
 
     result: Any = None
     calls: list[dict[str, Any]] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Seen:
 
 
 def through(upstream: str, client: Client, *, key: str = KEY, **options: Any) -> Seen:
-    """Open a way out to `upstream`, let `client` use it; return its result and what was seen."""
+    """Open a grant for `upstream`, call `client` with it; return its result and the events."""
     seen = Seen()
     timeouts = options.pop("timeouts", Timeouts())
     reader = options.pop("reader", None) or RequestReader()
@@ -65,7 +65,7 @@ def through(upstream: str, client: Client, *, key: str = KEY, **options: Any) ->
 
 
 def bearer(grant: Grant) -> dict[str, str]:
-    """Return the headers of Anthropic's SDK that matter."""
+    """Return the relevant headers of Anthropic's SDK."""
     return {"Authorization": f"Bearer {grant.token.reveal()}", "anthropic-version": "2023-06-01"}
 
 
@@ -76,7 +76,7 @@ def asking(**more: Any) -> dict[str, Any]:
 
 
 def facts_of(body: bytes, provider: ProviderEnum = ProviderEnum.ANTHROPIC) -> RequestFacts:
-    """Return what is known of a request."""
+    """Return the facts about a request."""
     steps = read_request(provider, body)
     while True:
         try:
@@ -87,14 +87,14 @@ def facts_of(body: bytes, provider: ProviderEnum = ProviderEnum.ANTHROPIC) -> Re
 
 
 async def ask(session: aiohttp.ClientSession, grant: Grant, **options: Any) -> tuple[int, bytes]:
-    """Make one call of Anthropic's and read its answer."""
+    """Make one Anthropic call and read its response."""
     options = {"json": asking(), "headers": bearer(grant), **options}
     async with session.post("/v1/messages", **options) as answer:
         return answer.status, await answer.read()
 
 
 async def eventually(condition: Callable[[], Any], seconds: float = 5) -> Any:
-    """Return the first true value of `condition`; fail when there is none in time."""
+    """Return the first true value of `condition`; fail if it takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():

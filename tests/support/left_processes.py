@@ -1,4 +1,4 @@
-"""Finds the processes that a test session has started and left, whoever their parent is by now.
+"""Finds processes that a test session has left behind, whatever their parent is now.
 
 Helper processes get an empty environment and sessions of their own, and orphans another parent. So
 the mark is a resource limit without effect on ordinary processes, which every child inherits and
@@ -20,7 +20,7 @@ _LEAST = 1 << 50  # microseconds: 36 years of a realtime process's time
 
 
 def mark_this_process() -> int | None:
-    """Mark this process and all that it starts from now on; None where it can't be."""
+    """Mark this process and all that it starts from now on; None if that is impossible."""
     if sys.platform != "linux":
         return None
     _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
@@ -44,12 +44,12 @@ def marked_processes(mark: int) -> dict[int, str]:
 
 
 def _has_ended(folder: Path) -> bool:
-    """Return whether a process has ended, and only waits for its parent to take note of it."""
+    """Return whether a process is a zombie."""
     return (folder / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def left_after(mark: int, seconds: float) -> dict[int, str]:
-    """Return what is left of a session; what is ending has so many seconds for it."""
+    """Return the processes left by a session, after waiting some seconds for ending ones."""
     deadline = time.monotonic() + seconds
     while (left := marked_processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.05)

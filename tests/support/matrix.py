@@ -38,7 +38,7 @@ def left_out_of(items: Sequence[pytest.Item]) -> set[pytest.Item]:
 
 
 def _chosen(name: str, cases: Sequence[pytest.Item]) -> set[pytest.Item]:
-    """Return the cases of one test that stay, evenly spread.
+    """Return the remaining cases of one test, evenly spread.
 
     The first of them is another one for each test, so that all kinds of parameters have a turn.
     """

@@ -1,4 +1,4 @@
-"""Small disks of a test's own: tmpfs, which only root may mount."""
+"""Small disks for tests: tmpfs, which only root may mount."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @contextlib.contextmanager
 def mounted(place: Path, size: str) -> Iterator[Path]:
-    """Mount an empty disk of a size such as "2m"; skip the test where that isn't allowed."""
+    """Mount an empty disk of a size such as "2m"; skip the test if that isn't allowed."""
     place.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "none", str(place)]
     if os.getuid() != 0 or subprocess.run(mount, check=False).returncode != 0:
@@ -25,7 +25,7 @@ def mounted(place: Path, size: str) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """Fill a disk to its last page; return the file that does it."""
+    """Fill a disk to its last page; return the created file."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:

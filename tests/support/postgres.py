@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: a temporary cluster, reached by a Unix socket alone.
+"""A real PostgreSQL for tests: a temporary cluster that only listens on a Unix socket.
 
 `initdb` refuses to run as root: as root, the cluster belongs to `nobody`. Debian's package
 `postgresql` brings the programs; `make test` installs it.
@@ -31,7 +31,7 @@ _SETTINGS = {
 
 
 def programs() -> Path | None:
-    """Return the folder of the newest PostgreSQL's programs, or None where there is none."""
+    """Return the folder of the newest PostgreSQL's programs, or None if there is none."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     versions = sorted(_INSTALLED.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
@@ -80,7 +80,7 @@ class Postgres:
         return subprocess.run(command, check=False, capture_output=True, cwd="/")
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start it, and wait until it accepts connections."""
         settings = [f"--{name.replace('_', '-')}={value}" for name, value in _SETTINGS.items()]
         place = ["-D", str(self._data), "-k", str(self._folder)]
         with (self._folder / "log").open("ab") as log:
@@ -99,7 +99,7 @@ class Postgres:
         return True
 
     def conninfo(self, database: str) -> str:
-        """Return what psycopg takes to reach a database."""
+        """Return psycopg's connection string for a database."""
         return f"host={self._folder} user=test dbname={database}"
 
     def database(self, options: str = "", alter: str = "") -> str:
@@ -112,7 +112,7 @@ class Postgres:
         return f"postgresql://test@/{name}?host={self._folder}"
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to each of its processes: SIGSTOP makes it silent, SIGCONT ends that."""
+        """Send a signal to each of its processes: SIGSTOP suspends it, SIGCONT resumes it."""
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
         for process in (self._process.pid, *map(int, children.split())):
@@ -126,6 +126,6 @@ class Postgres:
             self._process = None
 
     def remove(self) -> None:
-        """End it, and remove all of it."""
+        """Stop it and delete its files."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Processes that are held still or can't end, and how to find those of the product."""
+"""Suspends processes or prevents their end, and finds those of the product."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def _running(code: str, process: int | str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_still(process: int) -> Iterator[None]:
-    """Hold a process still: it answers nothing, and no SIGCONT helps. It can be killed."""
+    """Suspend a process so that SIGCONT does not resume it. It can still be killed."""
     with _running(_HOLD, process):
         yield
 
 
 @contextlib.contextmanager
 def pinned(process: int | str) -> Iterator[None]:
-    """Keep the pid namespace of a process from ending, as nobody but this test can.
+    """Prevent the pid namespace of a process from ending; only this test can release it.
 
     A process of this test's own enters it and has a child there, which it does not reap.
     """
@@ -91,7 +91,7 @@ def below(process: int, text: str, *, besides: Collection[int] = ()) -> int:
 
 
 def local_models_below(process: int) -> list[int]:
-    """Return the processes below another one that hold a local model."""
+    """Return the descendants of a process that have loaded a local model."""
     assert (ROOT / LOCAL_MODEL).is_file(), "the file has another name: nothing would be found"
     found = []
     for pid in descendants(process):
@@ -114,7 +114,7 @@ def init_beside(process: int | str, root: int) -> int:
 
 
 def is_there(process: int) -> bool:
-    """Return whether a process is there, and not just waiting to be reaped."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""An upstream that misbehaves on the wire: what it sends is written byte by byte by its script."""
+"""A misbehaving upstream: its script writes the raw bytes of each response."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class RawUpstream:
-    """A running one."""
+    """A running upstream."""
 
     url: str
     requests: list[bytes] = field(default_factory=list)
     """The head of each request."""
     gone: list[float] = field(default_factory=list)
-    """When a script's writing failed: the other side had ended the connection."""
+    """The times when a write of a script failed because the peer had closed the connection."""
 
 
 Wire = Callable[[socket.socket], None]

@@ -1,4 +1,4 @@
-"""Starts the product as its users do: `llm-agent-builder serve`, in a process of its own."""
+"""Starts the product like a user: `llm-agent-builder serve` in its own process."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Serving:
 
     @property
     def log(self) -> str:
-        """Return all it has logged so far."""
+        """Return its log so far."""
         return (self.folder / "server.log").read_text("utf-8")
 
     @property
     def base(self) -> str:
-        """Return its address without the fragment that carries the token."""
+        """Return its address without the fragment with the token."""
         return self.url.split("#", maxsplit=1)[0]
 
     def client(self, **options: Any) -> httpx.Client:
@@ -68,7 +68,7 @@ class ServerFactory(Protocol):
 
 
 def bare_environment(folder: Path, **more: str) -> dict[str, str]:
-    """Return an environment built from nothing."""
+    """Return an environment that inherits nothing."""
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": str(folder),
@@ -86,7 +86,7 @@ def command(*arguments: str, before: str = "") -> list[str]:
 
 
 def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the product's command line to its end, with nothing of this process's environment."""
+    """Run the product's command line to its end, without this process's environment."""
     environment = bare_environment(folder, PYTHONPATH=str(ROOT), **more)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = forks().start(
@@ -148,7 +148,7 @@ def _forked(
 
 @contextmanager
 def plain_uvicorn(folder: Path, *arguments: str, **settings: str) -> Iterator[str]:
-    """Run `uvicorn server.main:app` while the block lasts; yields the line that says where."""
+    """Run `uvicorn server.main:app` during the block; yields the line with its address."""
     log = folder / "uvicorn.log"
     with log.open("wb") as file:
         process = forks().start(
@@ -167,7 +167,7 @@ def plain_uvicorn(folder: Path, *arguments: str, **settings: str) -> Iterator[st
 
 
 def wait_until(condition: Any, seconds: float = 20) -> Any:
-    """Return the first true value of `condition`; fail when there is none in time."""
+    """Return the first true value of `condition`; fail if it takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
@@ -177,7 +177,7 @@ def wait_until(condition: Any, seconds: float = 20) -> Any:
 
 
 def marked_processes(mark: str) -> list[str]:
-    """Return the processes of this machine whose command line or environment holds `mark`."""
+    """Return the processes of this machine with `mark` in their command line or environment."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():

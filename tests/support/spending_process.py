@@ -1,4 +1,4 @@
-"""One server's gateway under a daily cap on calls, as a process that a test may kill.
+"""One server's gateway under a daily cap on calls, as a process that a test can kill.
 
 `python -m tests.support.spending_process DATABASE-URL UPSTREAM-URL CALLS-A-DAY FOLDER` makes calls,
 two at a time, until the day's budget refuses one. It says `ready`, and for each call `begun` with
@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from llm_agent_builder.providers import ProviderEnum
-from server.budgets.daily_budget import DailyBudget, keep_books
+from server.budgets.daily_budget import DailyBudget, run_spend_writer
 from server.budgets.ledger import Caps, Ledger
 from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import SpendStore
@@ -46,7 +46,7 @@ async def main(database: str, upstream: str, calls: str, folder: str) -> None:
 
     store = Store(Path(folder), database)
     daily = DailyBudget(Caps(calls=int(calls)), today, SpendStore(store.database).exchange)
-    books = asyncio.create_task(keep_books(daily))
+    books = asyncio.create_task(run_spend_writer(daily))
     gateway = Gateway(environ={})
     await gateway.start()
     say("ready")

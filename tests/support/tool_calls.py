@@ -1,4 +1,4 @@
-"""A scripted model that calls one tool, and then says what the tool told it."""
+"""A scripted model that calls one tool and then repeats the tool's result."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 from tests.support.upstream import Answer, Received, message
 
-TOLD = "the tool says: "
+TOOL_RESULT = "the tool says: "
 _JSON = {"Content-Type": "application/json"}
 
 
 def wants(tool: str, **arguments: str) -> str:
-    """Return the task that has the scripted model call a tool."""
+    """Return a task that makes the scripted model call a tool."""
     return json.dumps({"tool": tool, "arguments": arguments})
 
 
 def obey(request: Received) -> Answer:
-    """Answer in either provider's protocol: call the tool that the task names, then tell."""
+    """Answer in either provider's protocol: call the task's tool, then repeat its result."""
     body = json.loads(request.body)
     answer = _messages if request.path.startswith("/v1/messages") else _completions
     task = next(each["content"] for each in body["messages"] if each["role"] == "user")
     wanted = json.loads(task)
-    told = answer(body, wanted["tool"], wanted["arguments"])
-    return Answer(headers=_JSON, body=json.dumps(told).encode())
+    response = answer(body, wanted["tool"], wanted["arguments"])
+    return Answer(headers=_JSON, body=json.dumps(response).encode())
 
 
 def _messages(body: dict[str, Any], tool: str, arguments: dict[str, str]) -> dict[str, Any]:
@@ -34,9 +34,9 @@ def _messages(body: dict[str, Any], tool: str, arguments: dict[str, str]) -> dic
         assert tool in [each["name"] for each in body["tools"]]
         call = {"type": "tool_use", "id": "call_1", "name": tool, "input": arguments}
         return answer | {"content": [call]}
-    told = results[0]["content"]
-    text = told if isinstance(told, str) else "".join(part["text"] for part in told)
-    content = [{"type": "text", "text": TOLD + text}]
+    result = results[0]["content"]
+    text = result if isinstance(result, str) else "".join(part["text"] for part in result)
+    content = [{"type": "text", "text": TOOL_RESULT + text}]
     return answer | {"content": content, "stop_reason": "end_turn"}
 
 
@@ -44,7 +44,7 @@ def _completions(body: dict[str, Any], tool: str, arguments: dict[str, str]) -> 
     last = body["messages"][-1]
     choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
     if last["role"] == "tool":
-        choice["message"] = {"role": "assistant", "content": TOLD + last["content"]}
+        choice["message"] = {"role": "assistant", "content": TOOL_RESULT + last["content"]}
     else:
         assert tool in [each["function"]["name"] for each in body["tools"]]
         function = {"name": tool, "arguments": json.dumps(arguments)}

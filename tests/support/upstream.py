@@ -1,4 +1,4 @@
-"""A scripted upstream: an HTTP server on loopback for what a provider can't be asked for."""
+"""A scripted upstream: an HTTP server on loopback for behaviour that real providers rarely show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass
 class Received:
-    """One request, as it came."""
+    """One received request."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class Upstream:
     sent_at: list[float] = field(default_factory=list)
     """When each chunk was sent, by `time.monotonic`."""
     broken_pipes: list[float] = field(default_factory=list)
-    """When the other side was found to be gone."""
+    """When the disconnection of the client was detected."""
 
 
 def message(text: str, stop_reason: str = "end_turn") -> bytes:
@@ -93,13 +93,13 @@ Script = Callable[[Received], Answer]
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers as the script of its server says."""
+    """Answers with the script of its server."""
 
     protocol_version = "HTTP/1.1"
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def handle_any(self) -> None:
         """Answer one request."""
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     def send_chunks(self, answer: Answer) -> None:
-        """Send chunk by chunk, and note when."""
+        """Send the chunks one by one, and record the times."""
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         try:

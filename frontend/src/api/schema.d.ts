@@ -52,9 +52,9 @@ export interface paths {
         put?: never;
         /**
          * Generate Agent
-         * @description Write an agent file; with `base`, change the fields of a manually edited one.
+         * @description Generate an agent file; with `base`, update the fields of a manually edited file.
          *
-         *     409 `conflict` lists the manual edits that a changed field conflicts with; nothing is changed.
+         *     409 `conflict` lists the conflicts between changed fields and manual edits.
          */
         post: operations["generate_agent"];
         delete?: never;
@@ -74,9 +74,9 @@ export interface paths {
         put?: never;
         /**
          * Inspect Form
-         * @description Read a form that is still being filled in; nothing is parsed as Python, or run.
+         * @description Inspect an unfinished form; no code is parsed as Python or executed.
          *
-         *     Says what its tools are called, which hosts it asks for, and who answers at a typed address.
+         *     Returns the names of its tools, the hosts that it needs, and the model that answers.
          */
         post: operations["inspect_form"];
         delete?: never;
@@ -116,9 +116,9 @@ export interface paths {
         put?: never;
         /**
          * Import Program
-         * @description Return the spec of an agent of OpenAI's Agents SDK, as far as it has one; it is not run.
+         * @description Convert an agent of OpenAI's Agents SDK to a spec; the program is not run.
          *
-         *     `agents` names all that the program has; `agent` in the request chooses one of them.
+         *     `agents` lists all agents of the program; `agent` in the request chooses one of them.
          */
         post: operations["import_program"];
         delete?: never;
@@ -138,9 +138,9 @@ export interface paths {
         put?: never;
         /**
          * Upgrade Agent File
-         * @description Return the state of a file's model, and the file changed to each of its successors.
+         * @description Return the lifecycle of a file's model, and the file moved to each of its successors.
          *
-         *     With `to`, to that model alone. 422 `not_ours` if the model is not a plain literal.
+         *     With `to`, only to that model. 422 `not_ours` if the model is not a plain literal.
          */
         post: operations["upgrade_agent_file"];
         delete?: never;
@@ -182,7 +182,8 @@ export interface paths {
          * Execute
          * @description Run a program and wait for its end. If the client disconnects, the run is cancelled.
          *
-         *     A program that fails is `status: "error"` with HTTP 200; an HTTP error is the server's.
+         *     If the program fails, the answer is HTTP 200 with `status: "error"`. HTTP errors mean that the
+         *     server failed or refused.
          */
         post: operations["execute"];
         delete?: never;
@@ -206,7 +207,7 @@ export interface paths {
         put?: never;
         /**
          * Create Run
-         * @description Start a run and return its id; follow it by its events.
+         * @description Start a run and return its id; `/api/runs/{run_id}/events` follows it.
          */
         post: operations["create_run"];
         delete?: never;
@@ -224,14 +225,14 @@ export interface paths {
         };
         /**
          * Get Run
-         * @description Return one run, with its code and task, and the files it left (names and sizes).
+         * @description Return one run with its code, its task, and the names and sizes of its files.
          */
         get: operations["get_run"];
         put?: never;
         post?: never;
         /**
          * Cancel Run
-         * @description Cancel a run. 204: none of its processes is left; 503: some could not be killed.
+         * @description Cancel a run. 204: all of its processes have ended; 503: some could not be killed.
          */
         delete: operations["cancel_run"];
         options?: never;
@@ -248,7 +249,7 @@ export interface paths {
         };
         /**
          * Get Run Events
-         * @description Stream the events of a run to its end; `Last-Event-ID` resumes after that event.
+         * @description Stream the events of a run until it ends; `Last-Event-ID` resumes after that event.
          */
         get: operations["get_run_events"];
         put?: never;
@@ -268,7 +269,7 @@ export interface paths {
         };
         /**
          * Get Run Cassette
-         * @description Return the recorded model calls of a run, which `replay` takes.
+         * @description Return the recorded model calls of a run, for `replay` in a later request.
          */
         get: operations["get_run_cassette"];
         put?: never;
@@ -288,7 +289,7 @@ export interface paths {
         };
         /**
          * Get Run File
-         * @description Return a file that a run left, as a download: no browser may show what a program made.
+         * @description Return a file that a run wrote, as a download that browsers don't display.
          */
         get: operations["get_run_file"];
         put?: never;
@@ -328,9 +329,9 @@ export interface paths {
         };
         /**
          * Get Health
-         * @description Return whether the server works, and for each component: ok, or why not.
+         * @description Return the state of the server, and for each component "ok" or the problem.
          *
-         *     `status` is `ok` or `degraded` (200), or `failing` (503). Details are for callers with access.
+         *     `status` is `ok` or `degraded` (200), or `failing` (503). Only callers with access see details.
          */
         get: operations["get_health"];
         put?: never;
@@ -476,22 +477,22 @@ export interface components {
         };
         /**
          * Answerer
-         * @description The provider's API, or a model server of the user's own.
+         * @description The provider's API, or one of the user's own model servers.
          */
         Answerer: {
             /**
              * Own
-             * @description Whether it is a server of the user's own.
+             * @description Whether it is the user's own server.
              */
             own: boolean;
             /**
              * Name
-             * @description Such as "Anthropic API", or "your server http://127.0.0.1:11434/v1".
+             * @description Name such as "Anthropic API", or "your server http://127.0.0.1:11434/v1".
              */
             name: string;
             /**
              * Reason
-             * @description Why it can't answer; None when it can.
+             * @description Why it can't answer; None if it can.
              */
             reason: string | null;
         };
@@ -555,7 +556,7 @@ export interface components {
         };
         /**
          * BudgetData
-         * @description A budget that a model call did not fit in.
+         * @description A budget that a model call exceeded.
          */
         BudgetData: {
             /**
@@ -572,7 +573,7 @@ export interface components {
             message: string;
             /**
              * Cap
-             * @description Which one: of the run or of the day; dollars, tokens or calls.
+             * @description The exceeded cap: of the run or the day, in dollars, tokens or calls; as in run_usd.
              */
             cap: string;
         };
@@ -678,7 +679,7 @@ export interface components {
             path: string;
             /**
              * Body
-             * @description JSON, or the text where it was none.
+             * @description A JSON value; text, if the body was not JSON.
              */
             body: unknown;
         };
@@ -761,7 +762,7 @@ export interface components {
         };
         /**
          * DeniedData
-         * @description Something that the sandbox or the gateway refused to the program.
+         * @description An access that the sandbox or the gateway denied to the program.
          */
         DeniedData: {
             /**
@@ -779,12 +780,12 @@ export interface components {
         };
         /**
          * DeniedEvent
-         * @description Something was refused to the program.
+         * @description An access was denied to the program.
          */
         DeniedEvent: {
             /**
              * Id
-             * @description Counts from 1 in each run; sent as `Last-Event-ID`, it resumes the stream.
+             * @description Number of the event in its run, from 1; sent as `Last-Event-ID`, it resumes the stream.
              */
             id: number;
             /**
@@ -814,7 +815,7 @@ export interface components {
          * Edit
          * @description A manual edit with its lines, counted from 1, both ends included.
          *
-         *     Removed lines are shown as they were, at the line that now follows them.
+         *     Removed lines have their original text, at the position of the line that now follows them.
          */
         Edit: {
             /**
@@ -839,7 +840,7 @@ export interface components {
         };
         /**
          * ErrorResponse
-         * @description An error. `detail` is a sentence for people; programs go by `code`.
+         * @description An error. `detail` is a message for people, `code` is for programs.
          */
         ErrorResponse: {
             /** Detail */
@@ -975,10 +976,10 @@ export interface components {
         };
         /**
          * ExitData
-         * @description How a run ended: the last event.
+         * @description The end of a run: always the last event.
          *
-         *     Where the server stopped before it could save this event, only fields that the history has are
-         *     sent: `status` at least.
+         *     If the server stopped before it could save this event, only the fields in the history are sent:
+         *     at least `status`.
          */
         ExitData: {
             /**
@@ -1043,7 +1044,7 @@ export interface components {
         ExitEvent: {
             /**
              * Id
-             * @description Counts from 1 in each run; sent as `Last-Event-ID`, it resumes the stream.
+             * @description Number of the event in its run, from 1; sent as `Last-Event-ID`, it resumes the stream.
              */
             id: number;
             /**
@@ -1283,17 +1284,17 @@ export interface components {
         };
         /**
          * Granted
-         * @description What a run may use beside its program.
+         * @description The files and hosts that a run may use.
          */
         Granted: {
             /**
              * Files
-             * @description Names of the files that it was given.
+             * @description Names of its input files.
              */
             files: string[];
             /**
              * Hosts
-             * @description HOST:PORT it may reach, or provider-tools.
+             * @description The hosts that it may reach as HOST:PORT, and provider-tools.
              */
             hosts: string[];
         };
@@ -1339,7 +1340,7 @@ export interface components {
             components: components["schemas"]["HealthComponents"];
             /**
              * Sandbox Tier
-             * @description Which isolation this machine offers.
+             * @description The sandbox tier of this server.
              */
             sandbox_tier: string;
         };
@@ -1363,12 +1364,12 @@ export interface components {
         };
         /**
          * ImportResponse
-         * @description What was made of a program of OpenAI's Agents SDK.
+         * @description The result of importing a program of OpenAI's Agents SDK.
          */
         ImportResponse: {
             /**
              * Spec
-             * @description Fields of an `AgentSpec`: those that were found.
+             * @description The fields of an `AgentSpec` that were found.
              */
             spec: {
                 [key: string]: unknown;
@@ -1383,7 +1384,7 @@ export interface components {
         };
         /**
          * ImportedLine
-         * @description What became of one part of an imported program.
+         * @description How one part of a program was imported.
          */
         ImportedLine: {
             /** Line */
@@ -1392,18 +1393,18 @@ export interface components {
             what: string;
             /**
              * Carried
-             * @description Whether it is in the spec.
+             * @description Whether the part is in the spec.
              */
             carried: boolean;
             /**
              * Note
-             * @description What the user must know or do; empty if nothing.
+             * @description What the user must know or do; may be empty.
              */
             note: string;
         };
         /**
          * InspectRequest
-         * @description The parts of a form that its notes depend on, as typed so far: nothing has to be valid.
+         * @description The parts of an unfinished form that its notes depend on; they need not be valid.
          */
         InspectRequest: {
             provider: components["schemas"]["ProviderEnum"];
@@ -1430,10 +1431,10 @@ export interface components {
         };
         /**
          * InspectResponse
-         * @description What the notes of a form say.
+         * @description The facts for the notes of a form.
          */
         InspectResponse: {
-            /** @description Of the typed address; null where there is none, or it can't be read yet. */
+            /** @description For the typed address; null if there is none, or it is not a valid address yet. */
             answerer: components["schemas"]["Answerer"] | null;
             /**
              * Tools
@@ -1460,7 +1461,7 @@ export interface components {
         };
         /**
          * InvalidRequestResponse
-         * @description A request that can't be used, with its problems: at most 20.
+         * @description An invalid request, with up to 20 of its problems.
          */
         InvalidRequestResponse: {
             /** Detail */
@@ -1501,7 +1502,7 @@ export interface components {
         Lifecycle: "current" | "deprecated" | "retired";
         /**
          * LimitData
-         * @description A limit that was reached.
+         * @description A limit that the run reached.
          */
         LimitData: {
             /**
@@ -1524,7 +1525,7 @@ export interface components {
         LimitEvent: {
             /**
              * Id
-             * @description Counts from 1 in each run; sent as `Last-Event-ID`, it resumes the stream.
+             * @description Number of the event in its run, from 1; sent as `Last-Event-ID`, it resumes the stream.
              */
             id: number;
             /**
@@ -1537,7 +1538,7 @@ export interface components {
         };
         /**
          * Limits
-         * @description The limits of one run. CPU, memory, processes and scratch count its whole process tree.
+         * @description The limits of one run. CPU, memory, processes and scratch apply to its whole process tree.
          */
         Limits: {
             /**
@@ -1568,7 +1569,7 @@ export interface components {
             scratch_mib: number;
             /**
              * Output Kib
-             * @description Of each of the two output streams.
+             * @description Limit on each of the two output streams.
              * @default 1024
              */
             output_kib: number;
@@ -1639,7 +1640,7 @@ export interface components {
         };
         /**
          * MissingNeed
-         * @description Something that an agent's tools need and that the run was not given.
+         * @description Something that the agent's tools need and the run does not have.
          */
         MissingNeed: {
             /**
@@ -1710,7 +1711,7 @@ export interface components {
          * ModelCallData
          * @description One finished model call, under the attribute names of OpenTelemetry's GenAI conventions.
          *
-         *     What is not known is null. Times are in seconds.
+         *     Unknown values are null. Times are in seconds.
          */
         ModelCallData: {
             /**
@@ -1752,7 +1753,7 @@ export interface components {
             "error.type": string | null;
             /**
              * Backend
-             * @description What answered: provider, own, local, replay.
+             * @description The kind of upstream: provider, own, local or replay.
              */
             backend: string | null;
             /** Time To First Chunk */
@@ -1765,12 +1766,12 @@ export interface components {
             price_table: string | null;
             /**
              * Unpriced
-             * @description Whether the call may have cost money and it is not known how much.
+             * @description Whether the call may have cost an unknown amount of money.
              */
             unpriced: boolean;
             /**
              * Refused
-             * @description Whether the gateway refused the call, so that no model was asked.
+             * @description Whether the gateway refused the call without sending it to a model.
              */
             refused: boolean;
             /** Cost Usd */
@@ -1783,7 +1784,7 @@ export interface components {
         ModelCallEvent: {
             /**
              * Id
-             * @description Counts from 1 in each run; sent as `Last-Event-ID`, it resumes the stream.
+             * @description Number of the event in its run, from 1; sent as `Last-Event-ID`, it resumes the stream.
              */
             id: number;
             /**
@@ -1813,7 +1814,7 @@ export interface components {
         };
         /**
          * NotOursResponse
-         * @description A file that is not what it was sent as, for example not an agent file.
+         * @description A file of an unexpected kind, for example one that is not an agent file.
          */
         NotOursResponse: {
             /** Detail */
@@ -1837,12 +1838,12 @@ export interface components {
         Origin: "shipped" | "live" | "setting";
         /**
          * Outline
-         * @description What can be seen of a tool.
+         * @description The outline of a tool.
          */
         Outline: {
             /**
              * Name
-             * @description Its public function; null while there is none.
+             * @description Name of its public function; null if there is none yet.
              */
             name: string | null;
             /**
@@ -1852,7 +1853,7 @@ export interface components {
             summary: string | null;
             /**
              * Needs
-             * @description What a run probably has to be given for it.
+             * @description The files and hosts that it probably needs.
              */
             needs: ("files" | "hosts") | null;
         };
@@ -1881,7 +1882,7 @@ export interface components {
         OutputEvent: {
             /**
              * Id
-             * @description Counts from 1 in each run; sent as `Last-Event-ID`, it resumes the stream.
+             * @description Number of the event in its run, from 1; sent as `Last-Event-ID`, it resumes the stream.
              */
             id: number;
             /**
@@ -1920,12 +1921,12 @@ export interface components {
         };
         /**
          * Problem
-         * @description One thing that is wrong with a request.
+         * @description One problem of a request.
          */
         Problem: {
             /**
              * Loc
-             * @description Where: "body" or "query", then names of fields and positions in lists.
+             * @description The location: "body" or "query", then names of fields and positions in lists.
              */
             loc: (string | number)[];
             /** Msg */
@@ -1985,7 +1986,7 @@ export interface components {
         ProviderEnum: "anthropic" | "huggingface";
         /**
          * ReadResponse
-         * @description What an agent file says.
+         * @description The contents of an agent file.
          */
         ReadResponse: {
             spec: components["schemas"]["AgentSpec"];
@@ -1998,7 +1999,7 @@ export interface components {
             edits: components["schemas"]["Edit"][];
             /**
              * Warnings
-             * @description What could not become a field, and why.
+             * @description The parts that could not become a field, and why.
              */
             warnings: string[];
         };
@@ -2058,7 +2059,7 @@ export interface components {
         RunEvent: components["schemas"]["StartedEvent"] | components["schemas"]["OutputEvent"] | components["schemas"]["ModelCallEvent"] | components["schemas"]["DeniedEvent"] | components["schemas"]["LimitEvent"] | components["schemas"]["ExitEvent"];
         /**
          * RunFile
-         * @description A file that a run left, without its content.
+         * @description A file that a run wrote, without its content.
          */
         RunFile: {
             /** Name */
@@ -2090,7 +2091,7 @@ export interface components {
             created_at: string;
             /**
              * Reason
-             * @description Why it ended as it did; null after success.
+             * @description The reason of its status; null after success.
              */
             reason: string | null;
             /** Returncode */
@@ -2102,7 +2103,7 @@ export interface components {
             usage: components["schemas"]["Usage"] | null;
             /**
              * Cost Usd
-             * @description Null where nothing was paid, or the price of a call is unknown.
+             * @description Null if nothing was paid, or the price of a call is unknown.
              */
             cost_usd: number | null;
             /** Code */
@@ -2116,7 +2117,7 @@ export interface components {
         };
         /**
          * RunSummary
-         * @description One run of the history. What is not known (yet) is null; times are in seconds.
+         * @description One run of the history. Values that are not known (yet) are null; times are in seconds.
          */
         RunSummary: {
             /** Id */
@@ -2135,7 +2136,7 @@ export interface components {
             created_at: string;
             /**
              * Reason
-             * @description Why it ended as it did; null after success.
+             * @description The reason of its status; null after success.
              */
             reason: string | null;
             /** Returncode */
@@ -2147,7 +2148,7 @@ export interface components {
             usage: components["schemas"]["Usage"] | null;
             /**
              * Cost Usd
-             * @description Null where nothing was paid, or the price of a call is unknown.
+             * @description Null if nothing was paid, or the price of a call is unknown.
              */
             cost_usd: number | null;
         };
@@ -2195,7 +2196,7 @@ export interface components {
         };
         /**
          * StartedData
-         * @description How a run starts.
+         * @description The start of a run.
          */
         StartedData: {
             /**
@@ -2212,12 +2213,12 @@ export interface components {
             backend: "provider" | "local" | "replay";
             /**
              * Model Label
-             * @description Which model answers, for people.
+             * @description The model that answers, for people.
              */
             model_label: string;
             /**
              * Tier
-             * @description Which sandbox tier isolates the run.
+             * @description The sandbox tier that isolates the run.
              */
             tier: string;
             limits: components["schemas"]["Limits"];
@@ -2232,7 +2233,7 @@ export interface components {
         StartedEvent: {
             /**
              * Id
-             * @description Counts from 1 in each run; sent as `Last-Event-ID`, it resumes the stream.
+             * @description Number of the event in its run, from 1; sent as `Last-Event-ID`, it resumes the stream.
              */
             id: number;
             /**
@@ -2336,20 +2337,20 @@ export interface components {
         };
         /**
          * UpgradeRequest
-         * @description An agent file, to be moved to another model.
+         * @description An agent file to move to another model.
          */
         UpgradeRequest: {
             /** Code */
             code: string;
             /**
              * Filename
-             * @description What the diff calls the file.
+             * @description The file's name in the diff.
              * @default agent.py
              */
             filename: string;
             /**
              * To
-             * @description The one model to move to.
+             * @description The only model to move to.
              */
             to?: string | null;
         };
@@ -2383,7 +2384,7 @@ export interface components {
         };
         /**
          * WantedHost
-         * @description A host that the agent asks for.
+         * @description A host that the agent needs.
          */
         WantedHost: {
             /**
@@ -2434,8 +2435,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -2494,8 +2495,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -2558,8 +2559,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -2602,7 +2603,7 @@ export interface operations {
             };
             /**
              * @description `invalid_request`: The request is not valid; `detail` lists its problems.
-             *     `not_ours`: The file is not of the kind asked for.
+             *     `not_ours`: The file is not of the expected kind.
              */
             422: {
                 headers: {
@@ -2632,7 +2633,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `busy`: The server does as much of this as it can. */
+            /** @description `busy`: Too many requests of this kind at once. */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again; sent with `busy`, `queue_full`, `readers_busy` */
@@ -2686,8 +2687,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -2748,7 +2749,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `busy`: The server does as much of this as it can. */
+            /** @description `busy`: Too many requests of this kind at once. */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again; sent with `busy`, `queue_full`, `readers_busy` */
@@ -2802,8 +2803,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -2837,7 +2838,7 @@ export interface operations {
             };
             /**
              * @description `invalid_request`: The request is not valid; `detail` lists its problems.
-             *     `not_ours`: The file is not of the kind asked for.
+             *     `not_ours`: The file is not of the expected kind.
              */
             422: {
                 headers: {
@@ -2867,7 +2868,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `busy`: The server does as much of this as it can. */
+            /** @description `busy`: Too many requests of this kind at once. */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again; sent with `busy`, `queue_full`, `readers_busy` */
@@ -2921,8 +2922,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -2956,7 +2957,7 @@ export interface operations {
             };
             /**
              * @description `invalid_request`: The request is not valid; `detail` lists its problems.
-             *     `not_ours`: The file is not of the kind asked for.
+             *     `not_ours`: The file is not of the expected kind.
              */
             422: {
                 headers: {
@@ -2986,7 +2987,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `busy`: The server does as much of this as it can. */
+            /** @description `busy`: Too many requests of this kind at once. */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again; sent with `busy`, `queue_full`, `readers_busy` */
@@ -3040,8 +3041,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3075,7 +3076,7 @@ export interface operations {
             };
             /**
              * @description `invalid_request`: The request is not valid; `detail` lists its problems.
-             *     `not_ours`: The file is not of the kind asked for.
+             *     `not_ours`: The file is not of the expected kind.
              */
             422: {
                 headers: {
@@ -3105,7 +3106,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `busy`: The server does as much of this as it can. */
+            /** @description `busy`: Too many requests of this kind at once. */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again; sent with `busy`, `queue_full`, `readers_busy` */
@@ -3157,8 +3158,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3221,8 +3222,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3293,7 +3294,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `busy`: The server does as much of this as it can.
+             * @description `busy`: Too many requests of this kind at once.
              *     `sandbox_unavailable`: The server can't isolate runs.
              *     `store_unavailable`: The run history can't be read or written.
              *     `machinery_failed`: The server failed or is stopping.
@@ -3350,8 +3351,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3362,7 +3363,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `run_not_found`: There is no such run. */
+            /** @description `run_not_found`: The run does not exist. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3441,8 +3442,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3513,7 +3514,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `busy`: The server does as much of this as it can.
+             * @description `busy`: Too many requests of this kind at once.
              *     `sandbox_unavailable`: The server can't isolate runs.
              *     `store_unavailable`: The run history can't be read or written.
              *     `machinery_failed`: The server failed or is stopping.
@@ -3569,8 +3570,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3581,7 +3582,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `run_not_found`: There is no such run. */
+            /** @description `run_not_found`: The run does not exist. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3600,7 +3601,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `busy`: The server does as much of this as it can.
+             * @description `busy`: Too many requests of this kind at once.
              *     `store_unavailable`: The run history can't be read or written.
              */
             503: {
@@ -3652,8 +3653,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3664,7 +3665,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `run_not_found`: There is no such run. */
+            /** @description `run_not_found`: The run does not exist. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3673,7 +3674,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `run_elsewhere`: Another server has the run and has not cancelled it in time. */
+            /** @description `run_elsewhere`: The run belongs to another server, which has not cancelled it in time. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3727,7 +3728,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events; the schema is of one event. Comments are sent while there is none. */
+            /** @description Server-sent events; the schema describes one event. Comments keep an idle stream alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3746,8 +3747,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3758,7 +3759,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `run_not_found`: There is no such run. */
+            /** @description `run_not_found`: The run does not exist. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3777,7 +3778,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `busy`: The server does as much of this as it can.
+             * @description `busy`: Too many requests of this kind at once.
              *     `store_unavailable`: The run history can't be read or written.
              */
             503: {
@@ -3831,8 +3832,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3843,7 +3844,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `run_not_found`: There is no such run. */
+            /** @description `run_not_found`: The run does not exist. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3862,7 +3863,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `busy`: The server does as much of this as it can.
+             * @description `busy`: Too many requests of this kind at once.
              *     `store_unavailable`: The run history can't be read or written.
              */
             503: {
@@ -3917,8 +3918,8 @@ export interface operations {
                 };
             };
             /**
-             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to serve requests from elsewhere.
-             *     `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `token_missing`: Set AGENT_BUILDER_TOKEN to accept remote requests.
+             *     `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -3930,7 +3931,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `run_not_found`: There is no such run.
+             * @description `run_not_found`: The run does not exist.
              *     `file_not_found`: The run has no such file.
              */
             404: {
@@ -3951,7 +3952,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `busy`: The server does as much of this as it can.
+             * @description `busy`: Too many requests of this kind at once.
              *     `store_unavailable`: The run history can't be read or written.
              */
             503: {
@@ -4005,7 +4006,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {
@@ -4055,7 +4056,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `busy`: The server does as much of this as it can. */
+            /** @description `busy`: Too many requests of this kind at once. */
             503: {
                 headers: {
                     /** @description Seconds to wait before trying again; sent with `busy`, `queue_full`, `readers_busy` */
@@ -4096,7 +4097,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `host_not_allowed`: The server is not known by the Host header's name.
+             * @description `host_not_allowed`: The Host header has an unknown name.
              *     `origin_not_allowed`: Another site sent the request.
              */
             403: {

@@ -1,4 +1,4 @@
-"""Runs the probes in a sandbox, and reports for each whether the sandbox blocked it."""
+"""Runs the probes in a sandbox and reports whether the sandbox blocked each of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OUTCOMES = {True: "blocked", False: "NOT BLOCKED", None: "not covered by this ti
 
 
 def outcome(done: Attempt) -> str:
-    """Return the result of a probe in words."""
+    """Return the result of a probe as text."""
     return OUTCOMES[done.blocked]
 
 
@@ -51,6 +51,6 @@ def attempt(sandbox: Sandbox, probe: Probe, task: Mapping[str, Any]) -> Attempt:
     except MachineryError as error:
         return Attempt(probe, False, f"could not be tried: {error}")
     last = shown.strip().splitlines()[-1] if shown.strip() else "it printed nothing"
-    # The probes that use too much are stopped by a limit that ends the run.
+    # A limit ends the runs of probes that use too much.
     blocked = last == "blocked" or last.startswith(("limit: memory", "limit: cpu"))
     return Attempt(probe, blocked, None if blocked else f"the attempt succeeded ({last})")

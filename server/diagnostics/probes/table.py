@@ -1,8 +1,8 @@
 """The probes: each makes one small attempt that a layer must block.
 
-A body is Python that runs inside the sandbox, with `T`, the targets of `targets.py`, and `call`, a
-system call by its numbers on x86_64 and aarch64 that raises OSError. It sets `through` if the
-attempt succeeds. It changes nothing but the targets.
+A body is Python code that runs inside the sandbox. It can use `T`, the targets of `targets.py`, and
+`call`, which makes a system call by its numbers on x86_64 and aarch64 and raises OSError. It sets
+`through` if the attempt succeeds. It changes nothing except the targets.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ print("succeeded" if through else "blocked")
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One attempt. `undone` are the layers without which it succeeds in the tier landlock.
+    """One attempt. In the tier landlock it succeeds if the layers in `undone` are disabled.
 
-    With None it succeeds only without a sandbox, whatever layers are left out. If the server is
-    root, its other processes have capabilities, and a process without them may not trace, read or
-    pin those.
+    None: it succeeds only without a sandbox, whatever layers are disabled. If the server is root,
+    its other processes have capabilities, and a process without them may not trace, read or pin
+    them.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""The targets of the probes: files, sockets and a process, made for them and removed after them."""
+"""The targets of the probes: temporary files, sockets and a process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SLEEP += "print(flush=True); time.sleep(600)"  # PR_SET_PTRACER: otherwise Yama
 
 @contextlib.contextmanager
 def targets() -> Iterator[dict[str, Any]]:
-    """Make the targets and yield the probes' task. Raises OSError."""
+    """Create the targets and yield the probes' task. Raises OSError."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agent-probe-")))
         folder.chmod(0o777)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from server.isolation.child import confine, landlock, namespaces
 from server.isolation.child.run_program import forget_parent, run_program
 from server.isolation.child.seccomp import load_seccomp
-from server.limits import MOST_DESCRIPTORS, Limits
+from server.limits import MAX_DESCRIPTORS, Limits
 
 EXIT_NOTE = 255
 """The descriptor for the exit note: why the process ended, where its exit code can't tell. It is
@@ -183,7 +183,7 @@ def _move_descriptors(given: RunDescriptors, null: int) -> tuple[int, int | None
     for used in sorted({EXIT_NOTE, job_file} | ({rules} if rules is not None else set())):
         os.closerange(first, used)
         first = used + 1
-    os.closerange(first, MOST_DESCRIPTORS)
+    os.closerange(first, MAX_DESCRIPTORS)
     return job_file, rules
 
 

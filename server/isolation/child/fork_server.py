@@ -34,7 +34,7 @@ from server.isolation.child.libc import use_huge_pages
 from server.isolation.child.preload import Preloaded
 from server.isolation.child.seccomp import FILTERS, seccomp_program, seccomp_supported
 from server.isolation.child.tree_supervisor import supervise_tree
-from server.limits import MOST_DESCRIPTORS
+from server.limits import MAX_DESCRIPTORS
 
 _WALL = 0x40000000
 """Also wait for children whose end sends another signal than SIGCHLD; see wait(2)."""
@@ -123,7 +123,7 @@ class ForkServer:
             control = os.dup(named["control"])
             os.dup2(control, 3)
             os.closerange(4, self._null)
-            os.closerange(self._null + 1, MOST_DESCRIPTORS)
+            os.closerange(self._null + 1, MAX_DESCRIPTORS)
             supervise_tree(
                 socket.socket(fileno=3),
                 self._null,

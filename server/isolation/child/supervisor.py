@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from server.isolation.child.cgroups import SupervisedCgroup
 from server.isolation.child.channel import receive, send
 from server.isolation.child.resource_monitor import ResourceMonitor
-from server.limits import MOST_SESSIONS
+from server.limits import MAX_SESSIONS
 
 _QUICK_POLLS = 2
 """Polls at short intervals, because most runs end soon; then the run counts as long-running."""
@@ -144,7 +144,7 @@ class Supervisor:
         if kind is None and cgroup is not None:
             if cgroup.out_of_memory():
                 return "memory"
-            if not self._weight_lowered and len(monitor.sessions) > MOST_SESSIONS:
+            if not self._weight_lowered and len(monitor.sessions) > MAX_SESSIONS:
                 return "sessions"
         return kind
 

@@ -19,8 +19,8 @@ from server.isolation.child.libc import as_user
 from server.isolation.child.seccomp import seccomp_supported
 from server.isolation.engine import (
     Engine,
-    GivenDescriptors,
     LaunchOrder,
+    PassedDescriptors,
     failure_in,
     new_job_file,
     write_program,
@@ -229,12 +229,12 @@ def _closed_by(stack: ExitStack, descriptor: int) -> int:
     return descriptor
 
 
-def _given(output: int, job: int) -> GivenDescriptors:
+def _given(output: int, job: int) -> PassedDescriptors:
     """Return copies of one pipe for both output streams and the exit note."""
     with ExitStack() as stack:
         stdout, stderr, note = (_closed_by(stack, os.dup(output)) for _ in range(3))
         stack.pop_all()
-        return GivenDescriptors(stdout, stderr, note, job)
+        return PassedDescriptors(stdout, stderr, note, job)
 
 
 def _listed(

@@ -16,7 +16,7 @@ from server.isolation.background_work import SingleFlight
 from server.isolation.child import landlock
 from server.isolation.child.cell_root import TEMPORARY_NAME
 from server.isolation.child.channel import channel
-from server.isolation.engine import STARTED_S, GivenDescriptors, LaunchOrder, Workspace
+from server.isolation.engine import STARTED_S, LaunchOrder, PassedDescriptors, Workspace
 from server.isolation.environment import BASE_ENVIRONMENT
 from server.isolation.fork_server_client import ForkServerClient
 from server.isolation.scratch import make_scratch, remove_tree
@@ -103,7 +103,7 @@ class _FolderWorkspace(SupervisedWorkspace):
         self._port: int | None = None
         self._watchdog: asyncio.Task[None] | None = None
 
-    async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
+    async def start(self, order: LaunchOrder, given: PassedDescriptors) -> None:
         """See `Workspace`."""
         await super().start(order, given)
         self._watchdog = asyncio.create_task(self._check_until_started())

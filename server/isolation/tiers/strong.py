@@ -29,8 +29,8 @@ from server.isolation.engine import (
     SOON_S,
     STARTED_S,
     ExitInfo,
-    GivenDescriptors,
     LaunchOrder,
+    PassedDescriptors,
     Workspace,
     resolve_exit,
 )
@@ -206,7 +206,7 @@ class Cell:
         self.on_limit: Callable[[str], None] = lambda kind: None
         self._control = ChannelReader(control, self._from_init, self._init_gone)
         self._report: ChannelReader | None = None
-        self._given: GivenDescriptors | None = None
+        self._given: PassedDescriptors | None = None
         self._started = False
         self._start_timer: asyncio.TimerHandle | None = None
         self._checks: set[asyncio.Task[None]] = set()
@@ -220,7 +220,7 @@ class Cell:
         listener, self._listener = socket.socket(fileno=self._listener), None
         return listener
 
-    async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
+    async def start(self, order: LaunchOrder, given: PassedDescriptors) -> None:
         """See `Workspace`."""
         self._given = given
         most = task_cap(order.limits) + (0 if self.owner else 1)  # the init has the same user id

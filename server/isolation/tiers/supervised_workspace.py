@@ -23,8 +23,8 @@ from server.isolation.child.channel import send
 from server.isolation.engine import (
     SOON_S,
     ExitInfo,
-    GivenDescriptors,
     LaunchOrder,
+    PassedDescriptors,
     resolve_exit,
 )
 from server.isolation.helper_process import kill_tree, pid_of
@@ -65,7 +65,7 @@ class SupervisedWorkspace:
         """Return what the supervisor must know about the run's files: `scratch` and `in_cell`."""
         raise NotImplementedError
 
-    async def start(self, order: LaunchOrder, given: GivenDescriptors) -> None:
+    async def start(self, order: LaunchOrder, given: PassedDescriptors) -> None:
         """See `Workspace`."""
         self._limits = order.limits
         try:
@@ -75,7 +75,7 @@ class SupervisedWorkspace:
         finally:
             given.close_pipes()
 
-    def _send_order(self, order: LaunchOrder, given: GivenDescriptors) -> None:
+    def _send_order(self, order: LaunchOrder, given: PassedDescriptors) -> None:
         job = {"max_tasks": self._cap_tasks(order.limits), **self.job(order)}
         given.write_job(job)
         named = given.named()

@@ -1,1 +1,1 @@
-"""Alembic's folder: how a database of one version becomes one of the next."""
+"""The Alembic migrations, from each version of the database to the next."""

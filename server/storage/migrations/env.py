@@ -10,7 +10,9 @@ from server.storage.tables import Base
 def _migrate() -> None:
     connection = context.config.attributes.get("connection")
     if connection is None:
-        raise SystemExit("The server migrates its database when it starts; there is no other way.")
+        raise SystemExit(
+            "Start the server to migrate its database; it can't be migrated in another way."
+        )
     is_sqlite = connection.dialect.name == "sqlite"  # where ALTER TABLE can do little
     context.configure(
         connection=connection, target_metadata=Base.metadata, render_as_batch=is_sqlite

@@ -1,4 +1,4 @@
-"""Agent files over HTTP: read back, given changed fields, refused."""
+"""Agent files over HTTP: read, updated with changed fields, or refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_text_that_utf_8_does_not_know_is_read_back(client: httpx.Client) -> Non
     assert read(client, code)["spec"]["prompt"] == "a\ud800b"
 
 
-def test_hand_written_parts_are_told_with_their_lines(client: httpx.Client) -> None:
+def test_manual_edits_are_listed_with_their_lines(client: httpx.Client) -> None:
     code = written(client).replace("\n\nclass Geo", "\n\nLIMIT = 3\n\n\nclass Geo")
     result = read(client, code)
     line = code.split("\n").index("LIMIT = 3") + 1
@@ -57,7 +57,7 @@ def test_changed_fields_leave_hand_written_parts_alone(client: httpx.Client) -> 
     assert body["code"].split("\n")[first - 1] == "LIMIT = 3  # mine"
 
 
-def test_change_that_meets_a_hand_written_part_is_a_conflict(client: httpx.Client) -> None:
+def test_change_of_a_manually_edited_part_is_a_conflict(client: httpx.Client) -> None:
     base = written(client).replace('"You are a helpful assistant."', "open('prompt.txt').read()")
     answer = client.post("/api/generate", json={**SPEC, "base": base})
     body = answer.json()
@@ -79,7 +79,7 @@ def test_change_that_meets_a_hand_written_part_is_a_conflict(client: httpx.Clien
     ],
     ids=["another program", "not Python", "no text", "deep", "much code", "many fields"],
 )
-def test_file_that_is_not_ours_is_said_to_be_so(client: httpx.Client, code: str, said: str) -> None:
+def test_foreign_file_is_reported(client: httpx.Client, code: str, said: str) -> None:
     headers = {"Content-Type": "application/json"}
     for path, body in (("read", {"code": code}), ("generate", {**SPEC, "base": code})):
         answer = client.post(f"/api/{path}", content=json.dumps(body), headers=headers)

@@ -1,4 +1,4 @@
-"""Bodies that mean harm: refused unread, in few words, whatever they are and wherever they go."""
+"""Hostile bodies are refused by every route, unparsed and with short messages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def post(client: httpx.Client, path: str, body: bytes, **headers: str) -> httpx.
     ],
     ids=["values", "objects", "depth", "brackets", "digits", "NaN", "UTF-8", "part"],
 )
-def test_body_that_is_no_json_or_has_too_much_in_it_is_refused_by_each_route(
+def test_body_that_is_not_json_or_too_complex_is_refused_by_each_route(
     client: httpx.Client, path: str, body: bytes, said: str
 ) -> None:
     answer = post(client, path, body)
@@ -107,7 +107,7 @@ def test_a_list_of_an_mcp_server_with_many_items_has_one_problem(
     assert list(found) == [f"mcp_servers.0.{field}"]
 
 
-def test_what_is_said_of_a_body_is_short_and_shows_no_value_of_it(client: httpx.Client) -> None:
+def test_error_of_a_body_is_short_and_echoes_no_value(client: httpx.Client) -> None:
     crowd = {f"{number}" + "k" * 50_000: "secret" for number in range(90)}
     answer = client.post("/api/execute", json={**PROGRAM, "limits": crowd, "backend": "secret"})
     assert answer.status_code == 422
@@ -181,7 +181,7 @@ def test_bodies_that_are_read_at_once_share_one_amount() -> None:
     large = [b'"' + b"x" * (SMALL_BYTES + 1000), b'"']
 
     async def inside() -> None:
-        bodies, last = Bodies(most_bytes=2500), asyncio.Event()
+        bodies, last = Bodies(max_bytes=2500), asyncio.Event()
         waiting = [asyncio.create_task(bodies.read(_Request(large, last), 10**6)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(ServerBusyError) as raised:
@@ -200,7 +200,7 @@ def test_bodies_that_are_read_at_once_share_one_amount() -> None:
 def test_body_that_is_too_large_is_not_read_to_its_end() -> None:
     async def inside() -> None:
         never = asyncio.Event()
-        with pytest.raises(TooLargeError, match="may have 10 bytes at most"):
+        with pytest.raises(TooLargeError, match="limited to 10 bytes"):
             await Bodies().read(_Request([b"x" * 11, b"x"], never), 10)
 
     asyncio.run(inside())

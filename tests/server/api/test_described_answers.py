@@ -1,4 +1,4 @@
-"""The OpenAPI document: it describes every route with all its answers, and they are as it says."""
+"""The OpenAPI document describes every route, and the real answers match it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _contents(response: dict[str, Any]) -> list[dict[str, Any]]:
     return list(response.get("content", {}).values()) or [{"schema": None}]
 
 
-def test_operations_have_short_names_of_their_own(described: Described) -> None:
+def test_operations_have_short_unique_names(described: Described) -> None:
     names = [each["operationId"] for each in described.operations().values()]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+){0,2}", name) for name in names), names
@@ -292,6 +292,6 @@ def test_path_that_is_neither_route_nor_page_is_404(client: httpx.Client) -> Non
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_file_of_the_page_takes_no_other_method(client: httpx.Client) -> None:
+def test_file_of_the_page_allows_only_get_and_head(client: httpx.Client) -> None:
     answer = client.post("/index.html", json={})
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")

@@ -1,4 +1,4 @@
-"""The events of an ended run are read bit by bit, and those who read are counted."""
+"""Events of ended runs are read in pages, and the number of readers is limited."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_events_of_a_run_are_the_same_live_and_from_the_store(client: httpx.Clie
     assert events_of(rest.text) == events[half:]
 
 
-def test_reader_takes_one_page_more_only_when_it_has_read_the_last() -> None:
+def test_next_page_is_read_only_after_the_last_one_is_used() -> None:
     asked: list[int] = []
 
     async def pages() -> AsyncIterator[Sequence[Event]]:
@@ -93,15 +93,15 @@ async def endless() -> AsyncGenerator[bytes, None]:
 
 def test_readers_are_counted_until_they_leave() -> None:
     async def inside() -> None:
-        readers = Readers(most=2)
+        readers = Readers(max_readers=2)
         first, second = readers.count(endless()), readers.count(endless())
         await anext(first)
-        readers.require_place()
+        readers.require_capacity()
         await anext(second)
         with pytest.raises(ServerBusyError, match="try again in 5 s"):
-            readers.require_place()
+            readers.require_capacity()
         await second.aclose()
-        readers.require_place()
+        readers.require_capacity()
         await first.aclose()
 
     asyncio.run(inside())
@@ -118,9 +118,7 @@ for _ in range({times}):
 
 
 @pytest.mark.parametrize("text", ["\x01", "\0", "\N{GRINNING FACE}", '"\\', "\x7f\u2028é"])
-def test_answer_has_all_that_a_run_wrote_in_whatever_characters(
-    client: httpx.Client, text: str
-) -> None:
+def test_answer_contains_all_output_in_any_characters(client: httpx.Client, text: str) -> None:
     count = 65536 // len(text.encode())
     code = WRITES_MUCH.format(times=8, text=text, count=count)
     run = execute(client, code)
@@ -145,7 +143,7 @@ async def stored(run: Run) -> AsyncIterator[Sequence[Event]]:
         position += len(page)
 
 
-def test_answer_is_made_of_pieces_none_of_which_is_large() -> None:
+def test_answer_is_made_of_small_pieces() -> None:
     run = run_that_wrote(64, "\x01" * 65536)
 
     async def sizes() -> list[int]:
@@ -166,11 +164,11 @@ def test_answer_of_a_run_that_is_removed_meanwhile_breaks_off() -> None:
         async for _ in execute_answer(run, half):
             pass
 
-    with pytest.raises(StoreError, match="removed from the history"):
+    with pytest.raises(StoreError, match="deleted from the history"):
         asyncio.run(read())
 
 
-def test_page_of_a_run_that_goes_ends_with_few_large_events() -> None:
+def test_page_of_an_open_run_is_limited_by_size() -> None:
     run = run_that_wrote(9, "x" * (EVENT_BYTES_AT_ONCE // 2))
     assert [len(run.page(position)) for position in (0, 7, 9, 10)] == [2, 2, 1, 0]
 

@@ -1,4 +1,4 @@
-"""Files given to runs and returned by them, over HTTP."""
+"""Input and output files of runs over HTTP."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GIVEN = [
 LEFT_OUT = [{"reason": "links and special files", "count": 1}]
 
 
-def test_execute_takes_files_and_returns_those_that_were_written(client: httpx.Client) -> None:
+def test_execute_accepts_files_and_returns_written_ones(client: httpx.Client) -> None:
     result = execute(client, WRITE, files=GIVEN)
     assert result["output"] == "grüße 3\n"
     assert result["files"] == [
@@ -124,7 +124,7 @@ def test_files_need_the_token_as_all_else(serve: ServerFactory) -> None:
     assert (answer.status_code, answer.json()["code"]) == (401, "token_required")
 
 
-def test_run_that_was_ended_returns_what_it_had_written(client: httpx.Client) -> None:
+def test_stopped_run_returns_its_files(client: httpx.Client) -> None:
     code = "open('half.txt', 'w').write('half')\nwhile True: print('x' * 9000)"
     result = execute(client, code, limits={"output_kib": 1})
     assert (result["status"], result["reason"]) == ("limit", "output")
@@ -190,7 +190,7 @@ def test_files_that_fill_the_scratch_are_refused(client: httpx.Client) -> None:
         [{"name": f"{n}/" * 16 + "x", "text": ""} for n in range(20)],
     ],
 )
-def test_files_that_leave_no_place_for_the_program_are_refused_before_it_starts(
+def test_files_that_fill_the_scratch_space_are_refused_before_the_start(
     client: httpx.Client, files: list[dict[str, str]]
 ) -> None:
     body = {"code": "print(1)" + "#" * 100, "task": "x", "limits": {"scratch_mib": 1}}

@@ -53,7 +53,7 @@ def test_retired_model_is_written_with_a_warning(client: httpx.Client) -> None:
     assert "2026-02-19" in body["warnings"][0]
 
 
-def test_model_of_another_provider_names_the_field_and_lists_what_is_allowed(
+def test_model_of_another_provider_is_an_error_that_lists_the_allowed_ones(
     client: httpx.Client,
 ) -> None:
     answer = client.post("/api/generate", json={**SPEC, "model": "openai/gpt-oss-20b"})
@@ -105,7 +105,7 @@ def test_a_schema_with_names_that_are_no_text_is_refused(client: httpx.Client) -
         assert "\\ud800" in fields(answer)["answer"]
 
 
-def test_errors_do_not_echo_what_was_sent(client: httpx.Client) -> None:
+def test_errors_do_not_echo_the_request(client: httpx.Client) -> None:
     answer = client.post("/api/generate", json={**SPEC, "name": CANARY * 20})
     assert answer.status_code == 422
     assert CANARY not in answer.text
@@ -138,7 +138,7 @@ _LONG = "n" * 2_000_000
     ],
     ids=["tools", "tool", "name", "enum", "keys"],
 )
-def test_what_would_take_long_to_read_is_refused_unread(
+def test_body_that_is_slow_to_parse_is_refused_unparsed(
     client: httpx.Client, change: dict[str, Any], field: str
 ) -> None:
     answer = client.post("/api/generate", json={**SPEC, **change})

@@ -1,4 +1,4 @@
-"""/healthz: what it says while parts of a real server don't work, and to whom it says why."""
+"""/healthz while parts of a real server fail: its status, and who sees the details."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_health_is_degraded_while_the_days_spending_can_not_be_written(
             wait_until(lambda: health(client)[1] == "ok")
 
 
-def test_health_says_why_only_to_who_may_use_the_server(serve: ServerFactory) -> None:
+def test_health_shows_details_only_to_callers_with_access(serve: ServerFactory) -> None:
     server = serve("--token", TOKEN)
     database = server.folder / "data" / "runs.sqlite3"
     with server.client() as client:
@@ -92,7 +92,9 @@ def test_health_says_why_only_to_who_may_use_the_server(serve: ServerFactory) ->
         wait_until(lambda: str(database) in server.log)
 
 
-def test_health_says_why_to_a_local_caller_and_not_through_a_proxy(serve: ServerFactory) -> None:
+def test_health_shows_details_to_a_local_caller_and_not_through_a_proxy(
+    serve: ServerFactory,
+) -> None:
     with serve(AGENT_BUILDER_LOCAL_MODEL_PATH="/private/none").client() as client:
         assert "/private/none" in health(client)[2]["local_model"]
         said = health(client, **{"X-Forwarded-For": "127.0.0.1"})[2]["local_model"]

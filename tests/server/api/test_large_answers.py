@@ -1,4 +1,4 @@
-"""Large answers that nobody reads: few are in memory at once, and others have their turn."""
+"""Unread large answers: few are in memory at once, and other clients are served."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MIB = 2**20
 _LARGE_RUN = "#" + "\1" * 900_000 + "\nopen('big.bin', 'wb').write(bytes((4 << 20) - 10))"
 _BEFORE = """
 from server.api import large_answers
-large_answers.LargeAnswers.__init__.__defaults__ = (0.5, {taken_in_s})
+large_answers.LargeAnswers.__init__.__defaults__ = (0.5, {read_timeout_s})
 """
 
 
 @contextlib.contextmanager
-def serving(folder: Path, taken_in_s: float) -> Iterator[tuple[Serving, str]]:
-    """Yield a server that gives clients so long to take an answer in, and a large run of it."""
-    running = start_server(folder, before=_BEFORE.format(taken_in_s=taken_in_s))
+def serving(folder: Path, read_timeout_s: float) -> Iterator[tuple[Serving, str]]:
+    """Yield a server with this timeout for reading an answer, and the id of a large run."""
+    running = start_server(folder, before=_BEFORE.format(read_timeout_s=read_timeout_s))
     try:
         with running.client() as client:
             run = execute(client, _LARGE_RUN)["run_id"]
@@ -45,13 +45,13 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving,
 
 
 def most_resident(server: Serving) -> int:
-    """Return the most bytes that a server had in memory since that was last forgotten."""
+    """Return the peak memory of a server since its last reset, in bytes."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 @pytest.mark.parametrize("what", ["", "/files/big.bin"], ids=["run", "file"])
-def test_answers_that_nobody_reads_take_up_little(patient: tuple[Serving, str], what: str) -> None:
+def test_unread_responses_use_little_memory(patient: tuple[Serving, str], what: str) -> None:
     server, large_run = patient
     path = f"/api/runs/{large_run}{what}"
     with server.client() as client, contextlib.ExitStack() as stack:
@@ -84,7 +84,7 @@ def test_place_is_free_again_while_a_client_still_does_not_read(tmp_path: Path) 
         wait_until(lambda: client.get(path).status_code == 200)
 
 
-def test_run_or_file_that_is_not_there_is_said_to_be(client: httpx.Client) -> None:
+def test_missing_run_or_file_is_404(client: httpx.Client) -> None:
     for path, code in (("/api/runs/none", "run_not_found"), ("/api/runs/none/files/x", "")):
         answer = client.get(path)
         assert answer.status_code == 404
@@ -93,7 +93,7 @@ def test_run_or_file_that_is_not_there_is_said_to_be(client: httpx.Client) -> No
     assert client.get(f"/api/runs/{run}/files/x").json()["code"] == "file_not_found"
 
 
-def test_small_answers_hold_no_place_while_they_are_written() -> None:
+def test_small_answers_use_no_slot_while_they_are_written() -> None:
     async def places() -> None:
         answers = LargeAnswers(1, wait_s=0.1)
         stuck, written = asyncio.Event(), 0

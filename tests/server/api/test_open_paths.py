@@ -1,4 +1,4 @@
-"""What is open without the token: the page's own files, the health and signing in, by one path."""
+"""Paths that need no token: the page's own files, the health and the sign-in."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def routes_of(app: FastAPI) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("way", ["bare", "root path", "root path with a slash", "mounted", "twice"])
-def test_every_route_needs_the_token_however_the_app_is_mounted(static: Path, way: str) -> None:
+def test_every_route_needs_the_token_when_the_app_is_mounted(static: Path, way: str) -> None:
     inner = app_of(static)
     app: ASGIApp = inner
     before = root = ""
@@ -168,7 +168,7 @@ def test_page_holds_nothing_that_is_a_route(static: Path) -> None:
     assert not page_paths() & {path for _, path in routes_of(app_of(static))}
 
 
-def test_page_that_is_not_built_says_so_without_a_token(tmp_path: Path) -> None:
+def test_missing_page_is_reported_without_a_token(tmp_path: Path) -> None:
     app = app_of(tmp_path / "none")
     assert asked(app, "/", "/index.html", "/api/runs") == {
         "/": 503,

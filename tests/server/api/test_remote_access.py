@@ -1,4 +1,4 @@
-"""Who needs a token, by the connection: over real sockets, on loopback and beyond."""
+"""Whether a connection needs a token: over real sockets, on loopback and other addresses."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_uvicorn_on_all_addresses_refuses_everyone_until_it_has_a_token(tmp_path
         assert "AGENT_BUILDER_TOKEN" in unknown.json()["detail"]
 
 
-def test_uvicorn_on_all_addresses_serves_who_has_the_token(tmp_path: Path) -> None:
+def test_uvicorn_on_all_addresses_requires_the_token(tmp_path: Path) -> None:
     with uvicorn_client(tmp_path, "--host", "0.0.0.0", AGENT_BUILDER_TOKEN=TOKEN) as client:
         address = f"http://{own_address()}:{client.base_url.port}/api/runs"
         headers = {"Host": "localhost"}
@@ -124,7 +124,7 @@ def test_unix_socket_needs_a_token(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("value", ["127.0.0.1", "203.0.113.7", ""])
-def test_what_a_proxy_passes_on_needs_a_token(
+def test_request_through_a_proxy_needs_a_token(
     client: httpx.Client, header: str, value: str
 ) -> None:
     for host in ("localhost", "127.0.0.1"):

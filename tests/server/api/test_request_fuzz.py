@@ -1,4 +1,4 @@
-"""Odd requests by the thousand: none is ever dearer, however it is read, than what was reserved."""
+"""Thousands of odd requests: no interpretation of one costs more than its reservation."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _written(rng: random.Random, key: str) -> str:
 
 
 def odd_body(rng: random.Random, provider: ProviderEnum) -> bytes:
-    """Return a request that is nearly a good one."""
+    """Return a nearly valid request."""
     pairs: list[tuple[str, Any]] = [("model", rng.choice(MODELS[provider]))]
     pairs += [("messages", [{"role": "user", "content": "hi"}]), ("max_tokens", 16)]
     for _ in range(rng.choice([0, 1, 1, 2, 4])):
@@ -113,7 +113,7 @@ def _values(body: bytes, *names: str) -> Iterator[Any]:
 
 
 def _as_count(value: Any) -> int:
-    """Return a count as the most generous provider would take it."""
+    """Return the largest count that a provider could read from a value."""
     if isinstance(value, dict):
         return max(map(_as_count, value.values()), default=0)
     try:
@@ -124,7 +124,7 @@ def _as_count(value: Any) -> int:
 
 
 def dearest(provider: ProviderEnum, body: bytes) -> tuple[Decimal, int]:
-    """Return the dollars and tokens that the dearest reading of a request costs."""
+    """Return the dollars and tokens of the most expensive interpretation of a request."""
     most = max(map(_as_count, _values(body, "max_tokens", "max_completion_tokens")), default=0)
     times = max(1, *map(_as_count, _values(body, "n", "best_of")), 1)
     thinking = max(map(_as_count, _values(body, "budget_tokens")), default=0)
@@ -141,13 +141,13 @@ def dearest(provider: ProviderEnum, body: bytes) -> tuple[Decimal, int]:
 
 
 @pytest.mark.parametrize("provider", [A, HF])
-def test_no_request_that_is_let_go_is_dearer_than_its_reservation(provider: ProviderEnum) -> None:
+def test_no_forwarded_request_costs_more_than_its_reservation(provider: ProviderEnum) -> None:
     rng, let_go = random.Random(20261128), 0
     for _ in range(3000):
         body = odd_body(rng, provider)
         purse = RunBudget(Ledger("run", Caps(usd=20)))
         try:
-            held = purse.reserve(provider, facts_of(body, provider), DAY, free=False)
+            held = purse.reserve_locally(provider, facts_of(body, provider), DAY, free=False)
         except (BudgetError, TooComplexError):
             continue
         let_go += 1
@@ -162,7 +162,7 @@ def test_no_request_that_is_let_go_is_dearer_than_its_reservation(provider: Prov
 
 
 def _charging(request: Received) -> Answer:
-    """Answer as a provider that charges for the dearest reading."""
+    """Answer like a provider that charges for the most expensive interpretation."""
     provider = A if request.path == PROVIDERS[A].api_path else HF
     body = request.body
     if "gzip" in request.headers.get("content-encoding", ""):

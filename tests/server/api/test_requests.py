@@ -1,4 +1,4 @@
-"""Requests on their way through the gateway: what is refused, by which budget, at which cost."""
+"""Requests through the gateway: refusals, budgets, and forwarded headers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from server.budgets.run_budget import RunBudget
 from server.gateway.cassette import Cassette
 from server.gateway.gateway import Grant
 from server.gateway.metering import today
-from server.gateway.request_reader import LARGE, Intake, RequestReader
+from server.gateway.request_reader import LARGE, OpenRequests, RequestReader
 from server.gateway.timeouts import Timeouts
 from server.settings import PROVIDER_TOOLS, grantable
 from tests.support.gateway_client import Seen, ask, asking, bearer, through
@@ -120,7 +120,7 @@ ODD: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("budget", list(BUDGETS))
-def test_what_is_not_understood_is_refused_where_a_budget_needs_to_know_and_passes_else(
+def test_unknown_request_is_refused_only_under_a_budget(
     budget: str,
 ) -> None:
     statuses, received, seen = sending(*(make() for make in ODD.values()), budget=BUDGETS[budget]())
@@ -130,7 +130,7 @@ def test_what_is_not_understood_is_refused_where_a_budget_needs_to_know_and_pass
     assert all(call["cost_usd"] is None for call in seen.calls)
     for data in (data for kind, data in seen.events if kind == "limit"):
         assert data["cap"] == budget
-        assert "can't be known beforehand" in data["message"]
+        assert "can't be determined in advance" in data["message"]
 
 
 UNREADABLE: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
@@ -154,7 +154,7 @@ UNREADABLE: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("budget", list(BUDGETS))
-def test_what_can_not_be_read_goes_nowhere(budget: str) -> None:
+def test_unreadable_request_is_refused(budget: str) -> None:
     requests = [make() for make in UNREADABLE.values()]
     statuses, received, _ = sending(*requests, budget=BUDGETS[budget]())
     found = dict(zip(UNREADABLE, statuses, strict=True))
@@ -163,7 +163,7 @@ def test_what_can_not_be_read_goes_nowhere(budget: str) -> None:
 
 
 @pytest.mark.parametrize("budget", list(BUDGETS))
-def test_what_sdks_send_passes_under_every_budget(budget: str) -> None:
+def test_sdk_requests_pass_under_every_budget(budget: str) -> None:
     @beta_async_tool
     async def add(first: int, second: int) -> str:
         """Add two numbers."""
@@ -183,8 +183,8 @@ def test_what_sdks_send_passes_under_every_budget(budget: str) -> None:
             betas: Any = ["context-management-2025-06-27"]
             await sdk.beta.messages.create(**asked, betas=betas, context_management=edits)
             schema = anthropic.transform_schema({"type": "object", "properties": {}})
-            kept: Any = {"format": {"type": "json_schema", "schema": schema}}
-            await sdk.messages.create(**asked, output_config=kept)
+            config: Any = {"format": {"type": "json_schema", "schema": schema}}
+            await sdk.messages.create(**asked, output_config=config)
             async with sdk.messages.stream(**asked) as stream:
                 await stream.get_final_message()
         async with huggingface_hub.AsyncInferenceClient(base_url=f"{base}/v1", api_key=key) as hf:
@@ -240,7 +240,7 @@ SWITCHES = [
 
 
 @pytest.mark.parametrize(("budget", "status"), [("none", 403), ("calls", 403), ("run_usd", 402)])
-def test_header_that_chooses_account_or_payer_goes_nowhere(budget: str, status: int) -> None:
+def test_header_that_chooses_account_or_payer_is_refused(budget: str, status: int) -> None:
     requests = [
         (path, {**more, "headers": [(name, "other")]})
         for name in SWITCHES
@@ -250,14 +250,19 @@ def test_header_that_chooses_account_or_payer_goes_nowhere(budget: str, status: 
     assert (set(statuses), received) == ({status}, [])
 
 
-def test_headers_of_sdks_traces_and_nobody_go_on_and_those_of_the_client_do_not() -> None:
-    kept = {"x-stainless-lang": "python", "traceparent": "00-1-2-01", "x-script": "late"}
-    kept |= {"user-agent": "x", "idempotency-key": "k", "x-amzn-trace-id": "t", "accept": "*/*"}
+def test_sdk_trace_and_unknown_headers_are_forwarded_and_client_headers_are_not() -> None:
+    forwarded = {"x-stainless-lang": "python", "traceparent": "00-1-2-01", "x-script": "late"}
+    forwarded |= {
+        "user-agent": "x",
+        "idempotency-key": "k",
+        "x-amzn-trace-id": "t",
+        "accept": "*/*",
+    }
     dropped = {"cookie": "a=b", "x-forwarded-user": "a", "via": "x", "forwarded": "for=x"}
     path, more = to("anthropic")
-    headers = list((kept | dropped).items())
+    headers = list((forwarded | dropped).items())
     _, [received], _ = sending((path, {**more, "headers": headers}), budget=run(usd=1))
-    assert kept.items() <= received.headers.items()
+    assert forwarded.items() <= received.headers.items()
     assert not dropped.keys() & received.headers.keys()
 
 
@@ -270,7 +275,7 @@ PAYERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(("budget", "status"), [("none", 403), ("calls", 403), ("run_usd", 402)])
 @pytest.mark.parametrize("doubled", [False, True])
-def test_field_that_has_another_account_pay_goes_nowhere(
+def test_field_that_charges_another_account_is_refused(
     budget: str, status: int, doubled: bool
 ) -> None:
     bodies = [json.dumps(asking(model=PLAIN) | more) for more in PAYERS]
@@ -308,9 +313,7 @@ REACHING: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_what_has_the_provider_reach_out_is_denied_unless_it_is_granted(
-    path: str, compressed: bool
-) -> None:
+def test_provider_tools_are_denied_unless_granted(path: str, compressed: bool) -> None:
     def requests() -> list[tuple[str, dict[str, Any]]]:
         bodies = [json.dumps(asking() | more).encode() for more in REACHING.values()]
         packed = [("Content-Encoding", "gzip")] if compressed else []
@@ -364,7 +367,7 @@ def test_request_of_brackets_is_refused_in_the_providers_own_form(budget: str, b
     assert "nested" in str(answer) or "values" in str(answer)
 
 
-def test_what_is_refused_is_refused_in_a_replay_too() -> None:
+def test_refused_request_is_also_refused_in_a_replay() -> None:
     replay = Cassette()
     requests = [raw(NESTED), raw(b"x"), to("anthropic", hook={"url": URL})]
     statuses, _, _ = sending(*requests, replay=replay)
@@ -389,7 +392,7 @@ def test_readers_of_all_runs_take_turns_and_a_run_has_one() -> None:
             yield
 
     async def inside() -> None:
-        greedy, modest = Intake(), Intake()
+        greedy, modest = OpenRequests(), OpenRequests()
         many = [reader._in_turns(greedy, work("greedy")) for _ in range(10)]
         ticks = 0
 
@@ -413,7 +416,7 @@ def test_readers_of_all_runs_take_turns_and_a_run_has_one() -> None:
 
 
 @pytest.mark.parametrize("most", [2 * LARGE, 2**30])
-def test_requests_of_all_runs_together_are_bounded_and_small_ones_always_pass(most: int) -> None:
+def test_requests_of_all_runs_are_limited_and_small_ones_always_pass(most: int) -> None:
     big = json.dumps(asking(system="x" * 3 * LARGE)).encode()
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Clients that begin and don't end: on a real server with short deadlines and few descriptors."""
+"""Slow clients of a real server with short deadlines and few descriptors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.limits import MOST_DESCRIPTORS
+from server.limits import MAX_DESCRIPTORS
 from tests.support.api_client import events_of, execute, start
 from tests.support.serving import Serving, start_server, wait_until
 
@@ -55,7 +55,7 @@ def connected(server: Serving, *, first: bytes = b"") -> Iterator[socket.socket]
 
 @contextlib.contextmanager
 def kept_open(server: Serving) -> Iterator[http.client.HTTPConnection]:
-    """Return a connection that doesn't connect anew when it was closed."""
+    """Return a connection that doesn't reconnect after it was closed."""
     url = httpx.URL(server.base)
     with contextlib.closing(http.client.HTTPConnection(url.host, url.port, timeout=20)) as client:
         client.connect()
@@ -71,7 +71,7 @@ def is_served(client: http.client.HTTPConnection) -> bool:
 
 
 def ends(client: socket.socket) -> bool:
-    """Wait until the other side closes, without having answered; fail after 20 s."""
+    """Wait until the server closes the connection without a response; fail after 20 s."""
     try:
         return client.recv(1) == b""
     except ConnectionResetError:
@@ -110,21 +110,21 @@ def test_half_a_head_after_an_answer_is_closed(server: Serving) -> None:
         assert ends(client.sock)
 
 
-def test_connection_that_is_idle_between_requests_is_kept(server: Serving) -> None:
+def test_connection_that_is_idle_between_requests_stays_open(server: Serving) -> None:
     with kept_open(server) as client:
         assert is_served(client)
         time.sleep(_HEAD_S + _BODY_S + 0.2)
         assert is_served(client)
 
 
-def test_events_that_come_for_longer_than_both_deadlines_come_to_their_end(server: Serving) -> None:
+def test_stream_longer_than_both_deadlines_is_complete(server: Serving) -> None:
     with server.client() as client:
         run = start(client, f"import time\ntime.sleep({_HEAD_S + _BODY_S + 1})\nprint('late')")
         events = events_of(client.get(f"/api/runs/{run}/events").text)
     assert [kind for _, kind, _ in events][-1] == "exit"
 
 
-def test_answer_that_takes_longer_than_both_deadlines_comes(server: Serving) -> None:
+def test_response_that_takes_longer_than_both_deadlines_arrives(server: Serving) -> None:
     with server.client() as client:
         code = f"import time\ntime.sleep({_HEAD_S + _BODY_S + 0.5})\nprint('late')"
         assert execute(client, code)["stdout"] == "late\n"
@@ -145,7 +145,7 @@ def test_others_are_served_while_more_connections_wait_than_the_soft_limit_allow
 
 def test_server_has_its_hard_limit_of_descriptors_and_runs_have_their_own(server: Serving) -> None:
     soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-    assert soft == min(hard, MOST_DESCRIPTORS)
+    assert soft == min(hard, MAX_DESCRIPTORS)
     with server.client() as client:
         code = "import resource\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))"
         assert execute(client, code)["stdout"] == "(256, 256)\n"
@@ -156,7 +156,7 @@ _WRITES_MUCH = "import sys\nfor _ in range(8 * 1024): sys.stdout.write('x' * 102
 
 @pytest.fixture(scope="module")
 def long_run(server: Serving) -> str:
-    """Return a run with 8 MiB of output: more than the kernel keeps for a connection."""
+    """Return a run with 8 MiB of output: more than the kernel buffers for a connection."""
     with server.client() as client:
         result = execute(client, _WRITES_MUCH, limits={"output_kib": 16_384})
     assert len(result["stdout"]) == 8 * 2**20
@@ -169,7 +169,7 @@ def asking_for(path: str) -> bytes:
 
 
 @pytest.mark.parametrize("what", ["events", "large answer"])
-def test_client_that_does_not_read_its_answer_is_let_go(
+def test_client_that_does_not_read_its_response_is_disconnected(
     server: Serving, long_run: str, what: str
 ) -> None:
     before = open_connections(server)
@@ -183,7 +183,7 @@ def test_client_that_does_not_read_its_answer_is_let_go(
         wait_until(lambda: open_connections(server) <= before)
 
 
-def test_events_of_a_reader_that_pauses_come_to_their_end(server: Serving, long_run: str) -> None:
+def test_reader_that_pauses_gets_all_events(server: Serving, long_run: str) -> None:
     with (
         server.client() as client,
         client.stream("GET", f"/api/runs/{long_run}/events") as answer,
@@ -229,7 +229,7 @@ def test_slow_clients_leave_no_error_in_the_log(server: Serving) -> None:
 
 
 def unsent(client: socket.socket) -> int | None:
-    """Return the bytes that the kernel holds for a client of this machine; None: it is cut off."""
+    """Return the bytes that the kernel buffers for a client of this machine; None: disconnected."""
     _, port = client.getsockname()
     for line in Path("/proc/net/tcp").read_text().splitlines():
         remote, state, queues = line.split()[2:5]
@@ -238,7 +238,7 @@ def unsent(client: socket.socket) -> int | None:
     return None
 
 
-def test_kernel_holds_little_of_an_answer_that_nobody_reads(server: Serving) -> None:
+def test_kernel_buffers_little_of_an_unread_response(server: Serving) -> None:
     with server.client() as client:
         code = "import os\nfor _ in range(128): os.write(1, b'x' * 65536)"
         run = execute(client, code, limits={"output_kib": 16384})["run_id"]

@@ -23,17 +23,17 @@ def agent(server: Any) -> str:
 def test_an_agent_whose_model_is_retired_is_shown_where_it_can_move(
     client: httpx.Client, agent: str
 ) -> None:
-    told = client.post("/api/upgrade", json={"code": agent, "filename": "geographer.py"}).json()
-    assert (told["provider"], told["model"]) == ("anthropic", RETIRED)
-    assert (told["lifecycle"], told["retires_on"]) == ("retired", "2026-02-19")
-    first = told["successors"][0]
+    upgrade = client.post("/api/upgrade", json={"code": agent, "filename": "geographer.py"}).json()
+    assert (upgrade["provider"], upgrade["model"]) == ("anthropic", RETIRED)
+    assert (upgrade["lifecycle"], upgrade["retires_on"]) == ("retired", "2026-02-19")
+    first = upgrade["successors"][0]
     assert set(first) == {"id", "label", "price", "context_window", "problems", "diff", "code"}
     assert first["code"] == agent.replace(RETIRED, "claude-haiku-5-5")
     assert first["diff"].startswith("--- a/geographer.py\n+++ b/geographer.py\n@@ ")
     assert set(first["price"]) == {"input_per_mtok", "output_per_mtok"}
     listed = client.get("/api/catalog").json()["providers"][0]["models"]
     (model,) = [model for model in listed if model["id"] == RETIRED]
-    assert [successor["id"] for successor in told["successors"]] == model["successors"]
+    assert [successor["id"] for successor in upgrade["successors"]] == model["successors"]
 
 
 def test_a_file_can_be_moved_to_one_model(client: httpx.Client, agent: str) -> None:
@@ -53,9 +53,7 @@ def test_a_file_can_be_moved_to_one_model(client: httpx.Client, agent: str) -> N
         ("(" * 70_000, "characters of code"),
     ],
 )
-def test_a_file_that_can_not_be_moved_is_said_to_be_so(
-    client: httpx.Client, code: str, said: str
-) -> None:
+def test_file_that_can_not_be_moved_is_reported(client: httpx.Client, code: str, said: str) -> None:
     answer = client.post("/api/upgrade", json={"code": code})
     assert (answer.status_code, answer.json()["code"]) == (422, "not_ours")
     assert said in answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""The daily budget is one for all servers of a database, whatever fails or is killed."""
+"""The daily budget is shared by all servers of a database, even if one fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from llm_agent_builder.errors import StoreError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.requests.facts import RequestFacts
-from server.budgets.daily_budget import DailyBudget, keep_books, write_down
+from server.budgets.daily_budget import DailyBudget, run_spend_writer, write_spending
 from server.budgets.ledger import NOTHING, Amount, BudgetError, Caps, Ledger, Reservation
 from server.budgets.run_budget import RunBudget
 from server.budgets.spend_store import Exchange, SpendStore
@@ -45,7 +45,7 @@ def budget_of(daily: DailyBudget) -> RunBudget:
 
 async def held(of: RunBudget, tokens: int = 100, *, stream: bool = False) -> Reservation:
     asked = RequestFacts(model=MODEL, max_tokens=tokens, stream=stream)
-    return await of.hold(A, asked, DAY, free=False)
+    return await of.reserve(A, asked, DAY, free=False)
 
 
 # ---------------------------------------------------------------- the row
@@ -71,7 +71,7 @@ def test_servers_that_begin_a_day_together_make_one_row_and_lose_nothing(
     assert totals == [Amount(30, 60, 30)] * 4
 
 
-def test_sums_stay_within_what_a_database_can_keep(url: str, tmp_path: Path) -> None:
+def test_sums_stay_within_64_bits(url: str, tmp_path: Path) -> None:
     with stores(url, 1, tmp_path) as [store]:
         store.exchange(DAY, Amount(10**30, MOST, 1))
         assert store.exchange(DAY, Amount(5, 5, 5)).total == Amount(MOST, MOST, 6)
@@ -138,7 +138,7 @@ def test_servers_of_one_database_never_reserve_more_than_the_cap_together(
     assert settled.calls > 5
 
 
-def test_what_another_server_gave_back_can_be_used_at_once(url: str, tmp_path: Path) -> None:
+def test_amount_released_by_another_server_is_usable_at_once(url: str, tmp_path: Path) -> None:
     async def inside(one: SpendStore, two: SpendStore) -> None:
         mine, other = (
             DailyBudget(Caps(calls=1), lambda: DAY, each.exchange) for each in (one, two)
@@ -154,12 +154,10 @@ def test_what_another_server_gave_back_can_be_used_at_once(url: str, tmp_path: P
         asyncio.run(inside(one, two))
 
 
-def test_server_that_makes_no_calls_sees_what_others_used_and_gave_back(
-    url: str, tmp_path: Path
-) -> None:
+def test_idle_server_sees_usage_and_releases_of_others(url: str, tmp_path: Path) -> None:
     async def inside(one: SpendStore, two: SpendStore) -> None:
         busy = DailyBudget(Caps(calls=10), lambda: DAY, one.exchange)
-        idle = DailyBudget(Caps(calls=10), lambda: DAY, two.exchange, look_every=0)
+        idle = DailyBudget(Caps(calls=10), lambda: DAY, two.exchange, refresh_every=0)
         taken = [await held(budget_of(busy)) for _ in range(8)]
         await idle.write()
         assert idle.used_share() == 0.8
@@ -177,7 +175,7 @@ def test_nothing_is_counted_in_a_database_file_that_was_removed(tmp_path: Path) 
     with stores(f"sqlite:///{tmp_path / 'runs.sqlite3'}", 1, tmp_path) as [store]:
         store.exchange(DAY, Amount(1, 1, 1))
         (tmp_path / "runs.sqlite3").unlink()
-        with pytest.raises(StoreError, match="was removed or replaced"):
+        with pytest.raises(StoreError, match="was deleted or replaced"):
             store.exchange(DAY, Amount(1, 1, 1))
 
 
@@ -243,9 +241,9 @@ def test_call_of_yesterday_counts_on_yesterdays_row_and_no_row_is_read_on_the_lo
         purse = budget_of(days)
         old = await held(purse)
         asked = RequestFacts(model=MODEL, max_tokens=1)
-        await purse.hold(A, asked, tomorrow, free=False)
+        await purse.reserve(A, asked, tomorrow, free=False)
         with pytest.raises(BudgetError):
-            await purse.hold(A, asked, tomorrow, free=False)
+            await purse.reserve(A, asked, tomorrow, free=False)
         old.settle(Amount(5, 6, 1))
         await days.write()
         assert days.used_share() == 1.0
@@ -262,7 +260,7 @@ def test_call_of_yesterday_counts_on_yesterdays_row_and_no_row_is_read_on_the_lo
 
 
 class Database:
-    """A day's row in memory, whose visits can fail, hang, or be asked for first."""
+    """A day's row in memory; an exchange with it can fail or hang."""
 
     def __init__(self) -> None:
         self.total = NOTHING
@@ -292,14 +290,14 @@ def fail(error: Exception) -> Callable[[], None]:
 @pytest.mark.parametrize(
     "error", [StoreError("full"), OverflowError("too large"), RuntimeError(), KeyError("x")]
 )
-def test_book_keeping_survives_any_exception_says_so_and_goes_on(
+def test_spend_writer_logs_any_exception_and_continues(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database()
 
     async def inside() -> None:
         daily = DailyBudget(Caps(), lambda: DAY, database.visit)
-        books = asyncio.create_task(keep_books(daily))
+        books = asyncio.create_task(run_spend_writer(daily))
         database.fault = fail(error)
         (await held(budget_of(daily))).settle(Amount(1, 2, 1))
         await eventually(lambda: daily.problem)
@@ -324,13 +322,13 @@ def test_under_a_cap_calls_are_refused_while_the_database_fails_and_free_ones_go
         for _ in range(3):
             with pytest.raises(StoreError, match="the disk is full"):
                 await held(purse)
-        await purse.hold(A, RequestFacts(model=MODEL, max_tokens=1), DAY, free=True)
+        await purse.reserve(A, RequestFacts(model=MODEL, max_tokens=1), DAY, free=True)
         problem = daily.problem
         assert problem == "the disk is full"
         assert daily.ledger(DAY).taken == NOTHING
-        assert not await write_down(daily)  # tries also where there is nothing to write
+        assert not await write_spending(daily)  # tries also where there is nothing to write
         database.fault = lambda: None
-        assert await write_down(daily)
+        assert await write_spending(daily)
         assert daily.problem is None
         await held(purse)
 
@@ -338,9 +336,7 @@ def test_under_a_cap_calls_are_refused_while_the_database_fails_and_free_ones_go
     assert database.total.calls == 1
 
 
-def test_database_that_does_not_answer_refuses_in_time_and_what_it_grants_later_is_given_back() -> (
-    None
-):
+def test_unresponsive_database_refuses_in_time_and_late_grants_are_released() -> None:
     database = Database()
     answers = threading.Event()
 
@@ -350,13 +346,13 @@ def test_database_that_does_not_answer_refuses_in_time_and_what_it_grants_later_
     database.fault = wait
 
     async def inside() -> None:
-        daily = DailyBudget(Caps(calls=1), lambda: DAY, database.visit, patience=0.05)
+        daily = DailyBudget(Caps(calls=1), lambda: DAY, database.visit, reserve_timeout=0.05)
         purse = budget_of(daily)
         with pytest.raises(StoreError, match=r"did not answer within 0\.05 s"):
             await held(purse)
         with pytest.raises(StoreError):  # while the first one still waits in its thread
             await held(purse)
-        daily.patience = 30
+        daily.reserve_timeout = 30
         answers.set()
         await daily.write()
         await held(purse)
@@ -393,7 +389,7 @@ def test_call_that_ends_while_its_reservation_is_written_gives_it_back() -> None
     assert database.total == NOTHING
 
 
-def test_what_a_failed_commit_may_have_taken_off_the_sum_is_not_taken_off_twice() -> None:
+def test_amount_of_an_unclear_commit_is_not_subtracted_twice() -> None:
     database = Database()
 
     async def inside() -> None:
@@ -401,9 +397,9 @@ def test_what_a_failed_commit_may_have_taken_off_the_sum_is_not_taken_off_twice(
         purse = budget_of(daily)
         (await held(purse, 500)).settle(Amount(0, 100, 1))
         database.late_fault = fail(UnclearWriteError("connection lost"))
-        assert not await write_down(daily)
+        assert not await write_spending(daily)
         database.late_fault = lambda: None
-        assert await write_down(daily)
+        assert await write_spending(daily)
 
     asyncio.run(inside())
     assert database.total.tokens == 100

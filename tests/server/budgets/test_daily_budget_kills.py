@@ -1,4 +1,4 @@
-"""The daily budget where servers are killed, and its arithmetic."""
+"""The daily budget when servers are killed, and its arithmetic."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def odd_upstream() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("cap", [900, 4000, 9000])
-def test_streams_of_two_servers_write_no_more_than_the_day_allows_whatever_they_say(
+def test_streams_of_two_servers_stay_within_the_daily_cap(
     url: str, tmp_path: Path, cap: int
 ) -> None:
     rng = random.Random(cap)
@@ -160,7 +160,7 @@ def test_servers_killed_at_any_point_never_make_more_calls_than_the_day_allows(
 steps = st.lists(
     st.tuples(
         st.integers(0, 1),
-        st.sampled_from(["hold", "settle", "write", "fault", "unclear"]),
+        st.sampled_from(["reserve", "settle", "write", "fault", "unclear"]),
         st.integers(0, 400),
     ),
     max_size=40,
@@ -168,7 +168,7 @@ steps = st.lists(
 
 
 @given(st.integers(0, 1500), steps)
-def test_in_any_order_the_sum_is_never_below_what_was_used_nor_above_the_cap(
+def test_sum_is_between_usage_and_cap_in_any_order(
     cap: int, order: list[tuple[int, str, int]]
 ) -> None:
     database = Database()

@@ -1,4 +1,4 @@
-"""Budgets: what doesn't fit doesn't go out, and calls side by side can't cross a cap together."""
+"""Budgets: calls that don't fit are refused, and concurrent calls can't exceed a cap together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.requests.facts import RequestFacts
 from server.budgets.daily_budget import DailyBudget
 from server.budgets.ledger import NANO, Amount, BudgetError, Caps, Ledger, Reservation
-from server.budgets.run_budget import LEAST_SHARE, RunBudget
+from server.budgets.run_budget import MIN_SHARE, RunBudget
 from server.budgets.spend_store import SpendStore
 from server.gateway.gateway import Grant
 from server.gateway.metering import today
@@ -49,13 +49,13 @@ def budget(**caps: Any) -> RunBudget:
 
 
 def reserve(of: RunBudget, asked: RequestFacts, *, free: bool = False) -> Reservation:
-    return of.reserve(A, asked, DAY, free=free)
+    return of.reserve_locally(A, asked, DAY, free=free)
 
 
 # ---------------------------------------------------------------- reserve and settle
 
 
-def test_worst_case_is_held_and_gives_way_to_what_was_used() -> None:
+def test_worst_case_is_reserved_and_replaced_by_usage() -> None:
     purse = budget(tokens=1000)
     held = reserve(purse, facts())
     assert purse.run.reserved.tokens > 100
@@ -64,7 +64,7 @@ def test_worst_case_is_held_and_gives_way_to_what_was_used() -> None:
     assert (purse.run.used, purse.run.reserved) == (Amount(5, 7, 1), Amount())
 
 
-def test_what_was_used_and_is_not_known_counts_as_reserved() -> None:
+def test_unknown_usage_counts_as_reserved() -> None:
     purse = budget(usd=1)
     reserve(purse, facts()).settle(None)
     assert purse.run.used.nano > 100 * 10 * 1000
@@ -87,7 +87,7 @@ def test_call_that_does_not_fit_is_refused_by_the_cap_it_names(
     [(5, "$5"), (0.5, "$0.50"), (1234.5, "$1,234.50"), (0.00001, "$0.00001"), (0, "$0")],
 )
 def test_dollars_are_written_as_people_do(dollars: float, words: str) -> None:
-    assert Ledger("run", Caps(usd=dollars)).words("usd") == f"budget of {words} for this run"
+    assert Ledger("run", Caps(usd=dollars)).describe("usd") == f"budget of {words} for this run"
 
 
 def test_budget_of_a_day_counts_across_runs() -> None:
@@ -117,7 +117,7 @@ def test_call_whose_worst_case_can_not_be_known_is_refused(body: dict[str, Any],
     reserve(budget(calls=1), facts(**body))  # a budget of calls doesn't need to know
 
 
-def test_max_tokens_said_twice_is_not_understood() -> None:
+def test_duplicate_max_tokens_is_not_understood() -> None:
     body = b'{"model": "%s", "max_tokens": 100000, "max_tokens": 1}' % MODEL.encode()
     assert "'max_tokens' twice" in str(facts_of(body).unbounded)
 
@@ -153,7 +153,7 @@ _UNCUT = ". Its stream can't be cut off there instead: "
         ),
     ],
 )
-def test_refusal_of_a_call_says_how_it_would_fit(
+def test_refusal_of_a_call_shows_how_it_would_fit(
     scope: str, body: dict[str, Any], why: str
 ) -> None:
     def asked_for(**more: Any) -> RequestFacts:
@@ -180,14 +180,14 @@ def chat(**more: Any) -> RequestFacts:
 
 def test_limit_that_some_servers_ignore_limits_nothing() -> None:
     with pytest.raises(BudgetError) as refused:
-        budget(usd=0.01).reserve(HF, chat(max_completion_tokens=16), DAY, free=False)
+        budget(usd=0.01).reserve_locally(HF, chat(max_completion_tokens=16), DAY, free=False)
     said = str(refused.value)
     assert "it sets max_completion_tokens alone, which some servers ignore" in said
     assert re.search(r"Set max_tokens to [\d,]+ or less", said)
     streamed = chat(max_completion_tokens=16, stream=True)
-    assert budget(usd=0.01).reserve(HF, streamed, DAY, free=False).cut_at is not None
+    assert budget(usd=0.01).reserve_locally(HF, streamed, DAY, free=False).cut_at is not None
     with pytest.raises(BudgetError, match="max_completion_tokens alone"):
-        budget(tokens=20_000).reserve(HF, chat(max_completion_tokens=16), DAY, free=True)
+        budget(tokens=20_000).reserve_locally(HF, chat(max_completion_tokens=16), DAY, free=True)
 
 
 @pytest.mark.parametrize("limits", [(16, 2000), (2000, 16)])
@@ -197,13 +197,13 @@ def test_larger_of_two_limits_counts(limits: tuple[int, int]) -> None:
     assert chat(max_tokens=16).most_output_tokens == 16
 
 
-def test_refusal_of_more_answers_than_tokens_that_are_left_says_to_ask_for_fewer() -> None:
+def test_refusal_of_too_many_answers_suggests_fewer() -> None:
     asked = facts_of(json.dumps({**asking(), "n": 128}).encode(), HF)
     with pytest.raises(BudgetError, match=r"100 are left\. Ask for fewer answers, or raise"):
         reserve(budget(tokens=asked.most_input_tokens + 100), asked)
 
 
-def test_refusal_of_a_call_whose_input_is_too_large_says_to_shorten_it() -> None:
+def test_refusal_of_too_large_input_suggests_shortening_it() -> None:
     with pytest.raises(BudgetError) as refused:
         reserve(budget(usd=0.0001), facts(system="x" * 5000))
     said = r"may cost more than .* of \$0\.0001 .*: its input of up to 5,\d+ tokens may need all of"
@@ -212,7 +212,7 @@ def test_refusal_of_a_call_whose_input_is_too_large_says_to_shorten_it() -> None
 
 
 @pytest.mark.parametrize("scope", ["run", "day"])
-def test_refusal_where_no_call_is_left_says_what_helps(scope: str) -> None:
+def test_refusal_of_a_call_beyond_the_number_has_a_remedy(scope: str) -> None:
     day = DailyBudget(
         Caps(calls=0) if scope == "day" else Caps(), lambda: DAY, MemorySpend().exchange
     )
@@ -220,7 +220,7 @@ def test_refusal_where_no_call_is_left_says_what_helps(scope: str) -> None:
     ends = {"run": "Raise the budget", "day": f"Raise the budget{_DAY}"}
     with pytest.raises(BudgetError) as refused:
         reserve(purse, facts())
-    assert str(refused.value).endswith(f"no call is left. {ends[scope]}")
+    assert str(refused.value).endswith(f"all calls are used. {ends[scope]}")
 
 
 @pytest.mark.parametrize("said", [{}, {"thinking": {"type": "adaptive"}}])
@@ -254,12 +254,12 @@ def test_stream_that_may_delay_text_has_to_fit_on_any_server(
     late: dict[str, Any], free: bool
 ) -> None:
     with pytest.raises(BudgetError, match=r"can't be cut off there instead: it .*streamed"):
-        budget(tokens=5_000).reserve(HF, chat(stream=True, **late), DAY, free=free)
+        budget(tokens=5_000).reserve_locally(HF, chat(stream=True, **late), DAY, free=free)
     fits = chat(stream=True, max_tokens=1_000, **late)
-    assert budget(tokens=5_000).reserve(HF, fits, DAY, free=free).cut_at is None
+    assert budget(tokens=5_000).reserve_locally(HF, fits, DAY, free=free).cut_at is None
 
 
-def test_what_is_free_is_not_understood_only_where_tokens_are_counted() -> None:
+def test_odd_free_request_is_refused_only_under_a_token_cap() -> None:
     asked = facts(model="llama3.2", keep_alive="5m")
     reserve(budget(usd=0.01), asked, free=True)
     with pytest.raises(BudgetError, match="keep_alive"):
@@ -307,8 +307,8 @@ def of_day(caps: Caps, **run: Any) -> RunBudget:
     [
         (f"{PLAIN_HF}:groq", 131_072),  # their context window
         ("Qwen/Qwen3-235B-A22B-Instruct-2507", 262_144),
-        ("Qwen/Qwen2.5-7B-Instruct", LEAST_SHARE),  # of 32,768, but cut by bytes
-        ("meta-llama/Llama-3-unheard-of", LEAST_SHARE),
+        ("Qwen/Qwen2.5-7B-Instruct", MIN_SHARE),  # of 32,768, but cut by bytes
+        ("meta-llama/Llama-3-unheard-of", MIN_SHARE),
     ],
 )
 @pytest.mark.parametrize("answers", [1, 3])
@@ -316,19 +316,19 @@ def test_stream_that_does_not_say_its_length_leaves_the_rest_of_the_day_to_other
     model: str, most: int, answers: int
 ) -> None:
     purse, asked = of_day(Caps(tokens=10_000_000)), chat(model=model, stream=True, n=answers)
-    held = purse.reserve(HF, asked, DAY, free=False)
+    held = purse.reserve_locally(HF, asked, DAY, free=False)
     assert held.amount.tokens == asked.most_input_tokens + most * answers
     assert held.cut_at is not None
     assert held.amount.tokens - asked.most_input_tokens - 100 < held.cut_at < most * answers
     assert "Set max_tokens" in str(held.cut_error)
-    assert f"may take {most * answers:,} tokens of it" in str(held.cut_error)
+    assert f"may use {most * answers:,} tokens of it" in str(held.cut_error)
     held.settle(None)
     assert reserve(purse, facts(max_tokens=5_000_000)).cut_at is None
 
 
 def test_stream_that_does_not_say_its_length_takes_dollars_of_the_day_for_its_longest() -> None:
     purse = of_day(Caps(usd=5))
-    held = purse.reserve(HF, chat(stream=True), DAY, free=False)
+    held = purse.reserve_locally(HF, chat(stream=True), DAY, free=False)
     assert 0 < held.amount.nano < 300_000_000
     assert held.cut_error is not None
     assert held.cut_error.cap == "day_usd"
@@ -343,15 +343,15 @@ def test_stream_that_does_not_say_its_length_takes_dollars_of_the_day_for_its_lo
         ({"tokens": 400_000}, {}, {"max_tokens": 500_000}, "day_tokens"),  # it says its length
     ],
 )
-def test_stream_takes_all_that_is_left_where_that_is_less_or_its_own(
+def test_stream_reserves_all_that_is_left_if_less(
     day: dict[str, Any], run: dict[str, Any], more: dict[str, Any], cap: str
 ) -> None:
     purse, asked = of_day(Caps(**day), **run), chat(stream=True, **more)
-    held = purse.reserve(HF, asked, DAY, free=False)
+    held = purse.reserve_locally(HF, asked, DAY, free=False)
     assert held.amount.tokens == {**day, **run}["tokens"]
     assert held.cut_error is not None
     assert held.cut_error.cap == cap
-    assert "where it is used up" in str(held.cut_error)
+    assert "because it is used up" in str(held.cut_error)
 
 
 @pytest.mark.parametrize(
@@ -368,21 +368,23 @@ def test_call_that_can_not_be_cut_and_does_not_say_its_length_needs_its_models_l
 ) -> None:
     asked = chat(n=answers, **more)
     needed = asked.most_input_tokens + 131_072 * answers
-    held = budget(tokens=needed).reserve(HF, asked, DAY, free=False)
+    held = budget(tokens=needed).reserve_locally(HF, asked, DAY, free=False)
     assert (held.amount.tokens, held.cut_at) == (needed, None)
     with pytest.raises(BudgetError, match="Set max_tokens"):
-        budget(tokens=needed - 1).reserve(HF, asked, DAY, free=False)
+        budget(tokens=needed - 1).reserve_locally(HF, asked, DAY, free=False)
 
 
 def test_limit_above_the_models_longest_answer_counts_though_some_servers_ignore_it() -> None:
-    held = budget(tokens=10**6).reserve(HF, chat(max_completion_tokens=500_000), DAY, free=False)
+    held = budget(tokens=10**6).reserve_locally(
+        HF, chat(max_completion_tokens=500_000), DAY, free=False
+    )
     assert held.amount.tokens > 500_000
 
 
 @pytest.mark.parametrize(("model", "free"), [("Qwen/unheard-of", False), (PLAIN_HF, True)])
-def test_call_whose_length_nobody_knows_is_refused(model: str, free: bool) -> None:
+def test_call_of_unknown_length_is_refused(model: str, free: bool) -> None:
     with pytest.raises(BudgetError, match="sets no max_tokens"):
-        budget(tokens=10_000_000).reserve(HF, chat(model=model), DAY, free=free)
+        budget(tokens=10_000_000).reserve_locally(HF, chat(model=model), DAY, free=free)
 
 
 def test_client_that_leaves_a_stream_costs_the_day_no_more_than_the_longest_answer(

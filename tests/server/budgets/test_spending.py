@@ -52,7 +52,7 @@ def paid(serve_all: ServerFactory) -> Iterator[httpx.Client]:
 def test_run_tells_its_tokens_and_its_cost(paid: httpx.Client) -> None:
     result = execute(paid, asking(2))
     record = paid.get(f"/api/runs/{result['run_id']}").json()
-    told = events_of(paid.get(f"/api/runs/{result['run_id']}/events").text)
+    events = events_of(paid.get(f"/api/runs/{result['run_id']}/events").text)
     nothing = execute(paid, "print('no model')")
     assert result["usage"] == {
         "input_tokens": 6,
@@ -65,9 +65,9 @@ def test_run_tells_its_tokens_and_its_cost(paid: httpx.Client) -> None:
         "unmetered_calls": 0,
     }
     assert result["cost_usd"] == pytest.approx(2 * (3 * 2 + 5 * 10) / 1e6)
-    for other in (record, told[-1][2]):
+    for other in (record, events[-1][2]):
         assert (other["usage"], other["cost_usd"]) == (result["usage"], result["cost_usd"])
-    assert [kind for _, kind, _ in told].count("model_call") == 2
+    assert [kind for _, kind, _ in events].count("model_call") == 2
     assert (nothing["usage"], nothing["cost_usd"]) == (None, None)
 
 
@@ -86,14 +86,14 @@ def test_local_model_counts_tokens_and_asks_no_money(serve: ServerFactory) -> No
 @pytest.mark.parametrize(
     ("budget", "cap"), [({"calls": 1}, "run_calls"), ({"usd": 0.0009}, "run_usd")]
 )
-def test_run_that_reaches_its_budget_ends_as_limit_and_says_which(
+def test_run_that_reaches_its_budget_ends_as_limit_with_its_name(
     paid: httpx.Client, budget: dict[str, Any], cap: str
 ) -> None:
     result = execute(paid, asking(3), budget=budget)
-    told = events_of(paid.get(f"/api/runs/{result['run_id']}/events").text)
+    events = events_of(paid.get(f"/api/runs/{result['run_id']}/events").text)
     assert (result["status"], result["reason"]) == ("limit", "budget")
     assert "402" in result["stderr"]
-    [limit] = [data for _, kind, data in told if kind == "limit"]
+    [limit] = [data for _, kind, data in events if kind == "limit"]
     assert (limit["kind"], limit["cap"]) == ("budget", cap)
     assert "for this run" in limit["message"]
     assert result["budget"] == limit["message"]
@@ -148,7 +148,7 @@ def test_day_remembers_what_was_spent_when_the_server_is_killed(
             timeout=60,
         )
     assert cli.returncode == 1
-    assert "[limit: budget]" in cli.stderr
+    assert "[stopped: budget limit reached]" in cli.stderr
     assert "budget of 3 calls for today" in cli.stderr
     assert "[0 model calls, 1 refused]" in cli.stderr
     assert len(upstream.received) == 3
@@ -195,14 +195,14 @@ def test_local_model_killed_in_mid_answer_is_a_clear_error_and_the_next_run_work
                     break
         wait_until(lambda: client.get(f"/api/runs/{run_id}").json()["status"] != "running")
         ended = client.get(f"/api/runs/{run_id}").json()
-        told = events_of(client.get(f"/api/runs/{run_id}/events").text)
+        events = events_of(client.get(f"/api/runs/{run_id}/events").text)
         again = execute(client, code, task=SPEC["task"])
-    [call] = [data for _, kind, data in told if kind == "model_call"]
+    [call] = [data for _, kind, data in events if kind == "model_call"]
     assert call["error.type"].startswith("cut")
     assert ended["status"] == "error"
-    text = "".join(data["text"] for _, kind, data in told if kind == "output")
+    text = "".join(data["text"] for _, kind, data in events if kind == "output")
     assert "Traceback" not in text
-    assert "the local model broke off in the middle of its answer; run the agent again" in text
+    assert "the local model stopped in the middle of its answer; run the agent again" in text
     assert again["status"] == "success"
 
 

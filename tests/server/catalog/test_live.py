@@ -1,4 +1,4 @@
-"""Fetching model lists: a scripted provider answers well, badly, slowly, or not."""
+"""Fetching model lists from a scripted provider that answers well, badly, slowly or not at all."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def files(folder: Path) -> list[Path]:
 # ---------------------------------------------------------------- answers
 
 
-def test_what_a_provider_answers_is_in_the_catalog_and_allowed(tmp_path: Path) -> None:
+def test_listed_models_of_a_provider_are_in_the_catalog_and_allowed(tmp_path: Path) -> None:
     with scripted(lambda _: Answer(body=json.dumps({"data": [NEW]}).encode())) as upstream:
         live = refresh(upstream.url, tmp_path)
     catalog = live.current()
@@ -155,7 +155,7 @@ BAD: dict[str, tuple[Answer, str]] = {
 
 
 @pytest.mark.parametrize("name", list(BAD))
-def test_an_answer_that_is_none_leaves_what_ships_and_is_noted(
+def test_invalid_model_list_keeps_the_built_in_one_and_is_noted(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer, said = BAD[name]
@@ -245,7 +245,7 @@ def test_a_failure_keeps_the_last_answer(tmp_path: Path) -> None:
     assert "HTTP 503" in (live.refresh_note(A) or "")
 
 
-# ---------------------------------------------------------------- what is kept
+# ---------------------------------------------------------------- the cache
 
 
 def test_a_list_is_cached_for_the_next_server_without_the_key(tmp_path: Path) -> None:
@@ -255,10 +255,10 @@ def test_a_list_is_cached_for_the_next_server_without_the_key(tmp_path: Path) ->
     again.load()
     assert again.current().models(A) == first.current().models(A)
     assert again.refreshed_at(A) == first.refreshed_at(A)
-    (kept,) = files(tmp_path)
-    assert KEY not in kept.read_text()
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    (cached,) = files(tmp_path)
+    assert KEY not in cached.read_text()
+    assert cached.stat().st_mode & 0o777 == 0o600
+    assert cached.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_an_answer_of_another_address_is_not_taken_for_this_one(tmp_path: Path) -> None:
@@ -288,11 +288,11 @@ def test_an_answer_of_another_address_is_not_taken_for_this_one(tmp_path: Path) 
 )
 def test_a_damaged_cached_list_is_not_used_but_noted(content: bytes, tmp_path: Path) -> None:
     live = asked(lambda _: page("claude-x"), tmp_path)
-    (kept,) = files(tmp_path)
-    told = json.loads(kept.read_bytes())
-    url = told["url"]
+    (cached,) = files(tmp_path)
+    content_json = json.loads(cached.read_bytes())
+    url = content_json["url"]
     now = str(time.time()).encode()
-    kept.write_bytes(content.replace(b"URL", url.encode()).replace(b"NOW", now))
+    cached.write_bytes(content.replace(b"URL", url.encode()).replace(b"NOW", now))
     again = make(url.removesuffix("/v1/models"), tmp_path)
     again.load()
     assert again.current().models(A) == SHIPPED.models(A)
@@ -303,10 +303,10 @@ def test_a_damaged_cached_list_is_not_used_but_noted(content: bytes, tmp_path: P
 @pytest.mark.parametrize("age", [MAX_AGE_S + 10, -MAX_AGE_S - 10])
 def test_a_cached_list_from_long_ago_or_the_future_is_ignored(age: float, tmp_path: Path) -> None:
     asked(lambda _: page("claude-x"), tmp_path)
-    (kept,) = files(tmp_path)
-    told = json.loads(kept.read_bytes())
-    kept.write_text(json.dumps({**told, "fetched_at": time.time() - age}))
-    again = make(told["url"].removesuffix("/v1/models"), tmp_path)
+    (cached,) = files(tmp_path)
+    content_json = json.loads(cached.read_bytes())
+    cached.write_text(json.dumps({**content_json, "fetched_at": time.time() - age}))
+    again = make(content_json["url"].removesuffix("/v1/models"), tmp_path)
     again.load()
     assert again.current().models(A) == SHIPPED.models(A)
 
@@ -321,7 +321,7 @@ def test_a_folder_that_can_not_be_written_costs_only_the_keeping(tmp_path: Path)
 # ---------------------------------------------------------------- the whole
 
 
-def test_a_server_takes_up_a_key_and_its_models_without_a_restart(serve: ServerFactory) -> None:
+def test_new_key_and_its_models_are_used_without_a_restart(serve: ServerFactory) -> None:
     with scripted(lambda _: Answer(body=json.dumps({"data": [NEW]}).encode())) as upstream:
         settings: dict[str, Any] = {
             "AGENT_BUILDER_ANTHROPIC_UPSTREAM": upstream.url,
@@ -332,19 +332,19 @@ def test_a_server_takes_up_a_key_and_its_models_without_a_restart(serve: ServerF
         with server.client() as client:
 
             def anthropic() -> dict[str, Any]:
-                told: dict[str, Any] = client.get("/api/catalog").json()["providers"][0]
-                return told
+                listed_provider: dict[str, Any] = client.get("/api/catalog").json()["providers"][0]
+                return listed_provider
 
             before = anthropic()
             assert (before["refreshed_at"], before["refresh_note"]) == (None, None)
             refused = client.post("/api/generate", json={**SPEC, "model": "claude-sonnet-9"})
             assert refused.status_code == 422
             (server.folder / ".env").write_text(f"ANTHROPIC_API_KEY={KEY}\n")
-            told = wait_until(lambda: (now := anthropic())["refreshed_at"] and now)
+            listed_provider = wait_until(lambda: (now := anthropic())["refreshed_at"] and now)
             for model in ("claude-sonnet-9", "claude-next"):
                 written = client.post("/api/generate", json={**SPEC, "model": model})
                 assert f'MODEL = "{model}"' in written.json()["code"]
-        models = {model["id"]: model for model in told["models"]}
+        models = {model["id"]: model for model in listed_provider["models"]}
         assert models["claude-sonnet-9"]["origin"] == "live"
         assert models["claude-next"]["origin"] == "setting"
         assert models["claude-3-5-haiku-20241022"]["successors"][0] == "claude-haiku-5-5"
@@ -361,4 +361,4 @@ def test_a_server_takes_up_a_key_and_its_models_without_a_restart(serve: ServerF
     assert KEY not in server.log
     listed = call(server.folder, "models", "--provider", "anthropic", **settings)
     assert listed.stdout.splitlines()[1].split()[0] == "claude-next"
-    assert "claude-sonnet-9" in listed.stdout, "the command line reads what the server kept"
+    assert "claude-sonnet-9" in listed.stdout, "the command line uses the server's cache"

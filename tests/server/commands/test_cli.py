@@ -37,7 +37,7 @@ def test_recording_is_named_and_replaces_an_earlier_one_by_force_alone(tmp_path:
     run = ("run", program(tmp_path, "print('ran')"), "--task", "x", "--record", "calls.json")
     done = call(tmp_path, *run)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "calls.json is there already; --force replaces it" in done.stderr
+    assert "calls.json already exists: overwrite it with --force" in done.stderr
     assert (tmp_path / "calls.json").read_text() == "earlier"
     done = call(tmp_path, *run, "--force")
     assert (done.returncode, done.stderr) == (0, "[recorded: calls.json]\n")
@@ -48,10 +48,10 @@ def test_recording_in_a_folder_that_is_not_there_is_refused_before_the_run(tmp_p
     file = program(tmp_path, "print('ran')")
     done = call(tmp_path, "run", file, "--task", "x", "--record", "missing/calls.json")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "there is no folder missing: make it, or name another" in done.stderr
+    assert "the folder missing does not exist: create it or choose another" in done.stderr
 
 
-def test_recording_that_can_not_be_written_says_why(tmp_path: Path) -> None:
+def test_unwritable_recording_is_an_error_with_the_reason(tmp_path: Path) -> None:
     file = program(tmp_path, "print('ran')")
     done = call(tmp_path, "run", file, "--task", "x", "--record", "/dev/full")
     assert (done.returncode, done.stdout) == (1, "ran\n")
@@ -68,7 +68,7 @@ def test_run_of_a_failing_program_exits_1_and_tells_the_streams_apart(tmp_path: 
 
 @pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("code", ["", "def later(): import anthropic\n"])
-def test_run_loads_ahead_what_its_program_imports_and_no_more(tmp_path: Path, code: str) -> None:
+def test_run_preloads_only_the_imports_of_its_program(tmp_path: Path, code: str) -> None:
     look = "print('pydantic_core' in open('/proc/self/maps').read())\n"  # the SDK loads it
     done = call(
         tmp_path, "run", program(tmp_path, code + look), "--task", "x", AGENT_BUILDER_PRELOAD="1"
@@ -76,7 +76,7 @@ def test_run_loads_ahead_what_its_program_imports_and_no_more(tmp_path: Path, co
     assert done.stdout == f"{'anthropic' in code}\n", done.stderr
 
 
-def test_run_names_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
+def test_run_names_the_problem_of_its_arguments(tmp_path: Path) -> None:
     assert call(tmp_path, "run", "missing.py", "--task", "x").returncode == 2
     assert call(tmp_path, "run", program(tmp_path, "")).returncode == 2
     (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
@@ -84,22 +84,22 @@ def test_run_names_what_is_wrong_with_its_arguments(tmp_path: Path) -> None:
     assert (done.returncode, "not UTF-8" in done.stderr) == (2, True)
 
 
-def test_run_of_a_file_that_is_not_python_says_so_and_where(tmp_path: Path) -> None:
+def test_run_of_a_file_that_is_not_python_names_the_line(tmp_path: Path) -> None:
     done = call(tmp_path, "run", program(tmp_path, "x = 1\ndef f(:\n"))
     assert done.returncode == 2
     assert "Error: agent.py is not Python: invalid syntax (line 2)" in done.stderr
 
 
-def test_model_server_whose_list_is_not_known_is_told_of(tmp_path: Path) -> None:
+def test_model_server_without_a_list_is_noted(tmp_path: Path) -> None:
     done = call(tmp_path, "models", AGENT_BUILDER_MODEL_SERVERS="http://127.0.0.1:9/v1")
     assert done.returncode == 0
     assert "http://127.0.0.1:9/v1: no model list yet" in done.stderr
 
 
-def test_run_says_that_the_built_in_model_stands_in_for_an_unlisted_server(tmp_path: Path) -> None:
+def test_run_prints_that_the_built_in_model_replaces_an_unlisted_server(tmp_path: Path) -> None:
     code = 'import huggingface_hub\nBASE_URL = "http://127.0.0.1:9/v1"\n'
     done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")
-    said = "[its server http://127.0.0.1:9/v1 is not in AGENT_BUILDER_MODEL_SERVERS; the built-in"
+    said = "[http://127.0.0.1:9/v1 is not in AGENT_BUILDER_MODEL_SERVERS; using the built-in"
     assert said in done.stderr
 
 
@@ -121,7 +121,7 @@ def test_run_names_the_option_whose_value_can_not_be(
     assert said in done.stderr
 
 
-def test_run_by_the_provider_without_a_key_says_which_is_missing(tmp_path: Path) -> None:
+def test_run_with_a_provider_without_a_key_is_an_error_with_its_variable(tmp_path: Path) -> None:
     file = program(tmp_path, "import anthropic")
     done = call(tmp_path, "run", file, "--task", "x", "--backend", "provider")
     assert done.returncode == 1
@@ -129,7 +129,7 @@ def test_run_by_the_provider_without_a_key_says_which_is_missing(tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
-def test_run_where_no_sandbox_holds_fails_with_the_mend(tmp_path: Path) -> None:
+def test_run_without_a_sandbox_fails_with_a_remedy(tmp_path: Path) -> None:
     done = call(
         tmp_path,
         *("run", program(tmp_path, "print(1)"), "--task", "x"),
@@ -145,7 +145,7 @@ def test_serve_without_a_token_is_refused_beyond_loopback(tmp_path: Path) -> Non
     assert "loopback only" in done.stderr
 
 
-def test_serve_on_a_taken_port_says_what_to_do(tmp_path: Path) -> None:
+def test_serve_on_a_used_port_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = call(tmp_path, "serve", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
@@ -175,7 +175,7 @@ def test_serve_makes_a_token_beyond_loopback_and_ends_well_on_interrupt(
     assert server.stop() == 0
 
 
-def test_output_that_can_not_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+def test_unwritable_output_is_an_error_of_one_line(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             command("schema"),

@@ -1,4 +1,4 @@
-"""doctor as a real process: what it says, what it tries, and what its report keeps to itself."""
+"""doctor as a real process: its checks, its attacks, and the redaction of its report."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_doctor_names_layers_keys_and_the_local_model_but_no_key(tmp_path: Path)
     assert CANARY not in done.stdout + done.stderr
 
 
-def test_doctor_says_why_the_run_history_can_not_be_written(tmp_path: Path) -> None:
+def test_doctor_shows_why_the_run_history_is_not_writable(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     done = call(tmp_path, "doctor", AGENT_BUILDER_DATABASE_URL=f"sqlite:///{tmp_path}/data")
     assert done.returncode == 1
@@ -87,7 +87,7 @@ def test_doctor_fails_where_no_agent_can_be_run(tmp_path: Path) -> None:
     assert "AGENT_BUILDER_ALLOW_WEAK_SANDBOX" in done.stdout
 
 
-def test_doctor_says_how_to_get_a_local_model_that_is_missing(tmp_path: Path) -> None:
+def test_doctor_explains_how_to_install_a_missing_local_model(tmp_path: Path) -> None:
     done = call(tmp_path, "doctor", AGENT_BUILDER_LOCAL_MODEL_PATH="missing.gguf")
     assert "AGENT_BUILDER_LOCAL_MODEL_PATH" in done.stdout
 
@@ -95,7 +95,7 @@ def test_doctor_says_how_to_get_a_local_model_that_is_missing(tmp_path: Path) ->
 # ---------------------------------------------------------------- doctor --attack
 
 
-def test_attack_shows_twenty_probes_and_one_that_held_for_each_active_layer(tmp_path: Path) -> None:
+def test_attack_shows_twenty_probes_and_a_blocked_one_for_each_active_layer(tmp_path: Path) -> None:
     done = call(tmp_path, "doctor", "--attack")
     assert done.returncode == 0, done.stdout
     probes = re.findall(r"^(?:ok|--)  ([\w ]+): .+? \[(.+?)\]", done.stdout, re.MULTILINE)
@@ -105,7 +105,7 @@ def test_attack_shows_twenty_probes_and_one_that_held_for_each_active_layer(tmp_
     assert f"{len(probes)} attacks: " in done.stdout
 
 
-def test_attack_fails_where_only_limits_hold_and_says_what_nothing_holds(tmp_path: Path) -> None:
+def test_attack_fails_with_only_limits_and_lists_what_is_not_blocked(tmp_path: Path) -> None:
     weak = {"AGENT_BUILDER_SANDBOX_TIER": "limits", "AGENT_BUILDER_ALLOW_WEAK_SANDBOX": "1"}
     done = call(tmp_path, "doctor", "--attack", **weak)
     assert done.returncode == 1
@@ -143,13 +143,13 @@ def test_report_holds_no_canary_of_a_setting_key_folder_or_name(tmp_path: Path) 
     settings = section(done.stdout, "Changed settings")
     assert settings == {**dict.fromkeys(texts, "(masked)"), **ALWAYS_SET}
     assert set(section(done.stdout, "Keys").values()) == {"yes"}
-    # The report's own words name the file; what stands there instead shows that it was reached.
+    # The fixed text of the report names the file, and the replacement shows the redaction.
     works = section(done.stdout, "What works")
     assert works["SDKs load in the sandbox"] == "yes"
     assert "([value of local_model_path])" in works["local model answers"]
 
 
-def test_report_shows_numbers_and_choices_and_what_the_sandbox_held(tmp_path: Path) -> None:
+def test_report_shows_numbers_choices_and_blocked_attacks(tmp_path: Path) -> None:
     file = tmp_path / "report.md"
     choices = {"AGENT_BUILDER_LOG_LEVEL": "ERROR", "AGENT_BUILDER_KEEP_RUNS": "7"}
     choices["AGENT_BUILDER_SANDBOX_TIER"] = "landlock"

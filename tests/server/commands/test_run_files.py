@@ -90,16 +90,19 @@ def test_written_files_are_saved_below_the_folder(tmp_path: Path) -> None:
     assert "[saved: new/results/out/a.txt]" in done.stderr
 
 
-def test_written_files_are_named_where_nobody_saves_them(tmp_path: Path) -> None:
+def test_written_files_are_listed_without_save(tmp_path: Path) -> None:
     done = call(tmp_path, "run", program(tmp_path, WRITE), "--task", "x")
-    assert "[files written: b (1 bytes), out/a.txt (1 bytes); --save DIR keeps them]" in done.stderr
+    assert (
+        "[files written: b (1 bytes), out/a.txt (1 bytes); save them with --save DIR]"
+        in done.stderr
+    )
     assert not (tmp_path / "b").exists()
 
 
-def test_folder_to_save_in_is_not_made_for_nothing_and_that_is_said(tmp_path: Path) -> None:
+def test_folder_for_saving_is_not_created_without_files(tmp_path: Path) -> None:
     done = call(tmp_path, "run", program(tmp_path, "print(1)"), "--task", "x", "--save", "results")
     assert (done.returncode, done.stdout) == (0, "1\n")
-    assert done.stderr == "[no files were written: nothing to save]\n"
+    assert done.stderr == "[nothing to save: the program wrote no files]\n"
     assert not (tmp_path / "results").exists()
 
 
@@ -123,7 +126,7 @@ def test_nothing_is_saved_outside_the_folder(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_what_was_denied_and_not_returned_is_said_after_the_output(tmp_path: Path) -> None:
+def test_denials_and_omitted_files_are_listed_after_the_output(tmp_path: Path) -> None:
     code = "import os\nprint('out')\nos.symlink('/', 'link')\nopen('/no/such/file')"
     done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")
     assert (done.returncode, done.stdout) == (1, "out\n")

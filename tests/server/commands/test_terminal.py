@@ -1,4 +1,4 @@
-"""What of a run's output reaches the terminal that shows it."""
+"""The parts of a run's output that reach the terminal."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ PASSED = re.compile(r"\x1b\[[0-9;:]*m")
         "\x00",
     ],
 )
-def test_what_drives_the_terminal_is_dropped_however_it_is_split(sequence: str) -> None:
+def test_terminal_control_sequences_are_dropped_when_split(sequence: str) -> None:
     text = f"before{sequence}after"
     for cut in range(len(text) + 1):
         screen = TerminalFilter()
         assert screen.clean(text[:cut]) + screen.clean(text[cut:]) == "beforeafter"
 
 
-def test_colours_tabs_and_progress_bars_pass_however_they_are_split() -> None:
+def test_colours_tabs_and_progress_bars_are_kept_when_split() -> None:
     text = "\x1b[1;31mred\x1b[0m\tnext\r50 %\r100 %\n\x1b[38:2::1:2:3mtrue\x1b[m naïve 日本 🎉"
     for cut in range(len(text) + 1):
         screen = TerminalFilter()

@@ -1,4 +1,4 @@
-"""What reading an answer costs: bounded, linear, in turns; the bytes go on whatever they are."""
+"""The cost of reading a response: limited, linear and in turns. All bytes are relayed."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_mark_in_a_skipped_event_is_seen_wherever_the_pieces_are_cut() -> None:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\n\r"])
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
-def test_events_are_the_same_whatever_the_line_ends_and_the_cuts(end: bytes, size: int) -> None:
+def test_events_are_the_same_for_all_line_ends_and_splits(end: bytes, size: int) -> None:
     lines = [b": hi", b"", b"data: a", b"", b"event: x", b"data:b", b"data: c", b"data", b""]
     data = b"\xef\xbb\xbf" + end.join([*lines, b"", b"", b"data: d", b"", b""])
     events = SseEvents()
@@ -173,7 +173,7 @@ def tokens(most: int) -> RunBudget:
 
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("limit", [None, 4_000_000])
-def test_stream_in_any_form_goes_on_byte_for_byte(name: str, limit: int | None) -> None:
+def test_stream_in_any_form_is_relayed_unchanged(name: str, limit: int | None) -> None:
     chunks = STREAMS[name]
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:

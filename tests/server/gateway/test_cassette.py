@@ -85,8 +85,8 @@ def test_error_and_its_retry_after_are_replayed() -> None:
     headers = {"retry-after": "7", "Content-Type": "application/json", "Set-Cookie": "a=b"}
     with scripted(lambda _: Answer(429, headers, b"{}")) as upstream:
         _, cassette = recorded_from(upstream.url, ask)
-    kept = cassette["calls"][0]["response"]
-    assert kept["headers"] == {"retry-after": "7", "content-type": "application/json"}
+    recorded = cassette["calls"][0]["response"]
+    assert recorded["headers"] == {"retry-after": "7", "content-type": "application/json"}
     assert through(NOWHERE, ask, replay=parse_cassette(cassette)).result == (429, b"{}")
 
 
@@ -118,7 +118,9 @@ def test_answer_that_broke_off_breaks_off_again() -> None:
         ),
     ],
 )
-def test_request_that_does_not_match_says_how_it_differs(change: dict[str, Any], said: str) -> None:
+def test_request_that_does_not_match_is_an_error_with_the_difference(
+    change: dict[str, Any], said: str
+) -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, bytes]:
         return await ask(session, grant, json=asking(**change))
 
@@ -145,7 +147,7 @@ def test_each_recorded_call_is_answered_once() -> None:
         _, cassette = recorded_from(upstream.url, two)
     first, second, third = through(NOWHERE, client, replay=parse_cassette(cassette)).result
     assert (first, second) == (message("one"), message("two"))
-    assert b"the recording has 2 calls, and this is one more" in third
+    assert b"the recording has only 2 calls, and this is an additional one" in third
 
 
 values = st.recursive(
@@ -162,7 +164,7 @@ def test_every_difference_is_described(recorded: Any, asked: Any) -> None:
 
 
 @given(st.lists(st.binary(max_size=20), max_size=5))
-def test_any_bytes_come_back_as_they_were(chunks: list[bytes]) -> None:
+def test_any_bytes_are_replayed_unchanged(chunks: list[bytes]) -> None:
     recorder = Recorder(lambda: [])
     recording = recorder.start(ProviderEnum.ANTHROPIC, "POST", "/v1/messages", b"")
     recording.begin(200, {})
@@ -191,7 +193,7 @@ def test_any_bytes_come_back_as_they_were(chunks: list[bytes]) -> None:
         },
     ],
 )
-def test_what_is_no_cassette_is_refused_and_named(data: object) -> None:
+def test_invalid_cassette_is_refused_with_its_location(data: object) -> None:
     with pytest.raises(SpecError, match="replay: not a cassette"):
         parse_cassette(data)
 
@@ -207,14 +209,14 @@ def test_run_is_recorded_and_replayed_over_http_without_a_key(
         with server.client() as paid:
             code = paid.post("/api/generate", json={**SPEC, "stream": True}).json()["code"]
             first = execute(paid, code, record=True)
-            kept = paid.get(f"/api/runs/{first['run_id']}/cassette").json()
+            recorded = paid.get(f"/api/runs/{first['run_id']}/cassette").json()
             plain = execute(paid, "print(1)")
             missing = paid.get(f"/api/runs/{plain['run_id']}/cassette")
-    assert first["cassette"] == kept
-    assert KEY not in json.dumps(kept)
+    assert first["cassette"] == recorded
+    assert KEY not in json.dumps(recorded)
     assert (missing.status_code, plain["cassette"]) == (404, None)
-    again = execute(client, code, replay=kept)
-    differs = execute(client, code, task="Say bye.", replay=kept)
+    again = execute(client, code, replay=recorded)
+    differs = execute(client, code, task="Say bye.", replay=recorded)
     bad = client.post("/api/execute", json={"code": code, "task": "x", "replay": {"calls": 1}})
     assert (again["stdout"], again["backend"]) == ("Bonjour\n", "replay")
     assert again["usage"]["output_tokens"] == first["usage"]["output_tokens"] == 5

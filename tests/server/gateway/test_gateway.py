@@ -83,7 +83,7 @@ def test_real_key_replaces_the_run_token_in_the_form_the_sdk_used(header: str) -
     assert headers["host"] == upstream.url.removeprefix("http://")
 
 
-def test_body_goes_out_and_comes_back_byte_for_byte() -> None:
+def test_bodies_are_relayed_unchanged() -> None:
     sent = b'{ "model":"m", "x": "\xc3\xa9" }'
     got = b'{"odd":   [1]}\n'
 
@@ -96,7 +96,7 @@ def test_body_goes_out_and_comes_back_byte_for_byte() -> None:
     assert result == (200, got)
 
 
-def test_wrong_token_is_401_in_the_providers_own_form_and_reaches_nobody() -> None:
+def test_wrong_token_is_401_in_the_providers_own_format() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, bytes]:
         headers = {"Authorization": "Bearer wrong", "anthropic-version": "1"}
         return await ask(session, grant, headers=headers)
@@ -143,7 +143,7 @@ def test_token_of_another_run_is_401() -> None:
         ("POST", "/"),
     ],
 )
-def test_other_route_is_403_that_says_why(method: str, path: str) -> None:
+def test_other_route_is_403_with_the_reason(method: str, path: str) -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, str]:
         url = URL(f"http://127.0.0.1:{grant.port}{path}", encoded=True)
         async with aiohttp.request(method, url, headers=bearer(grant)) as answer:
@@ -152,7 +152,7 @@ def test_other_route_is_403_that_says_why(method: str, path: str) -> None:
     with scripted(lambda _: Answer()) as upstream:
         (status, text), _ = through(upstream.url, client)
     assert (status, upstream.received) == (403, [])
-    assert "the model API only" in text
+    assert "only reach the model API" in text
 
 
 def test_stream_is_passed_on_chunk_by_chunk() -> None:
@@ -228,7 +228,7 @@ def test_upstream_that_is_not_there_is_502_in_the_providers_form_without_secrets
     assert KEY not in json.dumps(call.to_wire()) + body.decode()
 
 
-def test_agent_that_goes_away_ends_the_upstreams_work() -> None:
+def test_agent_that_disconnects_stops_the_upstream() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
         async with session.post("/v1/messages", json={}, headers=bearer(grant)) as answer:
             await answer.content.readany()
@@ -257,7 +257,7 @@ def test_request_that_is_too_large_is_413() -> None:
     assert (status, upstream.received) == (413, [])
 
 
-def test_backend_that_is_not_available_is_403_with_the_mend() -> None:
+def test_unavailable_backend_is_403_with_a_remedy() -> None:
     calls: list[ModelCall] = []
 
     async def policy(provider: ProviderEnum) -> Upstream:
@@ -280,7 +280,7 @@ def test_backend_that_is_not_available_is_403_with_the_mend() -> None:
     assert calls[0].error == "permission_error"
 
 
-def test_answer_that_says_nothing_of_its_usage_leaves_it_unknown() -> None:
+def test_response_without_usage_leaves_it_unknown() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
         await ask(session, grant, json={"model": "claude-sonnet-5-5"})
 
@@ -293,7 +293,7 @@ def test_answer_that_says_nothing_of_its_usage_leaves_it_unknown() -> None:
     assert call.cost_usd is None
 
 
-def test_closed_way_out_answers_nobody() -> None:
+def test_closed_grant_answers_no_request() -> None:
     async def policy(provider: ProviderEnum) -> Upstream:
         raise AssertionError("not asked")
 
@@ -379,7 +379,7 @@ def test_calls_to_providers_go_through_the_proxy_of_the_environment(
 # ---------------------------------------------------------------- one run against the gateway
 
 
-def test_connections_of_one_run_are_bounded() -> None:
+def test_connections_of_one_run_are_limited() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, int]:
         idle = [
             await asyncio.open_connection("127.0.0.1", grant.port)
@@ -398,7 +398,7 @@ def test_connections_of_one_run_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("size", [10_000, 200])
-def test_headers_of_a_request_are_bounded(size: int) -> None:
+def test_headers_of_a_request_are_limited(size: int) -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> int:
         many = {f"X-{number}": "x" * size for number in range(1 if size > 8190 else 200)}
         return (await ask(session, grant, headers={**bearer(grant), **many}))[0]

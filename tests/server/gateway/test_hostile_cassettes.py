@@ -1,4 +1,4 @@
-"""Cassettes that mean harm: refused with the place, or replayed without a fault of the server."""
+"""Hostile cassettes are refused with the location, or replayed without an error of the server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import ProviderEnum
 from server.gateway import gateway
-from server.gateway.cassette import MOST_CALLS, Cassette, parse_cassette
+from server.gateway.cassette import CASSETTE_MAX_CALLS, Cassette, parse_cassette
 from server.gateway.gateway import Grant
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import MismatchError, Replayer
@@ -127,12 +127,14 @@ BAD: dict[str, tuple[Any, str]] = {
         "calls.0.response.chunks.0",
     ),
     "base64 of a number": (tape(recorded([{"base64": 1}])), "calls.0.response.chunks.0"),
-    "too many calls": (tape(*[recorded()] * (MOST_CALLS + 1)), "calls"),
+    "too many calls": (tape(*[recorded()] * (CASSETTE_MAX_CALLS + 1)), "calls"),
 }
 
 
 @pytest.mark.parametrize(("replay", "place"), BAD.values(), ids=BAD.keys())
-def test_bad_cassette_is_422_with_the_place(client: httpx.Client, replay: Any, place: str) -> None:
+def test_bad_cassette_is_422_with_its_location(
+    client: httpx.Client, replay: Any, place: str
+) -> None:
     for route in ("/api/execute", "/api/runs"):
         body = json.dumps({**PROGRAM, "replay": replay})  # escaped, as httpx would not
         answer = client.post(route, content=body, headers={"Content-Type": "application/json"})
@@ -166,7 +168,7 @@ def test_cassette_that_is_too_deep_is_422(client: httpx.Client) -> None:
         (json.dumps(tape(format=1.0)), "--replay: not a cassette: format: "),
     ],
 )
-def test_command_line_refuses_a_bad_cassette_with_the_place(
+def test_command_line_refuses_a_bad_cassette_with_its_location(
     tmp_path: Path, text: str, said: str
 ) -> None:
     (tmp_path / "agent.py").write_text("print(1)")
@@ -178,7 +180,7 @@ def test_command_line_refuses_a_bad_cassette_with_the_place(
 
 
 def test_a_run_may_make_as_many_calls_as_a_cassette_may_have() -> None:
-    assert gateway.MAX_CALLS == MOST_CALLS
+    assert gateway.MAX_CALLS == CASSETTE_MAX_CALLS
 
 
 # ---------------------------------------------------------------- replay
@@ -222,7 +224,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("call", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_recording_is_no_fault_of_the_gateway(call: dict[str, Any]) -> None:
+def test_hostile_recording_causes_no_error_in_the_gateway(call: dict[str, Any]) -> None:
     seen = replayed(tape(call))
     assert seen.result[0] == call["response"]["status"]
     [event] = seen.calls
@@ -254,7 +256,7 @@ def test_hostile_request_to_a_recording_is_refused_with_the_reason(body: bytes) 
     message = json.loads(answer)["error"]["message"]
     reasons = {
         "replay_mismatch": "replay: this call differs from recorded call 1: body",
-        "invalid_request_error": "this request is not passed on: ",  # not even compared
+        "invalid_request_error": "this request is not forwarded: ",  # not even compared
     }
     assert message.startswith(reasons[seen.calls[0]["error.type"]])
     assert len(message) < 500
@@ -276,7 +278,7 @@ def answer_all(cassette: Cassette, *bodies: bytes) -> list[Any]:
     return asyncio.run(inside())
 
 
-def test_calls_are_found_whatever_their_order_and_equal_ones_in_theirs() -> None:
+def test_calls_are_found_in_any_order_and_equal_ones_in_recorded_order() -> None:
     calls = [recorded([str(n)], request__body={"n": n // 2, "m": [1]}) for n in range(2000)]
     cassette = parse_cassette(json.loads(json.dumps(tape(*calls))))
     backwards = [json.dumps({"m": [1], "n": n}).encode() for n in reversed(range(1000))]
@@ -301,7 +303,7 @@ def test_only_the_first_mismatches_of_a_run_are_described() -> None:
     assert [": body is 1" in each for each in said] == [True] * 20 + [False] * 5
 
 
-def test_recorded_request_takes_up_its_bytes_and_no_parsed_values() -> None:
+def test_recorded_request_is_stored_as_bytes() -> None:
     [call] = parse_cassette(tape(recorded(["a", {"base64": "/w=="}], request__body=deep(60)))).calls
     assert call.request.body == b"[" * 60 + b"1" + b"]" * 60
     assert call.response.chunks == (b"a", b"\xff")
@@ -311,11 +313,11 @@ def test_recorded_request_takes_up_its_bytes_and_no_parsed_values() -> None:
 
 
 def filled(recorder: Recorder, give: Callable[[Recorder], None], times: int = 200) -> int:
-    """Give a recorder something again and again; return the most that it said to hold."""
+    """Record the same thing repeatedly; return the largest number of recorded bytes."""
     most = 0
     for _ in range(times):
         give(recorder)
-        most = max(most, recorder.held)
+        most = max(most, recorder.recorded_bytes)
     return most
 
 
@@ -346,23 +348,23 @@ GIVEN: dict[str, Callable[[Recorder], None]] = {
 
 
 @pytest.mark.parametrize("give", GIVEN.values(), ids=GIVEN.keys())
-def test_what_a_recorder_holds_never_exceeds_its_limit_and_is_dropped_beyond(
+def test_recording_never_exceeds_its_limit_and_is_dropped_beyond(
     give: Callable[[Recorder], None],
 ) -> None:
     heard: list[int] = []
-    recorder = Recorder(lambda: ["secret"], lambda: heard.append(1), most_bytes=20_000)
+    recorder = Recorder(lambda: ["secret"], lambda: heard.append(1), max_bytes=20_000)
     under_way = recorder.start(ProviderEnum.ANTHROPIC, "POST", CHAT, b"{}")
     under_way.begin(200, {})
     under_way.add(b"early")
     assert filled(recorder, give) <= 20_000
-    assert (recorder.is_full, recorder.held, heard) == (True, 0, [1])
+    assert (recorder.is_full, recorder.recorded_bytes, heard) == (True, 0, [1])
     under_way.add(b"x")
     under_way.end(cut=False)
-    assert (recorder.held, recorder.cassette()) == (0, None)
+    assert (recorder.recorded_bytes, recorder.cassette()) == (0, None)
 
 
 def test_cassette_that_is_too_large_as_json_is_left_out() -> None:
-    fits, larger = (Recorder(lambda: [], most_bytes=50_000) for _ in range(2))
+    fits, larger = (Recorder(lambda: [], max_bytes=50_000) for _ in range(2))
     whole_call(fits, b"x" * 8_000, [b"y" * 30_000])
     whole_call(larger, b"x" * 8_000, [b"\x01" * 30_000])
     assert 38_000 < len(fits.cassette() or "") < 40_000
@@ -406,7 +408,7 @@ for _ in range(3):
 """
 
 
-def test_run_whose_recording_is_left_out_says_so(serve_all: Any) -> None:
+def test_run_without_its_recording_has_a_message(serve_all: Any) -> None:
     server = serve_all(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM="http://127.0.0.1:9")
     with server.client() as client:
         result = execute(client, _TOO_MUCH, backend="provider", record=True)

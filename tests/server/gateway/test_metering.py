@@ -1,4 +1,4 @@
-"""What the gateway reads off the answers that pass through it."""
+"""The usage that the gateway reads from responses."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_answer_in_several_compressed_members_is_read_to_its_end(
         assert seen.text_bytes >= 4 * 20 or headers is JSON
 
 
-def test_what_follows_a_compressed_answer_and_is_none_leaves_the_usage_unknown() -> None:
+def test_garbage_after_a_compressed_response_leaves_the_usage_unknown() -> None:
     encoded = {**JSON, "Content-Encoding": "gzip"}
     seen, _ = metered(encoded, gzip.compress(message("hi")) + b"more")
     assert seen.usage is None
@@ -196,7 +196,7 @@ def test_route_that_the_answer_names_decides_the_price() -> None:
     assert seen.calls[0]["cost_usd"] == pytest.approx(0.59)
 
 
-def test_counting_tokens_is_no_paid_call() -> None:
+def test_counting_tokens_is_free() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
         url = "/v1/messages/count_tokens"
         async with session.post(url, json=asking(), headers=bearer(grant)) as answer:

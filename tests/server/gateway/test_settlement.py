@@ -1,4 +1,4 @@
-"""What a call's answer says, and what then counts in its budget."""
+"""How the usage in a call's response counts in its budget."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def worst(of: RunBudget, **more: Any) -> Amount:
     """Return what such a call reserves."""
     facts = RequestFacts(model=asking(**more)["model"], max_tokens=100)
     facts.body_bytes = len(json.dumps(asking(**more)).encode())
-    held = of.reserve(ProviderEnum.ANTHROPIC, facts, today(), free=False)
+    held = of.reserve_locally(ProviderEnum.ANTHROPIC, facts, today(), free=False)
     held.settle(Amount())
     return held.amount
 
@@ -72,14 +72,14 @@ def test_usage_that_is_unknown_counts_as_the_reservation_and_its_cost_is_null(
     assert event.usage is None
 
 
-def test_unknown_usage_counts_as_what_was_said_where_that_is_more_than_reserved() -> None:
+def test_unknown_usage_counts_as_reported_if_more_than_reserved() -> None:
     of = purse()
     used_by(said({"output_tokens": 10**6}), of)
     assert of.run.used.tokens == 10**6
     assert of.run.used.nano >= 10**6 * 10_000  # at $10 a million
 
 
-def test_usage_above_the_reservation_counts_as_said_and_the_next_call_is_refused() -> None:
+def test_usage_above_the_reservation_counts_as_reported() -> None:
     of = purse(tokens=5000)
     event = used_by(said({"input_tokens": 10, "output_tokens": 9000}), of)
     assert of.run.used == Amount(of.run.used.nano, 9010, 1)
@@ -88,7 +88,7 @@ def test_usage_above_the_reservation_counts_as_said_and_the_next_call_is_refused
     assert used_by(said({"input_tokens": 1, "output_tokens": 1}), of).error
 
 
-def test_dearer_model_that_answers_is_what_is_paid_for() -> None:
+def test_more_expensive_responding_model_sets_the_price() -> None:
     usage = {"input_tokens": 10**5, "output_tokens": 10**5}
     cheap = used_by(said(usage, model=HAIKU), purse(), model=HAIKU)
     dear = used_by(said(usage, model=OPUS), purse(), model=HAIKU)
@@ -138,9 +138,7 @@ def test_answer_of_any_status_and_form_counts_as_it_should(answer: Answer, count
         ([408, 460, 499, 500, 501, 502, 504, 520, 521, 522, 523, 524, 525, 530, 598], "reserved"),
     ],
 )
-def test_error_costs_nothing_only_where_it_says_that_no_model_has_worked(
-    statuses: list[int], counts: str
-) -> None:
+def test_error_is_free_only_if_no_model_has_worked(statuses: list[int], counts: str) -> None:
     for status in statuses:
         of = purse()
         event = used_by(Answer(status, {"Content-Type": "text/html"}, b"<html>sorry"), of)
@@ -198,7 +196,7 @@ def answering(head: bytes) -> Iterator[str]:
         thread.join(10)
 
 
-def test_upstream_that_takes_no_connection_costs_nothing() -> None:
+def test_unreachable_upstream_costs_nothing() -> None:
     of = purse()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -207,7 +205,7 @@ def test_upstream_that_takes_no_connection_costs_nothing() -> None:
     assert of.run.used == Amount(calls=1)
 
 
-def test_call_whose_daily_budget_can_not_be_checked_is_refused_and_says_why() -> None:
+def test_call_without_a_checkable_daily_budget_is_refused_with_the_reason() -> None:
     def visit(*_: Any) -> Any:
         raise StoreError("database is locked")
 
@@ -261,7 +259,7 @@ def streamed(answer: Answer, of: RunBudget, *, leave: bool = False) -> ModelCall
 
 
 @pytest.mark.parametrize("leave", [False, True])
-def test_running_usage_of_a_stream_that_does_not_come_to_its_end_is_not_all(leave: bool) -> None:
+def test_usage_of_an_unfinished_stream_is_incomplete(leave: bool) -> None:
     of = purse(usd=1)
     many = Answer(headers=SSE, chunks=[RUNNING] * 400, pause=0.05)
     event = streamed(many if leave else Answer(headers=SSE, chunks=[RUNNING] * 3), of, leave=leave)
@@ -270,7 +268,7 @@ def test_running_usage_of_a_stream_that_does_not_come_to_its_end_is_not_all(leav
 
 
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "text/plain", "application/json"])
-def test_stream_that_does_not_come_as_one_is_cut_by_its_bytes(kind: str) -> None:
+def test_response_that_is_not_a_stream_is_cut_by_its_bytes(kind: str) -> None:
     text = f"data: {json.dumps({'choices': [{'delta': {'content': 'x' * 1000}}]})}\n\n".encode()
     of = purse(tokens=3000)
     answer = Answer(headers={"Content-Type": kind}, chunks=[text] * 30, pause=0.01)
@@ -293,7 +291,7 @@ def test_stream_in_an_unfamiliar_form_is_cut_by_its_bytes(event: bytes) -> None:
     assert streamed(answer, of).error == "budget"
 
 
-def test_cost_of_a_run_is_unknown_where_a_call_was_given_up_that_may_be_paid_for() -> None:
+def test_cost_of_a_run_is_unknown_if_an_abandoned_call_may_be_charged() -> None:
     tally = UsageTotals()
     known = used_by(said({"input_tokens": 3, "output_tokens": 5}), purse())
     tally.add(known)

@@ -1,4 +1,4 @@
-"""Every wait on a helper process or a cell ends: they are stopped, silent, killed, endless."""
+"""Every wait for a helper process or a cell ends: stopped, silent, killed or endless ones."""
 
 from __future__ import annotations
 
@@ -338,7 +338,7 @@ def test_sending_to_a_stopped_helper_never_waits() -> None:
     assert helper.process.returncode == -signal.SIGKILL
 
 
-def test_helper_is_ended_with_what_it_has_started() -> None:
+def test_helper_is_ended_with_its_processes() -> None:
     code = "import os, signal, time; signal.signal(15, 1); os.fork(); os.setsid; time.sleep(600)"
     helper = Helper.spawn(code)
     child = int(wait_until(lambda: below_of(helper.process.pid)))

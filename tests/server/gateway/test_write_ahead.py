@@ -1,4 +1,4 @@
-"""Streams that a budget cuts are read as fast as they come, whatever their client does."""
+"""Streams that a budget may cut are read as fast as they arrive, even if the client is slow."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ EVENT = f"data: {json.dumps(COUNTS)}\n\n".encode()
 """Few tokens and many bytes, as with the odds of tokens."""
 
 
-def test_stream_is_cut_at_its_cap_though_nobody_reads_it() -> None:
+def test_unread_stream_is_cut_at_its_cap() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
         stalled = Stalled(grant)
         await eventually(lambda: upstream.broken_pipes, 30)  # before anything is read
@@ -84,13 +84,13 @@ def test_client_that_leaves_too_much_unread_loses_a_call_that_may_be_cut() -> No
     assert purse.run.used.tokens == 40_000
 
 
-def test_clients_together_leave_little_unread_however_many_they_are() -> None:
+def test_unread_responses_of_all_clients_together_are_limited() -> None:
     class Unread(web.StreamResponse):
         async def write(self, data: object) -> None:
             await asyncio.Event().wait()
 
     async def inside() -> tuple[int, int, int]:
-        together = BufferTotal(most=MIB)
+        together = BufferTotal(max_bytes=MIB)
         most = ended = 0
 
         async def one() -> None:

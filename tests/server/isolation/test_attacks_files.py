@@ -11,7 +11,7 @@ import pytest
 
 from server.isolation.events import OutputEvent, Program
 from server.sandbox import Sandbox, run_in_sandbox
-from tests.support.attacking import attack, attempt_outside, events_of, holds
+from tests.support.attacking import attack, attempt_outside, events_of, is_active
 
 CANARY = "canary-" + "0123456789"
 
@@ -27,7 +27,7 @@ def test_files_outside_can_not_be_read_by_any_way(tiered: Sandbox, tmp_path: Pat
     job = {"canary": CANARY, "files": [str(secret_in(tmp_path))]}
     seen = attack(tiered, "read_files", job)
     # Landlock alone doesn't hide the size of a file.
-    expected = "" if holds(tiered.report, "private root") else "knows size\n"
+    expected = "" if is_active(tiered.report, "private root") else "knows size\n"
     assert seen == expected
 
 
@@ -152,5 +152,5 @@ def test_scratch_of_another_run_can_not_be_seen(tiered: Sandbox) -> None:
             return seen
         raise AssertionError("the other run did not start")
 
-    expected = "" if holds(tiered.report, "private root") else "knows size\n"
+    expected = "" if is_active(tiered.report, "private root") else "knows size\n"
     assert asyncio.run(both()) == expected

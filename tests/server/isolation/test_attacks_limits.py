@@ -23,7 +23,7 @@ from tests.support.attacking import (
     end_of,
     ends_without_cgroups,
     events_of,
-    holds,
+    is_active,
     source,
     text_of,
     watch,
@@ -58,7 +58,7 @@ def test_limit_of_the_whole_tree_ends_the_run(
     assert "has it all\nhas it all" not in text_of(events)
 
 
-def test_mappings_without_end_end_the_run(tiered: Sandbox) -> None:
+def test_endless_mappings_end_the_run(tiered: Sandbox) -> None:
     events = events_of(tiered, "map_much", "6", limits=replace(SMALL, cpu_s=60, memory_mib=512))
     assert (end_of(events).status, end_of(events).reason) == (Status.LIMIT, "memory")
     assert "has it all" not in text_of(events)
@@ -112,7 +112,7 @@ def test_limits_work_where_the_kernel_counts_nothing(
 def test_unnamed_files_of_a_process_without_its_first_thread_count(tiered: Sandbox) -> None:
     events = events_of(tiered, "mem_deadleader", "files 40", limits=replace(SMALL, memory_mib=512))
     assert "scratch" in kinds(events)
-    if not holds(tiered.report, "bounded scratch"):
+    if not is_active(tiered.report, "bounded scratch"):
         assert end_of(events).reason == "scratch"
 
 
@@ -121,7 +121,7 @@ def test_sessions_of_a_run_share_one_weight_where_a_cgroup_has_one(tiered: Sandb
     if not cgroups.has_processor_weight():
         pytest.skip("this machine has no cgroup with a weight")
 
-    task = "own" if holds(tiered.report, "private processes") else "one"  # landlock: refused
+    task = "own" if is_active(tiered.report, "private processes") else "one"  # landlock: refused
 
     def lowered() -> bool:
         ours = [g for g in cgroups.run_cgroups() if f"-{os.getpid()}-" in g.name]
@@ -169,7 +169,7 @@ def test_hogging_program_does_use_all_that_it_gets(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_endless_output_is_bounded(tiered: Sandbox, stream: str) -> None:
+def test_endless_output_is_limited(tiered: Sandbox, stream: str) -> None:
     events = events_of(tiered, "flood_output", stream, limits=SMALL)
     assert len(text_of(events)) <= SMALL.output_kib * 1024 + 100
 
@@ -177,7 +177,7 @@ def test_endless_output_is_bounded(tiered: Sandbox, stream: str) -> None:
 @pytest.mark.parametrize(
     ("name", "refused"), [("bomb_forks", "EAGAIN"), ("bomb_threads", "refused after")]
 )
-def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, refused: str) -> None:
+def test_bomb_is_refused_and_other_calls_continue(tiered: Sandbox, name: str, refused: str) -> None:
     async def both() -> tuple[list[SandboxEvent], str, float]:
         bomb = asyncio.create_task(watch(tiered, name, limits=SMALL))
         await asyncio.sleep(0.3)
@@ -192,7 +192,7 @@ def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, ref
     # On bubblewrap the run may wait for a new worker, which is not the bomb's fault.
     assert took < (30 if tiered.report.tier == "bubblewrap" else 5)
     assert "processes" in kinds(events)
-    if holds(tiered.report, "private processes"):
+    if is_active(tiered.report, "private processes"):
         assert end_of(events).status is not Status.LIMIT
         assert refused in text_of(events)
     else:  # refused where a group of the kernel counts them, ended where they are counted outside
@@ -204,7 +204,7 @@ def test_bomb_is_refused_and_a_neighbour_goes_on(tiered: Sandbox, name: str, ref
 def test_full_scratch_folder_is_refused_or_ends_the_run(tiered: Sandbox, kind: str) -> None:
     events = events_of(tiered, "fill_scratch", kind, limits=SMALL)
     assert kinds(events) == {"scratch"}
-    if holds(tiered.report, "bounded scratch") and not (
+    if is_active(tiered.report, "bounded scratch") and not (
         kind == "empty" and tiered.report.tier == "bubblewrap"  # whose number of files ends the run
     ):
         assert end_of(events).status is Status.SUCCESS
@@ -213,7 +213,7 @@ def test_full_scratch_folder_is_refused_or_ends_the_run(tiered: Sandbox, kind: s
         assert end_of(events).status is Status.LIMIT
 
 
-def test_sparse_file_is_bounded_too(tiered: Sandbox) -> None:
+def test_sparse_file_is_limited(tiered: Sandbox) -> None:
     events = events_of(tiered, "fill_scratch", "sparse", limits=SMALL)
     assert text_of(events).strip().splitlines()[-1] in {"EFBIG", "ENOSPC"}
 
@@ -249,7 +249,7 @@ def test_pending_signals_of_others_can_not_be_used_up(tiered: Sandbox) -> None:
     assert run_in_sandbox(code, "", sandbox=tiered) == "True\n"
 
 
-def test_signal_of_the_cpu_limit_that_a_program_sends_itself_is_no_limit(tiered: Sandbox) -> None:
+def test_self_sent_cpu_limit_signal_is_not_a_limit(tiered: Sandbox) -> None:
     shown = run_in_sandbox("import os, signal; os.kill(os.getpid(), 24)", "", sandbox=tiered)
     assert shown == "error: killed by SIGXCPU\n"
 

@@ -14,7 +14,7 @@ import pytest
 from server.isolation.events import Program
 from server.net.listeners import listen_without_delay
 from server.sandbox import Sandbox
-from tests.support.attacking import LIMITS, attack, attempt_outside, holds, source, text_of
+from tests.support.attacking import LIMITS, attack, attempt_outside, is_active, source, text_of
 
 ABSTRACT = "\0attacks-of-"
 ADDRESSES = [
@@ -110,7 +110,7 @@ def test_way_out_is_reached_and_the_same_port_elsewhere_is_not(tiered: Sandbox) 
     text, came = asyncio.run(reach_with_a_way_out(tiered, "127.1.2.3"))
     assert "reached 127.0.0.1\n" in text
     # Landlock checks ports, not addresses: then the layer must be reported as inactive.
-    assert came is not holds(tiered.report, "private network")
+    assert came is not is_active(tiered.report, "private network")
 
 
 def test_unix_sockets_and_memory_of_others_can_not_be_reached(

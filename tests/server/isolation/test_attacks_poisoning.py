@@ -47,7 +47,7 @@ def test_poisoned_interpreter_is_gone_with_its_run(tiered: Sandbox) -> None:
     assert json.loads(attack(tiered, DESCRIBE)) == before
 
 
-def test_poison_works_in_the_interpreter_that_takes_it(tmp_path: Path) -> None:
+def test_poison_works_in_its_own_interpreter(tmp_path: Path) -> None:
     program = tmp_path / "both.py"
     program.write_text(source(POISON) + "\nprint(json.loads('[1]'), gc.isenabled())\n")
     done = subprocess.run(

@@ -56,7 +56,7 @@ def test_reaching_program_does_reach_a_process_of_its_user(tmp_path: Path) -> No
     assert set(map(str.strip, shown.splitlines())) >= REACHED
 
 
-def test_sibling_can_not_be_reached_and_goes_on(tiered: Sandbox) -> None:
+def test_sibling_run_is_unreachable_and_continues(tiered: Sandbox) -> None:
     async def both() -> set[str]:
         before = descendants(os.getpid())
         sibling = await tiered.start(TICKER)

@@ -62,7 +62,7 @@ def test_program_does_make_a_sibling_outside(tmp_path: Path) -> None:
     assert int(found.removeprefix("made [").removesuffix("]\n")) > 0
 
 
-def test_ten_runs_with_siblings_leave_room_for_an_ordinary_one(unfiltered: Sandbox) -> None:
+def test_ten_runs_with_siblings_do_not_block_an_ordinary_one(unfiltered: Sandbox) -> None:
     async def all_at_once() -> None:
         code, task = source("clone_parent"), '{"how": "sleeping", "sleep": 60}'
         runs = [await unfiltered.start(Program(code, task)) for _ in range(10)]
@@ -77,7 +77,7 @@ def test_ten_runs_with_siblings_leave_room_for_an_ordinary_one(unfiltered: Sandb
     assert_runs(unfiltered)
 
 
-def test_no_sibling_is_left_and_none_waits_to_be_reaped(unfiltered: Sandbox) -> None:
+def test_no_sibling_or_zombie_is_left(unfiltered: Sandbox) -> None:
     assert_runs(unfiltered)  # helpers are there
     name = f"sib{os.getpid()}"
     rename = f"import ctypes; ctypes.CDLL(None).prctl(15, b'{name}', 0, 0, 0)\n"
@@ -95,7 +95,7 @@ def name_of(process: int) -> str:
         return ""
 
 
-def test_deleted_run_with_siblings_is_gone_when_the_server_says_so(serve: ServerFactory) -> None:
+def test_deleted_run_with_siblings_has_no_process_after_the_response(serve: ServerFactory) -> None:
     server = serve()
     mark = f"sib-{time.monotonic_ns()}"
     code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"

@@ -39,7 +39,7 @@ def parent_of(process: int) -> int:
 
 
 @pytest.mark.parametrize(("memory_mib", "loaded"), [(512, False), (64, True)])
-def test_run_that_comes_at_once_waits_for_sdks_only_where_they_would_not_fit_its_memory(
+def test_first_run_waits_for_sdks_only_if_they_exceed_its_memory(
     sandbox: Sandbox, memory_mib: int, loaded: bool
 ) -> None:
     mark = f"supervisor-{time.monotonic_ns()}"

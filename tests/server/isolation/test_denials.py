@@ -75,7 +75,7 @@ AIOHTTP = (
         HUGGING_FACE,
     ],
 )
-def test_connection_that_is_refused_is_named_whatever_library_made_it(code: str) -> None:
+def test_refused_connection_is_named_for_any_library(code: str) -> None:
     assert denial_of(code) == ("network", CLOSED)
 
 
@@ -84,7 +84,7 @@ def test_denied_socket_has_no_address() -> None:
     assert denial_of(code) == ("network", "")
 
 
-def test_refused_connection_to_the_runs_own_gateway_is_no_denial() -> None:
+def test_refused_connection_to_the_runs_own_gateway_is_not_a_denial() -> None:
     assert denial_of(ANTHROPIC, gateway_port=1) is None
     assert denial_of(ANTHROPIC, gateway_port=11) == ("network", CLOSED)
 
@@ -155,7 +155,7 @@ def test_long_path_is_cut() -> None:
         "import socket; socket.getaddrinfo('127.0.0.1', 'no-such-service')",
     ],
 )
-def test_what_the_sandbox_did_not_refuse_is_no_denial(code: str) -> None:
+def test_error_without_a_refusal_is_not_a_denial(code: str) -> None:
     assert denial_of(code) is None
 
 
@@ -202,7 +202,7 @@ def test_forest_of_errors_has_an_end() -> None:
     assert explain(tree, "/scratch") is None
 
 
-def test_error_that_fights_back_is_no_denial() -> None:
+def test_hostile_exception_is_not_a_denial() -> None:
     class FightingError(OSError):
         @property
         def errno(self) -> int:  # type: ignore[override]
@@ -235,18 +235,18 @@ def test_denial_crosses_to_the_server_in_one_write() -> None:
         b'{"denied": {"kind": "file"}}',
     ],
 )
-def test_mark_that_makes_no_sense_is_no_denial(mark: bytes) -> None:
+def test_malformed_denial_is_ignored(mark: bytes) -> None:
     assert decode_denial(mark) is None
 
 
-def test_forged_mark_is_bounded_and_printable() -> None:
+def test_forged_denial_is_short_and_printable() -> None:
     denial = decode_denial(json.dumps({"denied": ["file", "\x1b[31m\n" * 999]}).encode())
     assert denial is not None
     assert len(denial.subject) <= 201
     assert denial.subject.isprintable()
 
 
-def test_messages_say_what_was_tried_and_what_to_do() -> None:
+def test_messages_name_the_attempt_and_a_remedy() -> None:
     plain = "the sandbox has no network; only the model API is reachable"
     assert denied_message("network", "") == plain
     assert denied_message("network", "example.com:443") == f"{plain} (attempted: example.com:443)"

@@ -171,7 +171,7 @@ def test_poisoned_modules_and_handlers_do_not_reach_the_next_run(sandbox: Sandbo
     assert shown == "2 Anthropic False\nTrue False\n['agent.py', 'tmp']\n"
 
 
-def test_module_of_the_programs_own_comes_before_a_loaded_one(sandbox: Sandbox) -> None:
+def test_own_module_of_a_program_takes_precedence_over_a_loaded_one(sandbox: Sandbox) -> None:
     code = (
         "open('email.py', 'w').write('mine = 1'); import email; print(email.mine)\n"
         "import anthropic; print(anthropic.__name__)\n"
@@ -229,7 +229,7 @@ def test_fatal_signal_has_the_shells_exit_code(sandbox: Sandbox, number: signal.
     assert (last.status, last.returncode) == (Status.ERROR, 128 + number)
 
 
-def test_multiprocessing_works_with_every_way_of_starting(sandbox: Sandbox) -> None:
+def test_multiprocessing_works_with_every_start_method(sandbox: Sandbox) -> None:
     code = (
         "import multiprocessing as mp\n"
         "def double(n): return 2 * n\n"
@@ -267,7 +267,7 @@ def test_killed_fork_server_fails_its_runs_and_those_that_wait_go_on() -> None:
     assert marked_processes(mark) == []
 
 
-def test_run_that_the_fork_server_had_not_begun_goes_on_in_its_successor() -> None:
+def test_run_that_the_fork_server_had_not_started_starts_in_its_successor() -> None:
     async def inside() -> list[SandboxEvent]:
         with probed() as (sandbox, helper):
             sandbox.warm_up()  # it is loading, and takes orders meanwhile
@@ -373,7 +373,7 @@ def test_file_that_is_too_large_names_the_limit(sandbox: Sandbox) -> None:
     assert LimitEvent("file size", "file size (64 MiB)") in events
 
 
-def test_many_empty_files_meet_the_limit_of_scratch(sandbox: Sandbox) -> None:
+def test_many_empty_files_reach_the_scratch_limit(sandbox: Sandbox) -> None:
     code = "import os\nfor n in range(10**6): os.close(os.open(f'{n}', os.O_CREAT, 0o600))"
     events = asyncio.run(all_events(sandbox, Program(code, "x", Limits(scratch_mib=1))))
     assert LimitEvent("scratch", "scratch (1 MiB)") in events

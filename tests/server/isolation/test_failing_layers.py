@@ -71,7 +71,7 @@ def test_helpers_without_free_descriptors_come_with_the_right_advice(tier: str) 
     assert TASK not in said
 
 
-def test_command_under_a_low_limit_of_open_files_says_which_and_no_more(tmp_path: Path) -> None:
+def test_command_under_a_low_limit_of_open_files_prints_only_that_error(tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text("print('it ran')")
     low = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))"
     done = subprocess.run(
@@ -112,13 +112,13 @@ def test_failure_replaces_the_whole_job_and_quotes_no_error() -> None:
     os.close(job)
 
 
-def test_advice_goes_with_its_problem_alone() -> None:
+def test_advice_is_shown_only_with_its_problem() -> None:
     assert with_advice("something else") == "something else"
     assert "Linux 6.7" in with_advice("this kernel has Landlock ABI 1; 4 is needed")
     assert "sysctls" in with_advice("unshare: Operation not permitted")
 
 
-def test_run_token_in_what_a_run_was_refused_is_masked(serve: ServerFactory) -> None:
+def test_run_token_in_a_refusal_is_masked(serve: ServerFactory) -> None:
     code = (
         "import os, urllib.request\n"
         "base, token = os.environ['ANTHROPIC_BASE_URL'], os.environ['ANTHROPIC_API_KEY']\n"

@@ -1,6 +1,6 @@
-"""Upstreams that fail, each in its own way: the agent sees it, the event tells it, nothing leaks.
+"""Upstreams that fail in different ways: the agent and the event see it, and nothing leaks.
 
-`observe` asserts for every fault what must hold after each: the run's way out closes, no connection
+`observe` checks after every fault what must always be true: the run's way out closes, no connection
 and no task is left, no key is in what the agent got or in the event, and the next call works.
 """
 
@@ -235,7 +235,7 @@ def test_answer_of_many_megabytes_passes_whole_and_is_read_up_to_a_limit(
     assert seen.calls[0]["gen_ai.usage.input_tokens"] == known
 
 
-def test_agent_that_goes_away_before_the_answer_begins_ends_the_upstreams_connection() -> None:
+def test_agent_that_disconnects_before_the_response_closes_the_upstream_connection() -> None:
     ended: list[bool] = []
 
     def wait(connection: socket.socket) -> None:

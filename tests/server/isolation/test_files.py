@@ -149,9 +149,7 @@ def test_every_name_can_be_made_safe_once(name: str) -> None:
 # ---------------------------------------------------------------- out
 
 
-def test_what_the_program_wrote_or_changed_is_returned(
-    folder: int, run: Path, collect: Collect
-) -> None:
+def test_written_and_changed_files_are_returned(folder: int, run: Path, collect: Collect) -> None:
     given = {"same.csv": b"1", "changed.csv": b"2", "grown.csv": b"3", "gone.csv": b"4"}
     place_files(folder, given)
     (run / "agent.py").write_text("print(1)")
@@ -173,7 +171,7 @@ def test_what_the_program_wrote_or_changed_is_returned(
     assert collected.left_out == ()
 
 
-def test_what_libraries_keep_for_themselves_is_not_returned(run: Path, collect: Collect) -> None:
+def test_cache_files_of_libraries_are_not_returned(run: Path, collect: Collect) -> None:
     for name in ("__pycache__", "lib/__pycache__", ".cache/sdk", ".tmp", "sub/.tmp"):
         (run / name).mkdir(parents=True)
         (run / name / "x").write_text("x")
@@ -221,7 +219,7 @@ def test_more_files_than_are_returned_are_counted(run: Path, collect: Collect) -
     assert left_out(collected) == {f"more than {MAX_FILES} files": 7}
 
 
-def test_file_too_large_leaves_room_for_the_others(run: Path, collect: Collect) -> None:
+def test_too_large_file_does_not_displace_others(run: Path, collect: Collect) -> None:
     (run / "a.sparse").touch()
     os.truncate(run / "a.sparse", 1 << 40)
     (run / "b").write_bytes(b"x" * (MAX_BYTES - 1))
@@ -232,7 +230,7 @@ def test_file_too_large_leaves_room_for_the_others(run: Path, collect: Collect) 
     assert left_out(collected) == {f"more than {MAX_BYTES // MIB} MiB in all": 2}
 
 
-def test_of_a_flood_of_entries_no_more_than_a_bound_is_looked_at(collect: Collect) -> None:
+def test_of_many_entries_only_a_limited_number_is_read(collect: Collect) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as flood:
         for number in range(30_000):
             os.close(os.open(f"{flood}/{number}", os.O_CREAT | os.O_WRONLY))
@@ -282,7 +280,7 @@ def test_name_longer_than_a_file_name_is_left_out(run: Path, collect: Collect) -
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root can read everything")
-def test_what_can_not_be_read_is_counted(run: Path, collect: Collect) -> None:
+def test_unreadable_response_counts_as_text(run: Path, collect: Collect) -> None:
     (run / "file").write_text("x")
     (run / "folder").mkdir()
     (run / "file").chmod(0)

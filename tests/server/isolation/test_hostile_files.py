@@ -25,7 +25,7 @@ def sandbox() -> Iterator[Sandbox]:
     found.close()
 
 
-def test_hostile_folder_is_read_within_its_bounds_and_nothing_else_comes_out(
+def test_hostile_folder_is_read_within_limits_and_nothing_outside_it(
     sandbox: Sandbox,
 ) -> None:
     code = (ATTACKS / "leave_hostile_files.py").read_text("utf-8")

@@ -31,7 +31,7 @@ def test_streams_that_take_turns_stay_in_order_of_arrival() -> None:
     ]
 
 
-def test_streams_that_take_turns_without_end_make_few_events_and_lose_nothing() -> None:
+def test_alternating_streams_make_few_events_and_lose_nothing() -> None:
     found = events_of(20_000)
     assert len(found) < 5_000
     for stream in ("stdout", "stderr"):
@@ -39,7 +39,7 @@ def test_streams_that_take_turns_without_end_make_few_events_and_lose_nothing() 
         assert text == "".join(f"{turn} " for turn in range(20_000))
 
 
-def test_output_that_comes_at_once_is_cut_into_events_of_a_bounded_size() -> None:
+def test_large_output_is_split_into_events_of_limited_size() -> None:
     found: list[OutputEvent] = []
 
     async def inside() -> None:

@@ -78,7 +78,7 @@ def test_program_gets_its_task_as_an_argument(run: Runner) -> None:
     assert run("import sys; print(sys.argv)", "say 'é'") == "['agent.py', '--task', \"say 'é'\"]\n"
 
 
-def test_task_that_begins_with_a_dash_is_no_option_to_argparse(run: Runner) -> None:
+def test_task_that_begins_with_a_dash_is_not_an_option(run: Runner) -> None:
     code = (
         "from argparse import ArgumentParser\n"
         "parser = ArgumentParser()\n"
@@ -88,7 +88,7 @@ def test_task_that_begins_with_a_dash_is_no_option_to_argparse(run: Runner) -> N
     assert run(code, "--help") == "--help\n"
 
 
-def test_both_streams_come_in_the_order_they_were_written(run: Runner) -> None:
+def test_both_streams_arrive_in_the_order_they_were_written(run: Runner) -> None:
     code = (
         "import sys, time\n"
         "for i in range(4):\n"
@@ -323,7 +323,7 @@ def collect(sandbox: Sandbox, program: Program, stop_at: str | None = None) -> l
     return asyncio.run(inside())
 
 
-def test_cancelled_run_says_so_and_keeps_its_output(sandbox: Sandbox) -> None:
+def test_cancelled_run_has_that_status_and_its_output(sandbox: Sandbox) -> None:
     program = Program("import time\nprint('started')\ntime.sleep(60)", "x")
     *output, last = collect(sandbox, program, stop_at="started")
     assert output == [OutputEvent("stdout", "started\n")]
@@ -332,7 +332,7 @@ def test_cancelled_run_says_so_and_keeps_its_output(sandbox: Sandbox) -> None:
     assert last.duration < 30
 
 
-def test_first_output_comes_while_the_program_is_still_going(sandbox: Sandbox) -> None:
+def test_first_output_arrives_while_the_program_runs(sandbox: Sandbox) -> None:
     program = Program("import time\nprint('first')\ntime.sleep(0.5)\nprint('last')", "x")
     *_, last = collect(sandbox, program)
     assert isinstance(last, ExitEvent)
@@ -355,7 +355,7 @@ def test_abandoned_event_stream_ends_the_run(sandbox: Sandbox) -> None:
     assert marked_processes(mark) == []
 
 
-def test_event_loop_that_ends_takes_its_runs_along(sandbox: Sandbox) -> None:
+def test_runs_end_with_their_event_loop(sandbox: Sandbox) -> None:
     mark = f"ended-{time.monotonic_ns()}"
 
     async def inside(code: str) -> None:
@@ -461,7 +461,7 @@ def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
     assert after == before
 
 
-def test_killed_supervisor_fails_the_run_and_takes_the_program_along() -> None:
+def test_killed_supervisor_fails_the_run_and_ends_the_program() -> None:
     mark = f"orphan-{time.monotonic_ns()}"
     code = (
         f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\n"
@@ -482,14 +482,14 @@ def test_killed_supervisor_fails_the_run_and_takes_the_program_along() -> None:
 # ---------------------------------------------------------------- fail closed
 
 
-def test_weak_machine_refuses_to_run_and_says_how_to_fix_it() -> None:
+def test_weak_machine_refuses_to_run_with_a_remedy() -> None:
     weak = Sandbox.probe(force="limits")
     assert not weak.report.available
     with pytest.raises(SandboxUnavailableError, match="AGENT_BUILDER_ALLOW_WEAK_SANDBOX"):
         run_in_sandbox("print(1)", "x", sandbox=weak)
 
 
-def test_weak_machine_runs_when_its_owner_insists_and_says_so() -> None:
+def test_weak_machine_runs_code_with_a_warning_if_allowed() -> None:
     weak = Sandbox.probe(force="limits", allow_weak=True)
     assert weak.report.reason is not None
     assert "WEAK" in weak.report.reason

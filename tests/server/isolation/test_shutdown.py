@@ -47,7 +47,7 @@ for number in range(1, signal.NSIG):
     except (OSError, ValueError):
         pass
 if os.fork():
-    print('\\0' * 900_000, flush=True)  # six times that as JSON: more than sockets hold
+    print('\\0' * 900_000, flush=True)  # six times that as JSON: more than sockets buffer
 time.sleep(600)
 """
 
@@ -190,7 +190,7 @@ def test_sigterm_ends_a_server_with_clients_that_never_go(serve: ServerFactory) 
         with connected(server, half), connected(server, events):
             time.sleep(0.3)  # both are being answered
             ends(server.process, signal.SIGTERM)
-    assert "an answer was cut off: the server ends" in server.log
+    assert "a response was cut off: the server is stopping" in server.log
     assert "Traceback" not in server.log
 
 
@@ -274,7 +274,7 @@ def test_ctrl_c_ends_the_command_run(tmp_path: Path, tier: str, times: int) -> N
         wait_until(lambda: marked_processes(mark) == [])
 
 
-def test_ctrl_c_in_a_run_says_that_it_was_cancelled(tmp_path: Path) -> None:
+def test_ctrl_c_in_a_run_prints_cancelled(tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
     with subprocess.Popen(
         ["env", "--default-signal=INT", *command("run", "agent.py", "--task", "x")],
@@ -336,7 +336,7 @@ STARTING: dict[str, Callable[[int], object]] = {
 
 
 @pytest.mark.parametrize("moment", STARTING)
-def test_ctrl_c_ends_the_command_run_with_130_however_early(tmp_path: Path, moment: str) -> None:
+def test_ctrl_c_ends_the_command_run_with_130_at_any_time(tmp_path: Path, moment: str) -> None:
     (tmp_path / "agent.py").write_text("import time\ntime.sleep(600)\n")
     process = subprocess.Popen(
         ["env", "--default-signal=INT", *command("run", "agent.py", "--task", "x")],

@@ -24,7 +24,7 @@ from llm_agent_builder.spec.agent_spec import make_spec
 from server.gateway.gateway import Gateway, Grant
 from server.local_model.service import (
     MAX_TOKENS,
-    MOST_BYTES,
+    REQUEST_MAX_BYTES,
     LocalModel,
     find_model_file,
     local_model_lacks,
@@ -37,7 +37,7 @@ from tests.support.processes import local_models_below
 from tests.support.serving import bare_environment, wait_until
 
 
-def test_answers_are_bounded_whatever_is_asked() -> None:
+def test_answers_are_limited_for_any_request() -> None:
     asked = {"messages": [], "max_tokens": 8, "n_predict": 900, "max_completion_tokens": 900}
     assert json.loads(prepare_request(json.dumps({**asked, "ignore_eos": True}).encode())) == {
         "messages": [],
@@ -59,7 +59,7 @@ def test_file_that_is_configured_and_missing_is_not_replaced_by_another(tmp_path
     assert find_model_file() is not None
 
 
-def test_file_that_is_no_model_is_an_error_with_advice(tmp_path: Path) -> None:
+def test_file_that_is_not_a_model_is_an_error_with_advice(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"not a model")
 
@@ -78,7 +78,7 @@ def loading_children() -> list[int]:
     return local_models_below(os.getpid())
 
 
-def test_model_that_is_killed_while_it_loads_is_said_to_be_so(tmp_path: Path) -> None:
+def test_model_that_is_killed_while_loading_is_reported(tmp_path: Path) -> None:
     async def killed() -> str | None:
         model = LocalModel(log_file=tmp_path / "log")
         starting = asyncio.create_task(model.endpoint())
@@ -235,13 +235,13 @@ def test_features_that_the_model_lacks_are_reported(provider: str) -> None:
 
 def test_request_that_is_far_beyond_the_local_models_context_is_refused_unread() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> int:
-        body = asking() | {"system": "x" * MOST_BYTES}
+        body = asking() | {"system": "x" * REQUEST_MAX_BYTES}
         async with session.post("/v1/messages", json=body, headers=bearer(grant)) as answer:
             return answer.status
 
     async def inside() -> int:
         async def policy(provider: ProviderEnum) -> Upstream:
-            return Upstream("local", "http://127.0.0.1:9", Secret(""), most_bytes=MOST_BYTES)
+            return Upstream("local", "http://127.0.0.1:9", Secret(""), max_bytes=REQUEST_MAX_BYTES)
 
         gateway = Gateway(environ={})
         await gateway.start()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.local_model.typed_answers import ask_for_type
+from server.local_model.typed_answers import translate_typed_call
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}}
 ASKED: dict[str, Any] = {
@@ -33,8 +33,8 @@ COMPLETION = {
 }
 
 
-def test_call_is_asked_in_the_other_protocols_words_with_the_same_bounds() -> None:
-    found = ask_for_type("/v1/messages", json.dumps(ASKED).encode())
+def test_call_is_translated_to_the_other_protocol_with_the_same_limits() -> None:
+    found = translate_typed_call("/v1/messages", json.dumps(ASKED).encode())
     assert found is not None
     assert found.path == "/v1/chat/completions"
     assert json.loads(found.body) == {
@@ -52,8 +52,8 @@ def test_call_is_asked_in_the_other_protocols_words_with_the_same_bounds() -> No
 
 
 @pytest.mark.parametrize(("finish", "stop"), [("stop", "end_turn"), ("length", "max_tokens")])
-def test_answer_goes_back_as_a_message_with_its_tokens(finish: str, stop: str) -> None:
-    found = ask_for_type("/v1/messages", json.dumps(ASKED).encode())
+def test_completion_is_returned_as_a_message_with_its_tokens(finish: str, stop: str) -> None:
+    found = translate_typed_call("/v1/messages", json.dumps(ASKED).encode())
     assert found is not None
     choice = {**COMPLETION["choices"][0], "finish_reason": finish}  # type: ignore[index]
     assert json.loads(found.back(json.dumps({**COMPLETION, "choices": [choice]}).encode())) == {
@@ -68,8 +68,8 @@ def test_answer_goes_back_as_a_message_with_its_tokens(finish: str, stop: str) -
     }
 
 
-def test_error_goes_back_as_it_is() -> None:
-    found = ask_for_type("/v1/messages", json.dumps(ASKED).encode())
+def test_error_is_returned_unchanged() -> None:
+    found = translate_typed_call("/v1/messages", json.dumps(ASKED).encode())
     assert found is not None
     for body in (b'{"error": {"message": "no"}}', b"", b"\xff", b"[]"):
         assert found.back(body) == body
@@ -88,10 +88,10 @@ def test_error_goes_back_as_it_is() -> None:
     ],
 )
 def test_any_other_call_is_left_as_it_is(change: dict[str, Any]) -> None:
-    assert ask_for_type("/v1/messages", json.dumps({**ASKED, **change}).encode()) is None
+    assert translate_typed_call("/v1/messages", json.dumps({**ASKED, **change}).encode()) is None
 
 
 def test_other_paths_and_broken_bodies_are_left_as_they_are() -> None:
-    assert ask_for_type("/v1/chat/completions", json.dumps(ASKED).encode()) is None
-    assert ask_for_type("/v1/messages", b'{"output_config"') is None
-    assert ask_for_type("/v1/messages", b'["output_config"]') is None
+    assert translate_typed_call("/v1/chat/completions", json.dumps(ASKED).encode()) is None
+    assert translate_typed_call("/v1/messages", b'{"output_config"') is None
+    assert translate_typed_call("/v1/messages", b'["output_config"]') is None

@@ -1,4 +1,4 @@
-"""More connections, and more in them, than a server carries: on a real one with low limits."""
+"""More connections and more buffered bytes than a real server with low limits allows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _MOST = 60
 _MOST_BYTES = 2**20
 _BEFORE = f"""
 from server.net.http_deadlines import DeadlineProtocol
-DeadlineProtocol.all_connections.most = {_MOST}
-DeadlineProtocol.all_connections.most_bytes = {_MOST_BYTES}
+DeadlineProtocol.all_connections.max_connections = {_MOST}
+DeadlineProtocol.all_connections.max_bytes = {_MOST_BYTES}
 """
 _POST = (
     b"POST /api/generate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 @contextlib.contextmanager
 def many(server: Serving, count: int, first: bytes) -> Iterator[list[socket.socket]]:
-    """Open connections that send the same; whoever is ended meanwhile is no failure."""
+    """Open connections that send the same bytes; some may be closed meanwhile."""
     with contextlib.ExitStack() as stack:
         clients = []
         for _ in range(count):
@@ -134,7 +134,7 @@ def test_large_bodies_one_after_another_on_one_connection_are_taken(server: Serv
 
 @dataclass(eq=False)
 class Client:
-    """A connection of no server."""
+    """A connection without a server."""
 
     held: int = 0
     ended: bool = field(default=False, init=False)
@@ -152,16 +152,16 @@ def ended(clients: Sequence[Client]) -> list[bool]:
 
 def test_new_connection_is_refused_where_all_others_are_being_answered() -> None:
     connections = Connections()
-    connections.most = 2
+    connections.max_connections = 2
     clients = [Client() for _ in range(3)]
     for client in clients:
         connections.update(client, waits=client is clients[2])
     assert ended(clients) == [False, False, True]
 
 
-def test_one_that_waits_keeps_its_place_until_it_was_answered() -> None:
+def test_waiting_request_counts_until_it_is_answered() -> None:
     connections = Connections()
-    connections.most = 2
+    connections.max_connections = 2
     first, second, third, fourth = clients = [Client() for _ in range(4)]
     connections.update(first, waits=True)
     connections.update(second, waits=True)
@@ -174,9 +174,9 @@ def test_one_that_waits_keeps_its_place_until_it_was_answered() -> None:
     assert ended(clients) == [True, False, True, False]
 
 
-def test_what_was_read_meanwhile_counts_no_more() -> None:
+def test_data_read_meanwhile_no_longer_counts() -> None:
     connections = Connections()
-    connections.most_bytes = 100
+    connections.max_bytes = 100
     clients = [Client(60), Client(), Client(60)]
     for client in clients[:2]:
         connections.update(client, waits=True)
@@ -185,4 +185,4 @@ def test_what_was_read_meanwhile_counts_no_more() -> None:
     assert ended(clients) == [False, False, False]
     clients[1].held = 60
     connections.update(clients[1], waits=True)
-    assert ended(clients) == [False, True, False]  # the first holds little
+    assert ended(clients) == [False, True, False]  # the first one buffers little

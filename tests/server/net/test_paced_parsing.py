@@ -1,4 +1,4 @@
-"""Requests and answers in tiny pieces: parsed in turns, ended where absurd, else unhurt."""
+"""Requests and responses in tiny pieces: parsed in turns, and refused if extreme."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from server.gateway.gateway import MAX_REFUSED, Grant
 from server.net.paced_parsing import (
     FEW_LINES,
     FREE_BYTES,
-    LINES_A_ROUND,
-    MOST_HEADS,
+    LINES_PER_ROUND,
+    MAX_HEADS,
     Pace,
     PacedConnector,
     PacedServer,
@@ -48,7 +48,7 @@ def head_of(grant: Grant, first: str = "POST /v1/messages", **more: str) -> byte
 
 
 async def send(grant: Grant, *data: bytes) -> bytes:
-    """Send bytes over a connection of their own; return all that comes back until its end."""
+    """Send bytes over a new connection; return everything received until its end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", grant.port)
     found = b""
     with suppress(ConnectionError):
@@ -60,7 +60,7 @@ async def send(grant: Grant, *data: bytes) -> bytes:
 
 
 async def most_parsed_a_round(bodies: list[aiohttp.StreamReader], work: asyncio.Task[None]) -> int:
-    """Return the most bytes of bodies that were parsed in one round of the loop."""
+    """Return the largest number of body bytes that were parsed in one round of the loop."""
     before, most = sum(body.total_bytes for body in bodies), 0
     while not work.done():
         await asyncio.sleep(0)
@@ -73,7 +73,7 @@ async def most_parsed_a_round(bodies: list[aiohttp.StreamReader], work: asyncio.
 # ---------------------------------------------------------------- what a run sends
 
 
-def test_requests_in_small_chunks_are_parsed_a_little_each_round_however_many_there_are() -> None:
+def test_requests_in_small_chunks_share_the_parsing_time_of_each_round() -> None:
     bodies: list[aiohttp.StreamReader] = []
     connections, size = 20, 48
 
@@ -103,12 +103,12 @@ def test_requests_in_small_chunks_are_parsed_a_little_each_round_however_many_th
         return most
 
     most = asyncio.run(inside())
-    lines = LINES_A_ROUND + connections * FEW_LINES
+    lines = LINES_PER_ROUND + connections * FEW_LINES
     assert [body.total_bytes for body in bodies] == [200_000] * connections
     assert most < lines / 2 * size + connections * 2048
 
 
-def test_body_in_chunks_of_one_byte_is_refused_with_words_and_reaches_nobody() -> None:
+def test_body_in_chunks_of_one_byte_is_refused_with_a_message() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
         head = head_of(grant, Transfer_Encoding="chunked")
         return await send(grant, head, cut(PADDED[:20_000], 1), b"0\r\n\r\n")
@@ -204,7 +204,7 @@ def test_bytes_sent_right_behind_connect_arrive_whole() -> None:
 
 
 @pytest.mark.parametrize("size", [64, 1000, 65_536])
-def test_chunked_upload_goes_on_whole(size: int) -> None:
+def test_chunked_upload_is_forwarded_completely(size: int) -> None:
     body = json.dumps(asking()).encode().ljust(2 * MIB)
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
@@ -217,7 +217,7 @@ def test_chunked_upload_goes_on_whole(size: int) -> None:
     assert upstream.received[0].body == body
 
 
-def test_body_of_many_lines_goes_on_whole() -> None:
+def test_body_of_many_lines_is_forwarded_completely() -> None:
     body = json.dumps(asking(), indent=0).encode() + b"\n " * 300_000
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
@@ -246,7 +246,7 @@ LAST = b"0\r\n\r\n"
 
 
 def answering(*data: bytes) -> Callable[[socket.socket], None]:
-    """Return the script of an upstream that sends bytes and waits for the other side to end."""
+    """Return the script of an upstream that sends bytes and waits until the peer disconnects."""
 
     def wire(connection: socket.socket) -> None:
         for each in data:
@@ -258,7 +258,7 @@ def answering(*data: bytes) -> Callable[[socket.socket], None]:
 
 
 def asked_of(wire: Callable[[socket.socket], None]) -> Seen:
-    """Return what comes of one call to an upstream with such a script."""
+    """Return the result of one call to an upstream with such a script."""
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, bytes]:
         status, found = 0, b""
@@ -273,7 +273,7 @@ def asked_of(wire: Callable[[socket.socket], None]) -> Seen:
         return through(upstream.url, client)
 
 
-def test_answers_in_small_chunks_are_parsed_a_little_each_round_however_many_there_are() -> None:
+def test_responses_in_small_chunks_share_the_parsing_time_of_each_round() -> None:
     calls, size = 20, 12
     wire = answering(SSE, cut(b"x" * 100_000, size), LAST)
 
@@ -291,7 +291,7 @@ def test_answers_in_small_chunks_are_parsed_a_little_each_round_however_many_the
     with raw_upstream(wire) as upstream:
         most, sizes = asyncio.run(inside(upstream.url))
     assert sizes == [100_000] * calls
-    assert most < (LINES_A_ROUND + calls * FEW_LINES) / 2 * size + calls * 2048
+    assert most < (LINES_PER_ROUND + calls * FEW_LINES) / 2 * size + calls * 2048
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_stream_in_absurdly_small_chunks_is_cut(flood: bytes) -> None:
         b"HTTP/1.1 200 OK\r\n" + b"".join(b"x%d: y\r\n" % n for n in range(9000)),
     ],
 )
-def test_upstream_that_sends_heads_without_end_did_not_answer(flood: bytes) -> None:
+def test_upstream_that_sends_endless_heads_counts_as_unresponsive(flood: bytes) -> None:
     seen = asked_of(answering(flood * (MIB // len(flood)), WHOLE))
     assert seen.result[0] == 502
     assert seen.calls[0]["error.type"] == "api_error"
@@ -323,18 +323,18 @@ def test_upstream_that_sends_heads_without_end_did_not_answer(flood: bytes) -> N
 
 def test_answer_may_have_early_hints_before_it() -> None:
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
-    assert asked_of(answering(hint * (MOST_HEADS - 1), WHOLE)).result == (200, b"{}")
+    assert asked_of(answering(hint * (MAX_HEADS - 1), WHOLE)).result == (200, b"{}")
 
 
 @pytest.mark.parametrize("size", [40, 200])
-def test_long_stream_of_an_event_in_each_chunk_comes_whole(size: int) -> None:
+def test_long_stream_with_one_event_per_chunk_is_complete(size: int) -> None:
     events = (b"data: ".ljust(size - 2, b"x") + b"\n\n") * 20_000
     seen = asked_of(answering(SSE, cut(events, size), LAST))
     assert seen.result == (200, events)
     assert seen.calls[0]["error.type"] is None
 
 
-def test_connection_on_which_more_comes_than_was_asked_for_is_ended() -> None:
+def test_connection_with_unrequested_data_is_closed() -> None:
     flood = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 100_000
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, bytes]:
@@ -346,7 +346,7 @@ def test_connection_on_which_more_comes_than_was_asked_for_is_ended() -> None:
         assert through(upstream.url, client).result == (200, b"{}")
 
 
-def test_answer_over_tls_that_ends_with_its_connection_comes_whole() -> None:
+def test_response_over_tls_that_ends_with_its_connection_is_complete() -> None:
     body = b"a\n" * MIB
     authority, theirs = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(theirs)

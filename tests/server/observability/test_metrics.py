@@ -51,9 +51,7 @@ def test_page_is_served_with_a_policy_against_foreign_scripts(client: httpx.Clie
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_sdks_are_loaded_ahead_unless_the_owner_says_otherwise(
-    serve: ServerFactory, client: httpx.Client
-) -> None:
+def test_sdks_are_preloaded_unless_disabled(serve: ServerFactory, client: httpx.Client) -> None:
     code = "with open('/proc/self/maps') as maps: print('/pydantic_core/' in maps.read())\n"
     assert execute(client, code)["output"] == "True\n"
     with serve(AGENT_BUILDER_PRELOAD="0").client() as lean:

@@ -1,4 +1,4 @@
-"""Metrics and traces: named as their readers expect, bounded, and without prompts or keys."""
+"""Metrics and traces: standard names, limited cardinality, and no prompts or keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.upstream import Answer, Received, Upstream, message, scripted
 
 OPS = Path(__file__).resolve().parents[3] / "ops"
 KEY = "canary-key-" + "0123456789"
-PROMPT = "a prompt that no trace may hold"
+PROMPT = "a prompt that must not be in any trace"
 AGENT = (
     "import anthropic\n"
     "client = anthropic.Anthropic(max_retries=0)\n"
@@ -52,7 +52,7 @@ def promtool(*arguments: str, stdin: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def metrics(serve_all: ServerFactory) -> str:
-    """Return what /metrics says after a run that made two calls."""
+    """Return the text of /metrics after a run with two calls."""
     with scripted(replying) as upstream:
         server = serve_all(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
         with server.client() as client:
@@ -197,11 +197,11 @@ def test_run_is_a_span_with_its_calls_below_it(traces: Traces) -> None:
     assert {span.trace_id for span in calls} == {run.trace_id}
     assert attributes(run)["agent_builder.run.status"] == "success"
     [call] = [span for span in calls if span.name == "chat claude-sonnet-5-5"]
-    told = attributes(call)
-    assert told["gen_ai.operation.name"] == "chat"
-    assert told["gen_ai.provider.name"] == "anthropic"
-    assert (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"]) == (3, 5)
-    assert told["agent_builder.cost_usd"] == pytest.approx(0.000056)
+    found = attributes(call)
+    assert found["gen_ai.operation.name"] == "chat"
+    assert found["gen_ai.provider.name"] == "anthropic"
+    assert (found["gen_ai.usage.input_tokens"], found["gen_ai.usage.output_tokens"]) == (3, 5)
+    assert found["agent_builder.cost_usd"] == pytest.approx(0.000056)
     assert run.start_time_unix_nano <= call.start_time_unix_nano < call.end_time_unix_nano
 
 

@@ -58,7 +58,7 @@ def test_tools_and_types_of_an_agent_work_on_every_tier(
 
 @pytest.fixture(scope="module")
 def provided(serve_all: ServerFactory) -> Iterator[tuple[httpx.Client, ScriptedUpstream]]:
-    """Return a client of a server with both keys, and what answers in both providers' place.
+    """Return a client of a server with both keys, and the upstream that replaces both providers.
 
     Under a budget: all that a generated agent sends must be understood.
     """
@@ -174,7 +174,7 @@ def test_the_local_model_holds_an_answer_to_its_type(
         ({"max_tokens": 0}, "max_tokens", "should be at least 1"),
     ],
 )
-def test_a_choice_that_cannot_be_had_is_422_at_its_field(
+def test_unsupported_choice_is_422_at_its_field(
     client: httpx.Client, values: dict[str, Any], field: str, words: str
 ) -> None:
     refused = client.post("/api/generate", json=spec_of(ProviderEnum.ANTHROPIC, **values))

@@ -1,4 +1,4 @@
-"""Runs that the sandbox's refusals end, with the real SDKs, and runs that only say they were."""
+"""Runs that end with a denial of the sandbox, with the real SDKs, and runs that only imitate it."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_address_by_number_is_named(sandbox: Sandbox) -> None:
         ),
     ],
 )
-def test_sdk_without_the_base_url_is_told_to_use_it(
+def test_denied_sdk_without_the_base_url_gets_advice(
     sandbox: Sandbox, code: str, host: str, variable: str
 ) -> None:
     [event] = denied(sandbox, code)
@@ -100,7 +100,7 @@ def test_sdk_without_the_base_url_is_told_to_use_it(
 
 
 @pytest.mark.parametrize("code", ["open('/etc/shadow')", "open('/no/such/file', 'w')"])
-def test_file_outside_is_named_with_the_way_to_give_files(sandbox: Sandbox, code: str) -> None:
+def test_denied_file_is_named_with_how_to_pass_files(sandbox: Sandbox, code: str) -> None:
     [event] = denied(sandbox, code)
     assert event.kind == "file"
     assert event.message.startswith(f"{code.split(chr(39))[1]} is outside the program's folder")
@@ -117,7 +117,7 @@ def test_refusal_that_ended_a_child_is_not_its_parents(sandbox: Sandbox) -> None
     assert denied(sandbox, code) == []
 
 
-def test_line_after_the_output_says_it(sandbox: Sandbox) -> None:
+def test_line_after_the_output_shows_the_outcome(sandbox: Sandbox) -> None:
     shown = run_in_sandbox("print('before')\nopen('/no/such/file')", "", sandbox=sandbox)
     lines = shown.splitlines()
     assert lines[0] == "before"
@@ -137,11 +137,11 @@ def test_line_after_the_output_says_it(sandbox: Sandbox) -> None:
         "open('mine.csv')",
     ],
 )
-def test_what_only_looks_refused_is_no_denial(sandbox: Sandbox, code: str) -> None:
+def test_error_that_looks_like_a_refusal_is_not_a_denial(sandbox: Sandbox, code: str) -> None:
     assert denied(sandbox, code) == []
 
 
-def test_run_that_a_limit_ended_is_no_denial(sandbox: Sandbox) -> None:
+def test_run_that_a_limit_ended_is_not_a_denial(sandbox: Sandbox) -> None:
     code = "try:\n    open('/etc/shadow')\nexcept OSError:\n    bytearray(1 << 40)"
     events = events_of(sandbox, code)
     assert not any(isinstance(event, DeniedEvent) for event in events)

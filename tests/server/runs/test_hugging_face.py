@@ -1,4 +1,4 @@
-"""Hugging Face code that nobody told of another address: it fails, and a line says what helps."""
+"""Hugging Face code that ignores the base URL variable fails with advice."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ AUTO = (
 
 def test_code_without_a_base_url_fails_with_a_line_that_explains_it(client: httpx.Client) -> None:
     result = execute(client, NAMED)
-    told = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
+    events = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
     assert result["status"] == "error"
-    [denied] = [data for _, kind, data in told if kind == "denied"]
+    [denied] = [data for _, kind, data in events if kind == "denied"]
     assert denied["kind"] == "network"
     assert 'pass base_url=os.environ.get("HF_BASE_URL") to InferenceClient' in denied["message"]
 
 
-def test_run_token_is_one_that_hugging_faces_sdk_takes_to_its_router(client: httpx.Client) -> None:
+def test_run_token_is_accepted_by_hugging_faces_sdk(client: httpx.Client) -> None:
     assert execute(client, AUTO)["stdout"] == "https://router.huggingface.co\n"
 
 

@@ -46,7 +46,7 @@ def test_failed_program_is_200_with_status_error(client: httpx.Client) -> None:
     assert (result["stdout"], result["stderr"]) == ("out\n", "err\n")
 
 
-def test_limits_of_the_request_are_kept(client: httpx.Client) -> None:
+def test_limits_of_the_request_are_applied(client: httpx.Client) -> None:
     result = execute(client, "while True: pass", limits={"cpu_s": 1})
     assert (result["status"], result["reason"]) == ("limit", "cpu")
     result = execute(client, "import time; time.sleep(30)", limits={"wall_s": 0.3})
@@ -85,7 +85,7 @@ def test_limit_that_there_is_none_of_is_answered_with_those_there_are(
     assert second["type"] == "extra_forbidden"
 
 
-def test_provider_without_a_key_says_which_is_missing(client: httpx.Client) -> None:
+def test_provider_without_a_key_is_an_error_with_its_variable(client: httpx.Client) -> None:
     body = {"code": "import anthropic", "task": "x", "backend": "provider"}
     answer = client.post("/api/execute", json=body)
     assert (answer.status_code, answer.json()["code"]) == (409, "backend_unavailable")
@@ -125,7 +125,7 @@ def test_cancelled_run_keeps_its_output_and_can_be_cancelled_again(client: httpx
 
 @pytest.fixture(scope="module")
 def narrow(serve_all: ServerFactory) -> Serving:
-    """Return a server on which one run goes and one waits."""
+    """Return a server with one run in progress and one waiting."""
     return serve_all(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1", AGENT_BUILDER_MAX_QUEUED_RUNS="1")
 
 
@@ -175,7 +175,7 @@ def test_full_queue_is_429_with_retry_after_and_waiting_runs_go_on(narrow: Servi
         assert events_of(text)[-1][2]["status"] == "success"
 
 
-def test_client_that_goes_away_takes_its_run_along(server: Serving) -> None:
+def test_run_is_cancelled_when_its_client_disconnects(server: Serving) -> None:
     with server.client() as client:
         with pytest.raises(httpx.ReadTimeout):
             client.post(
@@ -187,7 +187,7 @@ def test_client_that_goes_away_takes_its_run_along(server: Serving) -> None:
         wait_until(lambda: client.get(f"/api/runs/{newest}").json()["status"] == "cancelled")
 
 
-def test_weak_machine_answers_503_with_the_mend_and_does_all_else(serve: ServerFactory) -> None:
+def test_weak_machine_answers_503_with_a_remedy_and_serves_all_else(serve: ServerFactory) -> None:
     server = serve(AGENT_BUILDER_SANDBOX_TIER="limits")
     with server.client() as client:
         answer = client.post("/api/execute", json={"code": "print(1)", "task": "x"})

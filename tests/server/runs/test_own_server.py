@@ -1,4 +1,4 @@
-"""A model server of the user's own, as Ollama is one: listed, written into a file, and tested."""
+"""The user's own model server, such as Ollama: listed, used in a generated file, and tested."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODEL = "llama3.2:3b"
 
 
 def ollama(request: Received) -> Answer:
-    """Answer as an OpenAI-shaped server does."""
+    """Answer like a server with OpenAI's protocol."""
     if request.path == "/v1/models":
         return Answer(body=json.dumps({"object": "list", "data": [{"id": MODEL}]}).encode())
     assert request.path == "/v1/chat/completions"
@@ -59,12 +59,12 @@ def test_a_model_of_ones_own_server_is_listed_written_and_tested_without_a_key(
                 return next((model for model in models if model["id"] == MODEL), None)
 
             model = wait_until(listed)
-            told = client.get("/api/catalog").json()
-            assert told["backends"][0]["available"] is True
+            catalog = client.get("/api/catalog").json()
+            assert catalog["backends"][0]["available"] is True
             base_url = f"{upstream.url}/v1"
             answerer = {"own": True, "name": f"your server {base_url}", "reason": None}
             entry = {"base_url": base_url, "key_env": None, "key_configured": True}
-            servers = [provider["servers"] for provider in told["providers"]]
+            servers = [provider["servers"] for provider in catalog["providers"]]
             assert servers == [[], [{**entry, "answerer": answerer}]]
             assert (model["origin"], model["base_url"]) == ("setting", f"{upstream.url}/v1")
             body = {**SPEC, "provider": "huggingface", "model": MODEL}
@@ -91,7 +91,7 @@ def test_a_model_of_ones_own_server_is_listed_written_and_tested_without_a_key(
         assert CANARY not in str(upstream.received)
 
 
-def test_a_server_that_needs_a_key_gets_its_own(tmp_path: Path) -> None:
+def test_own_server_with_a_key_gets_its_own_key(tmp_path: Path) -> None:
     with scripted(ollama) as upstream:
         settings = {
             "AGENT_BUILDER_MODEL_SERVERS": f"{upstream.url} MY_KEY",

@@ -1,4 +1,4 @@
-"""Ends of runs that the database does not take: what waits, what is given up, what is written."""
+"""Results that the database does not accept: the parts that wait, are dropped, or are written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from server.storage.store import Store
 
 
 def ended(store: Store, run_id: str, output: str = "hi", **odd: object) -> Run:
-    """Return a run that is in the database as going, and has ended."""
+    """Return an ended run that is still open in the database."""
     store.add_run(run_id, code="", task="", backend="local")
     run = Run(run_id, "", "", Limits(), "local", RunOptions())
     run.events.append(Event(1, "output", {"stream": "stdout", "text": output, **odd}))
@@ -36,7 +36,7 @@ def ended(store: Store, run_id: str, output: str = "hi", **odd: object) -> Run:
 async def book(store: Store) -> AsyncIterator[RunWriter]:
     threads = DatabaseThreads(store.database)
     found = RunWriter(store, threads)
-    writer = asyncio.create_task(found.write_again())
+    writer = asyncio.create_task(found.retry_unwritten())
     try:
         yield found
     finally:
@@ -84,7 +84,7 @@ def test_end_waits_while_it_can_not_be_written_and_is_written_once_it_can(tmp_pa
     with_store(tmp_path, None, steps)
 
 
-def test_what_waits_is_bounded_and_the_ends_themselves_are_never_given_up(tmp_path: Path) -> None:
+def test_unwritten_output_is_limited_and_results_are_never_dropped(tmp_path: Path) -> None:
     async def steps(store: Store) -> None:
         runs = [ended(store, f"{number}", "x" * 30 * MIB) for number in range(4)]
         async with book(store) as found:
@@ -114,9 +114,7 @@ def test_new_runs_are_refused_while_too_many_ends_wait(tmp_path: Path) -> None:
     with_store(tmp_path, None, steps)
 
 
-def test_output_that_no_database_takes_never_keeps_the_end_of_this_run_or_others_waiting(
-    tmp_path: Path, database_url: str
-) -> None:
+def test_unstorable_output_delays_no_result(tmp_path: Path, database_url: str) -> None:
     async def steps(store: Store) -> None:
         odd, other = ended(store, "odd", number={1, 2}), ended(store, "other")
         async with book(store) as found:
@@ -129,9 +127,7 @@ def test_output_that_no_database_takes_never_keeps_the_end_of_this_run_or_others
     with_store(tmp_path, database_url, steps)
 
 
-def test_run_is_kept_without_the_one_part_that_no_database_takes(
-    tmp_path: Path, database_url: str
-) -> None:
+def test_run_is_stored_without_an_unstorable_part(tmp_path: Path, database_url: str) -> None:
     async def steps(store: Store) -> None:
         odd = ended(store, "odd", number=float("inf"))
         odd.cassette = '{"calls": [NULL]}'

@@ -1,4 +1,4 @@
-"""What the provider itself fetches and runs: denied to a run, unless its owner grants it."""
+"""Tools and fetches of the provider itself: denied to a run unless the operator allows them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def replying(_: Received) -> Answer:
     return Answer(headers={"Content-Type": "application/json"}, body=message("hi"))
 
 
-def test_run_has_no_tools_of_the_providers_beyond_what_owner_and_run_say(
+def test_run_has_only_provider_tools_that_operator_and_run_allow(
     serve: ServerFactory,
 ) -> None:
     allow = f"{TOOLS}, a.example:443"

@@ -1,4 +1,4 @@
-"""Agents with ready tools, run end to end: files given, hosts granted, and neither."""
+"""Agents with gallery tools, end to end: with files, with allowed hosts, and with neither."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from server.sandbox import Sandbox
 from server.secret import Secret
 from tests.support.api_client import SPEC, events_of, execute
 from tests.support.serving import call, start_server
-from tests.support.tool_calls import TOLD, obey, wants
+from tests.support.tool_calls import TOOL_RESULT, obey, wants
 from tests.support.upstream import Answer, scripted
 
 KEY = "canary-key-" + "77"
@@ -84,13 +84,13 @@ def test_tools_find_the_files_that_the_run_was_given(
     ]
     task = wants("read_file", path="notes/today.txt")
     read = execute(client, agent["code"], task=task, files=files)
-    assert (read["stdout"], read["missing"]) == (f"{TOLD}buy milk\n", [])
+    assert (read["stdout"], read["missing"]) == (f"{TOOL_RESULT}buy milk\n", [])
     task = wants("query_sqlite", sql="SELECT name FROM people")
     asked = execute(client, agent["code"], task=task, files=files)
-    assert asked["stdout"] == f'{TOLD}{{"columns": ["name"], "rows": [["Ada"]]}}\n'
+    assert asked["stdout"] == f'{TOOL_RESULT}{{"columns": ["name"], "rows": [["Ada"]]}}\n'
 
 
-def test_what_tools_need_and_the_run_was_not_given_is_said_and_the_run_goes_on(
+def test_missing_needs_of_tools_are_reported_and_the_run_continues(
     client: httpx.Client,
 ) -> None:
     code = written(client, "anthropic", "read_file", "fetch_url")["code"]
@@ -98,7 +98,7 @@ def test_what_tools_need_and_the_run_was_not_given_is_said_and_the_run_goes_on(
     run = execute(client, code, task=task)
     started = events_of(client.get(f"/api/runs/{run['run_id']}/events").text)[0][2]
     assert run["status"] == "success"
-    assert run["stdout"].startswith(TOLD)
+    assert run["stdout"].startswith(TOOL_RESULT)
     assert "fetch_url" in run["stderr"]
     assert run["missing"] == [
         "fetch_url can't reach example.com:443, www.example.com:443 in this run; grant it "
@@ -109,7 +109,7 @@ def test_what_tools_need_and_the_run_was_not_given_is_said_and_the_run_goes_on(
     assert [each["message"] for each in started["missing"]] == run["missing"]
 
 
-def test_command_line_gives_a_file_and_says_what_else_is_needed(tmp_path: Path) -> None:
+def test_command_line_passes_a_file_and_lists_what_else_is_needed(tmp_path: Path) -> None:
     database(tmp_path)
     tools = [{"gallery": "query_sqlite"}, {"gallery": "fetch_url"}]
     spec = make_spec({**SPEC, "task": wants("query_sqlite", sql="SELECT 1 AS a"), "tools": tools})
@@ -118,7 +118,7 @@ def test_command_line_gives_a_file_and_says_what_else_is_needed(tmp_path: Path) 
         variables = {"ANTHROPIC_API_KEY": KEY, "AGENT_BUILDER_ANTHROPIC_UPSTREAM": upstream.url}
         given = ("--file", "data.sqlite3", "--allow-host", "example.com:443")
         done = call(tmp_path, "run", "agent.py", *given, **variables)
-    assert done.stdout == f'{TOLD}{{"columns": ["a"], "rows": [[1]]}}\n', done.stderr
+    assert done.stdout == f'{TOOL_RESULT}{{"columns": ["a"], "rows": [[1]]}}\n', done.stderr
     assert "query_sqlite finds" not in done.stderr
     assert "[fetch_url can't reach www.example.com:443 in this run; grant it (" in done.stderr
 
@@ -134,7 +134,7 @@ def test_a_granted_page_is_fetched_from_inside_the_sandbox(tmp_path: Path) -> No
         task = wants("fetch_url", url=f"https://{place}/hello")
         program = Program(fetching(place), task, Limits(wall_s=30), None, certificates(tmp_path))
         shown = asyncio.run(run_with(program, place, upstream.url))
-    assert shown == f"{TOLD}hello from outside\n"
+    assert shown == f"{TOOL_RESULT}hello from outside\n"
     assert [request.path for request in website.received] == ["/hello"]
 
 
@@ -149,7 +149,7 @@ def fetching(place: str) -> str:
 
 
 async def run_with(program: Program, place: str, upstream: str) -> str:
-    """Run a program in the sandbox with one place granted, which leads to this machine."""
+    """Run a program in the sandbox with one allowed host, which leads to this machine."""
 
     async def policy(provider: ProviderEnum) -> Upstream:
         return Upstream("provider", upstream, Secret(KEY))

@@ -1,4 +1,4 @@
-"""Whose SDK a program imports, told without running it, also where it is no Python."""
+"""The SDKs that a program imports, found without running it, even if it is not valid Python."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_imports_tell_the_providers_of_a_program(
 
 @pytest.mark.parametrize("rest", ["", BROKEN], ids=["python", "broken"])
 @pytest.mark.parametrize("code", MENTIONS)
-def test_imports_that_stand_in_texts_and_comments_are_none(code: str, rest: str) -> None:
+def test_imports_in_strings_and_comments_do_not_count(code: str, rest: str) -> None:
     assert providers_in(code + rest) == set()
 
 
-def test_a_text_without_an_end_holds_no_imports_and_what_stands_above_it_counts() -> None:
+def test_imports_above_an_unterminated_string_count_and_those_in_it_do_not() -> None:
     assert providers_in('import huggingface_hub\nTEXT = """\nimport anthropic\n') == {HUGGINGFACE}
 
 
-def test_a_program_too_large_to_be_parsed_is_told_by_its_imports_alone() -> None:
+def test_sdk_of_a_program_too_large_to_parse_is_found_by_its_imports() -> None:
     code = '"""\nimport anthropic\n"""\nimport huggingface_hub\n' + "x = 1\n" * 20_000
     assert providers_in(code) == {HUGGINGFACE}

@@ -33,12 +33,12 @@ from tests.support.serving import (
 ROOT = str(Path(__file__).resolve().parents[3])
 SLOW = "import time\nprint('begun', flush=True)\ntime.sleep(300)"
 QUICK_BEATS = "import server.storage.leases; server.storage.leases.HEARTBEAT_S = 0.3"
-"""For a test that waits for a lease to be lost: 2 s in place of 30."""
+"""For tests that wait until a lease is lost: after 2 s instead of 30."""
 
 
 @pytest.fixture
 def beside(serve: ServerFactory, tmp_path: Path) -> ServerFactory:
-    """Start servers that share the data folder `data`, each with a log of its own."""
+    """Start servers that share the data folder `data`, each with its own log."""
     numbers = itertools.count()
 
     def start_beside(*arguments: str, folder: Path | None = None, **settings: str) -> Serving:
@@ -114,7 +114,7 @@ def test_queued_run_is_cancelled_through_another_server(
         assert run_of(first, going)["status"] == "running"
 
 
-def test_rolling_restart_ends_the_runs_of_the_stopped_server_only_and_says_so(
+def test_rolling_restart_ends_only_the_runs_of_the_stopped_server(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
     old = beside(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1")
@@ -157,7 +157,7 @@ def test_killed_server_of_three_loses_its_own_runs_alone(
             client.delete(f"/api/runs/{run_id}")
 
 
-def test_server_that_was_stopped_for_longer_than_its_lease_says_the_true_end(
+def test_server_that_was_stopped_beyond_its_lease_writes_the_real_result(
     tmp_path: Path,
 ) -> None:
     both = []
@@ -301,7 +301,7 @@ def test_runs_that_end_on_a_full_disk_are_shown_right_and_written_when_there_is_
             assert client.get(f"/api/runs/{run_id}/files/left.txt").text == "hi"
 
 
-def test_full_disk_refuses_new_runs_with_what_to_do_and_takes_them_again(
+def test_full_disk_refuses_new_runs_with_a_remedy_until_there_is_space(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
     with mounted(tmp_path / "data", "4m") as disk, beside().client() as client:
@@ -354,11 +354,11 @@ def test_stop_while_the_database_is_locked_takes_few_seconds(
     assert "its end is not in the history" in server.log
 
 
-def test_data_folder_that_is_removed_is_said(beside: ServerFactory, tmp_path: Path) -> None:
+def test_deleted_data_folder_is_reported(beside: ServerFactory, tmp_path: Path) -> None:
     server: Serving = beside()
     with server.client() as client:
         (tmp_path / "data").rename(tmp_path / "elsewhere")
-        assert "was removed or replaced" in store_said(client)
+        assert "was deleted or replaced" in store_said(client)
         (tmp_path / "elsewhere").rename(tmp_path / "data")
         assert store_said(client) == "ok"
 
@@ -398,7 +398,7 @@ def test_database_server_that_restarts_in_the_middle_of_a_run_costs_nothing(
         run_id = start(client, some_time(3))
         wait_for(client, run_id, "running")
         own_postgres.stop()
-        assert "does not answer" in store_said(client)
+        assert "does not respond" in store_said(client)
         refused = client.post("/api/runs", json={"code": "", "task": "x"})
         assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
         wait_for(client, run_id, "success")
@@ -424,7 +424,7 @@ def test_silent_database_server_delays_no_health_and_no_stop(
             assert client.delete(f"/api/runs/{run}").status_code == 204
             assert client.get(f"/api/runs/{run}").json()["status"] == "cancelled"
             assert time.monotonic() - begun < 5  # by itself the database takes 10 s to be given up
-            assert "gave no answer" in store_said(client)
+            assert "did not respond" in store_said(client)
             assert client.get("/api/catalog").status_code == 200
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(30)

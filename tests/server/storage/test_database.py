@@ -1,4 +1,4 @@
-"""Databases that are full, locked, read-only, gone or silent: what is said, and for how long."""
+"""Databases that are full, locked, read-only, deleted or silent: the errors and their delays."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def add(store: Store, run_id: str = "a") -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold SQLite's write lock, as a backup or a shell does."""
+    """Take SQLite's write lock, like a backup or a shell."""
     with contextlib.closing(sqlite3.connect(folder / "runs.sqlite3")) as database:
         database.isolation_level = None
         database.execute("BEGIN EXCLUSIVE")
         yield
 
 
-def test_locked_database_is_read_and_a_write_says_who_is_to_blame(
+def test_locked_database_is_readable_and_a_failed_write_names_the_lock(
     store: Store, tmp_path: Path
 ) -> None:
     add(store)
@@ -85,13 +85,13 @@ def test_read_before_a_write_never_makes_it_fail(store: Store) -> None:
     assert {row.summary.status for row in store.runs(limit=200)} == {"running"}
 
 
-def test_folder_that_is_removed_under_a_server_is_said_and_nothing_is_written_to_nowhere(
+def test_deleted_data_folder_is_reported_and_nothing_is_written_to_a_deleted_file(
     store: Store, tmp_path: Path
 ) -> None:
     add(store)
     shutil.rmtree(tmp_path / "data")
     for use in (lambda: add(store, "b"), lambda: store.status("a")):
-        with pytest.raises(StoreError, match="was removed or replaced while the server ran"):
+        with pytest.raises(StoreError, match="was deleted or replaced while the server was"):
             use()
 
 
@@ -112,7 +112,7 @@ def test_file_that_is_damaged_under_a_server_is_an_error_of_ours(
         again.runs(limit=10)
 
 
-def test_full_disk_is_said_and_writes_go_on_when_there_is_space(tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_writes_resume_with_free_space(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "2m") as disk, contextlib.closing(Store(disk)) as store:
         add(store)
         event = Event(1, "output", {"text": "x" * 200_000})
@@ -128,14 +128,14 @@ def test_full_disk_is_said_and_writes_go_on_when_there_is_space(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("folder", "url", "said"),
     [
-        ("a file", None, "its folder is a file: name another"),
+        ("a file", None, "its folder is a file: choose another"),
         ("a file/below", None, "its file can't be opened"),
-        ("data", "sqlite:////no/such/folder/runs.sqlite3", "its folder is missing: make it"),
+        ("data", "sqlite:////no/such/folder/runs.sqlite3", "its folder is missing: create it"),
         ("data", "postgresql://test@localhost:abc/runs", "AGENT_BUILDER_DATABASE_URL is not a URL"),
         ("data", "postgresql://test@no-such-host.invalid/runs", "its host is unknown"),
     ],
 )
-def test_database_that_can_not_be_begins_with_what_to_do(
+def test_unusable_database_is_an_error_with_a_remedy(
     tmp_path: Path, folder: str, url: str | None, said: str
 ) -> None:
     (tmp_path / "a file").touch()
@@ -143,7 +143,7 @@ def test_database_that_can_not_be_begins_with_what_to_do(
         Store(tmp_path / folder, url)
 
 
-def test_read_only_disk_is_said_at_the_start(tmp_path: Path) -> None:
+def test_read_only_disk_is_reported_at_the_start(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "4m") as disk:
         with contextlib.closing(Store(disk)) as store:
             add(store)
@@ -161,7 +161,7 @@ def test_database_server_that_was_started_again_is_used_again(
     with contextlib.closing(Store(tmp_path, own_postgres.database())) as store:
         add(store)
         own_postgres.stop()
-        with pytest.raises(StoreError, match="its server does not answer"):
+        with pytest.raises(StoreError, match="its server does not respond"):
             store.status("a")
         own_postgres.start()
         assert store.status("a") == "queued"
@@ -177,7 +177,7 @@ def test_database_that_can_not_hold_every_character_is_refused(
         Store(tmp_path, url)
 
 
-def test_runs_are_written_at_once_whatever_isolation_the_database_has_by_default(
+def test_runs_are_written_concurrently_with_any_default_isolation(
     shared_postgres: Postgres, tmp_path: Path
 ) -> None:
     url = shared_postgres.database(alter="SET default_transaction_isolation = 'serializable'")
@@ -204,7 +204,7 @@ def test_connection_that_hangs_before_it_is_used_is_replaced(
             backend = int(asked.scalar_one())
 
         async def calls() -> None:
-            with pytest.raises(StoreError, match="gave no answer"):
+            with pytest.raises(StoreError, match="did not respond"):
                 await threads.read(store.status, "a")
             async with asyncio.timeout(30):
                 while True:
@@ -229,7 +229,7 @@ def test_silent_database_delays_no_one_for_long_and_is_used_again(
         async def calls() -> None:
             await threads.write(add, store)
             own_postgres.signal(signal.SIGSTOP)
-            with pytest.raises(StoreError, match="gave no answer"):
+            with pytest.raises(StoreError, match="did not respond"):
                 await threads.probe(lambda: store.status("a"))
             failed = await asyncio.gather(
                 *(threads.read(store.status, "a") for _ in range(8)), return_exceptions=True
@@ -266,7 +266,7 @@ def test_threads_of_a_silent_database_end_though_it_stays_silent(
                 answers.append(error)
 
         async def calls() -> None:
-            with pytest.raises(StoreError, match="gave no answer"):
+            with pytest.raises(StoreError, match="did not respond"):
                 await threads.read(ask)
             async with asyncio.timeout(30):
                 while not answers:

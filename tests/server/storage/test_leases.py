@@ -1,4 +1,4 @@
-"""Which servers are alive, and whose runs are ended."""
+"""Leases: which servers are alive, and which runs are ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from server.runs.heartbeat import Heartbeat
 from server.storage.database_threads import DatabaseThreads
-from server.storage.leases import BEATS_WITHOUT, Lease
+from server.storage.leases import MAX_MISSED_BEATS, Lease
 from server.storage.pruning import Pruning
 from server.storage.records import Event, RunResult
 from server.storage.server_identity import ServerProcess
@@ -33,7 +33,7 @@ def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
 
 
 def server(store: Store, *runs: str) -> Lease:
-    """Return a server that has begun, with runs that go."""
+    """Return a started server with open runs."""
     lease = Lease(store.database)
     lease.begin()
     for run_id in runs:
@@ -55,7 +55,7 @@ def test_start_of_a_server_ends_no_run_of_another(store: Store) -> None:
 def test_server_without_a_heartbeat_loses_its_lease_after_six_of_the_others(store: Store) -> None:
     server(store, "a", "second")
     other = server(store, "b")
-    assert look(other, BEATS_WITHOUT) == 0
+    assert look(other, MAX_MISSED_BEATS) == 0
     assert look(other, 1) == 2
     assert store.run("a").reason == INTERRUPTED
     assert store.events("a")[-1] == Event(
@@ -63,12 +63,12 @@ def test_server_without_a_heartbeat_loses_its_lease_after_six_of_the_others(stor
     )
     assert store.events("a", after=2) == []
     assert store.status("b") == "running"
-    assert look(other, 2 * BEATS_WITHOUT) == 0
+    assert look(other, 2 * MAX_MISSED_BEATS) == 0
 
 
 def test_server_with_heartbeats_keeps_its_runs(store: Store) -> None:
     first, second, third = server(store, "a"), server(store, "b"), server(store, "c")
-    for _ in range(3 * BEATS_WITHOUT):
+    for _ in range(3 * MAX_MISSED_BEATS):
         assert [each.end_lost() for each in (first, second, third)] == [0, 0, 0]
         for lease, run_id in ((first, "a"), (second, "b"), (third, "c")):
             lease.beat({run_id: "running"})
@@ -77,20 +77,20 @@ def test_server_with_heartbeats_keeps_its_runs(store: Store) -> None:
 def test_looks_before_a_failed_heartbeat_of_ones_own_do_not_count(store: Store) -> None:
     server(store, "a")
     other = server(store)
-    assert look(other, BEATS_WITHOUT) == 0
-    other.forget_looks()
-    assert look(other, BEATS_WITHOUT) == 0
+    assert look(other, MAX_MISSED_BEATS) == 0
+    other.reset_observations()
+    assert look(other, MAX_MISSED_BEATS) == 0
     assert look(other, 1) == 1
 
 
-def test_server_that_comes_back_takes_its_runs_back_and_their_true_end_counts(store: Store) -> None:
+def test_resumed_server_reclaims_its_runs_and_writes_their_results(store: Store) -> None:
     stopped = server(store, "a", "b")
     other = server(store)
-    assert look(other, BEATS_WITHOUT + 1) == 2
+    assert look(other, MAX_MISSED_BEATS + 1) == 2
     stopped.beat({"a": "running", "b": "running"})
     assert [store.status(run_id) for run_id in "ab"] == ["running", "running"]
     assert store.run("a").reason is None
-    assert look(other, BEATS_WITHOUT) == 0  # it has a lease again
+    assert look(other, MAX_MISSED_BEATS) == 0  # it has a lease again
     store.end_run(
         "a", RunResult(status="success"), events=[Event(2, "output", {"text": "hi"}), EXIT]
     )
@@ -98,9 +98,9 @@ def test_server_that_comes_back_takes_its_runs_back_and_their_true_end_counts(st
     assert store.events("a") == [Event(1, "started", {}), Event(2, "output", {"text": "hi"}), EXIT]
 
 
-def test_end_that_comes_before_the_next_heartbeat_counts_too(store: Store) -> None:
+def test_run_that_ends_before_the_next_heartbeat_has_its_result(store: Store) -> None:
     stopped = server(store, "a")
-    look(server(store), BEATS_WITHOUT + 1)
+    look(server(store), MAX_MISSED_BEATS + 1)
     store.end_run("a", RunResult(status="success"), events=[EXIT._replace(seq=2)])
     stopped.beat({})
     assert (store.run("a").status, store.run("a").reason) == ("success", None)
@@ -109,11 +109,11 @@ def test_end_that_comes_before_the_next_heartbeat_counts_too(store: Store) -> No
 
 def test_run_taken_in_without_a_lease_is_given_as_much_time(store: Store) -> None:
     stopped, other = server(store), server(store)
-    look(other, BEATS_WITHOUT + 1)
+    look(other, MAX_MISSED_BEATS + 1)
     store.add_run("new", code="", task="", backend="local", server_id=stopped.id)
-    assert look(other, BEATS_WITHOUT) == 0
+    assert look(other, MAX_MISSED_BEATS) == 0
     stopped.beat({"new": "queued"})
-    assert look(other, BEATS_WITHOUT) == 0
+    assert look(other, MAX_MISSED_BEATS) == 0
     assert store.status("new") == "queued"
 
 
@@ -127,7 +127,7 @@ def test_run_without_a_server_is_of_an_earlier_version_and_is_ended_at_a_start(
 
 def test_lease_that_was_given_back_leaves_nothing(store: Store) -> None:
     server(store).release()
-    assert look(server(store, "a"), 2 * BEATS_WITHOUT) == 0
+    assert look(server(store, "a"), 2 * MAX_MISSED_BEATS) == 0
 
 
 TAKES_A_LEASE = """
@@ -180,18 +180,18 @@ class Carried:
     live: dict[str, str]
     cancelled: list[str] = field(default_factory=list)
 
-    def going(self) -> Mapping[str, str]:
+    def open_statuses(self) -> Mapping[str, str]:
         return self.live
 
     def in_memory(self) -> Collection[str]:
         return self.live.keys()
 
-    def cancel_soon(self, run_id: str) -> None:
+    def request_cancel(self, run_id: str) -> None:
         self.cancelled.append(run_id)
 
 
 def test_run_whose_admission_failed_after_it_was_written_gets_an_end(store: Store) -> None:
-    """As when a connection breaks between a commit and its answer."""
+    """Simulates a connection that breaks between a commit and its response."""
     lease = Lease(store.database)
     threads = DatabaseThreads(store.database)
     pruning = Pruning(store.database, keep_runs=10, keep_files_mib=1)

@@ -1,4 +1,4 @@
-"""The version of a database: new, of today, older, newer, and opened by two servers at once."""
+"""The version of a database: new, current, older, newer, and opened by two servers at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from server.storage.tables import Base
 from tests.support.serving import bare_environment, command
 
 BEFORE_ALEMBIC = ("DROP TABLE alembic_version",)
-"""Turns a database of today into one that the last version without migrations has made."""
+"""Turns a current database into one of the last version without migrations."""
 FIRST_VERSION = (
     *BEFORE_ALEMBIC,
     "DROP TABLE files",
@@ -36,7 +36,7 @@ FIRST_VERSION = (
 
 
 def change(folder: Path, url: str | None, *statements: str) -> None:
-    """Make a database with one run in it, and change it by hand."""
+    """Create a database with one run, and change it with SQL."""
     with contextlib.closing(Store(folder, url)) as store:
         store.add_run("before", code="print(1)", task="x", backend="local")
         with store.database.writing() as connection:
@@ -115,7 +115,7 @@ def test_database_is_migrated_once_by_servers_that_start_at_the_same_time(
 
 
 def opened_elsewhere(folder: Path, url: str | None) -> subprocess.Popen[str]:
-    """Open a database in a process of its own, which prints whether it has loaded Alembic."""
+    """Open a database in a new process, which prints whether it has loaded Alembic."""
     program = (
         "import sys; from pathlib import Path; from server.storage.store import Store; "
         f"Store(Path({str(folder)!r}), {url!r}).close(); print('alembic' in sys.modules)"

@@ -43,7 +43,7 @@ def prune(store: Store, *, keep_runs: int = 1000, keep_files_mib: int = 512) -> 
 EXIT = Event(3, "exit", {"status": "success"})
 
 
-def test_run_is_kept_with_its_events_in_order(tmp_path: Path, database_url: str) -> None:
+def test_run_is_stored_with_its_events_in_order(tmp_path: Path, database_url: str) -> None:
     with contextlib.closing(Store(tmp_path, database_url)) as store:
         add(store, "a")
         store.add_events("a", [Event(1, "started", {}), Event(2, "output", {"text": "hi"})])
@@ -53,7 +53,7 @@ def test_run_is_kept_with_its_events_in_order(tmp_path: Path, database_url: str)
         assert again.events("a", after=1) == [Event(2, "output", {"text": "hi"}), EXIT]
 
 
-def test_writes_made_twice_leave_what_one_leaves(store: Store) -> None:
+def test_repeated_writes_have_the_effect_of_one(store: Store) -> None:
     add(store, "a")
     events = [Event(1, "started", {}), Event(2, "output", {"text": "hi"})]
     for _ in range(2):
@@ -83,7 +83,7 @@ def test_run_is_running_in_the_database_once_it_has_events(store: Store) -> None
     assert store.run("a").status == store.runs(limit=1)[0].summary.status == "running"
 
 
-def test_end_of_a_run_that_is_no_longer_kept_is_no_error(store: Store) -> None:
+def test_writing_the_end_of_a_deleted_run_is_not_an_error(store: Store) -> None:
     store.end_run(
         "gone", RunResult(status="success"), [WrittenFile("x", b"x")], [EXIT], '{"calls": []}'
     )
@@ -124,7 +124,7 @@ def test_large_history_is_cut_down_in_short_steps(store: Store) -> None:
     assert store.runs(limit=200)[-1].summary.id == "run20"
 
 
-def test_run_that_is_going_is_kept_beyond_the_limit_whoever_has_it(store: Store) -> None:
+def test_open_run_of_any_server_is_not_pruned(store: Store) -> None:
     add(store, "going", "one")
     add(store, "others", "another")
     add(store, "newer")
@@ -161,7 +161,7 @@ def test_runs_removed_between_two_statements_of_a_prune_are_not_counted_again(
     assert [row.summary.id for row in store.runs(limit=10)] == ["run5", "run4", "run3", "run2"]
 
 
-def test_transaction_that_reads_sees_one_state_whatever_is_written_meanwhile(
+def test_reading_transaction_sees_one_state_during_writes(
     store: Store,
 ) -> None:
     add(store, "first")
@@ -172,7 +172,7 @@ def test_transaction_that_reads_sees_one_state_whatever_is_written_meanwhile(
     assert {row.summary.id for row in store.runs(limit=10)} == {"first", "second"}
 
 
-def test_files_that_a_run_left_are_kept_with_it(tmp_path: Path, database_url: str) -> None:
+def test_written_files_are_stored_with_their_run(tmp_path: Path, database_url: str) -> None:
     store = Store(tmp_path, database_url)
     add(store, "a")
     files = [WrittenFile("out/z.bin", b"\0\xff"), WrittenFile("a.txt", b"")]
@@ -197,12 +197,12 @@ def test_contents_of_the_oldest_files_go_first(store: Store) -> None:
         store.end_run(name, RunResult(status="success"), [WrittenFile("x", bytes(MIB))])
     prune(store, keep_files_mib=2)
     assert store.run("old").files == (FileEntry("x", MIB, kept=False),)
-    with pytest.raises(RunFileNotFoundError, match="no longer kept"):
+    with pytest.raises(RunFileNotFoundError, match="was deleted"):
         store.file("old", "x")
     assert len(store.file("newer", "x")) == len(store.file("newest", "x")) == MIB
 
 
-def test_text_that_no_database_takes_is_kept_escaped(store: Store) -> None:
+def test_unstorable_text_is_stored_escaped(store: Store) -> None:
     store.add_run("a", code="x = '\ud800'", task="a\0b", backend="local")
     assert store.run("a").task == "a\\x00b"
     assert store.run("a").code == "x = '\\ud800'"
@@ -213,7 +213,7 @@ def test_text_that_no_database_takes_is_kept_escaped(store: Store) -> None:
     assert store.file("a", "\ud800") == b"x"
 
 
-def test_unknown_run_is_an_error_of_its_own(store: Store) -> None:
+def test_unknown_run_has_its_own_error(store: Store) -> None:
     for odd in ("nope", "\0", "\ud800", "x" * 5000):
         with pytest.raises(RunNotFoundError):
             store.run(odd)
@@ -270,7 +270,7 @@ def test_database_that_is_broken_is_our_failure(tmp_path: Path) -> None:
         ("mysql://user:hidden-word@host/name", "mysql is not supported"),
         ("hidden-word", "is not a URL"),
         ("sqlite://", "names no file"),
-        ("postgresql://user:hidden-word@127.0.0.1:1/name", "its server does not answer"),
+        ("postgresql://user:hidden-word@127.0.0.1:1/name", "its server does not respond"),
     ],
 )
 def test_url_that_can_not_be_used_is_our_failure_and_its_password_is_not_shown(
@@ -284,19 +284,19 @@ def test_url_that_can_not_be_used_is_our_failure_and_its_password_is_not_shown(
 @pytest.mark.parametrize(
     ("user", "name", "said"),
     [
-        ("test", "missing", 'database "missing" does not exist; make the database (createdb)'),
-        ("nobody-here", "postgres", 'role "nobody-here" does not exist; look at AGENT_BUILDER_'),
-        ("pg_monitor", "postgres", 'role "pg_monitor" is not permitted to log in; look at'),
+        ("test", "missing", 'database "missing" does not exist; create the database (createdb)'),
+        ("nobody-here", "postgres", 'role "nobody-here" does not exist; check AGENT_BUILDER_'),
+        ("pg_monitor", "postgres", 'role "pg_monitor" is not permitted to log in; check'),
     ],
 )
-def test_refusal_by_a_database_server_is_said_as_one(
+def test_refusal_by_a_database_server_is_reported(
     shared_postgres: Postgres, tmp_path: Path, user: str, name: str, said: str
 ) -> None:
     place = shared_postgres.database().partition("?")[2]
     with pytest.raises(StoreError) as raised:
         Store(tmp_path, f"postgresql://{user}:hidden-word@/{name}?{place}")
     assert f"the server refused: {said}" in str(raised.value)
-    assert "does not answer" not in str(raised.value)
+    assert "does not respond" not in str(raised.value)
     assert "hidden-word" not in str(raised.value)
 
 
