@@ -18,7 +18,7 @@ from llm_agent_builder.errors import MachineryError
 from server.installation import STATIC
 from server.isolation.shutdown import GRACE_S
 from server.main import create_app
-from server.net.http_deadlines import DeadlineProtocol
+from server.net.http_deadlines import IDLE_S, DeadlineProtocol
 from server.net.listeners import allow_many_connections, listen_without_delay
 from server.settings import EVERYWHERE, LOOPBACK_HOSTS, Settings, load_settings
 from server.storage.store import Store
@@ -62,6 +62,7 @@ def serve(
         log_config=None,
         access_log=False,
         proxy_headers=False,  # only the connection shows whether a client is local
+        timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,  # type: ignore[arg-type]  # a float works as well
         server_header=False,
         date_header=False,

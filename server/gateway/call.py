@@ -14,18 +14,7 @@ from aiohttp import web
 from llm_agent_builder.metering.answer_readers import AnswerFacts
 from llm_agent_builder.providers import PROVIDERS, Protocol, ProviderEnum
 from server.gateway.model_call import ModelCall
-
-ROUTES: Mapping[tuple[str, str], tuple[ProviderEnum | None, str]] = {
-    **{("POST", provider.api_path): (provider.id, "chat") for provider in PROVIDERS.values()},
-    **{
-        ("POST", provider.count_path): (provider.id, "count_tokens")
-        for provider in PROVIDERS.values()
-        if provider.count_path is not None
-    },
-    ("GET", "/v1/models"): (None, "list_models"),
-}
-"""The requests that are forwarded, each with its provider and its operation name in OpenTelemetry;
-None: every provider has this route, and a header shows which provider is meant."""
+from server.gateway.routes import ROUTES
 
 _ABANDONED = frozenset({408, 460, 499})
 """4xx with which a proxy abandons a request that a model may be working on."""

@@ -27,7 +27,7 @@ from llm_agent_builder.json_input.limits import JsonLimits
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.validation.messages import describe_error
 from llm_agent_builder.validation.text import few_items, few_keys, value_error
-from server.gateway.call import ROUTES
+from server.gateway.routes import ROUTES
 
 FORMAT = 1
 CASSETTE_MAX_BYTES = 16 * 1024 * 1024

@@ -94,7 +94,7 @@ class Forwarder:
         if context.replayer is not None:
             require_granted(context.open_requests, request, facts)
             return await self._replay(context, context.replayer, request, call, body)
-        upstream = await _route(context, call)
+        upstream = await _choose_upstream(context, call)
         asked = body  # recorded as the agent sent it, because a replay compares it
         body, translation = _translate(upstream, request.rel_url.raw_path, body)
         day = today()
@@ -271,7 +271,7 @@ def _no_answer(error: Exception, call: Call, upstream: Upstream) -> RefusedError
     return RefusedError(502, "api_error", f"no answer from {where} ({name})")
 
 
-async def _route(context: CallContext, call: Call) -> Upstream:
+async def _choose_upstream(context: CallContext, call: Call) -> Upstream:
     try:
         upstream = await context.policy(call.provider)
     except BackendUnavailableError as error:

@@ -24,7 +24,7 @@ from llm_agent_builder.metering.prices import price_table
 from llm_agent_builder.providers import PROVIDERS
 from server.budgets.ledger import BudgetError, Caps, Ledger
 from server.budgets.run_budget import RunBudget
-from server.gateway.call import ROUTES, Call, RefusedError, provider_of, refuse
+from server.gateway.call import Call, RefusedError, provider_of, refuse
 from server.gateway.cassette import CASSETTE_MAX_BYTES, Cassette
 from server.gateway.egress_proxy import (
     CONNECT,
@@ -39,6 +39,7 @@ from server.gateway.model_call import ModelCall
 from server.gateway.recorder import Recorder
 from server.gateway.replayer import Replayer
 from server.gateway.request_reader import MAX_BODIES, MAX_BODY, RequestReader
+from server.gateway.routes import ROUTES
 from server.gateway.run_trace import NoTrace, RunTrace
 from server.gateway.timeouts import Timeouts
 from server.net.listeners import listen_without_delay

@@ -18,6 +18,8 @@ from server.net.connections import Connections
 
 HEAD_MAX_BYTES = 32 * 1024
 """Approximate limit on a request's head. The event loop parses it as a whole, 10 us per line."""
+IDLE_S = 5
+"""Seconds for which uvicorn keeps a connection open after a response: its own default."""
 SEND_BUFFER_BYTES = 128 * 1024
 """Approximate kernel buffer for an unread response; the default grows to 4 MiB."""
 HEAD_MAX_LINES = 256

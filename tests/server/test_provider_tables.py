@@ -8,7 +8,8 @@ import pytest
 
 from llm_agent_builder.providers import PROVIDERS, Protocol
 from server.catalog.fetch import LIST_REQUESTS
-from server.gateway.call import ERROR_FORMATS, ROUTES
+from server.gateway.call import ERROR_FORMATS
+from server.gateway.routes import ROUTES
 from server.settings import Settings
 
 
