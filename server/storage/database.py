@@ -56,6 +56,10 @@ _CAUSES = (
         "its host is unknown: check AGENT_BUILDER_DATABASE_URL",
     ),
     (("not a database", "malformed"), "its file is damaged: restore a backup or move it away"),
+    (
+        ("permission denied for schema", "must be owner"),
+        "its user can't change tables: grant it CREATE on the schema for this update",
+    ),
     (("disk I/O error",), "its disk is full or failing: check the data folder"),
     (
         ("unable to open", "IsADirectory", "NotADirectory"),

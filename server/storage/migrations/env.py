@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from server.storage.schema import VERSION_TABLE
 from server.storage.tables import Base
 
 
@@ -15,7 +16,10 @@ def _migrate() -> None:
         )
     is_sqlite = connection.dialect.name == "sqlite"  # where ALTER TABLE can do little
     context.configure(
-        connection=connection, target_metadata=Base.metadata, render_as_batch=is_sqlite
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=is_sqlite,
+        version_table=VERSION_TABLE,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -17,12 +17,12 @@ from sqlalchemy import text
 from llm_agent_builder.errors import StoreError
 from server.isolation.events import WrittenFile
 from server.storage.records import RunResult
-from server.storage.schema import HEAD, MIGRATIONS
+from server.storage.schema import HEAD, MIGRATIONS, VERSION_TABLE
 from server.storage.store import Store
 from server.storage.tables import Base
 from tests.support.serving import bare_environment, command
 
-BEFORE_ALEMBIC = ("DROP TABLE alembic_version",)
+BEFORE_ALEMBIC = (f"DROP TABLE {VERSION_TABLE}",)
 """Turns a current database into one of the last version without migrations."""
 FIRST_VERSION = (
     *BEFORE_ALEMBIC,
@@ -46,13 +46,15 @@ def change(folder: Path, url: str | None, *statements: str) -> None:
 
 def version(store: Store) -> list[str]:
     with store.database.reading() as session:
-        return list(session.scalars(text("SELECT version_num FROM alembic_version")))
+        return list(session.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))
 
 
 def differences(store: Store) -> list[object]:
     """Return what distinguishes a database from `tables.py`."""
     with store.database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
+        )
         return list(compare_metadata(context, Base.metadata))
 
 
@@ -95,11 +97,45 @@ def test_migrations_alone_make_the_tables_of_today(tmp_path: Path, database_url:
 def test_database_of_a_newer_version_is_refused_and_left_as_it_is(
     tmp_path: Path, database_url: str
 ) -> None:
-    newer = "UPDATE alembic_version SET version_num = '9999'"
+    newer = f"UPDATE {VERSION_TABLE} SET version_num = '9999'"
     change(tmp_path, database_url, newer, "ALTER TABLE runs ADD COLUMN of_tomorrow TEXT")
     for _ in range(2):
-        with pytest.raises(StoreError, match=f"schema 9999.*up to {HEAD}.*: update this"):
+        with pytest.raises(StoreError, match=f"schema '9999'.*up to {HEAD}.*: update this"):
             Store(tmp_path, database_url)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"DELETE FROM {VERSION_TABLE}",
+        f"INSERT INTO {VERSION_TABLE} VALUES ('0002')",
+        f"UPDATE {VERSION_TABLE} SET version_num = ''",
+        f"ALTER TABLE {VERSION_TABLE} RENAME COLUMN version_num TO version",
+    ],
+    ids=["none", "two", "empty", "another column"],
+)
+def test_damaged_version_is_refused_with_advice(
+    tmp_path: Path, database_url: str, damage: str
+) -> None:
+    change(tmp_path, database_url, damage)
+    with pytest.raises(StoreError, match=f"the table {VERSION_TABLE} .* is damaged: restore a"):
+        Store(tmp_path, database_url)
+
+
+def test_version_of_another_application_is_left_alone(tmp_path: Path, database_url: str) -> None:
+    theirs = "CREATE TABLE alembic_version (version_num VARCHAR(32))"
+    change(tmp_path, database_url, theirs, "INSERT INTO alembic_version VALUES ('ae1027a6acf')")
+    with contextlib.closing(Store(tmp_path, database_url)) as store:
+        assert version(store) == [HEAD]
+        with store.database.reading() as session:
+            assert session.scalar(text("SELECT version_num FROM alembic_version")) == "ae1027a6acf"
+
+
+def test_removed_table_is_created_again(tmp_path: Path, database_url: str) -> None:
+    change(tmp_path, database_url, "DROP TABLE events", "DROP TABLE spend")
+    with contextlib.closing(Store(tmp_path, database_url)) as store:
+        assert differences(store) == []
+        assert store.status("before") == "queued"
 
 
 def test_database_is_migrated_once_by_servers_that_start_at_the_same_time(

@@ -1,6 +1,6 @@
 """The tables as they were when Alembic was introduced.
 
-Databases of that time have no `alembic_version`. Those with all of these tables and columns only
+Databases of that time have no version. Those with all of these tables and columns only
 get their version; older ones also get the tables and columns they lack. The definitions are a copy
 on purpose: this migration stays the same when `server/storage/tables.py` changes.
 """
