@@ -351,7 +351,7 @@ def test_stop_while_the_database_is_locked_takes_few_seconds(
             other.execute("BEGIN EXCLUSIVE")
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(30)
-    assert "its end is not in the history" in server.log
+    assert "its result is not in the history" in server.log
 
 
 def test_deleted_data_folder_is_reported(beside: ServerFactory, tmp_path: Path) -> None:
@@ -430,4 +430,4 @@ def test_silent_database_server_delays_no_health_and_no_stop(
             server.process.wait(30)
         finally:
             own_postgres.signal(signal.SIGCONT)
-    assert "its end is not in the history" in server.log
+    assert "its result is not in the history" in server.log
