@@ -43,7 +43,9 @@ _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)({_NAME}|[0-9a-f:.]+)")
 
 
 def destination(text: str) -> str:
-    """Return a destination as "host:port", in lower case.
+    """Return a destination as "host:port", in lower case; addresses of IPv6 in brackets.
+
+    Clients differ in how they write these addresses: httpx sends no brackets.
 
     Raises:
         ValueError: it isn't one host and one port. Patterns are not supported.
@@ -55,7 +57,14 @@ def destination(text: str) -> str:
         raise ValueError(f"{text[:80]!r} is not HOST:PORT")
     if not 0 < int(port) < 65536:
         raise ValueError(f"{text[:80]!r} is not HOST:PORT with a port from 1 to 65535")
-    return f"{host}:{int(port)}"
+    return f"{_in_url(name)}:{int(port)}"
+
+
+def _in_url(name: str) -> str:
+    try:
+        return f"[{ipaddress.IPv6Address(name)}]"
+    except ValueError:
+        return name
 
 
 def host_name(text: str) -> str:

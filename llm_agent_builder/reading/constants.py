@@ -28,8 +28,8 @@ def provider_of(tree: ast.Module) -> ProviderEnum:
     for row in PROVIDERS.values():
         if row.sdk_module in imported:
             return row.id
-    names = " or ".join(row.sdk_module for row in PROVIDERS.values())
-    raise NotOursError(f"is not an agent made here (no {names} import)")
+    names = " nor ".join(row.sdk_module for row in PROVIDERS.values())
+    raise NotOursError(f"contains no agent: it imports neither {names}")
 
 
 def assigned(tree: ast.Module, name: str) -> list[ast.expr | None]:

@@ -32,7 +32,7 @@ from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.base_urls import URL_MAX_CHARS, check_base_url
-from llm_agent_builder.validation.messages import describe_error
+from llm_agent_builder.validation.messages import ListExample, describe_error
 from llm_agent_builder.validation.text import (
     MODEL_MAX_CHARS,
     NAME_MAX_CHARS,
@@ -55,6 +55,7 @@ __all__ = [
     "DEFAULT_RETRIES",
     "MODEL_MAX_CHARS",
     "NAME_MAX_CHARS",
+    "SERVERS_MAX_COUNT",
     "TEXT_MAX_BYTES",
     "AgentSpec",
     "Effort",
@@ -80,7 +81,7 @@ _CHOICES = sorted(frozenset().union(*(provider.choices for provider in PROVIDERS
 """Fields that not every provider's API accepts."""
 _STOP_MAX_BYTES = 200
 _STOP_MAX_COUNT = 4  # the limit of OpenAI-compatible servers
-_SERVERS_MAX_COUNT = 8
+SERVERS_MAX_COUNT = 8
 
 
 def _check_stop(value: object) -> str:
@@ -134,7 +135,11 @@ class AgentSpec(BaseModel):
         "null: the provider's API.",
     )
     stream: bool = Field(default=False, description="Show the answer while it is generated.")
-    tools: Annotated[tuple[ToolSpec, ...], BeforeValidator(check_tools_size)] = Field(
+    tools: Annotated[
+        tuple[ToolSpec, ...],
+        BeforeValidator(check_tools_size),
+        ListExample("[{gallery: calculator}]"),
+    ] = Field(
         default=(), max_length=TOOLS_MAX, description="Python functions that the model can call."
     )
     answer: (
@@ -158,15 +163,17 @@ class AgentSpec(BaseModel):
     effort: Effort | None = Field(
         default=None, description="How much effort the model makes; null: the model's default."
     )
-    stop_sequences: Annotated[tuple[_Stop, ...], few_items(_STOP_MAX_COUNT)] = Field(
+    stop_sequences: Annotated[
+        tuple[_Stop, ...], few_items(_STOP_MAX_COUNT), ListExample("[END]")
+    ] = Field(
         default=(), max_length=_STOP_MAX_COUNT, description="Texts at which generation stops."
     )
     cache_prompt: bool = Field(
         default=False, description="Cache the beginning of requests at the provider."
     )
-    mcp_servers: Annotated[tuple[McpServer, ...], few_items(_SERVERS_MAX_COUNT)] = Field(
+    mcp_servers: Annotated[tuple[McpServer, ...], few_items(SERVERS_MAX_COUNT)] = Field(
         default=(),
-        max_length=_SERVERS_MAX_COUNT,
+        max_length=SERVERS_MAX_COUNT,
         description="MCP servers whose tools the model can call.",
     )
     max_turns: int = Field(

@@ -17,6 +17,7 @@ from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.user_code.layout import first_conflict
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
+from llm_agent_builder.validation.messages import ListExample
 from llm_agent_builder.validation.text import (
     check_line,
     check_text,
@@ -183,7 +184,9 @@ class McpServer(_Part):
     name: Annotated[
         str, PlainValidator(_check_mcp_name), text_schema("Name", MCP_NAME_MAX_CHARS)
     ] = Field(description="What messages call it.")
-    command: Annotated[tuple[_Argument, ...], few_items(_WORDS_MAX)] = Field(
+    command: Annotated[
+        tuple[_Argument, ...], few_items(_WORDS_MAX), ListExample("[npx, some-server]")
+    ] = Field(
         default=(), max_length=_WORDS_MAX, description="The program to start, with its arguments."
     )
     url: _Url | None = Field(default=None, description="Where the server answers by HTTP.")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from llm_agent_builder.validation.suggestions import not_a_field
+from llm_agent_builder.validation.suggestions import models_at, not_a_field
 
-_LISTS = {
-    "tools": ", such as [{gallery: calculator}]",
-    "stop_sequences": ", such as [END]",
-    "command": ", such as [npx, some-server]",
-}
 _PLAIN: Mapping[str, str] = {
     "missing": "missing",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),
@@ -41,6 +37,13 @@ _WITH_LIMIT: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ListExample:
+    """Metadata of a field: an example for the message about a value that is no list."""
+
+    text: str
+
+
 def describe_error(problem: ErrorDetails, model: object = None, inside: int = 0) -> str:
     """Return a message about an invalid value, without the value.
 
@@ -53,7 +56,7 @@ def describe_error(problem: ErrorDetails, model: object = None, inside: int = 0)
     if kind == "extra_forbidden" and isinstance(model, type) and issubclass(model, BaseModel):
         return not_a_field(model, problem["loc"][inside:])
     if kind in {"tuple_type", "list_type"}:
-        return "should be a list" + _LISTS.get(str(problem["loc"][-1]), "")
+        return "should be a list" + _such_as(model, problem["loc"][inside:])
     if kind in _PLAIN:
         return _PLAIN[kind]
     # Our own size checks have a message of their own.
@@ -61,6 +64,17 @@ def describe_error(problem: ErrorDetails, model: object = None, inside: int = 0)
         return _WITH_LIMIT[kind](about)
     message = problem["msg"].removeprefix("Value error, ")
     return message.removeprefix("Input ").replace("should be a valid ", "should be a ")
+
+
+def _such_as(model: object, place: Sequence[str | int]) -> str:
+    """Return ", such as ..." if the field at a location of `model` has a `ListExample`."""
+    if not (place and isinstance(model, type) and issubclass(model, BaseModel)):
+        return ""
+    *path, name = place
+    fields = [each.model_fields.get(str(name)) for each in models_at(model, path)]
+    metadata = [item for field in fields if field for item in field.metadata]
+    example = next((item.text for item in metadata if isinstance(item, ListExample)), None)
+    return f", such as {example}" if example else ""
 
 
 def _number(value: float) -> str:

@@ -21,13 +21,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def not_a_field(model: type[BaseModel], place: Sequence[str | int]) -> str:
     """Return a message about the unknown key at a location in a value of `model`."""
     *path, name = place
-    known = sorted({key for each in _models_at(model, path) for key in each.model_fields})
+    known = sorted({key for each in models_at(model, path) for key in each.model_fields})
     if close := nearest(str(name), known):
         return f"unknown field; did you mean {close}?"
     return f"unknown field; known: {', '.join(known)}" if len(known) < 8 else "unknown field"
 
 
-def _models_at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
+def models_at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
     """Return the models that are possible at a location; list indexes are skipped."""
     found = [model]
     for part in path:

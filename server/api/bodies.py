@@ -77,7 +77,7 @@ class Bodies:
             async for piece in _pieces(request):
                 body += piece
                 if len(body) > max_bytes:
-                    raise TooLargeError(too_large(max_bytes))
+                    raise TooLargeError(too_large(max_bytes, request.scope["path"]))
                 more = max(0, len(body) - SMALL_BYTES) - counted
                 if more > self._free:
                     raise ServerBusyError("too many large requests at once", _RETRY_AFTER_S)

@@ -29,6 +29,8 @@ MAX_BODY = 8 * 1024 * 1024
 bytes received."""
 _MAX_COOKIES = 1000
 """Limit on the cookies of our name that are compared for one request."""
+_REPLAYING = frozenset({"/api/execute", "/api/runs"})
+"""Paths of the routes that accept a recording."""
 _HEALTH = "/healthz"
 _OPEN_PATHS = {_HEALTH, "/api/session"}
 _DETAILS = "agent_builder.details"
@@ -180,7 +182,7 @@ def _malformed(scope: Scope, headers: Headers) -> Response | None:
     if scope["method"] not in _SAFE | _UNSAFE:
         return _refuse(405, "method_not_allowed", "unsupported HTTP method")
     if length_over(headers):
-        return _refuse(413, "too_large", too_large(MAX_BODY))
+        return _refuse(413, "too_large", too_large(MAX_BODY, scope["path"]))
     if scope["method"] in _UNSAFE - {"DELETE"} and not _is_json(headers):
         return _refuse(415, "json_only", "send JSON, with content type application/json")
     if {each.lower() for each in headers.getlist("content-encoding")} - {"identity"}:
@@ -188,9 +190,11 @@ def _malformed(scope: Scope, headers: Headers) -> Response | None:
     return None
 
 
-def too_large(max_bytes: int) -> str:
-    """Return the message for a request with more bytes than that."""
+def too_large(max_bytes: int, path: str) -> str:
+    """Return the message for a request to `path` with more than `max_bytes`."""
     limit = f"requests are limited to {max_bytes:,} bytes"
+    if path not in _REPLAYING:
+        return limit
     return f"{limit}; replay larger recordings with: llm-agent-builder run --replay FILE"
 
 

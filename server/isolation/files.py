@@ -81,7 +81,9 @@ def _problems(name: str) -> Iterator[tuple[bool, str]]:
     yield unsafe, "has a backslash, an invisible character, or blanks around a part"
     yield len(name.encode("utf-8", "replace")) > MAX_NAME, f"is longer than {MAX_NAME} bytes"
     yield len(parts) > MAX_DEPTH + 1, f"is more than {MAX_DEPTH} folders deep"
-    yield parts[0] == PROGRAM, f"is reserved for the program: {PROGRAM}"
+    other = "choose another name for the file"
+    yield name == PROGRAM, f"is the program's own name: {other}"
+    yield parts[0] == PROGRAM, f"has the program's own name as its folder: {other}"
     yield parts[0] == TEMPORARY_NAME, f"is reserved for temporary files: {TEMPORARY_NAME}"
 
 

@@ -156,7 +156,7 @@ def test_program_that_is_not_ours_changes_nothing_and_can_be_imported(
     fill(page, name="Untouched")
     open_file(page, FOREIGN, "adder.py")
     expect(page.get_by_text(re.compile("Can.t open adder.py"))).to_be_visible()
-    expect(page.get_by_text("The file is not an agent made here (no anthropic")).to_be_visible()
+    expect(page.get_by_text("The file contains no agent: it imports neither")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Untouched")
     page.get_by_role("button", name="Import what is supported").click()
     report = page.get_by_role("group", name="Import report")

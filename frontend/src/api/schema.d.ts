@@ -1405,6 +1405,8 @@ export interface components {
         /**
          * InspectRequest
          * @description The parts of an unfinished form that its notes depend on; they need not be valid.
+         *
+         *     A text that is longer than a spec allows is treated as empty.
          */
         InspectRequest: {
             provider: components["schemas"]["ProviderEnum"];
@@ -2389,7 +2391,7 @@ export interface components {
         WantedHost: {
             /**
              * Host
-             * @description As HOST:PORT.
+             * @description As HOST:PORT, in the form that a run is granted it.
              */
             host: string;
             /**

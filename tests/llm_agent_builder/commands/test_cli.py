@@ -459,9 +459,9 @@ def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("print('hello')\n", "is not an agent made here (no anthropic or"),
-        ("", "is not an agent made here"),
-        ("import anthropic_extras\n", "is not an agent made here"),
+        ("print('hello')\n", "contains no agent: it imports neither anthropic nor huggingface_hub"),
+        ("", "contains no agent"),
+        ("import anthropic_extras\n", "contains no agent"),
         ("import anthropic\n", "has no MODEL = ... line"),
         ("import anthropic\nMODEL = f'{x}'\n", 'has a MODEL that is not a plain "..." literal'),
         (b"import anthropic\nMODEL = 'a'\n# coding: latin-1", "no class with a run(task) method"),

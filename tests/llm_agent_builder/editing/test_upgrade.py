@@ -86,7 +86,7 @@ def test_a_plain_literal_is_changed_in_any_statement(line: str, changed: str) ->
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("MODEL = 'x'", "no anthropic or huggingface_hub import"),
+        ("MODEL = 'x'", "it imports neither anthropic nor huggingface_hub"),
         ("import anthropic", "has no MODEL"),
         ("import anthropic\nMODEL = f'{1}'", "not a plain"),
         ("import anthropic\nMODEL = 'a' + 'b'", "not a plain"),
@@ -103,7 +103,7 @@ def test_a_plain_literal_is_changed_in_any_statement(line: str, changed: str) ->
         ("import anthropic\nMODEL =", "is not Python"),
         ("import anthropic\nMODEL = '\ud800'", "lone surrogates"),
         ("(" * 2000, "Python|nested"),
-        ("", "is not an agent made here"),
+        ("", "contains no agent"),
     ],
 )
 def test_a_file_that_can_not_be_changed_safely_is_refused(code: str, message: str) -> None:

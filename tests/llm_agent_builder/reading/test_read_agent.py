@@ -199,9 +199,9 @@ def test_a_file_from_before_access_token_was_a_constant_gives_the_same_spec() ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no anthropic or huggingface_hub import"),
-        ("\ufeff", "is not an agent made here"),
-        ("import openai\n", "is not an agent made here"),
+        ("", "it imports neither anthropic nor huggingface_hub"),
+        ("\ufeff", "contains no agent"),
+        ("import openai\n", "contains no agent"),
         ("import anthropic\n", "has no NAME = ..."),
         (edited('MODEL = "', 'MODEL_ID = "'), "has no MODEL = ..."),
         (edited("def run(", "def walk("), "no class with a run(task) method"),

@@ -210,6 +210,12 @@ def test_all_fields_together_are_accepted() -> None:
         ({"retries": 11}, "retries", "at most 10"),
         ({"retires": 1}, "retires", "did you mean retries?"),
         ({"tools": "calculator"}, "tools", "should be a list, such as [{gallery: calculator}]"),
+        ({"stop_sequences": "x"}, "stop_sequences", "should be a list, such as [END]"),
+        (
+            {"mcp_servers": [{"name": "x", "command": "npx"}]},
+            "mcp_servers.0.command",
+            "should be a list, such as [npx, some-server]",
+        ),
         ({"chat": "so"}, "chat", "should be true or false"),
         ({"tools": [TOOL] * 17}, "tools", "at most 16"),
         ({"tools": ["no Python ("] * 17}, "tools", "has 17 tools; at most 16 are allowed"),

@@ -28,6 +28,7 @@ ROUTES = [
     "/api/execute",
     "/api/runs",
     "/api/generate",
+    "/api/inspect",
     "/api/read",
     "/api/import",
     "/api/upgrade",
@@ -144,6 +145,18 @@ def test_body_without_a_length_is_read_up_to_the_same_size(client: httpx.Client)
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
 
+@pytest.mark.parametrize("has_length", [True, False])
+@pytest.mark.parametrize("path", ["/api/execute", "/api/runs", "/api/read", "/api/inspect"])
+def test_only_routes_with_recordings_say_how_to_replay_larger_ones(
+    client: httpx.Client, path: str, has_length: bool
+) -> None:
+    body = b" " * (9 * 2**20)
+    content = body if has_length else iter([body])
+    answer = client.post(path, content=content, headers=JSON)
+    advice = "run --replay FILE" in answer.json()["detail"]
+    assert (answer.status_code, advice) == (413, path in {"/api/execute", "/api/runs"})
+
+
 def test_who_has_no_token_can_not_send_much(client: httpx.Client) -> None:
     answer = client.post("/api/session", json={"token": "x" * 5_000})
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
@@ -166,7 +179,7 @@ class _Request(Request):
     """A request whose body comes in pieces, and waits before its last one."""
 
     def __init__(self, pieces: list[bytes], last: asyncio.Event) -> None:
-        super().__init__({"type": "http", "headers": []})
+        super().__init__({"type": "http", "path": "/", "headers": []})
         self._pieces = pieces
         self._last = last
 

@@ -53,7 +53,7 @@ def test_absolute_path_keeps_its_last_part(tmp_path: Path) -> None:
     [
         ("missing.csv", "no such file"),
         ("../up=agent.py", "'..'"),
-        ("agent.py", "reserved for the program"),
+        ("agent.py", "the name 'agent.py' is the program's own name: choose another name"),
         ("tmp=agent.py", "temporary files: tmp"),
         ("tmp/x=agent.py", "temporary files: tmp"),
         ("many", f"at most {MAX_FILES}"),

@@ -310,7 +310,13 @@ def test_malformed_late_or_long_request_is_refused_without_an_event(sent: bytes)
 
 
 @pytest.mark.parametrize(
-    ("text", "place"), [("A.Example:443", "a.example:443"), (" [::1]:80 ", "[::1]:80")]
+    ("text", "place"),
+    [
+        ("A.Example:443", "a.example:443"),
+        (" [::1]:80 ", "[::1]:80"),
+        ("::1:80", "[::1]:80"),
+        ("[0:0::1]:80", "[::1]:80"),
+    ],
 )
 def test_destination_is_one_host_and_one_port(text: str, place: str) -> None:
     assert destination(text) == place
