@@ -138,8 +138,31 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    root = tmp_path / "a repository"
-    home = tmp_path / "home"
+    return _new_repository(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first_commit(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A repository with one commit, which tests copy: git's processes take most of their time."""
+    repository = _new_repository(tmp_path_factory.mktemp("first commit"))
+    repository.stage("first.txt", "first\n")
+    repository.commit()
+    return repository
+
+
+@pytest.fixture
+def started(first_commit: Repository, tmp_path: Path) -> Repository:
+    """The repository after a first commit."""
+    copied = shutil.copytree(first_commit.root.parent, tmp_path, dirs_exist_ok=True)
+    return Repository(
+        copied / first_commit.root.name,
+        first_commit.environment | {"HOME": str(copied / "home")},
+    )
+
+
+def _new_repository(parent: Path) -> Repository:
+    root = parent / "a repository"
+    home = parent / "home"
     for folder in (root, home):
         folder.mkdir()
     environment = {
@@ -158,14 +181,6 @@ def repository(tmp_path: Path) -> Repository:
     hook.parent.mkdir()
     hook.write_text(f'#!/bin/sh\nexec "{SCRIPT}" "$@"\n')
     hook.chmod(0o755)
-    return repository
-
-
-@pytest.fixture
-def started(repository: Repository) -> Repository:
-    """The repository after a first commit."""
-    repository.stage("first.txt", "first\n")
-    repository.commit()
     return repository
 
 
