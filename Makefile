@@ -11,6 +11,9 @@ VENV := .venv$(if $(filter-out $(ASKED),$(MADE)),-$(ASKED))
 endif
 BIN := $(VENV)/bin
 ARGS ?=
+# The servers that tests start have environments of their own and write bytecode in any case; workers
+# that may not would compile all tests each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 	frontend/index.html frontend/vite.config.js
