@@ -25,6 +25,7 @@ from tests.support.attacking import source
 from tests.support.forked import Process
 from tests.support.processes import ROOT, below, held_still, is_there, pinned
 from tests.support.serving import (
+    INSTALLED_MODEL,
     ServerFactory,
     Serving,
     bare_environment,
@@ -105,7 +106,7 @@ def leave(server: Serving) -> None:
 def test_sigterm_ends_a_server_whose_run_ignores_everything(
     serve: ServerFactory, tier: str, stop: Callable[[Serving], None]
 ) -> None:
-    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier)
+    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier, AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     with going(server) as (_, mark):
         stop(server)
         assert ends(server.process, signal.SIGTERM) == -signal.SIGTERM
@@ -116,7 +117,7 @@ def test_sigterm_ends_a_server_whose_run_ignores_everything(
 def test_ctrl_c_twice_ends_a_server_at_once(
     serve: ServerFactory, tier: str, stop: Callable[[Serving], None]
 ) -> None:
-    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier)
+    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier, AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     with going(server) as (_, mark):
         stop(server)
         ends(server.process, signal.SIGINT, signal.SIGINT)
@@ -127,7 +128,7 @@ def test_ctrl_c_twice_ends_a_server_at_once(
 def test_server_ends_beside_runs_that_have_siblings(
     serve: ServerFactory, numbers: list[signal.Signals]
 ) -> None:
-    server = serve()
+    server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     mark = f"sib-{time.monotonic_ns()}"
     code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"
     task = '{"how": "sleeping", "sleep": 600}'
