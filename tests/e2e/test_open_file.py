@@ -210,6 +210,7 @@ def test_of_files_opened_one_after_the_other_the_last_stays(page: Page, site: Se
     expect(page.get_by_label("Name", exact=True)).to_have_value("Second")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("button", ["Generate", "Test Agent"])
 def test_file_opened_meanwhile_is_not_replaced_by_what_was_asked_for_before(
     page: Page, site: Serving, button: str
@@ -232,6 +233,7 @@ def test_file_opened_meanwhile_is_not_replaced_by_what_was_asked_for_before(
     assert code_of(page) == mine.replace("Is it warm?", "Is it cold?")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("button", ["Undo open", "Reset", "Discard my edits"])
 def test_what_was_opened_is_said_only_while_the_form_has_it(
     page: Page, site: Serving, button: str
@@ -264,6 +266,7 @@ def test_model_that_is_gone_is_changed_with_one_press_and_the_difference_shown(
     assert text_of(page, "stdout").strip()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
     page: Page, site: Serving, scheme: str

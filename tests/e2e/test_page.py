@@ -279,6 +279,7 @@ def look_again(page: Page) -> None:
     page.evaluate("window.dispatchEvent(new Event('focus'))")
 
 
+@pytest.mark.matrix
 def test_auto_runs_on_what_the_page_said_also_when_a_key_has_appeared_since(
     page: Page, keyless: Provider
 ) -> None:
@@ -434,6 +435,7 @@ def test_reset_is_taken_back_and_the_browsers_undo_doubles_nothing(
 # ---------------------------------------------------------------- how it looks
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize(
     "size", [(320, 568), (800, 400), (1280, 620), (1366, 650), (1720, 600), (2560, 1200)]
 )
@@ -481,6 +483,7 @@ def axe(page: Page) -> list[str]:
     return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in result["violations"]]
 
 
+@pytest.mark.matrix
 def test_newest_output_stays_in_view_to_the_end_of_the_run(page: Page, site: Serving) -> None:
     spoil(page, "import time\nfor n in range(99): print(n, flush=True); time.sleep(0.01)\n")
     open_page(page, site)

@@ -175,6 +175,7 @@ def spent_calls(folder: Path) -> int | None:
 # ---------------------------------------------------------------- keys
 
 
+@pytest.mark.matrix
 def test_key_rotated_in_dot_env_is_used_for_the_next_call(serve: ServerFactory) -> None:
     with scripted(replying) as upstream:
         server = serve(AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
@@ -189,6 +190,7 @@ def test_key_rotated_in_dot_env_is_used_for_the_next_call(serve: ServerFactory) 
 # ---------------------------------------------------------------- the local model
 
 
+@pytest.mark.matrix
 def test_local_model_killed_in_mid_answer_is_a_clear_error_and_the_next_run_works(
     serve: ServerFactory,
 ) -> None:

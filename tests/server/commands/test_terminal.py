@@ -136,6 +136,7 @@ def test_raw_passes_everything_on(tmp_path: Path) -> None:
     assert (exit_code, shown) == (1, f"{ATTACK}[error: exit code 3]\n")
 
 
+@pytest.mark.matrix
 def test_a_pipe_gets_the_same_of_both_streams(tmp_path: Path) -> None:
     both = f"import sys\nsys.stdout.write({ATTACK!r})\nsys.stderr.write({ATTACK!r})"
     (tmp_path / "agent.py").write_text(both)

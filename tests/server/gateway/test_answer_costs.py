@@ -46,6 +46,7 @@ def read(data: bytes, headers: dict[str, str], *, size: int = MIB) -> tuple[Call
 # ---------------------------------------------------------------- one object
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("filler", [b"[", b"{", b"[],", b'"",', b'{"a":', b",", b":"])
 def test_object_of_nothing_but_structure_is_read_in_turns_and_not_to_its_end(
     filler: bytes,

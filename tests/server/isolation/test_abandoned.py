@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 from server.isolation.abandoned import MAX_ABANDONED
 from tests.support.api_client import execute, start
@@ -72,6 +73,7 @@ def test_wall_limit_of_a_run_that_can_not_be_ended_is_its_end(serve: ServerFacto
             assert client.get(f"/api/runs/{run}").json()["status"] == "timeout"
 
 
+@pytest.mark.matrix
 def test_no_run_starts_beside_too_many_and_runs_start_again_when_they_have_gone(
     serve: ServerFactory,
 ) -> None:

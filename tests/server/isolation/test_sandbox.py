@@ -489,6 +489,7 @@ def test_weak_machine_refuses_to_run_and_says_how_to_fix_it() -> None:
         run_in_sandbox("print(1)", "x", sandbox=weak)
 
 
+@pytest.mark.matrix
 def test_weak_machine_runs_when_its_owner_insists_and_says_so() -> None:
     weak = Sandbox.probe(force="limits", allow_weak=True)
     assert weak.report.reason is not None

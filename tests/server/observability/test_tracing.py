@@ -216,6 +216,7 @@ def test_call_joins_the_trace_that_the_sdk_sends_and_links_to_its_run(traces: Tr
         assert call.links[0].span_id == run.span_id
 
 
+@pytest.mark.matrix
 def test_runs_are_unharmed_without_an_endpoint_and_by_one_that_is_down(
     serve: ServerFactory,
 ) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 
+import pytest
+
 from tests.support.api_client import SPEC, execute
 from tests.support.processes import local_models_below
 from tests.support.serving import INSTALLED_MODEL, ServerFactory
@@ -69,6 +71,7 @@ def test_prompts_and_tasks_are_in_no_log_at_info(serve: ServerFactory) -> None:
     assert "secret-" not in server.log
 
 
+@pytest.mark.matrix
 def test_killed_local_model_is_started_again_for_the_next_call(serve: ServerFactory) -> None:
     server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     with server.client() as client:

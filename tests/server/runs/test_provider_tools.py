@@ -64,6 +64,7 @@ def test_run_has_no_tools_of_the_providers_beyond_what_owner_and_run_say(
     assert len(upstream.received) == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("options", "said"), [((), "denied"), (("--allow-host", TOOLS), "sent")])
 def test_command_line_denies_and_grants_the_same(
     tmp_path: Path, options: tuple[str, ...], said: str

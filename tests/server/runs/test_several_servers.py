@@ -82,6 +82,7 @@ def pair(
         yield first, second
 
 
+@pytest.mark.matrix(keep=1)
 def test_run_of_one_server_is_seen_followed_and_cancelled_through_another(
     pair: tuple[httpx.Client, httpx.Client],
 ) -> None:
@@ -140,6 +141,7 @@ def first_output(client: httpx.Client, run_id: str) -> str:
         return next((line for line in answer.iter_lines() if '"text"' in line), "")
 
 
+@pytest.mark.matrix
 def test_killed_server_of_three_loses_its_own_runs_alone(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_killed_server_of_three_loses_its_own_runs_alone(
             client.delete(f"/api/runs/{run_id}")
 
 
+@pytest.mark.matrix
 def test_server_that_was_stopped_for_longer_than_its_lease_says_the_true_end(
     tmp_path: Path,
 ) -> None:
@@ -183,6 +186,7 @@ def test_server_that_was_stopped_for_longer_than_its_lease_says_the_true_end(
             server.stop()
 
 
+@pytest.mark.matrix
 def test_command_run_ends_no_run_of_a_server_on_the_same_folder(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -208,6 +212,7 @@ def test_command_run_ends_no_run_of_a_server_on_the_same_folder(
         assert rows == [("running", None)]
 
 
+@pytest.mark.matrix
 def test_servers_that_start_while_runs_end_leave_every_end_as_it_is(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -246,6 +251,7 @@ def statuses_until(client: httpx.Client, run_id: str, is_over: threading.Event) 
     return found
 
 
+@pytest.mark.matrix
 def test_run_that_ends_between_two_looks_is_never_shown_as_queued_again(
     serve: ServerFactory,
 ) -> None:
@@ -363,6 +369,7 @@ def test_data_folder_that_is_removed_is_said(beside: ServerFactory, tmp_path: Pa
         assert store_said(client) == "ok"
 
 
+@pytest.mark.matrix
 def test_large_history_is_cut_to_a_lowered_limit_while_runs_go_on(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -409,6 +416,7 @@ def test_database_server_that_restarts_in_the_middle_of_a_run_costs_nothing(
         assert execute(client, "print(1)")["status"] == "success"
 
 
+@pytest.mark.matrix
 def test_silent_database_server_delays_no_health_and_no_stop(
     serve: ServerFactory, own_postgres: Postgres
 ) -> None:

@@ -128,6 +128,7 @@ def opened_elsewhere(folder: Path, url: str | None) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.matrix(keep=1)
 def test_database_is_migrated_once_by_processes_that_start_at_the_same_time(
     tmp_path: Path, database_url: str
 ) -> None:
