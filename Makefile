@@ -75,7 +75,7 @@ docs: $(VENV)/.dev ## Write the generated docs and .env.example
 	$(BIN)/python scripts/make_docs.py
 
 screenshots: $(VENV)/.dev $(PAGE) ## Take the screenshots of the README
-	SCREENSHOTS=build/screenshots $(BIN)/pytest -q tests/e2e -k photographed
+	SCREENSHOTS=build/screenshots $(BIN)/pytest -q --matrix tests/e2e -k photographed
 	cp build/screenshots/page-light.png build/screenshots/page-dark.png docs/images/
 
 hooks: ## Have git check each commit for keys

@@ -127,6 +127,7 @@ def test_run_may_not_ask_for_more_than_the_server_allows(serve: ServerFactory) -
         assert execute(client, "", budget={"calls": 2, "tokens": 5})["status"] == "success"
 
 
+@pytest.mark.matrix
 def test_day_remembers_what_was_spent_when_the_server_is_killed(
     serve: ServerFactory, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_recording_in_a_folder_that_is_not_there_is_refused_before_the_run(tmp_p
     assert "there is no folder missing: make it, or name another" in done.stderr
 
 
+@pytest.mark.matrix
 def test_recording_that_can_not_be_written_says_why(tmp_path: Path) -> None:
     file = program(tmp_path, "print('ran')")
     done = call(tmp_path, "run", file, "--task", "x", "--record", "/dev/full")

@@ -130,6 +130,7 @@ def test_terminal_gets_colours_and_the_commands_own_last_line(tmp_path: Path) ->
     assert shown == ("success: everything is fine\n\x1b[31mno end\x1b[0m\n[error: exit code 3]\n")
 
 
+@pytest.mark.matrix
 def test_raw_passes_everything_on(tmp_path: Path) -> None:
     code = f"import sys\nsys.stdout.write({ATTACK!r}); sys.exit(3)"
     exit_code, shown = run_on_terminal(tmp_path, code, "--raw")

@@ -76,6 +76,7 @@ def test_long_text_costs_no_turns_to_speak_of() -> None:
     assert turns < 200
 
 
+@pytest.mark.matrix(keep=2)
 @pytest.mark.parametrize("headers", [JSON, SSE])
 @pytest.mark.parametrize("filler", [b"[", b"\n", b": \n\n", b"x"])
 def test_compressed_bomb_is_not_followed(filler: bytes, headers: dict[str, str]) -> None:

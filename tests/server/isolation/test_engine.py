@@ -151,6 +151,7 @@ def test_random_numbers_and_temporary_names_differ_between_runs(sandbox: Sandbox
     assert not set(first) & set(second)
 
 
+@pytest.mark.matrix
 def test_poisoned_modules_and_handlers_do_not_reach_the_next_run(sandbox: Sandbox) -> None:
     poison = (
         "import anthropic, builtins, json, os, signal, sys\n"

@@ -149,6 +149,7 @@ def test_runs_have_their_end_in_the_history_after_a_sigterm(serve: ServerFactory
         assert client.get(f"/api/runs/{run}").json()["status"] == "cancelled"
 
 
+@pytest.mark.matrix
 def test_sigterm_ends_a_server_whose_cell_can_not_be_ended(serve: ServerFactory) -> None:
     server = serve()
     with going(server) as (_, mark), pinned(marked_processes(mark)[0]):
@@ -157,6 +158,7 @@ def test_sigterm_ends_a_server_whose_cell_can_not_be_ended(serve: ServerFactory)
         assert re.search("can't be killed|left behind", server.log)
 
 
+@pytest.mark.matrix
 def test_request_that_the_end_of_the_server_cuts_off_is_answered(serve: ServerFactory) -> None:
     server = serve()
     with going(server) as (_, mark), pinned(marked_processes(mark)[0]), server.client() as client:
@@ -173,6 +175,7 @@ def test_request_that_the_end_of_the_server_cuts_off_is_answered(serve: ServerFa
             assert answer.result().json()["code"] == "machinery_failed"
 
 
+@pytest.mark.matrix
 def test_sigterm_ends_a_server_with_a_silent_fork_server(serve: ServerFactory) -> None:
     server = serve()
     with going(server), held_still(below(server.process.pid, "server.isolation.child.fork_server")):
@@ -195,6 +198,7 @@ def test_sigterm_ends_a_server_with_clients_that_never_go(serve: ServerFactory) 
     assert "Traceback" not in server.log
 
 
+@pytest.mark.matrix
 def test_sigterm_ends_a_server_whose_database_is_locked(serve: ServerFactory) -> None:
     server = serve()
     with going(server) as (_, mark):
@@ -224,6 +228,7 @@ def test_sigterm_ends_a_server_whose_upstream_never_answers(serve: ServerFactory
             ends(server.process, signal.SIGTERM)
 
 
+@pytest.mark.matrix
 def test_plain_uvicorn_ends_beside_a_client_that_never_reads(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "uvicorn", "server.main:app", "--port", "0"]
     process = subprocess.Popen(
@@ -292,6 +297,7 @@ def test_ctrl_c_in_a_run_says_that_it_was_cancelled(tmp_path: Path) -> None:
         assert process.stderr.read().endswith("[cancelled]\n")
 
 
+@pytest.mark.matrix
 def test_ctrl_c_in_a_run_keeps_the_calls_that_were_recorded(tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text(
         "import os, time, urllib.request\n"
@@ -358,6 +364,7 @@ def test_ctrl_c_ends_the_command_run_with_130_however_early(tmp_path: Path, mome
     assert "Aborted" not in said
 
 
+@pytest.mark.matrix
 def test_ctrl_c_twice_ends_the_command_run_with_stopped_helpers(tmp_path: Path) -> None:
     with running(tmp_path, "strong") as (process, _):
         for pid in descendants(process.pid):
@@ -365,6 +372,7 @@ def test_ctrl_c_twice_ends_the_command_run_with_stopped_helpers(tmp_path: Path) 
         assert ends(process, signal.SIGINT, signal.SIGINT) == 130
 
 
+@pytest.mark.matrix
 def test_ctrl_c_ends_the_command_run_whose_output_is_not_read(tmp_path: Path) -> None:
     with running(tmp_path, "strong") as (process, mark):
         assert process.stdout is not None
@@ -376,6 +384,7 @@ def test_ctrl_c_ends_the_command_run_whose_output_is_not_read(tmp_path: Path) ->
 # ---------------------------------------------------------------- a start that fails
 
 
+@pytest.mark.matrix
 def test_server_whose_port_is_taken_when_it_has_started_leaves_no_helper(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -392,6 +401,7 @@ def test_server_whose_port_is_taken_when_it_has_started_leaves_no_helper(tmp_pat
     wait_until(lambda: not any(map(is_there, started)))
 
 
+@pytest.mark.matrix
 def test_sigterm_ends_a_server_that_is_still_starting(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command("serve", "--port", "0"),

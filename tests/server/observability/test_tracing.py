@@ -61,6 +61,7 @@ def metrics(serve_all: ServerFactory) -> str:
     return text
 
 
+@pytest.mark.matrix
 def test_calls_tokens_cost_and_times_are_counted_by_model_and_outcome(metrics: str) -> None:
     who = 'backend="provider",model="claude-sonnet-5-5"'
     for line in (

@@ -110,6 +110,7 @@ def test_what_tools_need_and_the_run_was_not_given_is_said_and_the_run_goes_on(
     assert [each["message"] for each in started["missing"]] == run["missing"]
 
 
+@pytest.mark.matrix
 def test_command_line_gives_a_file_and_says_what_else_is_needed(tmp_path: Path) -> None:
     database(tmp_path)
     tools = [{"gallery": "query_sqlite"}, {"gallery": "fetch_url"}]

@@ -102,6 +102,7 @@ def test_run_of_one_server_is_seen_followed_and_cancelled_through_another(
         assert "server_id" not in run_of(client, run_id)
 
 
+@pytest.mark.matrix
 def test_queued_run_is_cancelled_through_another_server(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -281,6 +282,7 @@ def store_said(client: httpx.Client) -> str:
     return said
 
 
+@pytest.mark.matrix
 def test_runs_that_end_on_a_full_disk_are_shown_right_and_written_when_there_is_space(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -346,6 +348,7 @@ def test_run_that_ends_while_the_database_is_locked_is_shown_right_and_written_l
         assert ["begun" in texts[0][0], "done" in texts[-1][0]] == [True, True]
 
 
+@pytest.mark.matrix
 def test_stop_while_the_database_is_locked_takes_few_seconds(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
