@@ -11,6 +11,9 @@ VENV := .venv$(if $(filter-out $(REQUESTED),$(EXISTING)),-$(REQUESTED))
 endif
 BIN := $(VENV)/bin
 ARGS ?=
+# The servers that tests start have environments of their own and write bytecode in any case; workers
+# that may not would compile all tests each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 PAGE_SOURCES := $(shell find frontend/src frontend/public -type f 2>/dev/null) \
 	frontend/index.html frontend/vite.config.js
@@ -72,7 +75,7 @@ docs: $(VENV)/.dev ## Generate docs and .env.example
 	$(BIN)/python scripts/make_docs.py
 
 screenshots: $(VENV)/.dev $(PAGE) ## Take the screenshots for the README
-	SCREENSHOTS=build/screenshots $(BIN)/pytest -q tests/e2e -k photographed
+	SCREENSHOTS=build/screenshots $(BIN)/pytest -q --matrix tests/e2e -k photographed
 	cp build/screenshots/page-light.png build/screenshots/page-dark.png docs/images/
 
 hooks: ## Install git hooks that block commits with API keys

@@ -45,6 +45,7 @@ def session(folder: Path, tests: str, *options: str) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 @pytest.mark.parametrize("workers", [(), ("-n", "1")])
 def test_session_that_leaves_a_process_fails_and_names_it(

@@ -138,8 +138,31 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    root = tmp_path / "a repository"
-    home = tmp_path / "home"
+    return _new_repository(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first_commit(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A repository with one commit, which tests copy: git's processes take most of their time."""
+    repository = _new_repository(tmp_path_factory.mktemp("first commit"))
+    repository.stage("first.txt", "first\n")
+    repository.commit()
+    return repository
+
+
+@pytest.fixture
+def started(first_commit: Repository, tmp_path: Path) -> Repository:
+    """The repository after a first commit."""
+    copied = shutil.copytree(first_commit.root.parent, tmp_path, dirs_exist_ok=True)
+    return Repository(
+        copied / first_commit.root.name,
+        first_commit.environment | {"HOME": str(copied / "home")},
+    )
+
+
+def _new_repository(parent: Path) -> Repository:
+    root = parent / "a repository"
+    home = parent / "home"
     for folder in (root, home):
         folder.mkdir()
     environment = {
@@ -158,14 +181,6 @@ def repository(tmp_path: Path) -> Repository:
     hook.parent.mkdir()
     hook.write_text(f'#!/bin/sh\nexec "{SCRIPT}" "$@"\n')
     hook.chmod(0o755)
-    return repository
-
-
-@pytest.fixture
-def started(repository: Repository) -> Repository:
-    """The repository after a first commit."""
-    repository.stage("first.txt", "first\n")
-    repository.commit()
     return repository
 
 
@@ -190,6 +205,7 @@ def test_commit_with_a_hugging_face_token_is_blocked_and_names_file_and_line(
     assert findings(started.blocked()) == [f"src/app.py:2: {HUGGING_FACE}"]
 
 
+@pytest.mark.matrix(keep=3)
 @pytest.mark.parametrize(
     "key",
     [
@@ -220,6 +236,7 @@ def test_every_kind_of_hugging_face_token_is_blocked(started: Repository, token:
     assert findings(started.blocked()) == [f"a:1: {HUGGING_FACE}"]
 
 
+@pytest.mark.matrix(keep=6)
 @pytest.mark.parametrize(
     "text",
     [
@@ -303,6 +320,7 @@ def test_commit_without_a_key_passes_silently(started: Repository) -> None:
     started.commit()
 
 
+@pytest.mark.matrix(keep=6)
 @pytest.mark.parametrize(
     "text",
     [
@@ -426,6 +444,7 @@ def test_old_key_in_an_untouched_file_passes(started: Repository) -> None:
 # .env files
 
 
+@pytest.mark.matrix(keep=4)
 @pytest.mark.parametrize("name", [".env", ".env.local", "server/.env", ".env.prod/x/.env.a b"])
 @pytest.mark.parametrize("key", ["ANTHROPIC_API_KEY", "HUGGINGFACEHUB_API_TOKEN", "HF_TOKEN"])
 def test_staged_env_file_with_a_value_is_blocked(started: Repository, name: str, key: str) -> None:
@@ -486,6 +505,7 @@ def test_value_in_a_file_that_is_no_env_file_passes(started: Repository) -> None
 # Odd names
 
 
+@pytest.mark.matrix(keep=6)
 @pytest.mark.parametrize(("name", "shown"), ODD_NAMES.values(), ids=ODD_NAMES.keys())
 def test_odd_name_is_blocked_and_shown_safely(started: Repository, name: bytes, shown: str) -> None:
     started.stage_entry(name, f"\n{ANTHROPIC_KEY}".encode())
@@ -769,6 +789,7 @@ def test_replaced_object_does_not_hide_the_key_that_is_committed(started: Reposi
     assert findings(started.blocked()) == [f"a:1: {ANTHROPIC}"]
 
 
+@pytest.mark.matrix(keep=3)
 @pytest.mark.parametrize(
     "setting",
     [

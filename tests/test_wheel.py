@@ -84,6 +84,7 @@ def test_wheel_carries_page_templates_and_no_checkout(wheel: Path) -> None:
     assert not [name for name in names if name.startswith(("tests", "frontend", "scripts"))]
 
 
+@pytest.mark.matrix
 def test_installed_wheel_serves_the_page_and_runs_an_agent(served: httpx.Client) -> None:
     assert "<title>" in served.get("/").text
     spec = {"name": "Geo", "prompt": "You are a helpful assistant."}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Provider
@@ -57,6 +58,7 @@ def test_calls_and_the_run_show_tokens_cost_and_first_token(page: Page, provider
     photograph(page, "costs")
 
 
+@pytest.mark.matrix
 def test_sums_are_shown_where_there_are_several_calls(page: Page, provider: Provider) -> None:
     provider.answer = Answer(headers={"Content-Type": "application/json"}, body=message("yes"))
     open_page(page, provider.server)

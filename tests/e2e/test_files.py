@@ -104,6 +104,7 @@ def test_refusal_is_explained_under_the_output_and_can_not_be_forged(
     expect(denied).to_have_count(0)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_with_files_and_a_refusal_at_any_width(
     page: Page, site: Serving, scheme: str

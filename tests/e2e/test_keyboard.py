@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.test_open_file import FOREIGN, code_of, open_file, with_helper, written
@@ -21,6 +22,7 @@ def source(page: Page) -> Locator:
     return page.get_by_role("group", name="Source of")
 
 
+@pytest.mark.matrix
 def test_focus_goes_to_the_code_when_a_note_above_it_goes_away(page: Page, site: Serving) -> None:
     mine = with_helper(written(site))
     open_page(page, site)
@@ -48,6 +50,7 @@ def test_focus_goes_to_the_code_when_a_conflict_is_decided(page: Page, site: Ser
     assert code_of(page) == mine
 
 
+@pytest.mark.matrix
 def test_focus_goes_to_the_report_of_an_import_and_then_to_open(page: Page, site: Serving) -> None:
     open_page(page, site)
     open_file(page, FOREIGN, "adder.py")
@@ -61,6 +64,7 @@ def test_focus_goes_to_the_report_of_an_import_and_then_to_open(page: Page, site
     expect(page.get_by_role("button", name="Open file")).to_be_focused()
 
 
+@pytest.mark.matrix
 def test_focus_goes_to_the_model_when_a_successor_is_chosen(page: Page, site: Serving) -> None:
     open_page(page, site)
     open_file(page, written(site, model=RETIRED))
@@ -93,6 +97,7 @@ def test_focus_goes_to_the_output_on_the_way_to_its_newest_line(page: Page, site
     expect_status(page, "cancelled")
 
 
+@pytest.mark.matrix
 def test_focus_stays_where_the_reader_has_gone_meanwhile(page: Page, site: Serving) -> None:
     open_page(page, site)
     open_file(page, with_helper(written(site)))

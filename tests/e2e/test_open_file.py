@@ -111,6 +111,7 @@ def test_opened_file_fills_the_form_and_keeps_what_was_written_by_hand(
     expect(page.get_by_text("manual edit")).to_be_hidden()
 
 
+@pytest.mark.matrix
 def test_undo_brings_back_what_was_typed_while_the_file_was_read(page: Page, site: Serving) -> None:
     held = hold(page, "**/api/read")
     open_page(page, site)
@@ -184,6 +185,7 @@ def test_file_dropped_on_the_page_is_opened_and_what_is_no_text_is_refused(
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
 
 
+@pytest.mark.matrix
 def test_file_dropped_before_the_server_has_answered_is_opened_then(
     page: Page, site: Serving
 ) -> None:
@@ -197,6 +199,7 @@ def test_file_dropped_before_the_server_has_answered_is_opened_then(
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
 
 
+@pytest.mark.matrix
 def test_of_files_opened_one_after_the_other_the_last_stays(page: Page, site: Serving) -> None:
     held = hold(page, "**/api/read")
     open_page(page, site)
@@ -210,6 +213,7 @@ def test_of_files_opened_one_after_the_other_the_last_stays(page: Page, site: Se
     expect(page.get_by_label("Name", exact=True)).to_have_value("Second")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("button", ["Generate", "Test Agent"])
 def test_file_opened_meanwhile_is_not_replaced_by_what_was_asked_for_before(
     page: Page, site: Serving, button: str
@@ -232,6 +236,7 @@ def test_file_opened_meanwhile_is_not_replaced_by_what_was_asked_for_before(
     assert code_of(page) == mine.replace("Is it warm?", "Is it cold?")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("button", ["Undo open", "Reset", "Discard my edits"])
 def test_what_was_opened_is_said_only_while_the_form_has_it(
     page: Page, site: Serving, button: str
@@ -264,6 +269,7 @@ def test_model_that_is_gone_is_changed_with_one_press_and_the_difference_shown(
     assert text_of(page, "stdout").strip()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
     page: Page, site: Serving, scheme: str
@@ -283,6 +289,7 @@ def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
     page.screenshot(path=SHOTS / f"imported-{scheme}-360.png", full_page=True)
 
 
+@pytest.mark.matrix
 def test_another_agent_inherits_no_file_and_the_result_says_that_it_is_of_the_one_before(
     page: Page, site: Serving
 ) -> None:

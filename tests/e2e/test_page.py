@@ -88,6 +88,7 @@ def said_by_the_model(server: Serving) -> list[str]:
 # ---------------------------------------------------------------- the main job
 
 
+@pytest.mark.matrix(keep=2)
 @pytest.mark.parametrize("provider", ["Anthropic", "Hugging Face"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_form_to_an_agent_that_has_run(
@@ -255,6 +256,7 @@ def test_the_whole_job_can_be_done_by_keyboard(page: Page, site: Serving) -> Non
     expect_status(page, "success")
 
 
+@pytest.mark.matrix
 def test_shortcut_before_the_server_has_answered_is_kept_and_said(
     page: Page, site: Serving
 ) -> None:
@@ -279,6 +281,7 @@ def look_again(page: Page) -> None:
     page.evaluate("window.dispatchEvent(new Event('focus'))")
 
 
+@pytest.mark.matrix
 def test_auto_runs_on_what_the_page_said_also_when_a_key_has_appeared_since(
     page: Page, keyless: Provider
 ) -> None:
@@ -311,6 +314,7 @@ def test_key_set_or_taken_away_shows_when_the_page_is_looked_at_again(
     expect(backend_note(page)).to_contain_text("The built-in local model will answer")
 
 
+@pytest.mark.matrix
 def test_key_that_went_away_is_said_and_nothing_else_runs_instead(
     page: Page, provider: Provider
 ) -> None:
@@ -354,6 +358,7 @@ def test_reload_takes_up_the_run_that_is_going_and_the_one_that_has_ended(
     expect(page.get_by_role("button", name="Test Agent")).to_be_enabled()
 
 
+@pytest.mark.matrix
 def test_reload_keeps_the_generated_code_and_whether_the_form_has_changed(
     page: Page, site: Serving
 ) -> None:
@@ -373,6 +378,7 @@ def test_reload_keeps_the_generated_code_and_whether_the_form_has_changed(
     expect(changed).to_be_visible()
 
 
+@pytest.mark.matrix
 def test_run_that_the_server_no_longer_knows_is_forgotten(page: Page, site: Serving) -> None:
     open_page(page, site)
     page.evaluate("sessionStorage.setItem('llm-agent-builder.run', JSON.stringify({id: 'gone'}))")
@@ -381,6 +387,7 @@ def test_run_that_the_server_no_longer_knows_is_forgotten(page: Page, site: Serv
     assert page.evaluate("sessionStorage.getItem('llm-agent-builder.run')") is None
 
 
+@pytest.mark.matrix
 def test_page_works_where_the_browser_keeps_nothing(page: Page, site: Serving) -> None:
     page.add_init_script(
         "for (const area of ['localStorage', 'sessionStorage'])"
@@ -392,6 +399,7 @@ def test_page_works_where_the_browser_keeps_nothing(page: Page, site: Serving) -
     expect_status(page, "success")
 
 
+@pytest.mark.matrix
 def test_refused_form_leaves_the_result_before_it_on_the_page(page: Page, site: Serving) -> None:
     open_page(page, site)
     fill(page)
@@ -434,6 +442,7 @@ def test_reset_is_taken_back_and_the_browsers_undo_doubles_nothing(
 # ---------------------------------------------------------------- how it looks
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize(
     "size", [(320, 568), (800, 400), (1280, 620), (1366, 650), (1720, 600), (2560, 1200)]
 )
@@ -455,6 +464,7 @@ def test_test_agent_is_in_view_at_every_size(
     assert title.evaluate("title => title.scrollWidth <= title.clientWidth")
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_the_page_is_photographed(
     page: Page, site: Serving, scheme: str
@@ -481,6 +491,7 @@ def axe(page: Page) -> list[str]:
     return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in result["violations"]]
 
 
+@pytest.mark.matrix
 def test_newest_output_stays_in_view_to_the_end_of_the_run(page: Page, site: Serving) -> None:
     spoil(page, "import time\nfor n in range(99): print(n, flush=True); time.sleep(0.01)\n")
     open_page(page, site)
@@ -493,6 +504,7 @@ def test_newest_output_stays_in_view_to_the_end_of_the_run(page: Page, site: Ser
     expect(output).to_contain_text("98")
 
 
+@pytest.mark.matrix
 def test_long_output_does_not_freeze_the_page(page: Page, site: Serving) -> None:
     spoil(page, "for n in range(9000): print(f'{n:06d}', 'x' * 90)\n")
     open_page(page, site)

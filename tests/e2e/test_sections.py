@@ -79,6 +79,7 @@ def test_error_in_a_tool_opens_it_marks_its_line_and_takes_the_focus(
     expect(section(page, "Tools")).to_have_attribute("aria-expanded", "true")
 
 
+@pytest.mark.matrix
 def test_tab_indents_while_writing_and_nobody_is_caught_in_the_field(
     page: Page, site: Serving
 ) -> None:
@@ -140,6 +141,7 @@ def test_hosts_are_asked_for_and_the_run_says_what_it_has_and_what_it_lacks(
     expect(granted).to_have_text("Allowed in this run: example.com:443")
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_provider_tools_are_granted_by_the_name_that_errors_use(
     page: Page, provider: Provider, scheme: str
@@ -165,6 +167,7 @@ def test_provider_tools_are_granted_by_the_name_that_errors_use(
     expect(page.get_by_test_id("granted")).to_have_text("Allowed in this run: provider-tools")
 
 
+@pytest.mark.matrix
 def test_tool_that_needs_what_no_test_gets_is_told_of(page: Page, site: Serving) -> None:
     open_page(page, site)
     expect(page.get_by_role("group", name="Allowed hosts")).to_have_count(0)
@@ -177,6 +180,7 @@ def test_tool_that_needs_what_no_test_gets_is_told_of(page: Page, site: Serving)
     expect(page.get_by_role("group", name="Files")).to_contain_text("read_file may need files")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_with_every_section_open_at_any_width(
     page: Page, site: Serving, scheme: str

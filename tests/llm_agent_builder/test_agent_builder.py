@@ -141,6 +141,7 @@ def _words_of_the_file(source: str, class_name: str) -> Iterator[str]:
     yield class_name
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize(("provider", "stream"), KINDS)
 def test_values_that_stand_in_the_template_itself_work(
     provider: ProviderEnum, stream: bool

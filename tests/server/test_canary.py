@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.server.budgets.test_spending import CANARY, JSON, ROTATED, SSE, asking
 from tests.support.api_client import SPEC, execute
-from tests.support.serving import ServerFactory, Serving, command
+from tests.support.serving import INSTALLED_MODEL, ServerFactory, Serving, command
 from tests.support.upstream import Answer, Received, Upstream, message, message_events, scripted
 
 KEYS = [key.encode() for key in (CANARY, ROTATED)]
@@ -93,6 +93,7 @@ def test_keys_are_in_nothing_that_the_product_wrote_sent_or_gave_to_its_children
             AGENT_BUILDER_RUN_BUDGET_CALLS="5",
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
             AGENT_BUILDER_PRELOAD="1",
+            AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL,
         )
         with server.client() as client:
             shown = [execute(client, asking(2), record=True) for _ in range(3)]

@@ -74,6 +74,7 @@ def test_writing_and_checking_agents_loads_nothing_of_the_server(tmp_path: Path)
         assert not loaded(tmp_path, *arguments) & (SERVER | SDKS), arguments
 
 
+@pytest.mark.matrix
 def test_a_run_and_doctor_load_nothing_of_the_page_and_its_routes(tmp_path: Path) -> None:
     (tmp_path / "hi.py").write_text("print('hi')\n")
     assert not loaded(tmp_path, "run", "hi.py", "--task", "x") & (WEB | SDKS | {"alembic"})

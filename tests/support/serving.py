@@ -19,6 +19,9 @@ import httpx
 
 from tests.support.forked import ROOT, Process, forks
 
+INSTALLED_MODEL = ""
+"""AGENT_BUILDER_LOCAL_MODEL_PATH of servers of the fixture `serve` that have the built-in model."""
+
 
 @dataclass
 class Serving:

@@ -103,6 +103,7 @@ def test_text_counts_in_any_form_of_a_message(name: str) -> None:
     assert counted(ANTHROPIC_FORMS[name] * MANY, chat=False) >= len(TEXT) * (MANY - 200)
 
 
+@pytest.mark.matrix(keep=20)
 @pytest.mark.parametrize("chat", [False, True])
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize("name", ENDLESS)

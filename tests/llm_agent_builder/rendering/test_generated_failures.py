@@ -92,6 +92,7 @@ def test_an_answer_cut_off_half_way_is_a_failure(
     assert_one_line(done.stderr, "peer closed connection")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("provider", "stream"), [(ANTHROPIC, True), (HUGGINGFACE, True), (HUGGINGFACE, False)]
 )
@@ -116,6 +117,7 @@ def test_an_error_inside_a_stream_is_a_failure(
     assert_one_line(done.stderr, "scripted overload")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("provider", PROVIDER_CASES)
 def test_a_stream_with_nothing_in_it_is_a_failure_that_says_something(
     provider: ProviderEnum, upstream: ScriptedUpstream, tmp_path: Path

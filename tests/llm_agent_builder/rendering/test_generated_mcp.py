@@ -96,6 +96,7 @@ def texts(results: list[Any]) -> list[str]:
     ]
 
 
+@pytest.mark.matrix(keep=1)
 @BOTH
 def test_tools_of_all_servers_and_of_the_file_are_used_over_a_whole_conversation(
     provider: ProviderEnum, outcomes: Outcomes

@@ -34,6 +34,7 @@ def test_mypy_strict_finds_nothing_in_agents_and_answer_types(tmp_path: Path) ->
     assert done.returncode == 0
 
 
+@pytest.mark.matrix
 def test_mypy_strict_finds_nothing_where_every_choice_occurs(tmp_path: Path) -> None:
     """Try Hugging Face's alone: reading Anthropic's SDK takes three times as long."""
     specs = [

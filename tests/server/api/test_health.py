@@ -58,6 +58,7 @@ def test_missing_built_in_model_degrades_only_where_no_other_can_answer(
     assert "The model's file was not found" in components["local_model"]
 
 
+@pytest.mark.matrix
 def test_health_is_degraded_while_the_days_spending_can_not_be_written(
     serve: ServerFactory,
 ) -> None:

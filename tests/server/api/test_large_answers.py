@@ -72,6 +72,7 @@ def test_unread_responses_use_little_memory(patient: tuple[Serving, str], what: 
         wait_until(lambda: client.get(path).content == whole.content)
 
 
+@pytest.mark.matrix
 def test_place_is_free_again_while_a_client_still_does_not_read(tmp_path: Path) -> None:
     with (
         serving(tmp_path, 1.0) as (server, run),

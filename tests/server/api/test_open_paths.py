@@ -102,6 +102,7 @@ def test_every_route_needs_the_token_when_the_app_is_mounted(static: Path, way: 
             assert asked(app, place, method=asked_as, root=root) == {place: 401}, (asked_as, path)
 
 
+@pytest.mark.matrix(keep=10)
 @pytest.mark.parametrize(
     "path",
     [

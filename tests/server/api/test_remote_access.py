@@ -70,6 +70,7 @@ def test_uvicorn_on_all_addresses_refuses_everyone_until_it_has_a_token(tmp_path
         assert "AGENT_BUILDER_TOKEN" in unknown.json()["detail"]
 
 
+@pytest.mark.matrix
 def test_uvicorn_on_all_addresses_requires_the_token(tmp_path: Path) -> None:
     with uvicorn_client(tmp_path, "--host", "0.0.0.0", AGENT_BUILDER_TOKEN=TOKEN) as client:
         address = f"http://{own_address()}:{client.base_url.port}/api/runs"
@@ -79,12 +80,14 @@ def test_uvicorn_on_all_addresses_requires_the_token(tmp_path: Path) -> None:
         assert client.get(address, headers=headers).status_code == 200
 
 
+@pytest.mark.matrix
 def test_uvicorn_on_all_ipv6_addresses_refuses_its_own_machine_too(tmp_path: Path) -> None:
     with uvicorn_client(tmp_path, "--host", "::") as client:
         answer = client.get(f"http://[::1]:{client.base_url.port}/api/runs")
         assert outcome(answer) == REFUSED
 
 
+@pytest.mark.matrix
 def test_uvicorn_on_ipv6_loopback_serves_without_a_token(tmp_path: Path) -> None:
     with uvicorn_client(tmp_path, "--host", "::1") as client:
         address = f"http://[::1]:{client.base_url.port}/api/runs"

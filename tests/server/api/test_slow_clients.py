@@ -89,6 +89,7 @@ def is_ended_after(client: socket.socket, piece: bytes) -> bool:
         return True
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("first", [b"", b"GET / HT", _HALF_BODY], ids=["nothing", "head", "body"])
 def test_connection_that_sends_a_part_and_no_more_is_closed(server: Serving, first: bytes) -> None:
     with connected(server, first=first) as client:
@@ -168,6 +169,7 @@ def asking_for(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize("what", ["events", "large answer"])
 def test_client_that_does_not_read_its_response_is_disconnected(
     server: Serving, long_run: str, what: str

@@ -15,7 +15,14 @@ import pytest
 
 from tests.support.api_client import SPEC, events_of, execute, fields
 from tests.support.processes import local_models_below
-from tests.support.serving import ServerFactory, Serving, bare_environment, command, wait_until
+from tests.support.serving import (
+    INSTALLED_MODEL,
+    ServerFactory,
+    Serving,
+    bare_environment,
+    command,
+    wait_until,
+)
 from tests.support.upstream import Answer, Received, message, scripted
 
 CANARY = "canary-key-" + "0123456789"
@@ -72,7 +79,11 @@ def test_run_tells_its_tokens_and_its_cost(paid: httpx.Client) -> None:
 
 
 def test_local_model_counts_tokens_and_asks_no_money(serve: ServerFactory) -> None:
-    server = serve(AGENT_BUILDER_DAILY_BUDGET_USD="0", AGENT_BUILDER_RUN_BUDGET_USD="0")
+    server = serve(
+        AGENT_BUILDER_DAILY_BUDGET_USD="0",
+        AGENT_BUILDER_RUN_BUDGET_USD="0",
+        AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL,
+    )
     with server.client() as client:
         code = client.post("/api/generate", json=SPEC).json()["code"]
         result = execute(client, code, task=SPEC["task"])
@@ -116,6 +127,7 @@ def test_run_may_not_ask_for_more_than_the_server_allows(serve: ServerFactory) -
         assert execute(client, "", budget={"calls": 2, "tokens": 5})["status"] == "success"
 
 
+@pytest.mark.matrix
 def test_day_remembers_what_was_spent_when_the_server_is_killed(
     serve: ServerFactory, tmp_path: Path
 ) -> None:
@@ -164,6 +176,7 @@ def spent_calls(folder: Path) -> int | None:
 # ---------------------------------------------------------------- keys
 
 
+@pytest.mark.matrix
 def test_key_rotated_in_dot_env_is_used_for_the_next_call(serve: ServerFactory) -> None:
     with scripted(replying) as upstream:
         server = serve(AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url)
@@ -178,10 +191,11 @@ def test_key_rotated_in_dot_env_is_used_for_the_next_call(serve: ServerFactory) 
 # ---------------------------------------------------------------- the local model
 
 
+@pytest.mark.matrix
 def test_local_model_killed_in_mid_answer_is_a_clear_error_and_the_next_run_works(
     serve: ServerFactory,
 ) -> None:
-    server = serve()
+    server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     story = "Write a very long story about a city, its people and its river."
     with server.client() as client:
         code = client.post("/api/generate", json={**SPEC, "stream": True}).json()["code"]

@@ -51,6 +51,7 @@ def test_recording_in_a_folder_that_is_not_there_is_refused_before_the_run(tmp_p
     assert "the folder missing does not exist: create it or choose another" in done.stderr
 
 
+@pytest.mark.matrix
 def test_unwritable_recording_is_an_error_with_the_reason(tmp_path: Path) -> None:
     file = program(tmp_path, "print('ran')")
     done = call(tmp_path, "run", file, "--task", "x", "--record", "/dev/full")

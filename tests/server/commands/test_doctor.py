@@ -63,6 +63,7 @@ def test_doctor_names_layers_keys_and_the_local_model_but_no_key(tmp_path: Path)
     assert CANARY not in done.stdout + done.stderr
 
 
+@pytest.mark.matrix
 def test_doctor_shows_why_the_run_history_is_not_writable(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     done = call(tmp_path, "doctor", AGENT_BUILDER_DATABASE_URL=f"sqlite:///{tmp_path}/data")
@@ -70,12 +71,14 @@ def test_doctor_shows_why_the_run_history_is_not_writable(tmp_path: Path) -> Non
     assert "--  run history is writable: the run history can't be used: its" in done.stdout
 
 
+@pytest.mark.matrix
 def test_doctor_makes_no_run_history(tmp_path: Path) -> None:
     done = call(tmp_path, "doctor")
     assert "ok  run history is writable" in done.stdout
     assert list(tmp_path.rglob("*.sqlite3")) == []
 
 
+@pytest.mark.matrix
 def test_doctor_names_variables_that_are_no_settings(tmp_path: Path) -> None:
     done = call(tmp_path, "doctor", AGENT_BUILDER_DAY_BUDGET_USD="5")
     assert "AGENT_BUILDER_DAY_BUDGET_USD is not a setting" in done.stdout
@@ -87,6 +90,7 @@ def test_doctor_fails_where_no_agent_can_be_run(tmp_path: Path) -> None:
     assert "AGENT_BUILDER_ALLOW_WEAK_SANDBOX" in done.stdout
 
 
+@pytest.mark.matrix
 def test_doctor_explains_how_to_install_a_missing_local_model(tmp_path: Path) -> None:
     done = call(tmp_path, "doctor", AGENT_BUILDER_LOCAL_MODEL_PATH="missing.gguf")
     assert "AGENT_BUILDER_LOCAL_MODEL_PATH" in done.stdout
@@ -105,6 +109,7 @@ def test_attack_shows_twenty_probes_and_a_blocked_one_for_each_active_layer(tmp_
     assert f"{len(probes)} attacks: " in done.stdout
 
 
+@pytest.mark.matrix
 def test_attack_fails_with_only_limits_and_lists_what_is_not_blocked(tmp_path: Path) -> None:
     weak = {"AGENT_BUILDER_SANDBOX_TIER": "limits", "AGENT_BUILDER_ALLOW_WEAK_SANDBOX": "1"}
     done = call(tmp_path, "doctor", "--attack", **weak)
@@ -149,6 +154,7 @@ def test_report_holds_no_canary_of_a_setting_key_folder_or_name(tmp_path: Path) 
     assert "([value of local_model_path])" in works["local model answers"]
 
 
+@pytest.mark.matrix
 def test_report_shows_numbers_choices_and_blocked_attacks(tmp_path: Path) -> None:
     file = tmp_path / "report.md"
     choices = {"AGENT_BUILDER_LOG_LEVEL": "ERROR", "AGENT_BUILDER_KEEP_RUNS": "7"}

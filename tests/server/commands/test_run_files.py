@@ -42,6 +42,7 @@ def test_files_and_folders_are_given_by_their_relative_names(tmp_path: Path) -> 
     }
 
 
+@pytest.mark.matrix
 def test_absolute_path_keeps_its_last_part(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("C")
     assert listed(tmp_path, "--file", str(tmp_path / "c.txt")) == ["./c.txt C"]
@@ -90,6 +91,7 @@ def test_written_files_are_saved_below_the_folder(tmp_path: Path) -> None:
     assert "[saved: new/results/out/a.txt]" in done.stderr
 
 
+@pytest.mark.matrix
 def test_written_files_are_listed_without_save(tmp_path: Path) -> None:
     done = call(tmp_path, "run", program(tmp_path, WRITE), "--task", "x")
     assert (
@@ -99,6 +101,7 @@ def test_written_files_are_listed_without_save(tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.matrix
 def test_folder_for_saving_is_not_created_without_files(tmp_path: Path) -> None:
     done = call(tmp_path, "run", program(tmp_path, "print(1)"), "--task", "x", "--save", "results")
     assert (done.returncode, done.stdout) == (0, "1\n")
@@ -126,6 +129,7 @@ def test_nothing_is_saved_outside_the_folder(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.matrix
 def test_denials_and_omitted_files_are_listed_after_the_output(tmp_path: Path) -> None:
     code = "import os\nprint('out')\nos.symlink('/', 'link')\nopen('/no/such/file')"
     done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")

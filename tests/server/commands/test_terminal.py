@@ -130,12 +130,14 @@ def test_terminal_gets_colours_and_the_commands_own_last_line(tmp_path: Path) ->
     assert shown == ("success: everything is fine\n\x1b[31mno end\x1b[0m\n[error: exit code 3]\n")
 
 
+@pytest.mark.matrix
 def test_raw_passes_everything_on(tmp_path: Path) -> None:
     code = f"import sys\nsys.stdout.write({ATTACK!r}); sys.exit(3)"
     exit_code, shown = run_on_terminal(tmp_path, code, "--raw")
     assert (exit_code, shown) == (1, f"{ATTACK}[error: exit code 3]\n")
 
 
+@pytest.mark.matrix
 def test_a_pipe_gets_the_same_of_both_streams(tmp_path: Path) -> None:
     both = f"import sys\nsys.stdout.write({ATTACK!r})\nsys.stderr.write({ATTACK!r})"
     (tmp_path / "agent.py").write_text(both)

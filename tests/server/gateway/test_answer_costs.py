@@ -46,6 +46,7 @@ def read(data: bytes, headers: dict[str, str], *, size: int = MIB) -> tuple[Call
 # ---------------------------------------------------------------- one object
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("filler", [b"[", b"{", b"[],", b'"",', b'{"a":', b",", b":"])
 def test_object_of_nothing_but_structure_is_read_in_turns_and_not_to_its_end(
     filler: bytes,
@@ -75,6 +76,7 @@ def test_long_text_costs_no_turns_to_speak_of() -> None:
     assert turns < 200
 
 
+@pytest.mark.matrix(keep=2)
 @pytest.mark.parametrize("headers", [JSON, SSE])
 @pytest.mark.parametrize("filler", [b"[", b"\n", b": \n\n", b"x"])
 def test_compressed_bomb_is_not_followed(filler: bytes, headers: dict[str, str]) -> None:

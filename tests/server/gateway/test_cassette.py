@@ -233,6 +233,7 @@ def test_run_on_the_local_model_is_replayed_where_there_is_none(client: httpx.Cl
     assert (again["status"], again["stdout"]) == ("success", first["stdout"])
 
 
+@pytest.mark.matrix
 def test_command_line_records_to_a_file_and_replays_from_it(
     serve: ServerFactory, tmp_path: Path
 ) -> None:

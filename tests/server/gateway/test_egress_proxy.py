@@ -363,6 +363,7 @@ def test_granted_place_of_this_machine_is_a_denied_event_and_is_not_reached(
     assert upstream.received == []
 
 
+@pytest.mark.matrix
 def test_command_line_grants_what_its_user_names(tmp_path: Path) -> None:
     (tmp_path / "show.py").write_text(SHOW_PROXY)
     granted = subprocess.run(

@@ -353,6 +353,7 @@ def proxied(received: list[Received]) -> Callable[[Received], Answer]:
     return script
 
 
+@pytest.mark.matrix
 def test_calls_to_providers_go_through_the_proxy_of_the_environment(
     serve: Callable[..., Any],
 ) -> None:

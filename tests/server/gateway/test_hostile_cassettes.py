@@ -154,6 +154,7 @@ def test_cassette_that_is_too_deep_is_422(client: httpx.Client) -> None:
         assert answer.status_code == 422
 
 
+@pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -408,6 +409,7 @@ for _ in range(3):
 """
 
 
+@pytest.mark.matrix
 def test_run_without_its_recording_has_a_message(serve_all: Any) -> None:
     server = serve_all(ANTHROPIC_API_KEY=KEY, AGENT_BUILDER_ANTHROPIC_UPSTREAM="http://127.0.0.1:9")
     with server.client() as client:

@@ -7,11 +7,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 from server.isolation.abandoned import MAX_ABANDONED
 from tests.support.api_client import execute, start
 from tests.support.processes import pinned
-from tests.support.serving import ServerFactory, marked_processes, wait_until
+from tests.support.serving import INSTALLED_MODEL, ServerFactory, marked_processes, wait_until
 
 
 def asleep(client: httpx.Client) -> tuple[str, str]:
@@ -36,7 +37,9 @@ def is_well(client: httpx.Client) -> bool:
 def test_run_that_can_not_be_ended_is_reported_by_every_route_until_it_is_gone(
     serve: ServerFactory,
 ) -> None:
-    server = serve(AGENT_BUILDER_MAX_CONCURRENT_RUNS="1")
+    server = serve(
+        AGENT_BUILDER_MAX_CONCURRENT_RUNS="1", AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL
+    )
     with server.client() as client:
         run, process = asleep(client)
         with pinned(process):
@@ -70,10 +73,14 @@ def test_wall_limit_of_a_run_that_can_not_be_ended_is_its_end(serve: ServerFacto
             assert client.get(f"/api/runs/{run}").json()["status"] == "timeout"
 
 
+@pytest.mark.matrix
 def test_no_run_starts_beside_too_many_and_runs_start_again_when_they_have_gone(
     serve: ServerFactory,
 ) -> None:
-    server = serve(AGENT_BUILDER_MAX_CONCURRENT_RUNS=str(MAX_ABANDONED))
+    server = serve(
+        AGENT_BUILDER_MAX_CONCURRENT_RUNS=str(MAX_ABANDONED),
+        AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL,
+    )
     with server.client() as client, contextlib.ExitStack() as pins:
         runs = [asleep(client) for _ in range(MAX_ABANDONED)]
         for _, process in runs:

@@ -138,6 +138,7 @@ def test_sessions_of_a_run_share_one_weight_where_a_cgroup_has_one(tiered: Sandb
     asyncio.run(inside())
 
 
+@pytest.mark.matrix
 def test_many_sessions_end_the_run_where_no_cgroup_has_a_weight(tier: str) -> None:
     limits: dict[str, float] = {"cpu_s": 100, "wall_s": 100}
     [(_, reason, text)] = ends_without_cgroups(tier, [("sessions", "own", limits)])

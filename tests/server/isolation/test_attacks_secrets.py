@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.support.attacking import ATTACKS, source
-from tests.support.serving import ServerFactory
+from tests.support.serving import INSTALLED_MODEL, ServerFactory
 
 CANARY = "canary-" + "0123456789abcdef" * 2
 PATTERN = r"canary\x2d[0-9a-f]{32}"
@@ -20,6 +20,7 @@ def test_key_of_the_server_is_nowhere_in_a_run(tier: str, serve: ServerFactory) 
         HF_TOKEN=CANARY,
         AGENT_BUILDER_SANDBOX_TIER=tier,
         AGENT_BUILDER_TOKEN=CANARY,
+        AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL,
     )
     with server.client() as client:
         client.headers["Authorization"] = f"Bearer {CANARY}"

@@ -13,7 +13,7 @@ import pytest
 from server.isolation.events import OutputEvent, Program, Status
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.attacking import attempt_outside, descendants, end_of, events_of, source, text_of
-from tests.support.serving import ServerFactory, marked_processes, wait_until
+from tests.support.serving import INSTALLED_MODEL, ServerFactory, marked_processes, wait_until
 
 WAYS = (
     "one",
@@ -96,7 +96,7 @@ def name_of(process: int) -> str:
 
 
 def test_deleted_run_with_siblings_has_no_process_after_the_response(serve: ServerFactory) -> None:
-    server = serve()
+    server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     mark = f"sib-{time.monotonic_ns()}"
     code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"
     task = '{"how": "sleeping", "sleep": 600}'

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import ROOT
 from tests.support.serving import bare_environment
 
@@ -142,6 +144,7 @@ def test_run_that_fails_to_start_at_any_step_leaves_no_descriptor(
     assert swept(tmp_path, _RUNS, tier) == "failed True, done True\n"
 
 
+@pytest.mark.matrix
 def test_server_that_fails_to_start_at_any_step_leaves_no_descriptor_and_no_process(
     tmp_path: Path, tier: str
 ) -> None:

@@ -151,6 +151,7 @@ def test_random_numbers_and_temporary_names_differ_between_runs(sandbox: Sandbox
     assert not set(first) & set(second)
 
 
+@pytest.mark.matrix
 def test_poisoned_modules_and_handlers_do_not_reach_the_next_run(sandbox: Sandbox) -> None:
     poison = (
         "import anthropic, builtins, json, os, signal, sys\n"
@@ -267,6 +268,7 @@ def test_killed_fork_server_fails_its_runs_and_those_that_wait_go_on() -> None:
     assert marked_processes(mark) == []
 
 
+@pytest.mark.matrix
 def test_run_that_the_fork_server_had_not_started_starts_in_its_successor() -> None:
     async def inside() -> list[SandboxEvent]:
         with probed() as (sandbox, helper):
@@ -397,6 +399,7 @@ for tier, preload in (("strong", PRELOADED), ("bubblewrap", ("anthropic",)), ("l
 """
 
 
+@pytest.mark.matrix
 @pytest.mark.skipif(os.geteuid() != 0, reason="all other tests run as an ordinary user then")
 def test_every_tier_works_for_an_ordinary_user(tmp_path: Path) -> None:
     """In a mount namespace in which that user may enter all folders above the interpreter."""

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from llm_agent_builder.errors import MachineryError
 from server.isolation.child.agent_process import failures_written_to
 from server.isolation.engine import failure_in, new_job_file
@@ -56,6 +58,7 @@ def test_layer_that_fails_is_named_and_nothing_of_the_job_is(tiered: Sandbox) ->
     assert said == "the run can't be isolated: rlimits: OverflowError"
 
 
+@pytest.mark.matrix
 def test_helpers_without_free_descriptors_come_with_the_right_advice(tier: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with closing(open_sandbox(tier)) as sandbox:

@@ -489,6 +489,7 @@ def test_weak_machine_refuses_to_run_with_a_remedy() -> None:
         run_in_sandbox("print(1)", "x", sandbox=weak)
 
 
+@pytest.mark.matrix
 def test_weak_machine_runs_code_with_a_warning_if_allowed() -> None:
     weak = Sandbox.probe(force="limits", allow_weak=True)
     assert weak.report.reason is not None

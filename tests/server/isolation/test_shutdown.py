@@ -25,6 +25,7 @@ from tests.support.attacking import source
 from tests.support.forked import Process
 from tests.support.processes import ROOT, below, held_still, is_there, pinned
 from tests.support.serving import (
+    INSTALLED_MODEL,
     ServerFactory,
     Serving,
     bare_environment,
@@ -105,7 +106,7 @@ def leave(server: Serving) -> None:
 def test_sigterm_ends_a_server_whose_run_ignores_everything(
     serve: ServerFactory, tier: str, stop: Callable[[Serving], None]
 ) -> None:
-    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier)
+    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier, AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     with going(server) as (_, mark):
         stop(server)
         assert ends(server.process, signal.SIGTERM) == -signal.SIGTERM
@@ -116,7 +117,7 @@ def test_sigterm_ends_a_server_whose_run_ignores_everything(
 def test_ctrl_c_twice_ends_a_server_at_once(
     serve: ServerFactory, tier: str, stop: Callable[[Serving], None]
 ) -> None:
-    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier)
+    server = serve(AGENT_BUILDER_SANDBOX_TIER=tier, AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     with going(server) as (_, mark):
         stop(server)
         ends(server.process, signal.SIGINT, signal.SIGINT)
@@ -127,7 +128,7 @@ def test_ctrl_c_twice_ends_a_server_at_once(
 def test_server_ends_beside_runs_that_have_siblings(
     serve: ServerFactory, numbers: list[signal.Signals]
 ) -> None:
-    server = serve()
+    server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     mark = f"sib-{time.monotonic_ns()}"
     code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"
     task = '{"how": "sleeping", "sleep": 600}'
@@ -148,6 +149,7 @@ def test_runs_have_their_end_in_the_history_after_a_sigterm(serve: ServerFactory
         assert client.get(f"/api/runs/{run}").json()["status"] == "cancelled"
 
 
+@pytest.mark.matrix
 def test_sigterm_ends_a_server_whose_cell_can_not_be_ended(serve: ServerFactory) -> None:
     server = serve()
     with going(server) as (_, mark), pinned(marked_processes(mark)[0]):
@@ -156,6 +158,7 @@ def test_sigterm_ends_a_server_whose_cell_can_not_be_ended(serve: ServerFactory)
         assert re.search("can't be killed|left behind", server.log)
 
 
+@pytest.mark.matrix
 def test_request_that_the_end_of_the_server_cuts_off_is_answered(serve: ServerFactory) -> None:
     server = serve()
     with going(server) as (_, mark), pinned(marked_processes(mark)[0]), server.client() as client:
@@ -172,6 +175,7 @@ def test_request_that_the_end_of_the_server_cuts_off_is_answered(serve: ServerFa
             assert answer.result().json()["code"] == "machinery_failed"
 
 
+@pytest.mark.matrix
 def test_sigterm_ends_a_server_with_a_silent_fork_server(serve: ServerFactory) -> None:
     server = serve()
     with going(server), held_still(below(server.process.pid, "server.isolation.child.fork_server")):
@@ -194,6 +198,7 @@ def test_sigterm_ends_a_server_with_clients_that_never_go(serve: ServerFactory) 
     assert "Traceback" not in server.log
 
 
+@pytest.mark.matrix
 def test_sigterm_ends_a_server_whose_database_is_locked(serve: ServerFactory) -> None:
     server = serve()
     with going(server) as (_, mark):
@@ -223,6 +228,7 @@ def test_sigterm_ends_a_server_whose_upstream_never_answers(serve: ServerFactory
             ends(server.process, signal.SIGTERM)
 
 
+@pytest.mark.matrix
 def test_plain_uvicorn_ends_beside_a_client_that_never_reads(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "uvicorn", "server.main:app", "--port", "0"]
     process = subprocess.Popen(
@@ -291,6 +297,7 @@ def test_ctrl_c_in_a_run_prints_cancelled(tmp_path: Path) -> None:
         assert process.stderr.read().endswith("[cancelled]\n")
 
 
+@pytest.mark.matrix
 def test_ctrl_c_in_a_run_keeps_the_calls_that_were_recorded(tmp_path: Path) -> None:
     (tmp_path / "agent.py").write_text(
         "import os, time, urllib.request\n"
@@ -357,6 +364,7 @@ def test_ctrl_c_ends_the_command_run_with_130_at_any_time(tmp_path: Path, moment
     assert "Aborted" not in said
 
 
+@pytest.mark.matrix
 def test_ctrl_c_twice_ends_the_command_run_with_stopped_helpers(tmp_path: Path) -> None:
     with running(tmp_path, "strong") as (process, _):
         for pid in descendants(process.pid):
@@ -364,6 +372,7 @@ def test_ctrl_c_twice_ends_the_command_run_with_stopped_helpers(tmp_path: Path) 
         assert ends(process, signal.SIGINT, signal.SIGINT) == 130
 
 
+@pytest.mark.matrix
 def test_ctrl_c_ends_the_command_run_whose_output_is_not_read(tmp_path: Path) -> None:
     with running(tmp_path, "strong") as (process, mark):
         assert process.stdout is not None
@@ -375,6 +384,7 @@ def test_ctrl_c_ends_the_command_run_whose_output_is_not_read(tmp_path: Path) ->
 # ---------------------------------------------------------------- a start that fails
 
 
+@pytest.mark.matrix
 def test_server_whose_port_is_taken_when_it_has_started_leaves_no_helper(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -391,6 +401,7 @@ def test_server_whose_port_is_taken_when_it_has_started_leaves_no_helper(tmp_pat
     wait_until(lambda: not any(map(is_there, started)))
 
 
+@pytest.mark.matrix
 def test_sigterm_ends_a_server_that_is_still_starting(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command("serve", "--port", "0"),

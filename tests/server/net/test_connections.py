@@ -69,6 +69,7 @@ def is_healthy(server: Serving) -> bool:
             return False
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "first",
     [b"", _HEAD, _POST + b"[", _ASKED],

@@ -7,6 +7,7 @@ import re
 import threading
 
 import httpx
+import pytest
 
 from tests.support.api_client import execute
 from tests.support.serving import ServerFactory, Serving
@@ -51,6 +52,7 @@ def test_page_is_served_with_a_policy_against_foreign_scripts(client: httpx.Clie
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.matrix
 def test_sdks_are_preloaded_unless_disabled(serve: ServerFactory, client: httpx.Client) -> None:
     code = "with open('/proc/self/maps') as maps: print('/pydantic_core/' in maps.read())\n"
     assert execute(client, code)["output"] == "True\n"

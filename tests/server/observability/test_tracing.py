@@ -61,6 +61,7 @@ def metrics(serve_all: ServerFactory) -> str:
     return text
 
 
+@pytest.mark.matrix
 def test_calls_tokens_cost_and_times_are_counted_by_model_and_outcome(metrics: str) -> None:
     who = 'backend="provider",model="claude-sonnet-5-5"'
     for line in (
@@ -216,6 +217,7 @@ def test_call_joins_the_trace_that_the_sdk_sends_and_links_to_its_run(traces: Tr
         assert call.links[0].span_id == run.span_id
 
 
+@pytest.mark.matrix
 def test_runs_are_unharmed_without_an_endpoint_and_by_one_that_is_down(
     serve: ServerFactory,
 ) -> None:

@@ -11,7 +11,13 @@ import httpx
 import pytest
 
 from tests.support.api_client import SPEC, events_of, execute, fields, start
-from tests.support.serving import ServerFactory, Serving, marked_processes, wait_until
+from tests.support.serving import (
+    INSTALLED_MODEL,
+    ServerFactory,
+    Serving,
+    marked_processes,
+    wait_until,
+)
 
 CANARY = "canary-key-" + "0123456789"
 
@@ -215,7 +221,7 @@ def test_runs_survive_a_restart_and_open_ones_get_their_end(
 
 
 def test_stopped_server_leaves_no_process_and_no_scratch(serve: ServerFactory) -> None:
-    server = serve()
+    server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     with server.client() as client:
         mark = f"stopped-{time.monotonic_ns()}"
         code = f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1)\ntime.sleep(600)"

@@ -6,9 +6,11 @@ import json
 import os
 import signal
 
+import pytest
+
 from tests.support.api_client import SPEC, execute
 from tests.support.processes import local_models_below
-from tests.support.serving import ServerFactory
+from tests.support.serving import INSTALLED_MODEL, ServerFactory
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
 CANARY = "canary-key-" + "0123456789"
@@ -59,7 +61,7 @@ def test_key_added_to_dot_env_is_taken_up_without_a_restart(serve: ServerFactory
 
 
 def test_prompts_and_tasks_are_in_no_log_at_info(serve: ServerFactory) -> None:
-    server = serve()
+    server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     with server.client() as client:
         body = {**SPEC, "prompt": "secret-prompt", "task": "secret-task"}
         code = client.post("/api/generate", json=body).json()["code"]
@@ -69,8 +71,9 @@ def test_prompts_and_tasks_are_in_no_log_at_info(serve: ServerFactory) -> None:
     assert "secret-" not in server.log
 
 
+@pytest.mark.matrix
 def test_killed_local_model_is_started_again_for_the_next_call(serve: ServerFactory) -> None:
-    server = serve()
+    server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
     with server.client() as client:
         code = client.post("/api/generate", json=SPEC).json()["code"]
         assert execute(client, code, task=SPEC["task"])["status"] == "success"

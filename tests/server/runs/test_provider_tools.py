@@ -64,6 +64,7 @@ def test_run_has_only_provider_tools_that_operator_and_run_allow(
     assert len(upstream.received) == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("options", "said"), [((), "denied"), (("--allow-host", TOOLS), "sent")])
 def test_command_line_denies_and_grants_the_same(
     tmp_path: Path, options: tuple[str, ...], said: str

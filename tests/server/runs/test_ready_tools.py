@@ -69,6 +69,7 @@ def database(folder: Path) -> bytes:
     return file.read_bytes()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("provider", MODELS)
 def test_tools_find_the_files_that_the_run_was_given(
     client: httpx.Client, tmp_path: Path, provider: str
@@ -109,6 +110,7 @@ def test_missing_needs_of_tools_are_reported_and_the_run_continues(
     assert [each["message"] for each in started["missing"]] == run["missing"]
 
 
+@pytest.mark.matrix
 def test_command_line_passes_a_file_and_lists_what_else_is_needed(tmp_path: Path) -> None:
     database(tmp_path)
     tools = [{"gallery": "query_sqlite"}, {"gallery": "fetch_url"}]
@@ -123,6 +125,7 @@ def test_command_line_passes_a_file_and_lists_what_else_is_needed(tmp_path: Path
     assert "[fetch_url can't reach www.example.com:443 in this run; grant it (" in done.stderr
 
 
+@pytest.mark.matrix
 def test_a_granted_page_is_fetched_from_inside_the_sandbox(tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))

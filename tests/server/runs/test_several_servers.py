@@ -82,6 +82,7 @@ def pair(
         yield first, second
 
 
+@pytest.mark.matrix(keep=1)
 def test_run_of_one_server_is_seen_followed_and_cancelled_through_another(
     pair: tuple[httpx.Client, httpx.Client],
 ) -> None:
@@ -101,6 +102,7 @@ def test_run_of_one_server_is_seen_followed_and_cancelled_through_another(
         assert "server_id" not in run_of(client, run_id)
 
 
+@pytest.mark.matrix
 def test_queued_run_is_cancelled_through_another_server(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -140,6 +142,7 @@ def first_output(client: httpx.Client, run_id: str) -> str:
         return next((line for line in answer.iter_lines() if '"text"' in line), "")
 
 
+@pytest.mark.matrix
 def test_killed_server_of_three_loses_its_own_runs_alone(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -157,6 +160,7 @@ def test_killed_server_of_three_loses_its_own_runs_alone(
             client.delete(f"/api/runs/{run_id}")
 
 
+@pytest.mark.matrix
 def test_server_that_was_stopped_beyond_its_lease_writes_the_real_result(
     tmp_path: Path,
 ) -> None:
@@ -183,6 +187,7 @@ def test_server_that_was_stopped_beyond_its_lease_writes_the_real_result(
             server.stop()
 
 
+@pytest.mark.matrix
 def test_command_run_ends_no_run_of_a_server_on_the_same_folder(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -208,6 +213,7 @@ def test_command_run_ends_no_run_of_a_server_on_the_same_folder(
         assert rows == [("running", None)]
 
 
+@pytest.mark.matrix
 def test_servers_that_start_while_runs_end_leave_every_end_as_it_is(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -246,6 +252,7 @@ def statuses_until(client: httpx.Client, run_id: str, is_over: threading.Event) 
     return found
 
 
+@pytest.mark.matrix
 def test_run_that_ends_between_two_looks_is_never_shown_as_queued_again(
     serve: ServerFactory,
 ) -> None:
@@ -275,6 +282,7 @@ def store_said(client: httpx.Client) -> str:
     return said
 
 
+@pytest.mark.matrix
 def test_runs_that_end_on_a_full_disk_are_shown_right_and_written_when_there_is_space(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -340,6 +348,7 @@ def test_run_that_ends_while_the_database_is_locked_is_shown_right_and_written_l
         assert ["begun" in texts[0][0], "done" in texts[-1][0]] == [True, True]
 
 
+@pytest.mark.matrix
 def test_stop_while_the_database_is_locked_takes_few_seconds(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -363,6 +372,7 @@ def test_deleted_data_folder_is_reported(beside: ServerFactory, tmp_path: Path) 
         assert store_said(client) == "ok"
 
 
+@pytest.mark.matrix
 def test_large_history_is_cut_to_a_lowered_limit_while_runs_go_on(
     beside: ServerFactory, tmp_path: Path
 ) -> None:
@@ -409,6 +419,7 @@ def test_database_server_that_restarts_in_the_middle_of_a_run_costs_nothing(
         assert execute(client, "print(1)")["status"] == "success"
 
 
+@pytest.mark.matrix
 def test_silent_database_server_delays_no_health_and_no_stop(
     serve: ServerFactory, own_postgres: Postgres
 ) -> None:

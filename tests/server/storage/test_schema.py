@@ -164,6 +164,7 @@ def opened_elsewhere(folder: Path, url: str | None) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.matrix(keep=1)
 def test_database_is_migrated_once_by_processes_that_start_at_the_same_time(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -177,6 +178,7 @@ def test_database_is_migrated_once_by_processes_that_start_at_the_same_time(
         assert store.status("before") == "queued"
 
 
+@pytest.mark.matrix
 def test_alembic_is_loaded_only_where_a_database_has_to_be_migrated(tmp_path: Path) -> None:
     def says() -> str:
         with opened_elsewhere(tmp_path, None) as process:
