@@ -97,14 +97,16 @@ def test_the_security_model_names_the_limits_on_code_from_outside() -> None:
     part = " ".join(text.partition("## Code from outside")[2].split())
     for limit in (
         f"one tool | {TOOL_MAX_BYTES // 1024} KiB",
-        f"together | {TOOLS_MAX}, with {CODE_MAX_BYTES // 1024} KiB",
+        f"number of tools of an agent | {TOOLS_MAX}",
+        f"together | {CODE_MAX_BYTES // 1024} KiB",
         f"JSON Schema | {SCHEMA_MAX_CHARS // 1024} KiB",
         f"MCP server in it | {KEYS_MAX}",
         f"a file | {FILE_MAX_BYTES // 1024**2} MiB",
-        f"comments aside | {CODE_MAX_CHARS // 1024} KiB, {MAX_LINES:,} lines",
-        f"an answer names | {CONFLICTS_MAX}",
+        f"texts and comments | {CODE_MAX_CHARS // 1024} KiB",
+        f"lines inside texts | {MAX_LINES:,}",
+        f"a response names | {CONFLICTS_MAX}",
         f"by {THREADS} threads",
-        f"Where {ADMITTED_MAX} are being read",
+        f"If {ADMITTED_MAX} files are being read",
     ):
         assert limit in part
 
