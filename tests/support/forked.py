@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import atexit
+import gc
 import json
 import os
 import select
@@ -154,6 +155,8 @@ def answer_requests(channel: int) -> str:
     """The main function of the fork server; returns in each fork the name of the program to run."""
     for name in _IMPORTED:
         __import__(name)
+    gc.collect()
+    gc.freeze()  # forks neither collect these objects at their ends nor copy their pages for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=channel) as requests:
         while True:
