@@ -21,7 +21,7 @@ cli.add_later(
 cli.add_later(
     "read",
     "llm_agent_builder.commands.read:read",
-    "Turn an agent file, also one edited by hand, back into a spec. The file is not run.",
+    "Turn an agent file back into a spec, even if you edited it by hand. The file is not run.",
 )
 cli.add_later(
     "import",
@@ -46,5 +46,5 @@ cli.add_later(
 cli.add_later(
     "tools",
     "llm_agent_builder.commands.tools:tools",
-    "List the ready-made tools, or print the Python source of the one with this ID.",
+    "List the gallery tools, or print the Python source of the one with this ID.",
 )

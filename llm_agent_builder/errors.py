@@ -17,13 +17,13 @@ AgentBuilderError
 ├── RunNotFoundError                   no run has that id
 ├── RunElsewhereError                  another server runs it, and hasn't cancelled it yet
 ├── RunFileNotFoundError               the run has no file of that name, or it was deleted
-└── MachineryError                     our own machinery failed: never the agent's fault
+└── MachineryError                     the server failed: never the agent's fault
     ├── SandboxUnavailableError        no isolation that this server accepts; says how to fix it
     ├── BackendUnavailableError        no model can answer; says how to fix it
     └── StoreError                     the database can't be read or written
 
-The rule behind the last branch: "their program failed" is an outcome of a run and never an
-exception; "our machinery failed" is an exception and never an outcome that looks like theirs.
+The rule behind the last branch: "the user's program failed" is an outcome of a run and never an
+exception; "the server failed" is an exception and never an outcome that looks like the program's.
 """
 
 from __future__ import annotations

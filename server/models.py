@@ -154,7 +154,7 @@ class GenerateResponse(Answer):
     kept: list[HandWritten] = []
     """The manual edits of `base`, at their new lines."""
     needs: list[Need] = []
-    """What a run must be given for the agent's ready tools: files, or hosts to reach."""
+    """What a run must be given for the agent's gallery tools: files, or hosts to reach."""
 
 
 def _check_task(value: object) -> str:
@@ -424,7 +424,7 @@ class ExecuteResponse(Answer):
     budget: str | None = None
     """Which cap ended the run and why, if `reason` is "budget"."""
     missing: list[str] = []
-    """What the agent's ready tools need and the run was not given."""
+    """What the agent's gallery tools need and the run was not given."""
     files: list[TextFile | BinaryFile] = Field(
         description=(
             "Regular files that the program wrote or changed: "

@@ -33,7 +33,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--provider", type=_PROVIDER, help="The provider whose API it calls (default: anthropic)."
 )
-@click.option("--model", help="The model's id (default: the provider's default model).")
+@click.option("--model", help="The model's ID (default: the provider's default model).")
 @click.option("--base-url", help="Your own server's base URL, such as http://localhost:11434/v1.")
 @click.option("--stream/--no-stream", default=None, help="Show the answer while it is generated.")
 @spec_options
@@ -46,8 +46,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--base",
     type=_FILE,
-    help="An agent file to update, also one edited by hand: only the fields given here change; "
-    "manual edits are kept.",
+    help="An agent file to update, even if you edited it by hand: only the fields given here "
+    "change; manual edits are kept.",
 )
 @click.option(
     "--batch",

@@ -26,7 +26,9 @@ from llm_agent_builder.spec.agent_spec import make_spec
     help="The provider whose default model replaces the program's model.",
 )
 @click.option(
-    "--agent", help="The agent to convert, of several (default: the one that the program starts)."
+    "--agent",
+    help="The agent to convert if the program defines several (default: the one that the program "
+    "starts).",
 )
 def import_(file: Path, output: Path | None, force: bool, provider: str, agent: str | None) -> None:
     """Convert an OpenAI Agents SDK program, or an Agent Builder export, to a spec.

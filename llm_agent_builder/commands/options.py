@@ -28,7 +28,7 @@ _SPECIAL: Mapping[str, Callable[[_Command], _Command] | None] = {
         *("--tool", "tools"),
         multiple=True,
         metavar="FILE|ID",
-        help="A Python file with one function, or the id of a ready tool. Repeat for several. "
+        help="A Python file with one function, or the ID of a gallery tool. Repeat for several. "
         "Replaces the tools of a --spec or --base file.",
     ),
     "answer": click.option(

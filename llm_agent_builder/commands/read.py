@@ -19,7 +19,7 @@ from llm_agent_builder.spec.files import file_schema, plain_values
 @OUTPUT
 @FORCE
 def read(file: Path, output: Path | None, force: bool) -> None:
-    """Turn an agent file, also one edited by hand, back into a spec. The file is not run.
+    """Turn an agent file back into a spec, even if you edited it by hand. The file is not run.
 
     Manual edits are listed on stderr; `generate --base FILE` keeps them.
     """

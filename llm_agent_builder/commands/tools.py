@@ -17,7 +17,7 @@ _GIVEN = {"files": "run it with --file", "hosts": "run it with --allow-host"}
 @click.argument("id_", metavar="[ID]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 def tools(id_: str | None, as_json: bool) -> None:
-    """List the ready-made tools, or print the Python source of the one with this ID."""
+    """List the gallery tools, or print the Python source of the one with this ID."""
     found = gallery() if id_ is None else (gallery_tool(id_),)
     if as_json:
         click.echo(json.dumps([asdict(tool) for tool in found], indent=2))

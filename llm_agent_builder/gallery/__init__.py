@@ -81,4 +81,4 @@ def gallery_tool(id_: str) -> GalleryTool:
         if tool.id == id_:
             return tool
     known = ", ".join(tool.id for tool in gallery())
-    raise SpecError("tools", f"there is no ready-made tool {id_!r}; available: {known}")
+    raise SpecError("tools", f"there is no gallery tool {id_!r}; available: {known}")

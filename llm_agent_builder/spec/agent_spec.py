@@ -126,13 +126,13 @@ class AgentSpec(BaseModel):
     prompt: LongText = Field(description="The system prompt.")
     task: LongText = Field(description="The example task, used when the file is run without one.")
     provider: ProviderEnum = Field(description="The provider whose API the agent calls.")
-    model: ModelText = Field(description="The provider's id of the model.")
+    model: ModelText = Field(description="The provider's ID of the model.")
     base_url: Annotated[str, PlainValidator(_check_url), text_schema("Base URL", URL_MAX_CHARS)] | (
         None
     ) = Field(
         default=None,
-        description="Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints); "
-        "null: the provider's API.",
+        description="Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints) "
+        "(default: the provider's API).",
     )
     stream: bool = Field(default=False, description="Show the answer while it is generated.")
     tools: Annotated[
@@ -158,10 +158,10 @@ class AgentSpec(BaseModel):
     )
     thinking: Thinking | None = Field(
         default=None,
-        description="Whether the model thinks before it answers; null: the model's default.",
+        description="Whether the model thinks before it answers (default: the model's default).",
     )
     effort: Effort | None = Field(
-        default=None, description="How much effort the model makes; null: the model's default."
+        default=None, description="How much effort the model makes (default: the model's default)."
     )
     stop_sequences: Annotated[
         tuple[_Stop, ...], few_items(_STOP_MAX_COUNT), ListExample("[END]")
@@ -196,7 +196,7 @@ class AgentSpec(BaseModel):
         gt=0,
         le=3600,
         allow_inf_nan=False,
-        description="Timeout per model call, in seconds; null: the SDK's default.",
+        description="Timeout per model call, in seconds (default: the SDK's default).",
     )
     retries: int = Field(
         default=DEFAULT_RETRIES,

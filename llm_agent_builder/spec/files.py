@@ -152,7 +152,7 @@ def file_schema() -> dict[str, Any]:
             {"type": "string", "description": "The source alone."},
             {
                 "type": "object",
-                "description": "A ready tool.",
+                "description": "A gallery tool.",
                 "properties": {"gallery": {"enum": [tool.id for tool in gallery()]}},
                 "required": ["gallery"],
                 "additionalProperties": False,

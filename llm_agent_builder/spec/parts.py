@@ -118,7 +118,7 @@ class _Part(BaseModel):
 class ToolSpec(_Part):
     """A tool: the source of one typed Python function with a docstring.
 
-    Also accepted: the source alone, and `{"gallery": "calculator"}` for a ready tool.
+    Also accepted: the source alone, and `{"gallery": "calculator"}` for a gallery tool.
     """
 
     code: Annotated[str, PlainValidator(_check_tool), text_schema("Code", TOOL_MAX_BYTES)] = Field(

@@ -237,8 +237,11 @@ def check_enum(node: ast.ClassDef, kinds: tuple[type, ...]) -> None:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if (
                 type(constant_value(value)) in kinds
             ):
-                if name in members or name in _NOT_MEMBERS or name.startswith("_"):
-                    message = f"{name} can't be a member of {node.name} (again); rename it"
+                if name in members:
+                    message = f"{name} is defined twice in {node.name}; rename one"
+                    raise CodeProblem(statement.lineno, message)
+                if name in _NOT_MEMBERS or name.startswith("_"):
+                    message = f"{name} is a reserved name; rename this member of {node.name}"
                     raise CodeProblem(statement.lineno, message)
                 members.add(name)
             case _:

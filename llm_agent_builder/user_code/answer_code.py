@@ -95,7 +95,8 @@ def _read_classes(layout: Layout) -> tuple[list[Name], str]:
     last = layout.rest[-1] if layout.rest else None
     if not isinstance(last, ast.ClassDef) or last.name not in reader.fields:
         line = last.lineno if last else 1
-        raise CodeProblem(line, "ends without the answer's model; write class Answer(BaseModel):")
+        message = "the code ends without the answer's model; write class Answer(BaseModel):"
+        raise CodeProblem(line, message)
     if not reader.fields[last.name]:
         raise CodeProblem(last.lineno, f"{last.name} has no fields; write for example text: str")
     return names, last.name

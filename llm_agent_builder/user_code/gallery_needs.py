@@ -63,7 +63,12 @@ def missing_message(need: Need) -> str:
     """Return a sentence about what a tool lacks, and how to fix that."""
     if need.kind == "hosts":
         hosts = ", ".join(need.names) or "anything"
-        how = "--allow-host, or on the page what AGENT_BUILDER_EGRESS_ALLOW lists"
-        return f"{need.tool} can't reach {hosts} in this run; grant it ({how})"
+        return (
+            f"{need.tool} can't reach {hosts} in this run; allow the host with --allow-host, or "
+            "select it on the page (only hosts in AGENT_BUILDER_EGRESS_ALLOW can be selected)"
+        )
     files = ", ".join(need.names) or "file"
-    return f"{need.tool} finds no {files} in this run; give it (--file, or Files on the page)"
+    return (
+        f"{need.tool} finds no {files} in this run; attach files with --file, or under Files on "
+        "the page"
+    )

@@ -95,10 +95,10 @@ def _statement_problem(node: ast.stmt) -> str:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return "a string has no effect here; the docstring goes into the function, right below def"
     if isinstance(node, ast.Expr):
-        return "would run when the file is imported; move it inside the function"
+        return "this statement would run when the file is imported; move it inside the function"
     if isinstance(node, ast.ClassDef):
         return f"class {node.name} is outside the function; move it inside"
-    return "is outside the function; move it inside or remove it"
+    return "this statement is outside the function; move it inside or remove it"
 
 
 def _public_function(functions: Sequence[ast.FunctionDef]) -> ast.FunctionDef:

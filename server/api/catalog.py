@@ -1,4 +1,4 @@
-"""The route of the catalog: providers and their models, backends, sandbox, limits, ready tools."""
+"""The route of the catalog: providers, their models, backends, sandbox, limits, gallery tools."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ProviderEntry:
 
 @dataclass(frozen=True, slots=True)
 class BackendEntry:
-    """A backend that runs can be answered by."""
+    """A backend that can answer runs."""
 
     id: Backend
     label: str
@@ -103,7 +103,7 @@ class EgressEntry:
 
 @dataclass(frozen=True, slots=True)
 class SpecDefaults:
-    """What a spec has where it leaves a field out."""
+    """Defaults of the fields that a spec omits."""
 
     max_tokens: int = DEFAULT_MAX_TOKENS
     max_turns: int = DEFAULT_MAX_TURNS
@@ -124,7 +124,7 @@ class CatalogResponse:
     files: FileLimits
     egress: EgressEntry
     tools: tuple[GalleryTool, ...]
-    """Ready tools that an agent can be given."""
+    """Gallery tools that an agent can be given."""
     defaults: SpecDefaults
     code_max_bytes: int
     """Limit of an agent file."""
@@ -152,7 +152,7 @@ class CatalogCache:
 
 @router.get("/api/catalog", response_model=CatalogResponse, responses=describe_errors())
 async def get_catalog(request: Request, services: CurrentServices) -> Response:
-    """Return providers and models, backends, the sandbox, limits on files, and ready tools."""
+    """Return providers and models, backends, the sandbox, limits on files, and gallery tools."""
     services.catalog.wake()
     cache: CatalogCache = request.app.state.catalog
     content = await cache.encoded(describe_catalog(services))

@@ -118,7 +118,7 @@ class SecurityMiddleware:
         return self._check_access(scope, headers, host) or _malformed(scope, headers)
 
     def _check_access(self, scope: Scope, headers: Headers, host: str) -> Response | None:
-        """Refuse a request without access, unless it is for the page, the health or the sign-in."""
+        """Refuse a request without access, except for the page, the health check or the sign-in."""
         refusal = self._access_refusal(scope, headers, host)
         path = get_route_path(scope)
         if path == _HEALTH:
@@ -141,7 +141,7 @@ class SecurityMiddleware:
     def _same_origin(self, scope: Scope, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is None:
-            # Links on other sites may only lead to the page or the health.
+            # Links on other sites may only lead to the page or the health check.
             if headers.get("sec-fetch-site") not in {"cross-site", "same-site"}:
                 return True
             return self._is_page(scope) or get_route_path(scope) == _HEALTH
@@ -159,7 +159,9 @@ class SecurityMiddleware:
         # Browsers also send the cookies of other servers; a header is meant for this server.
         is_wrong = scheme.lower() == "bearer" and bearer.strip()
         problem = "wrong access token" if is_wrong else "access token required"
-        return _refuse(401, "token_required", f"{problem}; the server's console shows it")
+        return _refuse(
+            401, "token_required", f"{problem}; use the one printed in the server's console"
+        )
 
 
 def may_see_details(scope: Scope) -> bool:
@@ -174,7 +176,9 @@ def _refuse_without_token(scope: Scope, headers: Headers, host: str) -> Response
         reason = "the name in the Host header is not a loopback name"
     if reason is None:
         return None
-    return _refuse(403, "token_missing", f"set AGENT_BUILDER_TOKEN: {reason}")
+    return _refuse(
+        403, "token_missing", f"remote access needs a token ({reason}): set AGENT_BUILDER_TOKEN"
+    )
 
 
 def _malformed(scope: Scope, headers: Headers) -> Response | None:

@@ -34,15 +34,15 @@ STANDARD_OUTPUT = "-"
 
 
 @click.command(cls=Command)
-@click.option("--attack", "attacked", is_flag=True, help="Attack the sandbox safely.")
+@click.option("--attack", "attacked", is_flag=True, help="Test the sandbox with harmless attacks.")
 @click.option(
     "--report",
     "report_file",
     metavar="[FILE]",
     is_flag=False,
     flag_value=STANDARD_OUTPUT,
-    help="Write a report for bug reports to FILE or standard output, without keys, names or "
-    "folders. Never overwrites a file.",
+    help="Write diagnostics for a bug report to FILE or standard output, without keys, names or "
+    "paths. Never overwrites a file.",
 )
 def doctor(attacked: bool, report_file: str | None) -> None:
     """Check this machine and suggest fixes.

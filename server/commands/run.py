@@ -72,7 +72,7 @@ _CASSETTE_FILE_MAX = 2 * CASSETTE_MAX_BYTES
     "--allow-host",
     "egress",
     multiple=True,
-    metavar="HOST:PORT",
+    metavar="HOST:PORT|provider-tools",
     help="Let the program connect to this host (https). provider-tools lets the provider itself "
     "fetch addresses and run tools. Repeatable.",
 )

@@ -30,7 +30,7 @@ _Facts = Iterable[tuple[str, str]]
 
 
 def make_report(settings: Settings, keys: KeySource) -> str:
-    """Return the report as Markdown. Takes seconds: it runs the sandbox, probes and local model."""
+    """Return the report as Markdown. Running the sandbox, probes and local model takes seconds."""
     redactor = Redactor(settings, keys)
     sandbox = Sandbox.probe(
         force=settings.sandbox_tier, allow_weak=settings.allow_weak_sandbox, ready=1

@@ -68,7 +68,7 @@ class Recording:
         self._body, self._chunks, self.is_whole = b"", [], False
 
     def json(self, secrets: list[str]) -> Iterator[str]:
-        """Yield the call as JSON, bit by bit, and without secrets."""
+        """Yield the call as JSON, in chunks and without secrets."""
         head, answer = (
             _redacted(json.dumps(each), secrets) for each in (self._asked, self._answer)
         )
@@ -177,7 +177,7 @@ def _as_text(chunk: bytes) -> str:
 
 
 def _body_text(body: bytes) -> Iterator[str]:
-    """Yield a request's body as JSON, bit by bit: its value if short, otherwise its text."""
+    """Yield a request's body as JSON, in chunks: its value if short, otherwise its text."""
     if not body:
         yield "null"
         return

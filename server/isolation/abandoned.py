@@ -1,8 +1,8 @@
 """Abandoned runs: the server could not kill their processes. They count against a maximum.
 
-The kernel can't end a process while it works for it without end (on a file system that does not
-answer, say), and it can't end a cell while one of its processes waits to be reaped by a process
-outside. The server retries; too many abandoned runs stop new runs from starting.
+The kernel can't end a process while the process is stuck in a system call (on a file system that
+does not answer, say), and it can't end a cell while one of its processes waits to be reaped by a
+process outside. The server retries; too many abandoned runs stop new runs from starting.
 """
 
 from __future__ import annotations

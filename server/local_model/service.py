@@ -38,7 +38,7 @@ _ADVICE = (
 )
 _START_S = 60.0
 _END_S = 5.0
-_CLOSED = "The local model has stopped with its server."
+_CLOSED = "The local model stopped because the server is shutting down."
 _log = logging.getLogger(__name__)
 
 

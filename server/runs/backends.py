@@ -149,12 +149,13 @@ class Backends:
             )
         if server is None:
             return (
-                f"This agent calls {base_url}: add that address to {PREFIX}MODEL_SERVERS to test "
-                "it, or run with the local model."
+                f"To test this agent, add {base_url} to {PREFIX}MODEL_SERVERS, or run with the "
+                "local model."
             )
         if server_key(server, self._keys) is None:
             return (
-                f"{base_url} needs a key: set {server.key_variable}, as {PREFIX}MODEL_SERVERS says."
+                f"{base_url} needs a key: set {server.key_variable} "
+                f"(named in {PREFIX}MODEL_SERVERS)."
             )
         return None
 

@@ -90,7 +90,7 @@ class Run:
     recording_full: str | None = None
     """Why there is no recording although one was requested."""
     missing: tuple[str, ...] = ()
-    """Messages about what the agent's ready-made tools need and this run does not have."""
+    """Messages about what the agent's gallery tools need and this run does not have."""
     input_size: int = 0
     """Bytes of its code, task, files and cassette."""
     written: int = 0

@@ -138,7 +138,7 @@ def test_change_that_meets_a_hand_edit_is_shown_and_the_user_decides(
     choose(page, "Model", "Claude Haiku 5.5")
     generate(page)
     conflict = page.locator(".conflict")
-    expect(conflict).to_contain_text("The form changes the same lines")
+    expect(conflict).to_contain_text("You and the form changed the same lines")
     expect(conflict).to_contain_text("os.environ.get")
     assert code_of(page) == mine
     page.get_by_role("button", name="Keep my code").click()

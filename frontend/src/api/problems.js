@@ -21,7 +21,7 @@ const BY_CODE = {
     'You can still generate and download the file. Run “llm-agent-builder doctor” on the server to see what is missing.',
   ],
   token_missing: () => ['The server refused this request', ''],
-  token_required: () => ['Access token needed', 'Press the button again and enter the access token.'],
+  token_required: () => ['Access token needed', 'Enter the access token, then repeat the action.'],
   too_large: () => ['Too large', 'Shorten the system prompt or the example task, or attach fewer files.'],
 };
 

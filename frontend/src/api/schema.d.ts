@@ -30,7 +30,7 @@ export interface paths {
         };
         /**
          * Get Catalog
-         * @description Return providers and models, backends, the sandbox, limits on files, and ready tools.
+         * @description Return providers and models, backends, the sandbox, limits on files, and gallery tools.
          */
         get: operations["get_catalog"];
         put?: never;
@@ -381,12 +381,12 @@ export interface components {
             provider: components["schemas"]["ProviderEnum"];
             /**
              * Model
-             * @description The provider's id of the model.
+             * @description The provider's ID of the model.
              */
             model: string;
             /**
              * Base Url
-             * @description Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints); null: the provider's API.
+             * @description Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints) (default: the provider's API).
              */
             base_url?: string | null;
             /**
@@ -420,12 +420,12 @@ export interface components {
             max_tokens: number;
             /**
              * Thinking
-             * @description Whether the model thinks before it answers; null: the model's default.
+             * @description Whether the model thinks before it answers (default: the model's default).
              */
             thinking?: ("adaptive" | "disabled" | "between_tools") | null;
             /**
              * Effort
-             * @description How much effort the model makes; null: the model's default.
+             * @description How much effort the model makes (default: the model's default).
              */
             effort?: ("low" | "medium" | "high" | "xhigh" | "max") | null;
             /**
@@ -459,7 +459,7 @@ export interface components {
             token_budget?: number | null;
             /**
              * Timeout S
-             * @description Timeout per model call, in seconds; null: the SDK's default.
+             * @description Timeout per model call, in seconds (default: the SDK's default).
              */
             timeout_s?: number | null;
             /**
@@ -498,7 +498,7 @@ export interface components {
         };
         /**
          * BackendEntry
-         * @description A backend that runs can be answered by.
+         * @description A backend that can answer runs.
          */
         BackendEntry: {
             /**
@@ -710,7 +710,7 @@ export interface components {
             egress: components["schemas"]["EgressEntry"];
             /**
              * Tools
-             * @description Ready tools that an agent can be given.
+             * @description Gallery tools that an agent can be given.
              */
             tools: components["schemas"]["GalleryTool"][];
             defaults: components["schemas"]["SpecDefaults"];
@@ -962,7 +962,7 @@ export interface components {
             budget: string | null;
             /**
              * Missing
-             * @description What the agent's ready tools need and the run was not given.
+             * @description What the agent's gallery tools need and the run was not given.
              * @default []
              */
             missing: string[];
@@ -1132,12 +1132,12 @@ export interface components {
             provider: components["schemas"]["ProviderEnum"];
             /**
              * Model
-             * @description The provider's id of the model.
+             * @description The provider's ID of the model.
              */
             model: string;
             /**
              * Base Url
-             * @description Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints); null: the provider's API.
+             * @description Base URL of your own server (Ollama, vLLM, llama.cpp, Inference Endpoints) (default: the provider's API).
              */
             base_url?: string | null;
             /**
@@ -1171,12 +1171,12 @@ export interface components {
             max_tokens: number;
             /**
              * Thinking
-             * @description Whether the model thinks before it answers; null: the model's default.
+             * @description Whether the model thinks before it answers (default: the model's default).
              */
             thinking?: ("adaptive" | "disabled" | "between_tools") | null;
             /**
              * Effort
-             * @description How much effort the model makes; null: the model's default.
+             * @description How much effort the model makes (default: the model's default).
              */
             effort?: ("low" | "medium" | "high" | "xhigh" | "max") | null;
             /**
@@ -1210,7 +1210,7 @@ export interface components {
             token_budget?: number | null;
             /**
              * Timeout S
-             * @description Timeout per model call, in seconds; null: the SDK's default.
+             * @description Timeout per model call, in seconds (default: the SDK's default).
              */
             timeout_s?: number | null;
             /**
@@ -1262,7 +1262,7 @@ export interface components {
             kept: components["schemas"]["HandWritten"][];
             /**
              * Needs
-             * @description What a run must be given for the agent's ready tools: files, or hosts to reach.
+             * @description What a run must be given for the agent's gallery tools: files, or hosts to reach.
              * @default []
              */
             needs: components["schemas"]["Need"][];
@@ -2177,7 +2177,7 @@ export interface components {
         };
         /**
          * SpecDefaults
-         * @description What a spec has where it leaves a field out.
+         * @description Defaults of the fields that a spec omits.
          */
         SpecDefaults: {
             /**
@@ -2312,7 +2312,7 @@ export interface components {
          * ToolSpec
          * @description A tool: the source of one typed Python function with a docstring.
          *
-         *     Also accepted: the source alone, and `{"gallery": "calculator"}` for a ready tool.
+         *     Also accepted: the source alone, and `{"gallery": "calculator"}` for a gallery tool.
          */
         ToolSpec: {
             /**

@@ -83,7 +83,7 @@ export function ConflictNote({ conflicts, onShow, onKeepCode, onUseForm }) {
     <Note tone="bad">
       <div className="conflict">
         <p>
-          <strong>The form changes the same lines as you did</strong>, {linesWord(conflicts)} <Places parts={conflicts} onShow={onShow} />. The code was not changed.
+          <strong>You and the form changed the same lines</strong>, {linesWord(conflicts)} <Places parts={conflicts} onShow={onShow} />. The code was not changed.
         </p>
         <ul>
           {conflicts.map((conflict, index) => (

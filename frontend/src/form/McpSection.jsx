@@ -97,8 +97,8 @@ export function McpSection({ form, missing }) {
   return (
     <Section id="mcp" title="MCP servers" summary={summaries.mcp(form.values)} plain={entries.length === 0} form={form}>
       <p className="section-text">
-        Servers whose tools the model can call. Tests run in a sandbox: only Python, attached files and allowed hosts. Outside
-        the sandbox there are no limits.
+        Servers whose tools the model can call. In a test, MCP servers can use only Python, the attached files and the allowed
+        hosts. Outside the sandbox these restrictions don’t apply.
       </p>
       <Missing text={missing} />
       <SectionError id={fieldId('mcp_servers')} text={form.errors.mcp_servers} />

@@ -4,6 +4,7 @@ import { ListSelect } from '../components/ListSelect.jsx';
 import { Section } from '../components/Section.jsx';
 import { count } from '../lib/format.js';
 import { capabilitiesOf, offered } from './capabilities.js';
+import { CHOICES, choiceLabel } from './choices.js';
 import { fieldId } from './paths.js';
 import { summaries } from './summaries.js';
 
@@ -12,24 +13,19 @@ import { summaries } from './summaries.js';
 /** @import { Abilities } from './capabilities.js' */
 /** @import { Form } from './useAgentForm.js' */
 
-/** @type {Record<string, string>} */
-const THINKING = { adaptive: 'Adaptive', between_tools: 'Between tool calls', disabled: 'Off' };
-/** @type {Record<string, string>} */
-const EFFORT = { low: 'Low', medium: 'Medium', high: 'High', xhigh: 'Extra high', max: 'Max' };
-
 /**
  * The choices that the model supports; its own default is the first.
- * @param {{ form: Form, model: Model | null, field: 'thinking' | 'effort', label: string, words: Record<string, string> }} props
+ * @param {{ form: Form, model: Model | null, field: 'thinking' | 'effort', label: string }} props
  */
-function Choice({ form, model, field, label, words }) {
-  const choices = offered(field, form.values, model, words);
+function Choice({ form, model, field, label }) {
+  const choices = offered(field, form.values, model, CHOICES[field]);
   if (choices.length === 0) return null;
   return (
     <ListSelect
       id={fieldId(field)}
       label={label}
       listLabel={`${label}: choices of this model`}
-      data={[{ value: '', label: 'Default' }, ...choices.map((value) => ({ value, label: words[value] ?? value }))]}
+      data={[{ value: '', label: 'Default' }, ...choices.map((value) => ({ value, label: choiceLabel(field, value) }))]}
       value={form.values[field]}
       error={form.errors[field]}
       onChange={(value) => form.change({ [field]: value ?? '' })}
@@ -77,8 +73,8 @@ export function ModelOptions({ form, provider, model, defaults }) {
           placeholder={defaults.max_tokens ? count(Math.min(defaults.max_tokens, most ?? Infinity)) : undefined}
           {...numberField(form, 'max_tokens')}
         />
-        <Choice form={form} model={model} field="thinking" label="Thinking" words={THINKING} />
-        <Choice form={form} model={model} field="effort" label="Effort" words={EFFORT} />
+        <Choice form={form} model={model} field="thinking" label="Thinking" />
+        <Choice form={form} model={model} field="effort" label="Effort" />
       </div>
       <Textarea
         label="Stop sequences"

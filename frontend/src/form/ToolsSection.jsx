@@ -35,7 +35,7 @@ function GalleryEntry({ entry, onAdd }) {
 }
 
 /**
- * The ready tools that are not in the form yet, and a button to write one.
+ * The gallery tools that are not in the form yet, and a button to write one.
  * @param {{ gallery: readonly GalleryTool[], form: Form, inspection: Inspection, onAdd: (entry: GalleryTool) => void, onWrite: () => void }} props
  */
 function AddTools({ gallery, form, inspection, onAdd, onWrite }) {

@@ -1,4 +1,5 @@
 import { count } from '../lib/format.js';
+import { choiceLabel } from './choices.js';
 
 /** @import { Capabilities, Model } from '../api/types' */
 /** @import { Values } from './fields.js' */
@@ -51,8 +52,8 @@ export function capabilityFacts(model) {
 function unsupported(values, can) {
   /** @type {[field: string, name: string][]} */
   const found = [];
-  if (values.thinking && !can.thinking.includes(values.thinking)) found.push(['thinking', `thinking “${values.thinking}”`]);
-  if (values.effort && !can.effort.includes(values.effort)) found.push(['effort', `effort “${values.effort}”`]);
+  if (values.thinking && !can.thinking.includes(values.thinking)) found.push(['thinking', `thinking “${choiceLabel('thinking', values.thinking)}”`]);
+  if (values.effort && !can.effort.includes(values.effort)) found.push(['effort', `effort “${choiceLabel('effort', values.effort)}”`]);
   if (values.cache_prompt && !can.prompt_caching) found.push(['cache_prompt', 'prompt caching']);
   return found;
 }
@@ -70,7 +71,7 @@ export function fitToModel(values, model) {
   /** @type {Record<string, string | boolean>} */
   const changed = Object.fromEntries(removed.map(([field]) => [field, field === 'cache_prompt' ? false : '']));
   const sentences = [];
-  if (removed.length > 0) sentences.push(`Removed, as ${model.label} doesn’t support it: ${removed.map(([, name]) => name).join(', ')}.`);
+  if (removed.length > 0) sentences.push(`${model.label} doesn’t support these options, so they were removed: ${removed.map(([, name]) => name).join(', ')}.`);
   const most = can.max_output_tokens;
   if (most && Number(values.max_tokens) > most) {
     changed.max_tokens = String(most);

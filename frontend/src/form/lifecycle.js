@@ -20,7 +20,7 @@ export function lifecycleWarning({ lifecycle, retires_on: date }) {
     return `Retired by its provider${on}. The file can be generated, but calls to the provider will fail.`;
   }
   if (lifecycle === 'deprecated') {
-    return `Deprecated by its provider${date ? `, will be retired${on}` : ''}. Choose a current model for an agent you want to keep.`;
+    return `This model is deprecated${date ? ` and will be retired${on}` : ''}. Choose another model if you want to keep using this agent.`;
   }
   return null;
 }

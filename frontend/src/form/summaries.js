@@ -1,4 +1,5 @@
 import { count } from '../lib/format.js';
+import { choiceLabel } from './choices.js';
 import { takesTurns } from './fields.js';
 
 /** @import { Values } from './fields.js' */
@@ -38,9 +39,9 @@ export const summaries = {
   options(/** @type {Values} */ { base_url: address, max_tokens: tokens, thinking, effort, stop_sequences: stops, cache_prompt: caching }) {
     return settings([
       address.trim() !== '' && 'own server',
-      tokens.trim() !== '' && `${amount(tokens)} tokens`,
-      thinking !== '' && `thinking ${thinking}`,
-      effort !== '' && `effort ${effort}`,
+      tokens.trim() !== '' && `max ${amount(tokens)} tokens`,
+      thinking !== '' && `thinking ${choiceLabel('thinking', thinking).toLowerCase()}`,
+      effort !== '' && `effort ${choiceLabel('effort', effort).toLowerCase()}`,
       stops !== '' && 'stop sequences',
       caching && 'prompt caching',
     ]);
@@ -51,8 +52,8 @@ export const summaries = {
       values.chat && 'chat',
       values.usage && 'usage line',
       takesTurns(values) && values.max_turns.trim() !== '' && `${amount(values.max_turns)} turns`,
-      takesTurns(values) && values.token_budget.trim() !== '' && `${amount(values.token_budget)} tokens`,
-      values.timeout_s.trim() !== '' && `${amount(values.timeout_s)} s`,
+      takesTurns(values) && values.token_budget.trim() !== '' && `budget ${amount(values.token_budget)} tokens`,
+      values.timeout_s.trim() !== '' && `timeout ${amount(values.timeout_s)} s`,
       values.retries.trim() !== '' && `${amount(values.retries)} retries`,
     ]);
   },

@@ -41,8 +41,8 @@ function Refused({ refused }) {
   const users = list([...new Set(refused.map(({ by }) => by))]);
   return (
     <p className="files-note">
-      Not allowed on this server: {list(refused.map(({ host }) => host))}, used by {users}. Tests can’t connect there; the file
-      you run yourself can. To allow a host, add it to <code>AGENT_BUILDER_EGRESS_ALLOW</code> on the server.
+      Not allowed on this server: {list(refused.map(({ host }) => host))}, used by {users}. Tests can’t connect to these hosts.
+      Outside the sandbox, the agent can connect to them. To allow a host, add it to <code>AGENT_BUILDER_EGRESS_ALLOW</code> on the server.
     </p>
   );
 }
@@ -54,7 +54,7 @@ function Refused({ refused }) {
 function note(allowed, unlisted) {
   const asks = unlisted.length > 0 ? `${list(unlisted)} may need the network. ` : '';
   if (allowed.length > 0) return `${asks}Tests can only reach the hosts selected here.`;
-  return asks && `${asks}This server allows tests no hosts.`;
+  return asks && `${asks}On this server, tests can’t connect to any host.`;
 }
 
 /**

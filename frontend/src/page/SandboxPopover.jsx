@@ -26,7 +26,7 @@ const LAYERS = {
   'private processes': 'Own processes: other programs are not visible',
   'private network': 'Own network: only the model and allowed hosts',
   'private ipc': 'No shared memory or messages with other programs',
-  'private host name': 'Made-up host name',
+  'private host name': 'Host name of this computer hidden',
   'bounded scratch': 'Working folder of limited size, deleted after the test',
   landlock: 'File access restricted by the kernel (Landlock)',
   seccomp: 'System calls filtered (seccomp)',
@@ -34,7 +34,7 @@ const LAYERS = {
   rlimits: 'Limits on CPU, memory, processes and file sizes',
   'clean environment': 'No keys or settings of the server',
   'signals stay inside': 'Can’t stop other programs',
-  'unprivileged user': 'Own user without rights on this computer',
+  'unprivileged user': 'Separate user without permissions on this computer',
   'memory counted by the kernel': 'Memory limit enforced by the kernel for the whole test',
 };
 

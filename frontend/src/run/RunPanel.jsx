@@ -58,7 +58,7 @@ function EarlierNote() {
   return (
     <div className="note" data-tone="caution" data-testid="earlier">
       <InfoIcon />
-      <p>Result of an earlier version. Run again to update.</p>
+      <p>This result belongs to an earlier version of the code. Run again to update it.</p>
     </div>
   );
 }
@@ -75,7 +75,7 @@ function earlyNote(run, localMaxTokens) {
   if (reason === HIT_MAX_TOKENS && run.backend === 'local' && localMaxTokens) {
     return `Stopped early: the local model’s responses are limited to ${count(localMaxTokens)} tokens.`;
   }
-  return `Stopped early: ${reason ?? 'see the line on stderr'}.`;
+  return `Stopped early: ${reason ?? 'see the last line of stderr'}.`;
 }
 
 /**

@@ -65,11 +65,19 @@ export function limitName(kind) {
   return kind ? (LIMIT_NAMES[kind] ?? kind) : null;
 }
 
+/**
+ * The message of a limit with the page's name for its kind: "wall (60 s)" -> "time (60 s)".
+ * @param {Limit} limit
+ */
+function limitText({ kind, message }) {
+  return message.startsWith(kind) ? `${limitName(kind)}${message.slice(kind.length)}` : message;
+}
+
 /** @param {RunEvent} event */
 function toChunk(event) {
   if (event.type === 'output') return { stream: event.stream, text: event.text };
   // A budget is explained by the note above the output.
-  if (event.type === 'limit' && event.kind !== 'budget') return { stream: 'notice', text: `Limit reached: ${event.message}` };
+  if (event.type === 'limit' && event.kind !== 'budget') return { stream: 'notice', text: `Limit reached: ${limitText(event)}` };
   return null;
 }
 
@@ -185,7 +193,7 @@ export function stoppedEarly(run) {
   return run.status === 'error' && run.exit?.returncode === 3;
 }
 
-export const HIT_MAX_TOKENS = 'the response hit max tokens';
+export const HIT_MAX_TOKENS = 'the response reached the max tokens limit';
 
 /** @type {Record<string, string>} */
 const STOPS = {
@@ -194,8 +202,8 @@ const STOPS = {
   refusal: 'the model refused',
   content_filter: 'the model refused',
   model_context_window_exceeded: 'the context window is full',
-  tool_use: 'it hit the limit of turns or tokens',
-  tool_calls: 'it hit the limit of turns or tokens',
+  tool_use: 'the agent reached its limit on turns or tokens',
+  tool_calls: 'the agent reached its limit on turns or tokens',
 };
 
 /**

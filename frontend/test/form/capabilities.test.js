@@ -20,7 +20,7 @@ describe('a newly chosen model', () => {
   it('removes the options it doesn’t support, and says so', () => {
     const { changed, note } = fitToModel(chosen, plain);
     expect(changed).toEqual({ thinking: '', effort: '', cache_prompt: false, max_tokens: '8192' });
-    expect(note).toMatch(/Plain doesn’t support it: thinking “adaptive”, effort “high”, prompt caching\./);
+    expect(note).toMatch(/Plain doesn’t support these options, so they were removed: thinking “Adaptive”, effort “High”, prompt caching\./);
     expect(note).toMatch(/Max tokens is now 8,192/);
   });
 

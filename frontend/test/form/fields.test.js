@@ -120,10 +120,12 @@ it('sums a section up in one line', () => {
   expect(of(values, inspection)).toEqual({
     tools: 'a',
     answer: 'City',
-    options: 'own server, 8,000 tokens, thinking adaptive and 3 more',
+    options: 'own server, max 8,000 tokens, thinking adaptive and 3 more',
     conversation: 'chat, usage line, 5 turns and 3 more',
     mcp: 'docs, files',
   });
+  expect(summaries.options({ ...starter, thinking: 'between_tools', effort: 'xhigh' })).toBe('thinking between tool calls, effort extra high');
+  expect(summaries.conversation({ ...starter, tools: [newTool('')], token_budget: '1000', timeout_s: '10' })).toBe('budget 1,000 tokens, timeout 10 s');
   expect(summaries.tools({ tools: [newTool('x = 1')] }, nothing)).toBe('tool 1');
   expect(summaries.answer({ answer: '{"a": 1}' }, nothing)).toBe('JSON Schema');
 });

@@ -86,7 +86,8 @@ it('warns of models that are going or gone', () => {
   expect(lifecycleWarning({ lifecycle: 'retired', retires_on: '2026-02-19' })).toBe(
     'Retired by its provider on 2026-02-19. The file can be generated, but calls to the provider will fail.',
   );
-  expect(lifecycleWarning({ lifecycle: 'deprecated', retires_on: null })).toMatch(/^Deprecated by its provider\./);
+  expect(lifecycleWarning({ lifecycle: 'deprecated', retires_on: null })).toMatch(/^This model is deprecated\. Choose/);
+  expect(lifecycleWarning({ lifecycle: 'deprecated', retires_on: '2027-01-05' })).toMatch(/ and will be retired on 2027-01-05\. Choose/);
 });
 
 describe('figures', () => {

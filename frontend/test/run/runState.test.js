@@ -59,6 +59,15 @@ describe('a run', () => {
     expect(run.output.segments[0].blocks.join('')).toBe('Limit reached: memory (512 MiB)');
   });
 
+  it.each([
+    ['wall', 'wall (60 s)', 'Limit reached: time (60 s)'],
+    ['cpu', 'cpu (30 s)', 'Limit reached: CPU time (30 s)'],
+    ['recording', 'this run is recorded no further', 'Limit reached: this run is recorded no further'],
+  ])('shows a limit of kind %s by the name that the badge has', (kind, message, shown) => {
+    const run = ended({ type: 'limit', kind, message }, { type: 'exit', status: 'limit', reason: kind });
+    expect(run.output.segments[0].blocks.join('')).toBe(shown);
+  });
+
   it('keeps which budget was reached, for the note over the output', () => {
     const message = 'budget of $0.50 for this run: no call is left';
     const run = ended({ type: 'limit', kind: 'budget', message }, { type: 'exit', status: 'limit', reason: 'budget' });
@@ -113,7 +122,7 @@ it('names limits for people', () => {
   expect([limitName('cpu'), limitName('scratch'), limitName('new'), limitName(null)]).toEqual(['CPU time', 'disk space', 'new', null]);
 });
 
-it.each([['max_tokens', 'the response hit max tokens'], ['refusal', 'the model refused'], ['tool_use', 'it hit the limit of turns or tokens'], ['end_turn', null]])(
+it.each([['max_tokens', 'the response reached the max tokens limit'], ['refusal', 'the model refused'], ['tool_use', 'the agent reached its limit on turns or tokens'], ['end_turn', null]])(
   'explains a stop by the last call, which ended with %s',
   (reason, text) => expect(stopReason(ended({ type: 'model_call', 'gen_ai.response.finish_reasons': [reason] }))).toBe(text),
 );

@@ -1,4 +1,6 @@
-"""How a process restricts itself before user code runs: rlimits, capabilities, priorities.
+"""Functions with which a process restricts itself before user code runs.
+
+They set rlimits, capabilities and priorities.
 
 Standard library only, and importable from a bare interpreter: `tree_supervisor.py` loads it in a
 process that has nothing of the server. A process can't undo these restrictions on itself.

@@ -95,7 +95,7 @@ class BubblewrapEngine:
                 return _BwrapWorkspace(helper, await receive_cell(helper.channel))
         except (TimeoutError, ConnectionError) as error:
             in_thread(helper.end)
-            raise MachineryError(f"bwrap made no cell: {type(error).__name__}") from None
+            raise MachineryError(f"bwrap did not create a cell: {type(error).__name__}") from None
         except BaseException:
             in_thread(helper.end)
             raise
@@ -111,7 +111,7 @@ class BubblewrapEngine:
                     return helper
                 in_thread(helper.end)
             await self._repair.run()
-        raise MachineryError("bwrap ends again and again")
+        raise MachineryError("bwrap keeps exiting")
 
     async def _spawn_for(self, limits: Limits) -> Helper:
         """Return a worker outside the pool. If the caller is cancelled, the worker is ended."""

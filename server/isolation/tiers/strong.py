@@ -81,7 +81,9 @@ class CellEngine:
             except TimeoutError:
                 control.close()
                 self._kill_cell_maker()
-                raise MachineryError("the cell maker makes no cell; it is replaced") from None
+                raise MachineryError(
+                    "the cell maker did not create a cell and was restarted"
+                ) from None
             except ConnectionError:  # the cell maker was killed: try its successor
                 control.close()
                 continue
@@ -90,7 +92,7 @@ class CellEngine:
                 raise
             if await cell.prepare(limits):
                 return cell
-        raise MachineryError("the cell maker ends again and again")
+        raise MachineryError("the cell maker keeps exiting")
 
     def fork(self, descriptors: dict[str, int]) -> bool:
         """Ask the fork server to fork a run, which gets `descriptors`. Never waits.
@@ -130,7 +132,7 @@ class CellEngine:
             if control is not None:
                 return control
             await self.repair()
-        raise MachineryError("the cell maker ends again and again")
+        raise MachineryError("the cell maker keeps exiting")
 
     def _take(self) -> socket.socket | None:
         """Take a cell from the pool and order another one; None if a repair is needed first."""

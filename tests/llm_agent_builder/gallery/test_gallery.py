@@ -249,7 +249,5 @@ def test_a_spec_may_name_a_ready_tool_in_place_of_its_source() -> None:
     values = {"name": "A", "prompt": "b", "task": "c", "provider": "anthropic", "model": "m"}
     spec = make_spec(values | {"tools": [{"gallery": "calculator"}]})
     assert spec.tools[0].code == gallery_tool("calculator").code
-    with pytest.raises(
-        SpecError, match=r"^tools\.0: there is no ready-made tool 'abacus'; available"
-    ):
+    with pytest.raises(SpecError, match=r"^tools\.0: there is no gallery tool 'abacus'; available"):
         make_spec(values | {"tools": [{"gallery": "abacus"}]})

@@ -112,7 +112,7 @@ BAD = {
     "the file's import": (f"from os import path as json\n{ECHO}", 1, "import json"),
     "another Callable": (f"from typing import Callable\n{ECHO}", 1, "from collections.abc import"),
     "a dunder": (f"__ALL__ = 3\n{ECHO}", 1, "reserved in agent files"),
-    "a call": (f"{ECHO}\n\necho('x')\n", 6, "would run when the file is imported"),
+    "a call": (f"{ECHO}\n\necho('x')\n", 6, "this statement would run when the file is imported"),
     "a computed constant": (f"HOME = open('x')\n{ECHO}", 1, "inside the function"),
     "a lambda": (f"F = lambda: 3\n{ECHO}", 1, "inside the function"),
     "a comprehension": (f"F = [x for x in (1, 2)]\n{ECHO}", 1, "inside the function"),

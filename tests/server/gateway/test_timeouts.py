@@ -169,7 +169,7 @@ def test_silent_cell_maker_is_replaced(sandbox: Sandbox) -> None:
         silent = own(MAKER)
         os.kill(silent, signal.SIGSTOP)
         await run(sandbox)  # its cell was prepared
-        with pytest.raises(MachineryError, match="makes no cell"):
+        with pytest.raises(MachineryError, match="did not create a cell"):
             await run(sandbox)
         wait_until(lambda: not is_there(silent))
         return await run(sandbox)

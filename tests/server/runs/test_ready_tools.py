@@ -102,9 +102,10 @@ def test_missing_needs_of_tools_are_reported_and_the_run_continues(
     assert run["stdout"].startswith(TOOL_RESULT)
     assert "fetch_url" in run["stderr"]
     assert run["missing"] == [
-        "fetch_url can't reach example.com:443, www.example.com:443 in this run; grant it "
-        "(--allow-host, or on the page what AGENT_BUILDER_EGRESS_ALLOW lists)",
-        "read_file finds no file in this run; give it (--file, or Files on the page)",
+        "fetch_url can't reach example.com:443, www.example.com:443 in this run; allow the host "
+        "with --allow-host, or select it on the page (only hosts in AGENT_BUILDER_EGRESS_ALLOW can "
+        "be selected)",
+        "read_file finds no file in this run; attach files with --file, or under Files on the page",
     ]
     assert started["granted"] == {"files": [], "hosts": []}
     assert [each["message"] for each in started["missing"]] == run["missing"]
@@ -122,7 +123,7 @@ def test_command_line_passes_a_file_and_lists_what_else_is_needed(tmp_path: Path
         done = call(tmp_path, "run", "agent.py", *given, **variables)
     assert done.stdout == f'{TOOL_RESULT}{{"columns": ["a"], "rows": [[1]]}}\n', done.stderr
     assert "query_sqlite finds" not in done.stderr
-    assert "[fetch_url can't reach www.example.com:443 in this run; grant it (" in done.stderr
+    assert "[fetch_url can't reach www.example.com:443 in this run; allow the host " in done.stderr
 
 
 @pytest.mark.matrix
