@@ -70,7 +70,7 @@ def test_change_of_a_manually_edited_part_is_a_conflict(client: httpx.Client) ->
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("print(1)\n", "no anthropic or huggingface_hub import"),
+        ("print(1)\n", "imports neither anthropic nor huggingface_hub"),
         ("def f(:\n", "is not Python: "),
         ("x = '\ud800'\n", "is not text"),
         ("-" * 60_000 + "1", "nested too deeply"),

@@ -139,9 +139,9 @@ def test_stopped_run_returns_its_files(client: httpx.Client) -> None:
         (
             [{"name": "ok", "text": ""}, {"name": "agent.py", "text": ""}],
             "files.1.name",
-            "reserved",
+            "the program's own name",
         ),
-        ([{"name": "agent.py/x", "text": ""}], "files.0.name", "reserved"),
+        ([{"name": "agent.py/x", "text": ""}], "files.0.name", "the program's own name"),
         ([{"name": "tmp", "text": ""}], "files.0.name", "temporary files: tmp"),
         ([{"name": "tmp/x/y", "base64": ""}], "files.0.name", "temporary files: tmp"),
         ([{"name": "./tmp", "text": ""}], "files.0.name", "'.'"),

@@ -47,7 +47,7 @@ def test_a_file_can_be_moved_to_one_model(client: httpx.Client, agent: str) -> N
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("print(1)", "no anthropic or huggingface_hub import"),
+        ("print(1)", "imports neither anthropic nor huggingface_hub"),
         ("import anthropic\nMODEL = 'a' 'b'", "change it by hand"),
         ("def", "is not Python"),
         ("(" * 70_000, "characters of code"),

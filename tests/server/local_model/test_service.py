@@ -148,7 +148,7 @@ def test_model_closed_while_it_loads_leaves_nothing(tmp_path: Path, stopped: boo
             os.kill(child, signal.SIGSTOP)
         await model.close()
         for call in (waiting, model.endpoint()):
-            with pytest.raises(BackendUnavailableError, match="stopped with its server"):
+            with pytest.raises(BackendUnavailableError, match="server is shutting down"):
                 await call
 
     with_model(work, tmp_path)
