@@ -90,11 +90,18 @@ def below(process: int, text: str, *, besides: Collection[int] = ()) -> int:
     return int(wait_until(look))
 
 
-def local_models_below(process: int) -> list[int]:
-    """Return the descendants of a process that have loaded a local model."""
+def local_models_of(process: int) -> list[int]:
+    """Return the children of a process that load a local model, or have loaded it.
+
+    Deeper ones belong to servers that other tests have started.
+    """
     assert (ROOT / LOCAL_MODEL).is_file(), "the file has another name: nothing would be found"
     found = []
-    for pid in descendants(process):
+    children: list[str] = []
+    for tasks in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has ended meanwhile
+            children += tasks.read_text().split()
+    for pid in map(int, children):
         with contextlib.suppress(OSError):
             if LOCAL_MODEL.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.support.api_client import SPEC, events_of, execute, fields
-from tests.support.processes import local_models_below
+from tests.support.processes import local_models_of
 from tests.support.serving import (
     INSTALLED_MODEL,
     ServerFactory,
@@ -221,5 +221,5 @@ def test_local_model_killed_in_mid_answer_is_a_clear_error_and_the_next_run_work
 
 
 def _kill_local_model(server: Serving) -> None:
-    (child,) = local_models_below(server.process.pid)
+    (child,) = local_models_of(server.process.pid)
     os.kill(child, signal.SIGKILL)

@@ -33,7 +33,7 @@ from server.local_model.service import (
 from server.net.upstreams import Upstream
 from server.secret import Secret
 from tests.support.gateway_client import asking, bearer, eventually
-from tests.support.processes import local_models_below
+from tests.support.processes import local_models_of
 from tests.support.serving import bare_environment, wait_until
 
 
@@ -75,7 +75,7 @@ def test_file_that_is_not_a_model_is_an_error_with_advice(tmp_path: Path) -> Non
 
 
 def loading_children() -> list[int]:
-    return local_models_below(os.getpid())
+    return local_models_of(os.getpid())
 
 
 def test_model_that_is_killed_while_loading_is_reported(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tests.support.api_client import SPEC, execute
-from tests.support.processes import local_models_below
+from tests.support.processes import local_models_of
 from tests.support.serving import INSTALLED_MODEL, ServerFactory
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
@@ -77,7 +77,7 @@ def test_killed_local_model_is_started_again_for_the_next_call(serve: ServerFact
     with server.client() as client:
         code = client.post("/api/generate", json=SPEC).json()["code"]
         assert execute(client, code, task=SPEC["task"])["status"] == "success"
-        (child,) = local_models_below(server.process.pid)
+        (child,) = local_models_of(server.process.pid)
         os.kill(child, signal.SIGKILL)
         result = execute(client, code, task=SPEC["task"])
     assert (result["status"], "Paris" in result["stdout"]) == ("success", True)
