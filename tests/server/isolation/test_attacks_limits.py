@@ -109,6 +109,7 @@ def test_limits_work_where_the_kernel_counts_nothing(
     assert "had it all" not in text
 
 
+@pytest.mark.matrix(keep=1)
 def test_unnamed_files_of_a_process_without_its_first_thread_count(tiered: Sandbox) -> None:
     events = events_of(tiered, "mem_deadleader", "files 40", limits=replace(SMALL, memory_mib=512))
     assert "scratch" in kinds(events)

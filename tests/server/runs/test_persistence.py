@@ -99,6 +99,7 @@ def test_unwritten_output_is_limited_and_results_are_never_dropped(tmp_path: Pat
     with_store(tmp_path, None, steps)
 
 
+@pytest.mark.matrix
 def test_new_runs_are_refused_while_too_many_ends_wait(tmp_path: Path) -> None:
     async def steps(store: Store) -> None:
         runs = [ended(store, f"{number}") for number in range(100)]

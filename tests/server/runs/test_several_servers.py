@@ -324,6 +324,7 @@ def test_full_disk_refuses_new_runs_with_a_remedy_until_there_is_space(
         assert store_said(client) == "ok"
 
 
+@pytest.mark.matrix
 def test_run_that_ends_while_the_database_is_locked_is_shown_right_and_written_later(
     beside: ServerFactory, tmp_path: Path
 ) -> None:

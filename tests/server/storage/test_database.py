@@ -193,6 +193,7 @@ def test_runs_are_written_concurrently_with_any_default_isolation(
         assert {row.summary.status for row in store.runs(limit=100)} == {"success"}
 
 
+@pytest.mark.matrix
 def test_connection_that_hangs_before_it_is_used_is_replaced(
     own_postgres: Postgres, tmp_path: Path
 ) -> None:
@@ -249,6 +250,7 @@ def test_silent_database_delays_no_one_for_long_and_is_used_again(
             threads.close()
 
 
+@pytest.mark.matrix
 def test_threads_of_a_silent_database_end_though_it_stays_silent(
     own_postgres: Postgres, tmp_path: Path
 ) -> None:
