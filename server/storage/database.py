@@ -100,6 +100,7 @@ class Database:
 
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
         self._in_use: dict[int, tuple[Any, float]] = {}
+        self._closed = False
         self._file: tuple[Path, tuple[int, int]] | None = None
         with store_errors(), ExitStack() as failed:
             self.engine = _make_engine(_parse(url) if url else _in_folder(data_dir))
@@ -126,7 +127,8 @@ class Database:
             _open_connections(self.engine)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; those that threads still use are closed when they return them."""
+        self._closed = True
         self.engine.dispose()
 
     @contextmanager
@@ -192,6 +194,9 @@ class Database:
 
     def _checked_in(self, connection: Any, _record: object) -> None:
         self._in_use.pop(id(connection), None)
+        if self._closed and connection is not None:  # None: it was invalidated
+            with contextlib.suppress(Exception):
+                connection.close()
 
     def break_stuck(self) -> None:
         """Close the connections of calls whose callers have given up, so that their threads end.

@@ -279,3 +279,16 @@ def test_threads_of_a_silent_database_end_though_it_stays_silent(
         finally:
             own_postgres.signal(signal.SIGCONT)
             threads.close()
+
+
+def test_connection_in_use_while_the_database_closes_is_closed_afterwards(
+    tmp_path: Path, database_url: str
+) -> None:
+    database = Store(tmp_path, database_url).database
+    with database.engine.connect() as connection:
+        used = connection.connection.dbapi_connection
+        assert used is not None
+        database.close()
+        used.cursor().execute("SELECT 1")
+    with pytest.raises(Exception, match="closed"):
+        used.cursor().execute("SELECT 1")
