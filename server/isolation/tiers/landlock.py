@@ -38,18 +38,22 @@ class LandlockEngine:
         """`preload` names SDK modules."""
         self._lock = threading.Lock()
         self._fork_server = ForkServerClient(preload, BASE_ENVIRONMENT)
+        self._closed = False
         self._repair = SingleFlight(self.start)
         self._check = SingleFlight(self._fork_server.kill_if_silent)
 
     def start(self) -> None:
         """See `Engine`."""
         with self._lock:
+            if self._closed:  # by another thread, during a repair
+                raise MachineryError("the sandbox is closed")
             if not self._fork_server.alive:
                 self._fork_server.start()
 
     def close(self) -> None:
         """See `Engine`."""
         with self._lock:
+            self._closed = True
             self._fork_server.end()
 
     async def workspace(self, limits: Limits) -> Workspace:

@@ -56,18 +56,22 @@ class CellEngine:
         self._cell_maker: CellMakerClient | None = None
         self._fork_server = ForkServerClient(preload, CELL_ENVIRONMENT)
         self._pool: deque[socket.socket] = deque()
+        self._closed = False
         self._repair = SingleFlight(self.start)
         self._check = SingleFlight(self._fork_server.kill_if_silent)
 
     def start(self) -> None:
         """See `Engine`. Blocks for as long as a cell maker takes to start."""
         with self._lock:
+            if self._closed:  # by another thread, during a repair
+                raise MachineryError("the sandbox is closed")
             self._ensure_helpers()
             self._replenish()
 
     def close(self) -> None:
         """See `Engine`."""
         with self._lock:
+            self._closed = True
             self._end_cell_maker()
             self._fork_server.end()
 

@@ -29,7 +29,7 @@ from server.isolation.events import (
 )
 from server.isolation.fork_server_client import ForkServerClient
 from server.isolation.helper_process import Helper
-from server.isolation.tiers.detection import PRELOADED
+from server.isolation.tiers.detection import PRELOADED, make_engine
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.processes import below
@@ -388,7 +388,7 @@ def test_many_empty_files_reach_the_scratch_limit(sandbox: Sandbox) -> None:
 AS_USER = """
 import asyncio, os
 from server.sandbox import Sandbox, run_in_sandbox
-from server.isolation.tiers.detection import PRELOADED
+from server.isolation.tiers.detection import PRELOADED, make_engine
 from server.isolation.fork_server_client import ForkServerClient
 assert os.geteuid() != 0
 for tier, preload in (("strong", PRELOADED), ("bubblewrap", ("anthropic",)), ("landlock", ())):
@@ -470,3 +470,13 @@ def test_helper_that_can_not_be_started_leaves_no_descriptor() -> None:
     with pytest.raises(MachineryError, match="can't start a helper"):
         Helper.spawn("", command=["/no/such/program"])
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_repair_that_ends_after_the_sandbox_closed_starts_no_process(tier: str) -> None:
+    engine = make_engine(tier, preload=())
+    engine.start()
+    engine.close()
+    before = set(descendants(os.getpid()))
+    with contextlib.suppress(MachineryError):
+        engine.start()
+    assert set(descendants(os.getpid())) <= before
