@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.test_page import SHOTS, axe, expect_status, fill, open_page, spoil, text_of
+from tests.e2e.driver import (
+    SHOTS,
+    axe,
+    expect_status,
+    fill,
+    open_page,
+    resize,
+    spoil,
+    text_of,
+)
 from tests.support.serving import Serving
 
 READ_AND_WRITE = (
@@ -118,8 +127,6 @@ def test_axe_finds_nothing_with_files_and_a_refusal_at_any_width(
     expect(page.get_by_test_id("denied")).to_be_visible()
     SHOTS.mkdir(parents=True, exist_ok=True)
     for width, height in ((360, 780), (1280, 900), (2560, 1300)):
-        page.set_viewport_size({"width": width, "height": height})
-        wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-        assert not wide, width
+        resize(page, width, height)
         assert axe(page) == [], width
         page.screenshot(path=SHOTS / f"files-{scheme}-{width}.png", full_page=width == 360)

@@ -5,9 +5,17 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.test_open_file import FOREIGN, code_of, open_file, with_helper, written
-from tests.e2e.test_page import choose, expect_status, fill, open_page, spoil
-from tests.e2e.test_sections import generate
+from tests.e2e.driver import (
+    boxes,
+    choose,
+    expect_code,
+    expect_status,
+    fill,
+    generate,
+    open_page,
+    spoil,
+)
+from tests.e2e.test_open_file import FOREIGN, open_file, with_helper, written
 from tests.support.serving import Serving
 
 RETIRED = "claude-3-5-haiku-20241022"
@@ -47,7 +55,7 @@ def test_focus_goes_to_the_code_when_a_conflict_is_decided(page: Page, site: Ser
     press(page, "Keep my code")
     expect(page.get_by_role("combobox", name="Model")).to_have_value("Claude Sonnet 5.5")
     expect(source(page)).to_be_focused()
-    assert code_of(page) == mine
+    expect_code(page, mine)
 
 
 @pytest.mark.matrix
@@ -124,11 +132,9 @@ def test_nothing_moves_when_the_list_of_models_has_come(page: Page, site: Servin
     page.goto(site.url)
     box = page.get_by_label("Stream Response")
     expect(page.locator(".skeleton-facts")).to_be_visible()
-    before = box.bounding_box()
+    (before,) = boxes(box)
     page.unroute("**/api/catalog")
     page.reload()
     expect(page.get_by_role("button", name="Test Agent")).to_be_enabled()
-    after = box.bounding_box()
-    assert before is not None
-    assert after is not None
+    (after,) = boxes(box)
     assert abs(before["y"] - after["y"]) <= 2

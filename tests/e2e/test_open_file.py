@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.test_page import (
+from tests.e2e.driver import (
     DONE,
     SHOTS,
     axe,
     choose,
+    expect_code,
     expect_status,
     fill,
+    generate,
     hold,
     open_page,
+    resize,
+    section,
     spoil,
     text_of,
 )
-from tests.e2e.test_sections import generate, section
 from tests.support.serving import Serving
 
 SPEC = {
@@ -81,10 +84,6 @@ def let_go(page: Page, request: Route) -> None:
     page.wait_for_timeout(300)
 
 
-def code_of(page: Page) -> str:
-    return page.get_by_test_id("code").text_content() or ""
-
-
 def test_opened_file_fills_the_form_and_keeps_what_was_written_by_hand(
     page: Page, site: Serving
 ) -> None:
@@ -94,12 +93,12 @@ def test_opened_file_fills_the_form_and_keeps_what_was_written_by_hand(
     expect(page.get_by_text("Opened mine.py")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
     expect(section(page, "Model options")).to_contain_text("500 tokens")
-    assert code_of(page) == mine
+    expect_code(page, mine)
     expect(page.get_by_role("status").filter(has_text="1 manual edit kept, line")).to_have_count(1)
     page.get_by_label("Example task").fill("Is it cold?")
     generate(page)
     expect(page.get_by_test_id("code")).to_contain_text("Is it cold?")
-    assert code_of(page) == mine.replace("Is it warm?", "Is it cold?")
+    expect_code(page, mine.replace("Is it warm?", "Is it cold?"))
     held = hold(page, "**/api/catalog")
     page.reload()
     expect(page.get_by_text("1 manual edit kept")).to_be_visible()
@@ -140,7 +139,7 @@ def test_change_that_meets_a_hand_edit_is_shown_and_the_user_decides(
     conflict = page.locator(".conflict")
     expect(conflict).to_contain_text("You and the form changed the same lines")
     expect(conflict).to_contain_text("os.environ.get")
-    assert code_of(page) == mine
+    expect_code(page, mine)
     page.get_by_role("button", name="Keep my code").click()
     expect(page.get_by_role("combobox", name="Model")).to_have_value("Claude Sonnet 5.5")
     expect(conflict).to_have_count(0)
@@ -229,11 +228,11 @@ def test_file_opened_meanwhile_is_not_replaced_by_what_was_asked_for_before(
     let_go(page, held[0])
     nothing_run = page.get_by_text("Another agent was loaded")
     expect(nothing_run).to_have_count(int(button == "Test Agent"))
-    assert code_of(page) == mine
+    expect_code(page, mine)
     page.get_by_label("Example task").fill("Is it cold?")
     page.get_by_role("button", name="Regenerate").click()
     expect(page.get_by_test_id("code")).to_contain_text("Is it cold?")
-    assert code_of(page) == mine.replace("Is it warm?", "Is it cold?")
+    expect_code(page, mine.replace("Is it warm?", "Is it cold?"))
 
 
 @pytest.mark.matrix
@@ -262,7 +261,7 @@ def test_model_that_is_gone_is_changed_with_one_press_and_the_difference_shown(
     difference = page.get_by_role("group", name="Difference")
     expect(difference).to_contain_text('-MODEL = "claude-3-5-haiku-20241022"')
     expect(difference).to_contain_text('+MODEL = "claude-haiku-5-5"')
-    assert code_of(page) == mine.replace("claude-3-5-haiku-20241022", "claude-haiku-5-5")
+    expect_code(page, mine.replace("claude-3-5-haiku-20241022", "claude-haiku-5-5"))
     expect(page.get_by_text("The form has changed since")).to_be_hidden()
     page.get_by_role("button", name="Test Agent").click()
     expect_status(page, "success")
@@ -283,8 +282,7 @@ def test_axe_finds_nothing_with_hand_written_parts_and_a_report(
     open_file(page, FOREIGN, "adder.py")
     page.get_by_role("button", name="Import what is supported").click()
     expect(page.get_by_role("group", name="Import report")).to_be_visible()
-    page.set_viewport_size({"width": 360, "height": 780})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    resize(page, 360, 780)
     assert axe(page) == []
     page.screenshot(path=SHOTS / f"imported-{scheme}-360.png", full_page=True)
 

@@ -8,20 +8,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Provider
-from tests.e2e.test_page import SHOTS, axe, choose, fill, open_page
+from tests.e2e.driver import SHOTS, axe, boxes, choose, fill, generate, open_page, resize, section
 from tests.support.serving import Serving
 from tests.support.upstream import Answer, message
 
 SECTIONS = ("Tools", "Typed answer", "Model options", "Conversation and limits", "MCP servers")
-
-
-def section(page: Page, name: str) -> Locator:
-    """Return the button that folds a section; its text says what is set."""
-    return page.get_by_role("button", name=re.compile(f"^{name}"))
-
-
-def generate(page: Page) -> None:
-    page.get_by_role("button", name="Generate", exact=True).click()
 
 
 def write_tool(page: Page, code: str) -> Locator:
@@ -154,11 +145,8 @@ def test_provider_tools_are_granted_by_the_name_that_errors_use(
     tools.check()
     SHOTS.mkdir(parents=True, exist_ok=True)
     for width in (420, 1280):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        box, label = tools.bounding_box(), reach.get_by_text("provider-tools:").bounding_box()
-        assert box
-        assert label
+        resize(page, width, 900)
+        box, label = boxes(tools, reach.get_by_text("provider-tools:"))
         assert label["x"] > box["x"] + box["width"]
         assert label["y"] < box["y"] + box["height"] / 2 < label["y"] + label["height"]
         assert axe(page) == [], width
@@ -197,7 +185,6 @@ def test_axe_finds_nothing_with_every_section_open_at_any_width(
     expect(page.locator(".code-error").first).to_be_visible()
     SHOTS.mkdir(parents=True, exist_ok=True)
     for width, height in ((360, 780), (1280, 900), (2560, 1300)):
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        resize(page, width, height)
         assert axe(page) == [], width
         page.screenshot(path=SHOTS / f"sections-{scheme}-{width}.png", full_page=width == 360)
