@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[1] / "pre-commit-check.sh"
+SCRIPT = Path(__file__).resolve().parents[2] / "pre-commit-check.sh"
 MARKER = "pragma: allowlist secret"
 ANTHROPIC = "looks like an Anthropic API key"
 HUGGING_FACE = "looks like a Hugging Face token"
