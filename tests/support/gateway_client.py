@@ -94,7 +94,7 @@ async def ask(session: aiohttp.ClientSession, grant: Grant, **options: Any) -> t
         return answer.status, await answer.read()
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 5) -> Any:
+async def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Return the first true value of `condition`; fail if it takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

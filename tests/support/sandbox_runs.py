@@ -13,7 +13,9 @@ from server.isolation.child.resource_monitor import descendants
 from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
+from tests.support.attacking import open_descriptors
 from tests.support.processes import below
+from tests.support.serving import wait_until
 
 Runner = Callable[..., str]
 
@@ -30,17 +32,32 @@ def leftovers() -> set[str]:
     return {path.name for path in Path("/tmp").glob(f"agent-run-{os.getpid()}-*")}
 
 
-def collect(sandbox: Sandbox, program: Program, stop_at: str | None = None) -> list[SandboxEvent]:
+def collect(
+    sandbox: Sandbox,
+    program: Program,
+    *,
+    until: Callable[[list[SandboxEvent]], object] | None = None,
+) -> list[SandboxEvent]:
+    """Run a program and return its events; cancel it once `until` is true of those so far."""
+
     async def inside() -> list[SandboxEvent]:
         started = await sandbox.start(program)
         seen: list[SandboxEvent] = []
         async for event in started.events():
             seen.append(event)
-            if isinstance(event, OutputEvent) and stop_at and stop_at in event.text:
+            if until is not None and until(seen):
                 started.request_cancel()
         return seen
 
     return asyncio.run(inside())
+
+
+def descriptors_beside(sandbox: Sandbox) -> int:
+    """Return how many descriptors this process has, once the sandbox has prepared its cells."""
+    engine: Any = sandbox._engine
+    if sandbox.report.tier != "landlock":  # which prepares none
+        wait_until(lambda: len(engine._pool) == engine._pool_size)
+    return open_descriptors()
 
 
 HelperOf = Callable[[str], int]

@@ -169,7 +169,7 @@ def plain_uvicorn(folder: Path, *arguments: str, **settings: str) -> Iterator[st
         process.wait(20)
 
 
-def wait_until(condition: Any, seconds: float = 20) -> Any:
+def wait_until(condition: Any, seconds: float = 60) -> Any:
     """Return the first true value of `condition`; fail if it takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

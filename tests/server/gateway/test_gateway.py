@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+import socket
+import threading
 from typing import Any
 
 import aiohttp
@@ -19,7 +20,8 @@ from server.gateway.gateway import (
     ModelCall,
     Upstream,
 )
-from tests.support.gateway_client import KEY, ask, bearer, through
+from tests.support.gateway_client import KEY, ask, bearer, eventually, through
+from tests.support.raw_upstream import raw_upstream
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
 
@@ -113,22 +115,30 @@ def test_other_route_is_403_with_the_reason(method: str, path: str) -> None:
 
 
 def test_stream_is_passed_on_chunk_by_chunk() -> None:
-    async def client(session: aiohttp.ClientSession, grant: Grant) -> tuple[bytes, list[float]]:
-        arrived: list[float] = []
+    chunks = message_events("a", "b", "c")
+    arrived = threading.Semaphore(0)
+
+    def wire(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for chunk in chunks:
+            connection.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            if not arrived.acquire(timeout=60):  # before the next one is sent
+                return
+        connection.sendall(b"0\r\n\r\n")
+
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
         body = b""
         async with session.post("/v1/messages", json={}, headers=bearer(grant)) as answer:
-            async for chunk in answer.content.iter_any():
-                arrived.append(time.monotonic())
-                body += chunk
-        return body, arrived
+            async for piece in answer.content.iter_any():
+                body += piece
+                if body in {b"".join(chunks[:number]) for number in range(1, len(chunks) + 1)}:
+                    arrived.release()
+        return body
 
-    chunks = message_events("a", "b", "c")
-    with scripted(lambda _: Answer(chunks=chunks, pause=0.2)) as upstream:
+    with raw_upstream(wire) as upstream:
         seen = through(upstream.url, client)
-    body, arrived = seen.result
     [call] = seen.model_calls
-    assert body == b"".join(chunks)
-    assert arrived[0] < upstream.sent_at[1]
+    assert seen.result == b"".join(chunks)
     assert call.time_to_first_chunk is not None
     assert call.time_to_first_chunk < call.duration
 
@@ -196,15 +206,12 @@ def test_agent_that_disconnects_stops_the_upstream() -> None:
         async with session.post("/v1/messages", json={}, headers=bearer(grant)) as answer:
             await answer.content.readany()
         await session.close()
-        for _ in range(100):
-            if upstream.broken_pipes:
-                return
-            await asyncio.sleep(0.05)
+        await eventually(lambda: upstream.broken_pipes)
 
-    chunks = [b": ping\n\n"] * 200
+    chunks = [b": ping\n\n"] * 5000
     with scripted(lambda _: Answer(chunks=chunks, pause=0.02)) as upstream:
         through(upstream.url, client)
-    assert upstream.broken_pipes
+    assert 0 < len(upstream.sent_at) < len(chunks)
 
 
 def test_unavailable_backend_is_403_with_a_remedy() -> None:

@@ -14,7 +14,7 @@ from server.gateway.gateway import (
     MAX_CONNECTIONS,
     Grant,
 )
-from tests.support.gateway_client import ask, bearer, through
+from tests.support.gateway_client import ask, bearer, eventually, through
 from tests.support.upstream import Answer, message, scripted
 
 
@@ -37,11 +37,11 @@ def test_connections_of_one_run_are_limited() -> None:
             await asyncio.open_connection("127.0.0.1", grant.port)
             for _ in range(MAX_CONNECTIONS + 5)
         ]
-        await asyncio.sleep(0.2)
+        await eventually(lambda: sum(reader.at_eof() for reader, _ in idle) >= 5)
         ended = sum(reader.at_eof() for reader, _ in idle)
         for _, writer in idle:
             writer.close()
-        await asyncio.sleep(0.2)
+        await eventually(lambda: not grant.open_connections)
         return ended, (await ask(session, grant))[0]
 
     with scripted(lambda _: Answer(body=message("hi"))) as upstream:
@@ -62,17 +62,22 @@ def test_headers_of_a_request_are_limited(size: int) -> None:
 
 def test_requests_of_one_run_may_not_hold_more_than_their_share_of_memory() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> list[int]:
+        refused = asyncio.Event()
+
         async def held() -> Any:
             yield b'{"model": "'
             for _ in range(18):
                 yield b"x" * 2**20
-            await asyncio.sleep(1)
+            await refused.wait()
             yield b'"}'
 
         async def one() -> int:
-            return (await ask(session, grant, json=None, data=held()))[0]
+            status, _ = await ask(session, grant, json=None, data=held())
+            refused.set()
+            return status
 
-        return sorted(await asyncio.gather(*(one() for _ in range(3))))
+        async with asyncio.timeout(60):
+            return sorted(await asyncio.gather(*(one() for _ in range(3))))
 
     with scripted(lambda _: Answer(body=message("hi"))) as upstream:
         statuses = through(upstream.url, client).result

@@ -6,14 +6,13 @@ import asyncio
 import gc
 import os
 import time
-from typing import Any
 
 import pytest
 
 from llm_agent_builder.errors import MachineryError
 from server.isolation.events import OutputEvent, Program
 from server.sandbox import Sandbox
-from tests.support.sandbox_runs import Runner, leftovers
+from tests.support.sandbox_runs import Runner, collect, descriptors_beside, leftovers
 from tests.support.serving import marked_processes, wait_until
 
 
@@ -26,9 +25,11 @@ def test_child_that_detaches_itself_does_not_outlive_the_run(run: Runner) -> Non
         "        try: detach()\n"
         "        except OSError: pass\n"
         "    os.closerange(0, 100)\n"
-        "    if os.fork() == 0: time.sleep(600)\n"
+        "    if os.fork() == 0:\n"
+        "        os.mkdir('detached'); time.sleep(600)\n"
         "    time.sleep(600)\n"
-        "time.sleep(0.1); print('parent ends')\n"
+        "while not os.path.exists('detached'): time.sleep(0.01)\n"
+        "print('parent ends')\n"
     )
     assert run(code) == "parent ends\n"
     assert marked_processes(mark) == []
@@ -71,13 +72,13 @@ def test_runs_end_with_their_event_loop(sandbox: Sandbox) -> None:
             return
 
     asyncio.run(inside("print(1)"))
-    descriptors, folders = len(os.listdir("/proc/self/fd")), leftovers()
+    descriptors, folders = descriptors_beside(sandbox), leftovers()
     asyncio.run(
         inside(f"import os, time\nos.mkdir('{mark}'); os.chdir('{mark}')\nprint(1)\ntime.sleep(60)")
     )
     assert marked_processes(mark) == []
     assert leftovers() <= folders
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    wait_until(lambda: descriptors_beside(sandbox) == descriptors)
 
 
 def test_event_loop_that_ends_while_a_run_ends_leaves_nothing_open(sandbox: Sandbox) -> None:
@@ -90,36 +91,21 @@ def test_event_loop_that_ends_while_a_run_ends_leaves_nothing_open(sandbox: Sand
                 await asyncio.sleep(0.0005)
             return
 
-    def open_now() -> int:
-        """Count the open descriptors, once all prepared workspaces exist."""
-        engine: Any = sandbox._engine
-        wait_until(lambda: len(getattr(engine, "_prepared", ())) == getattr(engine, "_wanted", 0))
-        return len(os.listdir("/proc/self/fd"))
-
     asyncio.run(inside(0))
-    descriptors = open_now()
+    descriptors = descriptors_beside(sandbox)
     # On bubblewrap each run waits for a new worker.
     for turns in (0, 2, 5, 9) if sandbox.report.tier == "bubblewrap" else range(10):
         asyncio.run(inside(turns))
-        wait_until(lambda: open_now() == descriptors)
+        wait_until(lambda: descriptors_beside(sandbox) == descriptors)
 
 
 def test_no_descriptor_is_left_open(sandbox: Sandbox) -> None:
-    async def inside() -> tuple[int, int]:
-        async def once() -> None:
-            started = await sandbox.start(Program("print(1)", "x"))
-            async for _ in started.events():
-                pass
-
-        await once()
-        gc.collect()  # what earlier tests left must not be closed in between
-        before = len(os.listdir("/proc/self/fd"))
-        for _ in range(5):
-            await once()
-        return before, len(os.listdir("/proc/self/fd"))
-
-    before, after = asyncio.run(inside())
-    assert after == before
+    collect(sandbox, Program("print(1)", "x"))
+    gc.collect()  # what earlier tests left must not be closed in between
+    before = descriptors_beside(sandbox)
+    for _ in range(5):
+        collect(sandbox, Program("print(1)", "x"))
+    wait_until(lambda: descriptors_beside(sandbox) == before)
 
 
 def test_killed_supervisor_fails_the_run_and_ends_the_program() -> None:
@@ -137,4 +123,4 @@ def test_killed_supervisor_fails_the_run_and_ends_the_program() -> None:
 
     with pytest.raises(MachineryError, match="supervisor"):
         asyncio.run(inside())
-    wait_until(lambda: not marked_processes(mark), 5)
+    wait_until(lambda: not marked_processes(mark))

@@ -19,24 +19,35 @@ from server.isolation.fork_server_client import ForkServerClient
 from server.isolation.helper_process import Helper
 from server.isolation.tiers.detection import PRELOADED, make_engine
 from server.sandbox import Sandbox
-from tests.support.processes import below
-from tests.support.sandbox_runs import HelperOf, all_events, output_and_end, probed
+from tests.support.gateway_client import eventually
+from tests.support.processes import below, is_there
+from tests.support.sandbox_runs import (
+    HelperOf,
+    all_events,
+    descriptors_beside,
+    output_and_end,
+    probed,
+)
 from tests.support.serving import ServerFactory, marked_processes, wait_until
 
 
 def children_of(process: int) -> list[str]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [pid for task in tasks for pid in (task / "children").read_text().split()]
+    found: list[str] = []
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has ended meanwhile
+            found += children.read_text().split()
+    return found
 
 
 def helpers_of(process: int) -> dict[str, int]:
     """Return the helper processes below a process, by their modules."""
     found: dict[str, int] = {}
     for pid in children_of(process):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        for name in ("cell_maker", "fork_server"):
-            if f"server.isolation.child.{name}".encode() in command:
-                found[name] = int(pid)
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            for name in ("cell_maker", "fork_server"):
+                if f"server.isolation.child.{name}".encode() in command:
+                    found[name] = int(pid)
     return found
 
 
@@ -80,8 +91,9 @@ def test_killed_cell_maker_is_replaced() -> None:
     async def inside() -> list[SandboxEvent]:
         with probed(preload=()) as (sandbox, helper):
             await all_events(sandbox, Program("pass", "x"))
-            os.kill(helper("cell_maker"), signal.SIGKILL)
-            await asyncio.sleep(0.1)
+            killed = helper("cell_maker")
+            os.kill(killed, signal.SIGKILL)
+            await eventually(lambda: not is_there(killed))
             return await all_events(sandbox, Program("print('hi')", "x"))
 
     assert asyncio.run(inside())[0] == OutputEvent("stdout", "hi\n")
@@ -98,7 +110,7 @@ def test_killed_server_leaves_no_process_behind(serve: ServerFactory) -> None:
         assert set(helpers) == {"cell_maker", "fork_server"}
         server.process.kill()
     wait_until(lambda: not marked_processes(mark))
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in helpers.values()))
+    wait_until(lambda: not any(map(is_there, helpers.values())))
 
 
 def test_fork_server_has_an_empty_environment_one_thread_and_an_unprivileged_user() -> None:
@@ -133,23 +145,25 @@ def test_nothing_accumulates_over_runs(probed_once: tuple[Sandbox, HelperOf]) ->
     sandbox, helper = probed_once
 
     def there() -> tuple[int, int, int]:
-        descriptors = len(os.listdir("/proc/self/fd"))
+        descriptors = descriptors_beside(sandbox)
         fork_server = len(os.listdir(f"/proc/{helper('fork_server')}/fd"))
         return descriptors, fork_server, len(children_of(helper("cell_maker")))
 
     async def many() -> None:
         for _ in range(20):
             await all_events(sandbox, Program("print('hi')", "x"))
-        await asyncio.sleep(0.3)
 
     asyncio.run(many())
     before = there()
     asyncio.run(many())
-    assert there() == before
+    wait_until(lambda: all(now <= then for now, then in zip(there(), before, strict=True)))
 
 
 def members_of_group(group: int) -> list[str]:
-    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    stats = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # the process has ended meanwhile
+            stats.append(path.read_text())
     return [stat for stat in stats if int(stat.rpartition(")")[2].split()[2]) == group]
 
 
