@@ -201,11 +201,11 @@ def test_run_whose_watcher_is_stopped_or_killed_ends(
     sandbox: Sandbox, number: signal.Signals
 ) -> None:
     async def inside() -> None:
-        async with sleeping(sandbox, wall_s=3) as (started, process):
+        async with sleeping(sandbox, wall_s=5) as (started, process):
             os.kill(watcher_of(sandbox, process), number)
             ended: list[ExitEvent | MachineryError] = []
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     assert started._task is not None
                     await asyncio.shield(started._task)
                     while not started._queue.empty():

@@ -109,6 +109,7 @@ def test_queued_run_is_cancelled_through_another_server(
     two = beside()
     with one.client() as first, two.client() as second:
         going, waiting = start(first, SLOW), start(first, "print('never')")
+        wait_for(first, going, "running")
         assert run_of(second, waiting)["status"] == "queued"
         assert second.delete(f"/api/runs/{waiting}").status_code == 204
         assert run_of(second, waiting)["status"] == "cancelled"
@@ -126,7 +127,7 @@ def test_rolling_restart_ends_only_the_runs_of_the_stopped_server(
     with new.client() as client:
         own = start(client, some_time(3))
         old.process.send_signal(signal.SIGTERM)
-        assert old.process.wait(20) in {0, -signal.SIGTERM}
+        assert old.process.wait(60) in {0, -signal.SIGTERM}
         for run_id in (going, waiting):
             run = run_of(client, run_id)
             assert (run["status"], run["reason"]) == ("cancelled", "the server was stopped")
