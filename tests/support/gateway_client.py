@@ -38,6 +38,7 @@ def through(upstream: str, client: Client, *, key: str = KEY, **options: Any) ->
     seen = Seen()
     timeouts = options.pop("timeouts", Timeouts())
     reader = options.pop("reader", None) or RequestReader()
+    environ = options.pop("environ", {})
 
     async def policy(provider: ProviderEnum) -> Upstream:
         return Upstream("provider", upstream, Secret(key))
@@ -50,7 +51,7 @@ def through(upstream: str, client: Client, *, key: str = KEY, **options: Any) ->
         seen.model_calls.append(call)
 
     async def inside() -> None:
-        gateway = Gateway(environ={}, timeouts=timeouts, reader=reader)
+        gateway = Gateway(environ=environ, timeouts=timeouts, reader=reader)
         await gateway.start()
         grant = await gateway.open(policy, on_call, on_event=on_event, **options)
         try:
@@ -93,7 +94,7 @@ async def ask(session: aiohttp.ClientSession, grant: Grant, **options: Any) -> t
         return answer.status, await answer.read()
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 5) -> Any:
+async def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Return the first true value of `condition`; fail if it takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pwd
@@ -116,7 +117,8 @@ class Postgres:
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
         for process in (self._process.pid, *map(int, children.split())):
-            os.kill(process, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(process, number)
 
     def stop(self) -> None:
         """End it at once; clients lose their connections."""

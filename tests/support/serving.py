@@ -53,7 +53,7 @@ class Serving:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         code = self.process.wait()
@@ -166,10 +166,10 @@ def plain_uvicorn(folder: Path, *arguments: str, **settings: str) -> Iterator[st
         yield wait_until(lambda: re.search(r"running on .*", log.read_text("utf-8")), 60)[0]
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
 
 
-def wait_until(condition: Any, seconds: float = 20) -> Any:
+def wait_until(condition: Any, seconds: float = 60) -> Any:
     """Return the first true value of `condition`; fail if it takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

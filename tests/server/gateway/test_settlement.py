@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -22,7 +23,7 @@ from server.gateway.gateway import Grant
 from server.gateway.metering import today
 from server.gateway.model_call import ModelCall
 from server.runs.usage_totals import UsageTotals
-from tests.support.gateway_client import ask, asking, bearer, through
+from tests.support.gateway_client import ask, asking, bearer, eventually, through
 from tests.support.upstream import Answer, Received, message, scripted
 
 JSON = {"Content-Type": "application/json"}
@@ -198,9 +199,9 @@ def answering(head: bytes) -> Iterator[str]:
 
 def test_unreachable_upstream_costs_nothing() -> None:
     of = purse()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    seen = through(f"http://127.0.0.1:{port}", ask, budget=of)
+    with socket.socket() as taken:  # bound and not listening: nobody else gets the port
+        taken.bind(("127.0.0.1", 0))
+        seen = through(f"http://127.0.0.1:{taken.getsockname()[1]}", ask, budget=of)
     assert seen.result[0] == 502
     assert of.run.used == Amount(calls=1)
 
@@ -300,10 +301,12 @@ def test_cost_of_a_run_is_unknown_if_an_abandoned_call_may_be_charged() -> None:
     assert tally.cost_usd() == known.cost_usd
 
     async def leave(session: aiohttp.ClientSession, grant: Grant) -> None:
-        with suppress(TimeoutError):
-            await ask(session, grant, timeout=aiohttp.ClientTimeout(total=0.5))
+        call = asyncio.create_task(ask(session, grant))
+        await eventually(lambda: upstream.sent_at)
+        call.cancel()
+        await asyncio.wait({call})
 
-    with scripted(lambda _: Answer(headers=JSON, chunks=[b" "] * 100, pause=0.1)) as upstream:
+    with scripted(lambda _: Answer(headers=JSON, chunks=[b" "] * 1000, pause=0.1)) as upstream:
         tally.add(through(upstream.url, leave, budget=purse()).model_calls[0])
     assert tally.cost_usd() is None
     assert (tally.calls, tally.unmetered_calls) == (3, 1)

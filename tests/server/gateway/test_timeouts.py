@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -25,6 +25,7 @@ from server.isolation.shutdown import Closing
 from server.isolation.tiers.strong import CellEngine
 from server.limits import Limits
 from server.sandbox import Sandbox, SandboxRun
+from tests.support.gateway_client import eventually
 from tests.support.processes import below, held_still, init_beside, is_there, pinned
 from tests.support.serving import marked_processes, wait_until
 
@@ -200,11 +201,11 @@ def test_run_whose_watcher_is_stopped_or_killed_ends(
     sandbox: Sandbox, number: signal.Signals
 ) -> None:
     async def inside() -> None:
-        async with sleeping(sandbox, wall_s=3) as (started, process):
+        async with sleeping(sandbox, wall_s=5) as (started, process):
             os.kill(watcher_of(sandbox, process), number)
             ended: list[ExitEvent | MachineryError] = []
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     assert started._task is not None
                     await asyncio.shield(started._task)
                     while not started._queue.empty():
@@ -241,7 +242,7 @@ def test_run_in_a_cell_that_does_not_answer_fails(sandbox: Sandbox) -> None:
     async def inside() -> None:
         await run(sandbox)
         maker = own(MAKER)
-        wait_until(lambda: prepared(maker))
+        wait_until(lambda: len(prepared(maker)) == 1)  # the cell of the run before has gone
         for pid in prepared(maker):
             os.kill(pid, signal.SIGSTOP)
         with pytest.raises(MachineryError, match="cell"):
@@ -286,21 +287,15 @@ def test_run_that_can_not_be_ended_gets_its_end_and_is_counted_until_it_has_gone
         async with sleeping(sandbox) as (started, process):
             with pinned(process):
                 events = [asyncio.create_task(started.cancel())]
-                await asyncio.wait(events, timeout=30)
+                await asyncio.wait(events, timeout=60)
                 assert started.abandoned
                 assert sandbox.abandoned.count == 1
                 assert "1 ended run" in str(sandbox.abandoned.problem)
                 assert (await run(sandbox))[:1] == HI
-            await until(lambda: sandbox.abandoned.count == 0)
+            await eventually(lambda: sandbox.abandoned.count == 0)
         assert sandbox.abandoned.problem is None
 
     asyncio.run(inside())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 class Endless:

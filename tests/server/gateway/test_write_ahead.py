@@ -59,7 +59,7 @@ EVENT = f"data: {json.dumps(COUNTS)}\n\n".encode()
 def test_unread_stream_is_cut_at_its_cap() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
         stalled = Stalled(grant)
-        await eventually(lambda: upstream.broken_pipes, 30)  # before anything is read
+        await eventually(lambda: upstream.broken_pipes)  # before anything is read
         return await stalled.read()
 
     answer = Answer(headers=SSE, chunks=[EVENT] * 3000)
@@ -73,7 +73,7 @@ def test_unread_stream_is_cut_at_its_cap() -> None:
 def test_client_that_leaves_too_much_unread_loses_a_call_that_may_be_cut() -> None:
     async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
         stalled = Stalled(grant)
-        await eventually(lambda: upstream.broken_pipes, 30)
+        await eventually(lambda: upstream.broken_pipes)
         return await stalled.read()
 
     answer = Answer(headers=SSE, chunks=[EVENT] * 5000)
@@ -117,7 +117,7 @@ def test_client_that_reads_slowly_gets_all_of_a_stream_that_may_be_cut() -> None
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> bytes:
         stalled = Stalled(grant)
-        await eventually(lambda: len(upstream.sent_at) == len(chunks), 30)
+        await eventually(lambda: len(upstream.sent_at) == len(chunks))
         return await stalled.read()
 
     with scripted(lambda _: Answer(headers=SSE, chunks=chunks)) as upstream:

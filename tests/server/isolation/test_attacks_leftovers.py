@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,31 +24,24 @@ from tests.support.attacking import (
     source,
     text_of,
 )
-
-
-def gone(name: str, within: float = 1.0) -> bool:
-    deadline = time.monotonic() + within
-    while processes_named(name):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+from tests.support.serving import wait_until
 
 
 def test_process_that_forked_twice_and_ignores_signals_ends_with_its_run(tiered: Sandbox) -> None:
     name = f"left{os.getpid()}"
     events = events_of(tiered, "leave_daemons", name)
     assert text_of(events).startswith("left them")
-    assert gone(name)
+    wait_until(lambda: not processes_named(name))
 
 
 def test_leaving_program_does_leave_processes_outside(tmp_path: Path) -> None:
     name = f"out{os.getpid()}"
     attempt_outside(tmp_path, "leave_daemons", name)
-    left = processes_named(name)
-    for pid in left:
-        os.kill(pid, 9)
-    assert len(left) == 3
+    try:
+        wait_until(lambda: len(processes_named(name)) == 3)
+    finally:
+        for pid in processes_named(name):
+            os.kill(pid, 9)
 
 
 @pytest.mark.parametrize("end", ["cancelled", "timeout", "abandoned"])
@@ -75,7 +67,7 @@ def test_nothing_is_left_of_a_run_that_is_ended(tiered: Sandbox, end: str) -> No
         return (*before, open_descriptors(), mounts())
 
     found = asyncio.run(inside())
-    assert gone(name)
+    wait_until(lambda: not processes_named(name))
     assert found[3] <= found[1]
     assert found[2] <= found[0] + 6  # places may have been prepared meanwhile
 

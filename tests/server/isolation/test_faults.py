@@ -24,7 +24,6 @@ from tests.support.gateway_client import KEY, Seen, asking, bearer, eventually, 
 from tests.support.raw_upstream import Wire, raw_upstream
 from tests.support.upstream import Answer, message, message_events, scripted
 
-SHORT = Timeouts(connect=1, first_byte=0.5, idle=0.5, total=1.5)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SSE_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -47,15 +46,18 @@ async def read_all(session: aiohttp.ClientSession, grant: Grant) -> tuple[int, A
         return answer.status, answer.headers, bytes(body), ""
 
 
+def others_than(current: asyncio.Task[Any] | None) -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if not task.done()} - {current}
+
+
 def observe(upstream: str, **options: Any) -> Seen:
     """Make one call through the gateway, and check what must be true after any fault."""
 
     async def client(session: aiohttp.ClientSession, grant: Grant) -> Any:
-        found = await asyncio.wait_for(read_all(session, grant), 20)
+        found = await asyncio.wait_for(read_all(session, grant), 60)
         await session.close()
         await eventually(lambda: not grant.open_connections)
-        others = {task for task in asyncio.all_tasks() if not task.done()}
-        assert len(others - {asyncio.current_task()}) <= 1, others
+        await eventually(lambda: len(others_than(asyncio.current_task())) <= 1)
         return found
 
     seen = through(upstream, client, **options)
@@ -141,8 +143,9 @@ def early_close(connection: socket.socket) -> None:
 def test_answer_that_does_not_end_as_it_should_is_cut_for_the_agent_too(
     wire: Wire, error: str
 ) -> None:
+    short: dict[Wire, Timeouts] = {stalling: Timeouts(idle=0.5), slow_drip: Timeouts(total=1.5)}
     with raw_upstream(wire) as upstream:
-        seen = observe(upstream.url, timeouts=SHORT)
+        seen = observe(upstream.url, timeouts=short.get(wire, Timeouts()))
     assert seen.result[3] in {"ClientPayloadError", "ClientOSError", "ServerDisconnectedError"}
     assert seen.calls[0]["error.type"] == error
     assert seen.calls[0]["gen_ai.usage.output_tokens"] is None
@@ -175,8 +178,9 @@ def odd_status(connection: socket.socket) -> None:
     [(silent, 504), (closing, 502), (nonsense, 502), (endless_head, 502), (odd_status, 502)],
 )
 def test_silent_upstream_is_reported_in_the_providers_format(wire: Wire, status: int) -> None:
+    timeouts = Timeouts(first_byte=0.5) if wire is silent else Timeouts()
     with raw_upstream(wire) as upstream:
-        seen = observe(upstream.url, timeouts=SHORT)
+        seen = observe(upstream.url, timeouts=timeouts)
     found, _, body, _ = seen.result
     assert found == status
     assert json.loads(body)["error"]["type"] == ("timeout_error" if status == 504 else "api_error")
@@ -201,7 +205,7 @@ def test_odd_but_whole_answer_arrives_whole_and_nothing_of_it_is_left(wire: Wire
         async def twice(session: aiohttp.ClientSession, grant: Grant) -> list[Any]:
             return [await read_all(session, grant) for _ in range(2)]
 
-        seen = through(upstream.url, twice, timeouts=SHORT)
+        seen = through(upstream.url, twice)
     for status, headers, body, error in seen.result:
         assert (status, body, error) == (200, message("hi"), "")
         assert "X-Poison" not in headers

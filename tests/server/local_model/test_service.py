@@ -83,7 +83,7 @@ def test_model_that_is_killed_while_loading_is_reported(tmp_path: Path) -> None:
         model = LocalModel(log_file=tmp_path / "log")
         starting = asyncio.create_task(model.endpoint())
         try:
-            [child] = await eventually(loading_children, 20)
+            [child] = await eventually(loading_children)
             os.kill(child, signal.SIGKILL)
             await starting
         except BackendUnavailableError as error:
@@ -113,7 +113,7 @@ def with_model(work: Callable[[LocalModel], Awaitable[Any]], folder: Path) -> An
 def test_load_whose_first_caller_has_gone_serves_the_others(tmp_path: Path) -> None:
     async def work(model: LocalModel) -> None:
         first = asyncio.create_task(model.endpoint())
-        [child] = await eventually(loading_children, 20)
+        [child] = await eventually(loading_children)
         others = [asyncio.create_task(model.endpoint()) for _ in range(3)]
         await asyncio.sleep(0)
         first.cancel()
@@ -130,7 +130,7 @@ def test_load_whose_first_caller_has_gone_serves_the_others(tmp_path: Path) -> N
 def test_load_whose_only_caller_has_gone_is_there_for_the_next(tmp_path: Path) -> None:
     async def work(model: LocalModel) -> None:
         only = asyncio.create_task(model.endpoint())
-        [child] = await eventually(loading_children, 20)
+        [child] = await eventually(loading_children)
         only.cancel()
         await asyncio.wait({only})
         await model.endpoint()
@@ -143,7 +143,7 @@ def test_load_whose_only_caller_has_gone_is_there_for_the_next(tmp_path: Path) -
 def test_model_closed_while_it_loads_leaves_nothing(tmp_path: Path, stopped: bool) -> None:
     async def work(model: LocalModel) -> None:
         waiting = asyncio.create_task(model.endpoint())
-        [child] = await eventually(loading_children, 20)
+        [child] = await eventually(loading_children)
         if stopped:
             os.kill(child, signal.SIGSTOP)
         await model.close()
