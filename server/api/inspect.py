@@ -161,7 +161,7 @@ def _answerer(body: InspectRequest, services: Services) -> Answerer | None:
         base_url = check_base_url(body.base_url)
     except ValueError:
         return None  # generating says so, at the field
-    return server_answerer(base_url, services.settings, services.keys)
+    return server_answerer(base_url, services.settings.own_servers, services.keys)
 
 
 def _hosts(outlines: list[ToolOutline], servers: list[DraftServer]) -> list[WantedHost]:

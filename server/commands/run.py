@@ -30,11 +30,12 @@ from server.isolation.shutdown import Closing, Ending, leave
 from server.keys import KeySource
 from server.limits import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
+from server.runs.answerers import Missing, own_server_key
 from server.runs.backends import base_url_in, providers_in
 from server.runs.events import message_of, missing_messages, read_output
 from server.runs.run import Run
 from server.services import Services, open_services
-from server.settings import PREFIX, Settings, load_settings, unknown_variables
+from server.settings import Settings, load_settings, unknown_variables
 from server.storage.records import RunResult, RunUsage
 from server.storage.store import Store
 
@@ -360,6 +361,7 @@ def _fallback_reason(services: Services, admitted: Run, choice: str) -> str | No
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None
-    if base_url not in services.settings.own_servers:
-        return f"{base_url} is not in {PREFIX}MODEL_SERVERS; using the built-in model instead"
-    return f"the key for {base_url} is not set; using the built-in model instead"
+    key = own_server_key(base_url, services.settings.own_servers, services.keys)
+    if not isinstance(key, Missing):
+        return None  # another provider that the file uses has no key
+    return f"{key.reason.removesuffix('.')}; using the built-in model instead"

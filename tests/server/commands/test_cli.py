@@ -100,7 +100,9 @@ def test_model_server_without_a_list_is_noted(tmp_path: Path) -> None:
 def test_run_prints_that_the_built_in_model_replaces_an_unlisted_server(tmp_path: Path) -> None:
     code = 'import huggingface_hub\nBASE_URL = "http://127.0.0.1:9/v1"\n'
     done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")
-    said = "[http://127.0.0.1:9/v1 is not in AGENT_BUILDER_MODEL_SERVERS; using the built-in"
+    said = (
+        "[Add http://127.0.0.1:9/v1 to AGENT_BUILDER_MODEL_SERVERS to test agents against it; using"
+    )
     assert said in done.stderr
 
 
