@@ -106,6 +106,13 @@ def test_run_prints_that_the_built_in_model_replaces_an_unlisted_server(tmp_path
     assert said in done.stderr
 
 
+def test_run_names_a_limit_in_words_of_the_page(tmp_path: Path) -> None:
+    code = "with open('a', 'wb') as file:\n    while True: file.write(bytes(2**20))\n"
+    done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")
+    assert done.returncode == 1
+    assert "[limit reached: disk space (64 MiB)]" in done.stderr
+
+
 @pytest.mark.matrix(keep=1)
 @pytest.mark.parametrize(
     ("option", "value", "said"),
