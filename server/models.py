@@ -87,7 +87,7 @@ class Answer(BaseModel):
 
 def _bounded(value: object, longest: int) -> str:
     if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
+        raise PydanticCustomError("string_type", "must be text")
     if (size := utf8_length(value)) > longest:
         sizes = {"size": f"{size:,}", "longest": f"{longest:,}"}
         template = "is {size} bytes long; at most {longest} are allowed"
@@ -201,7 +201,7 @@ class BudgetBody(_Body):
 
 def _check_name(value: object) -> str:
     if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
+        raise PydanticCustomError("string_type", "must be text")
     if problem := name_problem(value):
         raise PydanticCustomError("file_name", "{problem}", {"problem": problem})
     return value
@@ -209,7 +209,7 @@ def _check_name(value: object) -> str:
 
 def _encoded(value: object) -> bytes:
     if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
+        raise PydanticCustomError("string_type", "must be text")
     try:
         return value.encode()
     except UnicodeEncodeError:
@@ -218,7 +218,7 @@ def _encoded(value: object) -> bytes:
 
 def _decoded(value: object) -> bytes:
     if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
+        raise PydanticCustomError("string_type", "must be text")
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):

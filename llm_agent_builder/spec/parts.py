@@ -148,7 +148,7 @@ def _check_variable(value: object) -> str:
     name = check_line(value, MCP_NAME_MAX_CHARS * 2)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise value_error(
-            "variable", "should be the name of an environment variable, without its value"
+            "variable", "must be the name of an environment variable, without its value"
         )
     return name
 
@@ -161,7 +161,7 @@ def _check_url(value: object) -> str:
     except ValueError:  # an invalid port, for example
         usable = None
     if not usable or not url.isascii() or " " in url:
-        raise value_error("url", "should be a URL such as https://example.com/mcp")
+        raise value_error("url", "must be a URL such as https://example.com/mcp")
     if parts.username is not None or parts.password is not None:
         raise value_error(
             "url", "must not contain a user name or a password: the file would show them"

@@ -65,12 +65,12 @@ class _Part(BaseModel):
 
 def _check_headers(value: object) -> Mapping[str, str]:
     if not isinstance(few_keys(value), Mapping):
-        raise value_error("mapping_type", "should be a mapping of names and texts")
+        raise value_error("mapping_type", "must be a mapping of names and texts")
     assert isinstance(value, Mapping)
     for name, text in value.items():
         if not all(isinstance(each, str) and _HEADER.fullmatch(each) for each in (name, text)):
             raise value_error(
-                "header", f"{str(name)[:40]} should be one line of printable ASCII text"
+                "header", f"{str(name)[:40]} must be one line of printable ASCII text"
             )
     return {name.lower(): text for name, text in value.items() if name.lower() in RECORDED_HEADERS}
 
@@ -82,7 +82,7 @@ def _to_bytes(value: object) -> bytes:
         except UnicodeEncodeError:
             raise value_error("text", "has lone surrogates: write it as base64") from None
     if not isinstance(value, Mapping) or value.keys() != {"base64"}:
-        raise value_error("chunk", 'should be text, or {"base64": "..."}')
+        raise value_error("chunk", 'must be text, or {"base64": "..."}')
     try:
         return base64.b64decode(value["base64"], validate=True)
     except (TypeError, ValueError):
