@@ -236,12 +236,7 @@ class _Writer:
         words = re.findall(r"[A-Za-z0-9]+", hint)
         joined = "".join(word[:1].upper() + word[1:] for word in words)[:_NAME_MAX]
         joined = joined if joined.isidentifier() and not keyword.iskeyword(joined) else "Part"
-        name, number = joined, 1
-        while name in self.names:
-            number += 1
-            name = f"{joined}{number}"
-        self.names.add(name)
-        return name
+        return _take_name(joined, self.names)
 
     def shortened(self, of: Type, width: int, hint: str) -> Type:
         """Return a type of at most `width` columns if possible: long parts become aliases."""
@@ -318,12 +313,17 @@ class _Fields:
         plain = plain[:_FIELD_MAX].rstrip("_")
         if keyword.iskeyword(plain) or plain in NOT_FIELDS or plain in self.writer.names:
             plain += "_"
-        name, number = plain, 1
-        while name in self.names:
-            number += 1
-            name = f"{plain}_{number}"
-        self.names.add(name)
-        return name
+        return _take_name(plain, self.names, "_")
+
+
+def _take_name(wanted: str, taken: set[str], separator: str = "") -> str:
+    """Return a name that is not taken yet, with a number if necessary, and add it to these."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}{separator}{number}"
+    taken.add(name)
+    return name
 
 
 def _is_plain(value: object) -> bool:

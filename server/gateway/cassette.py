@@ -11,11 +11,9 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
@@ -26,6 +24,7 @@ from llm_agent_builder.errors import SpecError
 from llm_agent_builder.json_input.limits import JsonLimits
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.validation.messages import describe_error
+from llm_agent_builder.validation.strict_model import StrictModel
 from llm_agent_builder.validation.text import few_items, few_keys, value_error
 from server.gateway.routes import ROUTES
 
@@ -52,15 +51,6 @@ def canonical(value: object) -> bytes:
     """Return a JSON value as bytes: equal for equal values, and much smaller in memory."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_keys(cls, value: Any) -> Any:
-        return few_keys(value)
 
 
 def _check_headers(value: object) -> Mapping[str, str]:
@@ -96,7 +86,7 @@ def _check_body(value: object) -> bytes:
         raise value_error("json_invalid", "is not a JSON value") from None
 
 
-class RecordedRequest(_Part):
+class RecordedRequest(StrictModel):
     """A request. `body` is JSON; a body that was not JSON is a JSON string."""
 
     method: Annotated[str, Field(max_length=20)]
@@ -110,7 +100,7 @@ class RecordedRequest(_Part):
         return self
 
 
-class RecordedAnswer(_Part):
+class RecordedAnswer(StrictModel):
     """A response, with its chunks as bytes."""
 
     status: int = Field(ge=200, le=599, strict=True)
@@ -126,7 +116,7 @@ class RecordedAnswer(_Part):
         return self
 
 
-class RecordedCall(_Part):
+class RecordedCall(StrictModel):
     """One call."""
 
     provider: ProviderEnum
@@ -134,7 +124,7 @@ class RecordedCall(_Part):
     response: RecordedAnswer
 
 
-class Cassette(_Part):
+class Cassette(StrictModel):
     """A run's calls, in the order in which they began."""
 
     format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT, strict=True)
