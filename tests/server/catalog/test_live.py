@@ -39,16 +39,9 @@ def page(*ids: str, **more: Any) -> Answer:
     return Answer(body=json.dumps({"data": [{"id": id_} for id_ in ids], **more}).encode())
 
 
-def refresh(
-    url: str,
-    folder: Path,
-    *,
-    keys: dict[str, str] | None = None,
-    timeout_s: float = 20,
-    **more: Any,
-) -> LiveCatalog:
+def refresh(url: str, folder: Path, **more: Any) -> LiveCatalog:
     """Return a catalog that has fetched the list of each provider with a key once."""
-    catalog = make(url, folder, keys=keys, timeout_s=timeout_s, **more)
+    catalog = make(url, folder, **more)
     asyncio.run(catalog.refresh_due())
     return catalog
 

@@ -20,6 +20,7 @@ from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.attacking import (
     ATTACKS,
     Job,
+    all_events,
     end_of,
     ends_without_cgroups,
     events_of,
@@ -184,8 +185,7 @@ def test_bomb_is_refused_and_other_calls_continue(tiered: Sandbox, name: str, re
         bomb = asyncio.create_task(watch(tiered, name, limits=SMALL))
         await asyncio.sleep(0.3)
         started = time.monotonic()
-        run = await tiered.start(Program("print('undisturbed')", ""))
-        text = text_of([event async for event in run.events()])
+        text = text_of(await all_events(tiered, Program("print('undisturbed')", "")))
         took = time.monotonic() - started
         return await bomb, text, took
 
@@ -229,12 +229,8 @@ def test_sleeping_for_ever_ends_by_the_clock_whatever_signals_are_ignored(tiered
         "time.sleep(100)\n"
     )
 
-    async def inside() -> list[SandboxEvent]:
-        run = await tiered.start(Program(code, "", Limits(wall_s=0.5)))
-        return [event async for event in run.events()]
-
     started = time.monotonic()
-    events = asyncio.run(inside())
+    events = asyncio.run(all_events(tiered, Program(code, "", Limits(wall_s=0.5))))
     assert (end_of(events).status, end_of(events).reason) == (Status.TIMEOUT, "wall")
     assert time.monotonic() - started < 10
 
@@ -267,10 +263,6 @@ def test_threads_that_fork_are_ended_in_time(tiered: Sandbox) -> None:
         "for _ in range(10): threading.Thread(target=bomb).start()\n"
     )
 
-    async def inside() -> list[SandboxEvent]:
-        run = await tiered.start(Program(code, "", Limits(wall_s=10)))
-        return [event async for event in run.events()]
-
     started = time.monotonic()
-    asyncio.run(inside())
+    asyncio.run(all_events(tiered, Program(code, "", Limits(wall_s=10))))
     assert time.monotonic() - started < 15

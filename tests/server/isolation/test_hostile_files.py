@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
+from server.isolation.events import ExitEvent, OutputEvent
 from server.isolation.files import MAX_FILES, name_problem
 from server.limits import Limits
 from server.sandbox import Sandbox
-
-ATTACKS = Path(__file__).parents[2] / "attacks"
+from tests.support.attacking import events_of
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +25,8 @@ def sandbox() -> Iterator[Sandbox]:
 def test_hostile_folder_is_read_within_limits_and_nothing_outside_it(
     sandbox: Sandbox,
 ) -> None:
-    code = (ATTACKS / "leave_hostile_files.py").read_text("utf-8")
-
-    async def inside() -> list[SandboxEvent]:
-        run = await sandbox.start(Program(code, "", Limits(wall_s=30)))
-        return [event async for event in run.events()]
-
     started = time.monotonic()
-    *events, last = asyncio.run(inside())
+    *events, last = events_of(sandbox, "leave_hostile_files", limits=Limits(wall_s=30))
     assert "left\n" in [event.text for event in events if isinstance(event, OutputEvent)]
     assert isinstance(last, ExitEvent)
     assert time.monotonic() - started < 15
