@@ -25,7 +25,8 @@ from llm_agent_builder.errors import SpecError
 from llm_agent_builder.providers import DEFAULT_PROVIDER, ProviderEnum
 from llm_agent_builder.spec.agent_spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from llm_agent_builder.user_code.gallery_needs import Need
-from llm_agent_builder.validation.text import few_items, few_keys, value_error
+from llm_agent_builder.validation.strict_model import StrictModel
+from llm_agent_builder.validation.text import few_items, value_error
 from server.budgets.ledger import Caps
 from server.gateway.cassette import Cassette, parse_cassette
 from server.isolation.events import LeftOut, WrittenFile
@@ -65,15 +66,6 @@ __all__ = [
 CODE_MAX_BYTES = 1024 * 1024
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_keys(cls, value: Any) -> Any:
-        return few_keys(value)
-
-
 class Answer(BaseModel):
     """The base of answers: every field is sent, whether or not it has a default."""
 
@@ -87,7 +79,7 @@ class Answer(BaseModel):
 
 def _bounded(value: object, longest: int) -> str:
     if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
+        raise PydanticCustomError("string_type", "must be text")
     if (size := utf8_length(value)) > longest:
         sizes = {"size": f"{size:,}", "longest": f"{longest:,}"}
         template = "is {size} bytes long; at most {longest} are allowed"
@@ -116,7 +108,7 @@ class GenerateRequest(AgentSpec):
         return AgentSpec(**self.model_dump(exclude={"base"}))
 
 
-class CodeRequest(_Body):
+class CodeRequest(StrictModel):
     """A Python file. It is read and never run."""
 
     code: Annotated[str, PlainValidator(_check_code), _code_schema()]
@@ -164,7 +156,7 @@ def _check_task(value: object) -> str:
 _DEFAULTS = Limits()
 
 
-class LimitsBody(_Body):
+class LimitsBody(StrictModel):
     """Limits of one run, within the ranges that the server sets."""
 
     cpu_s: float = Field(default=_DEFAULTS.cpu_s, ge=0.1, le=300)
@@ -183,7 +175,7 @@ _MOST_OF_A_BUDGET = 10**12
 """Anything larger is no limit in practice, and unlimited numbers overflow elsewhere."""
 
 
-class BudgetBody(_Body):
+class BudgetBody(StrictModel):
     """What one run may use; the server's own caps apply as well."""
 
     usd: float | None = Field(
@@ -201,7 +193,7 @@ class BudgetBody(_Body):
 
 def _check_name(value: object) -> str:
     if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
+        raise PydanticCustomError("string_type", "must be text")
     if problem := name_problem(value):
         raise PydanticCustomError("file_name", "{problem}", {"problem": problem})
     return value
@@ -209,7 +201,7 @@ def _check_name(value: object) -> str:
 
 def _encoded(value: object) -> bytes:
     if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
+        raise PydanticCustomError("string_type", "must be text")
     try:
         return value.encode()
     except UnicodeEncodeError:
@@ -218,7 +210,7 @@ def _encoded(value: object) -> bytes:
 
 def _decoded(value: object) -> bytes:
     if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "should be text")
+        raise PydanticCustomError("string_type", "must be text")
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
@@ -229,7 +221,7 @@ def _schema(**schema: object) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
-class GivenFile(_Body):
+class GivenFile(StrictModel):
     """A file placed in the program's folder before it starts, as either `text` or `base64`."""
 
     name: Annotated[str, PlainValidator(_check_name), _schema(maxLength=MAX_NAME)] = Field(
@@ -298,7 +290,7 @@ def _check_replay(value: object) -> Cassette:
         raise value_error("cassette", error.problem) from None
 
 
-class ExecuteRequest(_Body):
+class ExecuteRequest(StrictModel):
     """A program to run in the sandbox, as `agent.py --task TASK`."""
 
     code: Annotated[
@@ -440,7 +432,7 @@ class RunAccepted(Answer):
     id: str
 
 
-class SessionRequest(_Body):
+class SessionRequest(StrictModel):
     """The access token, to be saved in a cookie."""
 
     token: str

@@ -70,7 +70,7 @@ def parse_model(text: str) -> ExtraModel:
     shown = f"{text[:80]!r} is not {_MODEL_SYNTAX}"
     provider, colon, rest = text.strip().partition(":")
     if not colon or provider not in set(ProviderEnum):
-        raise ValueError(f"{shown}: it should start with {_PROVIDERS}")
+        raise ValueError(f"{shown}: it must start with {_PROVIDERS}")
     rest, base_url = _split_base_url(rest)
     if base_url and not PROVIDERS[ProviderEnum(provider)].own_servers:
         raise ValueError(f"{shown}: only {_OWN_SERVER_PROVIDERS} models have a base URL")

@@ -103,7 +103,7 @@ def _answer(path: Path, files: dict[str, Path]) -> object:
     except (ValueError, RecursionError) as error:
         raise SpecError("answer", f"is not JSON: {error}") from None
     if not isinstance(schema, dict):
-        raise SpecError("answer", "should be a JSON Schema: an object in braces")
+        raise SpecError("answer", "must be a JSON Schema: an object in braces")
     return schema
 
 

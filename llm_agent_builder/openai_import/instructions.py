@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from llm_agent_builder.openai_import.program import Program
-from llm_agent_builder.reading.literal_values import NotLiteralError, literal_value
+from llm_agent_builder.reading.literal_values import ON_TEXT, NotLiteralError, literal_value
 from llm_agent_builder.validation.text import TEXT_MAX_BYTES, utf8_length
 
 _DEPTH_MAX = 100
 _WORK_MAX = 10 * TEXT_MAX_BYTES
 """Limit of the characters joined to make one text; each part counts as one more."""
-_CHANGES = {
-    "dedent": textwrap.dedent,
-    "cleandoc": inspect.cleandoc,
-    "strip": str.strip,
-    "lstrip": str.lstrip,
-    "rstrip": str.rstrip,
-}
 _FUNCTIONS = {"dedent", "cleandoc"}
 _HANDOFF_PREFIX = "RECOMMENDED_PROMPT_PREFIX"
 _HANDOFFS = "prompt_with_handoff_instructions"
@@ -161,7 +152,7 @@ def _composed(work: _Evaluation, node: ast.expr, local: Mapping[str, ast.expr], 
         case ast.Call() if change := _change(node):
             name, inner = change
             text = _evaluated(work, inner, local, depth)
-            return Text(_CHANGES[name](text.text), text.fields, text.dropped, text.named)
+            return Text(ON_TEXT[name](text.text), text.fields, text.dropped, text.named)
     raise _only_run(node)
 
 
@@ -224,5 +215,5 @@ def _change(node: ast.Call) -> tuple[str, ast.expr] | None:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[inner]):
             return (name, inner) if name in _FUNCTIONS else None
         case ast.Call(func=ast.Attribute(value=inner, attr=name), args=[]):
-            return (name, inner) if name in _CHANGES.keys() - _FUNCTIONS else None
+            return (name, inner) if name in ON_TEXT.keys() - _FUNCTIONS else None
     return None

@@ -13,14 +13,14 @@ _NUMBER_MAX = 10**12
 _DEPTH_MAX = 100
 _CALL_DEPTH = 10
 """Depth that a call such as dedent(...) counts as: each call scans its whole text again."""
-# String functions and methods that prompts are commonly written with.
-_ON_TEXT: Mapping[str, Callable[[str], str]] = {
+ON_TEXT: Mapping[str, Callable[[str], str]] = {
     "dedent": textwrap.dedent,
     "cleandoc": inspect.cleandoc,
     "strip": str.strip,
     "lstrip": str.lstrip,
     "rstrip": str.rstrip,
 }
+"""String functions and methods that prompts are commonly written with."""
 
 
 class NotLiteralError(Exception):
@@ -104,9 +104,9 @@ def _called(function: ast.expr, arguments: list[ast.expr], depth: int) -> str:
     """Return the value of `dedent(text)`, `textwrap.dedent(text)` or `text.strip()`."""
     match function, arguments:
         case ast.Name(id="dedent" | "cleandoc" as name), [argument]:
-            return _ON_TEXT[name](_text(argument, depth + _CALL_DEPTH))
+            return ON_TEXT[name](_text(argument, depth + _CALL_DEPTH))
         case ast.Attribute(value=ast.Name(), attr="dedent" | "cleandoc" as name), [argument]:
-            return _ON_TEXT[name](_text(argument, depth + _CALL_DEPTH))
+            return ON_TEXT[name](_text(argument, depth + _CALL_DEPTH))
         case ast.Attribute(value=text, attr="strip" | "lstrip" | "rstrip" as name), []:
-            return _ON_TEXT[name](_text(text, depth + _CALL_DEPTH))
+            return ON_TEXT[name](_text(text, depth + _CALL_DEPTH))
     raise NotLiteralError

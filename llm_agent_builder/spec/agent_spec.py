@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -33,6 +32,7 @@ from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.base_urls import URL_MAX_CHARS, check_base_url
 from llm_agent_builder.validation.messages import ListExample, describe_error
+from llm_agent_builder.validation.strict_model import StrictModel
 from llm_agent_builder.validation.text import (
     MODEL_MAX_CHARS,
     NAME_MAX_CHARS,
@@ -42,7 +42,6 @@ from llm_agent_builder.validation.text import (
     NameText,
     check_text,
     few_items,
-    few_keys,
     text_schema,
     utf8_length,
     value_error,
@@ -98,7 +97,7 @@ def _check_url(value: object) -> str:
 _Stop = Annotated[str, PlainValidator(_check_stop), text_schema("Stop", _STOP_MAX_BYTES)]
 
 
-class AgentSpec(BaseModel):
+class AgentSpec(StrictModel):
     """One agent, as the form, the API, the command line and spec files give it.
 
     Same spec, same bytes: nothing else enters a generated file. What may be left out gives, when
@@ -106,8 +105,6 @@ class AgentSpec(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -208,11 +205,6 @@ class AgentSpec(BaseModel):
     usage: bool = Field(
         default=False, description="Print the tokens used on stderr, and add a --json option."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_keys(cls, value: Any) -> Any:
-        return few_keys(value)
 
     @field_validator("base_url")
     @classmethod

@@ -77,7 +77,7 @@ def load_spec_file(path: Path) -> dict[str, Any]:
         reason = str(error).replace('in "<unicode string>", ', "")
         raise SpecFileError(f"can't read {path}: {reason}") from None
     if not isinstance(values, dict):
-        raise SpecFileError(f"{path} is not a spec: it should be a mapping of fields")
+        raise SpecFileError(f"{path} is not a spec: it must be a mapping of fields")
     values.pop(_SCHEMA_KEY, None)  # for editors, as JSON has no comments
     return {str(key): value for key, value in values.items()}
 

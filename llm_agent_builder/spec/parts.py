@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from llm_agent_builder.errors import CodeProblem, SchemaProblem, SpecError
 from llm_agent_builder.gallery import gallery_tool
@@ -18,11 +18,11 @@ from llm_agent_builder.user_code.layout import first_conflict
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.messages import ListExample
+from llm_agent_builder.validation.strict_model import StrictModel
 from llm_agent_builder.validation.text import (
     check_line,
     check_text,
     few_items,
-    few_keys,
     require_text,
     text_schema,
     utf8_length,
@@ -106,16 +106,7 @@ def check_tools_size(tools: object) -> object:
     return tools
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_keys(cls, value: Any) -> Any:
-        return few_keys(value)
-
-
-class ToolSpec(_Part):
+class ToolSpec(StrictModel):
     """A tool: the source of one typed Python function with a docstring.
 
     Also accepted: the source alone, and `{"gallery": "calculator"}` for a gallery tool.
@@ -148,7 +139,7 @@ def _check_variable(value: object) -> str:
     name = check_line(value, MCP_NAME_MAX_CHARS * 2)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise value_error(
-            "variable", "should be the name of an environment variable, without its value"
+            "variable", "must be the name of an environment variable, without its value"
         )
     return name
 
@@ -161,7 +152,7 @@ def _check_url(value: object) -> str:
     except ValueError:  # an invalid port, for example
         usable = None
     if not usable or not url.isascii() or " " in url:
-        raise value_error("url", "should be a URL such as https://example.com/mcp")
+        raise value_error("url", "must be a URL such as https://example.com/mcp")
     if parts.username is not None or parts.password is not None:
         raise value_error(
             "url", "must not contain a user name or a password: the file would show them"
@@ -178,7 +169,7 @@ _Variable = Annotated[
 _Url = Annotated[str, PlainValidator(_check_url), text_schema("Url", ARGUMENT_MAX_CHARS)]
 
 
-class McpServer(_Part):
+class McpServer(StrictModel):
     """An MCP server whose tools the agent may use: a command (stdio) or a URL (streamable HTTP)."""
 
     name: Annotated[

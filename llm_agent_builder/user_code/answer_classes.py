@@ -71,7 +71,7 @@ class AnswerTypes(Types):
                 schema = self.schema(of)
                 check_field(call, schema, False)
                 return schema
-        raise CodeProblem(node.lineno, "Annotated should be written Annotated[type, Field(...)]")
+        raise CodeProblem(node.lineno, "Annotated must be written Annotated[type, Field(...)]")
 
     def is_field(self, node: ast.expr) -> bool:
         """Return whether an expression is a call of pydantic's `Field`."""
@@ -115,13 +115,13 @@ def _check_keyword(name: str, node: ast.expr, schema: Schema) -> None:
     value = constant_value(node)
     kind = _kind(schema)
     if name in _TEXTS and not isinstance(value, str):
-        raise CodeProblem(node.lineno, f"{name} should be a string")
+        raise CodeProblem(node.lineno, f"{name} must be a string")
     if name in _NUMBERS and not is_limit(value, kind):
-        raise CodeProblem(node.lineno, f"{name} should be a number, and is only for int or float")
+        raise CodeProblem(node.lineno, f"{name} must be a number, and is only for int or float")
     if name in _LENGTHS and not is_length(value, kind):
-        raise CodeProblem(node.lineno, f"{name} should be an integer, and is only for str or list")
+        raise CodeProblem(node.lineno, f"{name} must be an integer, and is only for str or list")
     if name == "examples" and not _is_literal(node):
-        raise CodeProblem(node.lineno, "examples should be a list of plain values")
+        raise CodeProblem(node.lineno, "examples must be a list of plain values")
 
 
 def is_limit(value: object, kind: str) -> bool:
@@ -186,7 +186,7 @@ def check_model(node: ast.ClassDef, types: AnswerTypes, inherited: frozenset[str
             case ast.Pass():
                 pass
             case _:
-                message = f"{node.name} should contain fields only (name: type), and no code"
+                message = f"{node.name} must contain fields only (name: type), and no code"
                 raise CodeProblem(statement.lineno, message)
     return fields
 
@@ -245,7 +245,7 @@ def check_enum(node: ast.ClassDef, kinds: tuple[type, ...]) -> None:
                     raise CodeProblem(statement.lineno, message)
                 members.add(name)
             case _:
-                message = f'{node.name} should contain members of its own type only: NAME = "value"'
+                message = f'{node.name} must contain members of its own type only: NAME = "value"'
                 raise CodeProblem(statement.lineno, message)
     if not members:
         raise CodeProblem(node.lineno, f'{node.name} has no members; write NAME = "value"')

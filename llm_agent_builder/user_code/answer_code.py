@@ -131,7 +131,7 @@ class _Reader:
 
     def _read_class(self, node: ast.ClassDef) -> None:
         if node.decorator_list or node.keywords:
-            message = f"class {node.name} should have neither decorators nor keywords"
+            message = f"class {node.name} must have neither decorators nor keywords"
             raise CodeProblem(node.lineno, message)
         bases = [self.types.path(base) for base in node.bases]
         if bases and bases[-1] == "enum.Enum" and tuple(bases[:-1]) in _ENUMS:

@@ -117,7 +117,7 @@ class _Writer:
         if "$ref" in schema:
             self.read(schema, "", "Answer", 0)
             if not (self.chunks and self.chunks[-1].startswith("class ")):
-                raise SchemaProblem("$ref", "should refer to an object with properties")
+                raise SchemaProblem("$ref", "must refer to an object with properties")
             return
         if schema.get("type") != "object" or not schema.get("properties"):
             message = 'an answer is an object: give it "type": "object" and "properties"'
@@ -163,7 +163,7 @@ class _Writer:
     def _reference(self, reference: object, path: str, depth: int) -> Type:
         match = re.fullmatch(r"#/(\$defs|definitions)/([^/]+)", str(reference))
         if not match:
-            raise SchemaProblem(path, "should refer to a definition in this schema: #/$defs/NAME")
+            raise SchemaProblem(path, "must refer to a definition in this schema: #/$defs/NAME")
         kind, name = match[1], match[2].replace("~1", "/").replace("~0", "~")
         if len(name) > _DEFINITION_MAX:
             raise SchemaProblem(
@@ -188,7 +188,7 @@ class _Writer:
             return self._one_of_types(schema, kinds, path, hint, depth)
         if not isinstance(kinds, str) or kinds not in _OF_TYPE:
             known = ", ".join(_OF_TYPE)
-            raise SchemaProblem(_at(path, "type"), f"should be one of {known}")
+            raise SchemaProblem(_at(path, "type"), f"must be one of {known}")
         _refuse_unknown(schema, _COMMON | _OF_TYPE[kinds], path)
         if kinds == "object":
             return self._object(schema, path, hint, depth), {}
@@ -207,14 +207,14 @@ class _Writer:
         """Read `"type": ["string", "null"]`."""
         rest = [kind for kind in kinds if kind != "null"]
         if len(rest) != 1 or len(kinds) != 2:
-            message = 'should be one type, or one type and "null"; use anyOf for others'
+            message = 'must be one type, or one type and "null"; use anyOf for others'
             raise SchemaProblem(_at(path, "type"), message)
         of, notes = self.read({**schema, "type": rest[0]}, path, hint, depth + 1)
         return union_of([of, Type("None", {"type": "null"})]), notes
 
     def _object(self, schema: Schema, path: str, hint: str, depth: int) -> Type:
         if schema.get("additionalProperties", False) is not False:
-            message = "should be false: an answer's keys are fixed; name them in properties"
+            message = "must be false: an answer's keys are fixed; name them in properties"
             raise SchemaProblem(_at(path, "additionalProperties"), message)
         title = schema.get("title")
         name = self._class_name(title if isinstance(title, str) else hint)
@@ -236,12 +236,7 @@ class _Writer:
         words = re.findall(r"[A-Za-z0-9]+", hint)
         joined = "".join(word[:1].upper() + word[1:] for word in words)[:_NAME_MAX]
         joined = joined if joined.isidentifier() and not keyword.iskeyword(joined) else "Part"
-        name, number = joined, 1
-        while name in self.names:
-            number += 1
-            name = f"{joined}{number}"
-        self.names.add(name)
-        return name
+        return _take_name(joined, self.names)
 
     def shortened(self, of: Type, width: int, hint: str) -> Type:
         """Return a type of at most `width` columns if possible: long parts become aliases."""
@@ -305,7 +300,7 @@ class _Fields:
         empty = value == [] and of.list_of is not None
         null = value is None and not required
         if not (null or empty or (_is_plain(value) and fits(value, of.schema))):
-            message = "should be a plain value of the property's type"
+            message = "must be a plain value of the property's type"
             raise SchemaProblem(_at(path, "default"), message)
         return {"default": value}
 
@@ -318,12 +313,17 @@ class _Fields:
         plain = plain[:_FIELD_MAX].rstrip("_")
         if keyword.iskeyword(plain) or plain in NOT_FIELDS or plain in self.writer.names:
             plain += "_"
-        name, number = plain, 1
-        while name in self.names:
-            number += 1
-            name = f"{plain}_{number}"
-        self.names.add(name)
-        return name
+        return _take_name(plain, self.names, "_")
+
+
+def _take_name(wanted: str, taken: set[str], separator: str = "") -> str:
+    """Return a name that is not taken yet, with a number if necessary, and add it to these."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}{separator}{number}"
+    taken.add(name)
+    return name
 
 
 def _is_plain(value: object) -> bool:
@@ -372,7 +372,7 @@ def _notes(schema: Schema, path: str) -> Notes:
         good = is_limit(value, str(kind)) if key in _LIMITS else is_length(value, str(kind))
         if not good:
             raise SchemaProblem(
-                _at(path, key), "should be a number that is a valid limit for this type"
+                _at(path, key), "must be a number that is a valid limit for this type"
             )
         notes[name] = value
     return notes
@@ -398,19 +398,19 @@ def _refuse_unknown(schema: Schema, known: frozenset[str], path: str) -> None:
 def _text(schema: Schema, key: str, path: str) -> str:
     value = schema.get(key, "")
     if not isinstance(value, str) or has_surrogates(value):
-        raise SchemaProblem(_at(path, key), "should be a string without lone surrogates")
+        raise SchemaProblem(_at(path, key), "must be a string without lone surrogates")
     return value.strip()
 
 
 def _require_mapping(value: object, path: str) -> Schema:
     if not isinstance(value, Mapping):
-        raise SchemaProblem(path, 'should be a JSON Schema, such as {"type": "string"}')
+        raise SchemaProblem(path, 'must be a JSON Schema, such as {"type": "string"}')
     return value
 
 
 def _require_list(value: object, path: str) -> list[Any]:
     if not isinstance(value, (list, tuple)) or not value:
-        raise SchemaProblem(path, "should be a list with at least one item")
+        raise SchemaProblem(path, "must be a list with at least one item")
     return list(value)
 
 

@@ -95,7 +95,7 @@ class Types:
         values = [each.value for each in inner if isinstance(each, ast.Constant)]
         kinds = {type(value) for value in values}
         if len(values) < len(inner) or not kinds <= {str, int, bool} or len(kinds) != 1:
-            message = "the values of a Literal should all be strings, integers or booleans"
+            message = "the values of a Literal must all be strings, integers or booleans"
             raise CodeProblem(node.lineno, message)
         kind = next(name for name, type_ in _KINDS.items() if type_ in kinds)
         only = {"const": values[0]} if len(values) == 1 else {"enum": list(dict.fromkeys(values))}

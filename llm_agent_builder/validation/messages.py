@@ -13,22 +13,22 @@ from llm_agent_builder.validation.suggestions import models_at, not_a_field
 
 _PLAIN: Mapping[str, str] = {
     "missing": "missing",
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),
-    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),
-    "string_type": "should be text",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    "string_type": "must be text",
     **dict.fromkeys(
         ("model_type", "model_attributes_type", "dict_type", "mapping_type"),
-        "should be a mapping of fields",
+        "must be a mapping of fields",
     ),
 }
 _WITH_LIMIT: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "greater_than": lambda limits: f"should be more than {_number(limits['gt'])}",
-    "greater_than_equal": lambda limits: f"should be at least {_number(limits['ge'])}",
-    "less_than": lambda limits: f"should be less than {_number(limits['lt'])}",
-    "less_than_equal": lambda limits: f"should be at most {_number(limits['le'])}",
-    "literal_error": lambda limits: f"should be {limits['expected']}",
-    "enum": lambda limits: f"should be {limits['expected']}",
+    "greater_than": lambda limits: f"must be more than {_number(limits['gt'])}",
+    "greater_than_equal": lambda limits: f"must be at least {_number(limits['ge'])}",
+    "less_than": lambda limits: f"must be less than {_number(limits['lt'])}",
+    "less_than_equal": lambda limits: f"must be at most {_number(limits['le'])}",
+    "literal_error": lambda limits: f"must be {limits['expected']}",
+    "enum": lambda limits: f"must be {limits['expected']}",
     "too_long": lambda limits: f"has too many items; at most {_number(limits['max_length'])}",
     "string_too_long": lambda limits: (
         f"is too long; at most {_number(limits['max_length'])} characters are allowed"
@@ -56,14 +56,22 @@ def describe_error(problem: ErrorDetails, model: object = None, inside: int = 0)
     if kind == "extra_forbidden" and isinstance(model, type) and issubclass(model, BaseModel):
         return not_a_field(model, problem["loc"][inside:])
     if kind in {"tuple_type", "list_type"}:
-        return "should be a list" + _such_as(model, problem["loc"][inside:])
+        return "must be a list" + _such_as(model, problem["loc"][inside:])
     if kind in _PLAIN:
         return _PLAIN[kind]
     # Our own size checks have a message of their own.
     if kind in _WITH_LIMIT and not {"size", "longest"} & about.keys():
         return _WITH_LIMIT[kind](about)
-    message = problem["msg"].removeprefix("Value error, ")
-    return message.removeprefix("Input ").replace("should be a valid ", "should be a ")
+    return _reworded(problem["msg"])
+
+
+def _reworded(message: str) -> str:
+    """Return a message of pydantic in the words of ours."""
+    if message.startswith("Value error, "):  # the rest is ours already
+        return message.removeprefix("Value error, ")
+    # Only the first "should" is pydantic's: after it, a message may quote the user.
+    message = message.removeprefix("Input ").replace("should ", "must ", 1)
+    return message.replace("must be a valid ", "must be a ", 1)
 
 
 def _such_as(model: object, place: Sequence[str | int]) -> str:

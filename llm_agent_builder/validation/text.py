@@ -52,7 +52,7 @@ def few_items(most: int) -> BeforeValidator:
 def require_text(value: object) -> str:
     """Return `value` if it is a string that isn't blank."""
     if not isinstance(value, str):
-        raise value_error("string_type", "should be text")
+        raise value_error("string_type", "must be text")
     if not value.strip():
         raise value_error("blank", "must not be blank")
     return value

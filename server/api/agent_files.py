@@ -72,7 +72,7 @@ def _import(body: ImportRequest) -> Response:
 
 def _check_filename(value: object) -> str:
     if not isinstance(value, str) or not is_line(value):
-        raise PydanticCustomError("file_name", "should be one line of text")
+        raise PydanticCustomError("file_name", "must be one line of text")
     return value
 
 

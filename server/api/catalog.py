@@ -191,14 +191,15 @@ def _provider(services: Services, id_: ProviderEnum) -> ProviderEntry:
 
 
 def _own_servers(services: Services) -> tuple[OwnServer, ...]:
+    servers = services.settings.own_servers
     return tuple(
         OwnServer(
             base_url=server.base_url,
             key_env=server.key_variable,
             key_configured=server_key(server, services.keys) is not None,
-            answerer=server_answerer(server.base_url, services.settings, services.keys),
+            answerer=server_answerer(server.base_url, servers, services.keys),
         )
-        for server in services.settings.own_servers.values()
+        for server in servers.values()
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from llm_agent_builder.gallery import Needs
 from llm_agent_builder.providers import ProviderEnum
@@ -17,7 +17,8 @@ from llm_agent_builder.spec.parts import ARGUMENT_MAX_CHARS, MCP_NAME_MAX_CHARS,
 from llm_agent_builder.user_code.outline import ToolOutline, answer_name, tool_outline
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
 from llm_agent_builder.validation.base_urls import check_base_url
-from llm_agent_builder.validation.text import few_items, few_keys, utf8_length
+from llm_agent_builder.validation.strict_model import StrictModel
+from llm_agent_builder.validation.text import few_items, utf8_length
 from server.api.bodies import BoundedRoute
 from server.api.dependencies import CurrentServices
 from server.api.errors import BODY_ERRORS, describe_errors
@@ -43,23 +44,14 @@ class _InspectRoute(BoundedRoute):
 router = APIRouter(route_class=_InspectRoute, tags=["agents"])
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_keys(cls, value: Any) -> Any:
-        return few_keys(value)
-
-
-class DraftServer(_Body):
+class DraftServer(StrictModel):
     """An MCP server as typed so far."""
 
     name: str = ""
     url: str = ""
 
 
-class InspectRequest(_Body):
+class InspectRequest(StrictModel):
     """The parts of an unfinished form that its notes depend on; they need not be valid.
 
     A text that is longer than a spec allows is treated as empty.
@@ -161,7 +153,7 @@ def _answerer(body: InspectRequest, services: Services) -> Answerer | None:
         base_url = check_base_url(body.base_url)
     except ValueError:
         return None  # generating says so, at the field
-    return server_answerer(base_url, services.settings, services.keys)
+    return server_answerer(base_url, services.settings.own_servers, services.keys)
 
 
 def _hosts(outlines: list[ToolOutline], servers: list[DraftServer]) -> list[WantedHost]:

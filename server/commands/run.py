@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,15 +25,17 @@ from server.commands.run_files import read_files, save_files
 from server.commands.terminal import RunScreen
 from server.gateway.cassette import CASSETTE_MAX_BYTES
 from server.isolation.files import MAX_BYTES, MAX_FILES, Collected
+from server.isolation.messages import limit_name, named_limit
 from server.isolation.shutdown import Closing, Ending, leave
 from server.keys import KeySource
 from server.limits import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
+from server.runs.answerers import Missing, own_server_key
 from server.runs.backends import base_url_in, providers_in
-from server.runs.events import message_of, missing_messages, read_output
+from server.runs.events import message_of, missing_messages, read_limit, read_output
 from server.runs.run import Run
 from server.services import Services, open_services
-from server.settings import PREFIX, Settings, load_settings, unknown_variables
+from server.settings import Settings, load_settings, unknown_variables
 from server.storage.records import RunResult, RunUsage
 from server.storage.store import Store
 
@@ -272,10 +273,6 @@ def _write_cut_cassette(file: Path, admitted: Run) -> None:
         click.echo(str(error), err=True)
 
 
-_LIMIT_NAMES = {"cpu": "CPU time", "wall": "time", "scratch": "disk space"}
-"""Names of limits for people, as on the page; the other kinds are names already."""
-
-
 async def _show(screen: RunScreen, services: Services, admitted: Run, choice: str) -> int:
     _show_model(screen, services, admitted, choice)
     notes: list[str] = []
@@ -287,18 +284,13 @@ async def _show(screen: RunScreen, services: Services, admitted: Run, choice: st
             for message in missing_messages(event):
                 screen.say(message)
         elif event.kind == "limit":
-            notes.append(f"limit reached: {_plain_limit(message_of(event))}")
+            notes.append(f"limit reached: {named_limit(read_limit(event))}")
         elif event.kind == "denied":
             notes.append(f"denied: {message_of(event)}")
     for note in notes:  # at the end, because a failing program writes a lot
         screen.say(note)
     screen.end_line()
     return _show_end(screen, admitted)
-
-
-def _plain_limit(message: str) -> str:
-    """Return the message of a limit with its kind in plain words: "time (60 s)"."""
-    return re.sub(r"^\w+", lambda match: _LIMIT_NAMES.get(match[0], match[0]), message)
 
 
 def _show_model(screen: RunScreen, services: Services, admitted: Run, choice: str) -> None:
@@ -326,8 +318,8 @@ def _show_end(screen: RunScreen, admitted: Run) -> int:
 def _outcome(result: RunResult) -> str:
     """Return why a run did not succeed."""
     if result.status in {"limit", "timeout"}:
-        kind, separator, more = _plain_limit(result.reason or "").partition(";")
-        return f"stopped: {kind} limit reached{separator}{more}"
+        kind, separator, more = (result.reason or "").partition(";")
+        return f"stopped: {limit_name(kind)} limit reached{separator}{more}"
     return f"{result.status}: {result.reason}"
 
 
@@ -360,6 +352,7 @@ def _fallback_reason(services: Services, admitted: Run, choice: str) -> str | No
     base_url = base_url_in(admitted.code)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None
-    if base_url not in services.settings.own_servers:
-        return f"{base_url} is not in {PREFIX}MODEL_SERVERS; using the built-in model instead"
-    return f"the key for {base_url} is not set; using the built-in model instead"
+    key = own_server_key(base_url, services.settings.own_servers, services.keys)
+    if not isinstance(key, Missing):
+        return None  # another provider that the file uses has no key
+    return f"{key.reason.removesuffix('.')}; using the built-in model instead"

@@ -11,11 +11,9 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
@@ -26,6 +24,7 @@ from llm_agent_builder.errors import SpecError
 from llm_agent_builder.json_input.limits import JsonLimits
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.validation.messages import describe_error
+from llm_agent_builder.validation.strict_model import StrictModel
 from llm_agent_builder.validation.text import few_items, few_keys, value_error
 from server.gateway.routes import ROUTES
 
@@ -54,23 +53,14 @@ def canonical(value: object) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_keys(cls, value: Any) -> Any:
-        return few_keys(value)
-
-
 def _check_headers(value: object) -> Mapping[str, str]:
     if not isinstance(few_keys(value), Mapping):
-        raise value_error("mapping_type", "should be a mapping of names and texts")
+        raise value_error("mapping_type", "must be a mapping of names and texts")
     assert isinstance(value, Mapping)
     for name, text in value.items():
         if not all(isinstance(each, str) and _HEADER.fullmatch(each) for each in (name, text)):
             raise value_error(
-                "header", f"{str(name)[:40]} should be one line of printable ASCII text"
+                "header", f"{str(name)[:40]} must be one line of printable ASCII text"
             )
     return {name.lower(): text for name, text in value.items() if name.lower() in RECORDED_HEADERS}
 
@@ -82,7 +72,7 @@ def _to_bytes(value: object) -> bytes:
         except UnicodeEncodeError:
             raise value_error("text", "has lone surrogates: write it as base64") from None
     if not isinstance(value, Mapping) or value.keys() != {"base64"}:
-        raise value_error("chunk", 'should be text, or {"base64": "..."}')
+        raise value_error("chunk", 'must be text, or {"base64": "..."}')
     try:
         return base64.b64decode(value["base64"], validate=True)
     except (TypeError, ValueError):
@@ -96,7 +86,7 @@ def _check_body(value: object) -> bytes:
         raise value_error("json_invalid", "is not a JSON value") from None
 
 
-class RecordedRequest(_Part):
+class RecordedRequest(StrictModel):
     """A request. `body` is JSON; a body that was not JSON is a JSON string."""
 
     method: Annotated[str, Field(max_length=20)]
@@ -110,7 +100,7 @@ class RecordedRequest(_Part):
         return self
 
 
-class RecordedAnswer(_Part):
+class RecordedAnswer(StrictModel):
     """A response, with its chunks as bytes."""
 
     status: int = Field(ge=200, le=599, strict=True)
@@ -126,7 +116,7 @@ class RecordedAnswer(_Part):
         return self
 
 
-class RecordedCall(_Part):
+class RecordedCall(StrictModel):
     """One call."""
 
     provider: ProviderEnum
@@ -134,7 +124,7 @@ class RecordedCall(_Part):
     response: RecordedAnswer
 
 
-class Cassette(_Part):
+class Cassette(StrictModel):
     """A run's calls, in the order in which they began."""
 
     format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT, strict=True)

@@ -19,21 +19,21 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 AnyMetric = TypeVar("AnyMetric", Counter, Histogram)
 KnownModels = Callable[[ProviderEnum], Collection[str]]
 OUTCOMES = ("ok", "refused", "rejected", "failed", "cut", "disconnected")
-"""ok; refused by the gateway (budget, permission, replay mismatch); rejected by the provider (4xx);
-failed (no response, 5xx); cut (the response broke off); disconnected by the agent."""
+"""ok; refused by the gateway, whatever the reason; rejected by the provider (4xx); failed (no
+response, 5xx); cut (the response broke off); disconnected by the agent."""
 
 
-def outcome_of(error: str | None, status: int | None) -> str:
-    """Return the outcome of a call with this error type and HTTP status, one of OUTCOMES."""
-    if error == "client_disconnected":
-        return "disconnected"
-    if error in {"billing_error", "permission_error", "replay_mismatch", "request_too_large"}:
+def outcome_of(call: ModelCall) -> str:
+    """Return the outcome of a call, one of OUTCOMES."""
+    if call.refused:
         return "refused"
-    if status is None or status >= 500:
+    if call.error == "client_disconnected":
+        return "disconnected"
+    if call.status is None or call.status >= 500:
         return "failed"
-    if status >= 300:
+    if call.status >= 300:
         return "rejected"
-    return "ok" if error is None else "cut"
+    return "ok" if call.error is None else "cut"
 
 
 def model_label(provider: str, model: str | None, models: KnownModels = allowed_model_ids) -> str:
@@ -111,7 +111,7 @@ class RunMetrics:
         """Count a model call that has ended."""
         model = model_label(call.provider, call.request_model, self._models)
         who = (call.provider, model, call.backend or "none")
-        outcome = outcome_of(call.error, call.status)
+        outcome = outcome_of(call)
         at = self._at
         at(self.model_calls, *who, outcome).inc()
         at(self.call_duration, *who, outcome).observe(call.duration)

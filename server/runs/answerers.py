@@ -1,15 +1,20 @@
-"""The model server that would answer an unfinished agent's calls, and why it can't yet.
+"""Who answers an agent's calls: its provider's API or the user's own server, and why it can't yet.
 
-`Backends` makes the same decision for a program that is about to run, from its code.
+The page shows this for an unfinished form; `Backends` routes the calls of a program by it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from llm_agent_builder.catalog.extra import ModelServer
 from llm_agent_builder.providers import PROVIDERS, ProviderEnum
 from server.keys import KeySource, server_key
-from server.settings import PREFIX, Settings
+from server.secret import Secret
+from server.settings import PREFIX
+
+UNREADABLE_ADDRESS = "an address that can't be read from its code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +29,66 @@ class Answerer:
     """Why it can't answer; None if it can."""
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What an answerer needs before it can answer."""
+
+    reason: str
+    """Says so beside a form."""
+    advice: str
+    """Says so to someone who has just asked for a run, and how to get an answer nevertheless."""
+
+
+def provider_key(provider: ProviderEnum, keys: KeySource) -> Secret | Missing:
+    """Return the key for calls to the provider's own API."""
+    row = PROVIDERS[provider]
+    return keys.key(provider) or Missing(
+        f"{row.key_env} is not set.",
+        f"{row.label} needs a key: set {row.key_env} in the server's environment or in .env "
+        "(no restart needed), or run with the local model.",
+    )
+
+
+def own_server_key(
+    base_url: str, servers: Mapping[str, ModelServer], keys: KeySource
+) -> Secret | Missing:
+    """Return the key for calls to `base_url`; empty if it needs none.
+
+    `base_url` is a normalized address or UNREADABLE_ADDRESS, `servers` are the settings' own ones.
+    """
+    if base_url == UNREADABLE_ADDRESS:
+        return Missing(
+            "BASE_URL can't be read from the code.",
+            "This agent's BASE_URL can't be read from its code: assign it once, as generated "
+            'files do (BASE_URL = "https://..."), or run with the local model.',
+        )
+    server = servers.get(base_url)
+    if server is None:
+        return Missing(
+            f"Add {base_url} to {PREFIX}MODEL_SERVERS to test agents against it.",
+            f"To test this agent, add {base_url} to {PREFIX}MODEL_SERVERS, or run with the "
+            "local model.",
+        )
+    key = server_key(server, keys)
+    if key is None:
+        return Missing(
+            f"{base_url} needs a key, and {server.key_variable} is not set.",
+            f"{base_url} needs a key: set {server.key_variable} (named in {PREFIX}MODEL_SERVERS).",
+        )
+    return key
+
+
 def provider_answerer(provider: ProviderEnum, keys: KeySource) -> Answerer:
     """Return the answerer of agents that call the provider's own API."""
-    row = PROVIDERS[provider]
-    reason = None if keys.key(provider) else f"{row.key_env} is not set."
-    return Answerer(own=False, name=f"{row.label} API", reason=reason)
+    name = f"{PROVIDERS[provider].label} API"
+    return Answerer(own=False, name=name, reason=_reason(provider_key(provider, keys)))
 
 
-def server_answerer(base_url: str, settings: Settings, keys: KeySource) -> Answerer:
+def server_answerer(base_url: str, servers: Mapping[str, ModelServer], keys: KeySource) -> Answerer:
     """Return the answerer of agents that call `base_url`, a normalized address."""
-    server = settings.own_servers.get(base_url)
-    reason = None
-    if server is None:
-        reason = f"Add {base_url} to {PREFIX}MODEL_SERVERS to test agents against it."
-    elif server_key(server, keys) is None:
-        reason = f"{base_url} needs a key, and {server.key_variable} is not set."
+    reason = _reason(own_server_key(base_url, servers, keys))
     return Answerer(own=True, name=f"your server {base_url}", reason=reason)
+
+
+def _reason(key: Secret | Missing) -> str | None:
+    return key.reason if isinstance(key, Missing) else None

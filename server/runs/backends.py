@@ -19,8 +19,9 @@ from server.keys import KeySource, server_key
 from server.local_model.service import REQUEST_MAX_BYTES, LocalModel, prepare_request
 from server.local_model.typed_answers import translate_typed_call
 from server.net.upstreams import Policy, Upstream
+from server.runs.answerers import UNREADABLE_ADDRESS, Missing, own_server_key, provider_key
 from server.runs.sdk_imports import imported
-from server.settings import PREFIX, Settings
+from server.settings import Settings
 
 _NAMES_ADDRESS = re.compile(r"\bBASE_URL\b")  # not HF_BASE_URL, which the gateway sets
 BackendChoice = Literal["auto", "provider", "local"]
@@ -41,9 +42,6 @@ def base_url_hint(code: str) -> str | None:
         if hint and PROVIDERS[provider].base_url_variable not in code:
             return hint
     return None
-
-
-UNREADABLE_ADDRESS = "an address that can't be read from its code"
 
 
 def base_url_in(code: str) -> str | None:
@@ -99,11 +97,11 @@ class Backends:
         if choice == "local":
             return "local"
         base_url = base_url_in(code)
-        used = sorted(providers_in(code))
-        problems = [problem for id_ in used if (problem := self._problem(id_, base_url))]
-        if choice == "provider" and problems:
-            raise BackendUnavailableError(problems[0])
-        return "provider" if choice == "provider" or (used and not problems) else "local"
+        found = [self._upstream(id_, base_url) for id_ in sorted(providers_in(code))]
+        missing = [each for each in found if isinstance(each, Missing)]
+        if choice == "provider" and missing:
+            raise BackendUnavailableError(missing[0].advice)
+        return "provider" if choice == "provider" or (found and not missing) else "local"
 
     def policy(self, backend: Backend, code: str = "") -> Policy:
         """Return the routing of one run's calls. The key is looked up for each call."""
@@ -121,53 +119,25 @@ class Backends:
                     max_bytes=REQUEST_MAX_BYTES,
                     model=self._local.label,
                 )
-            return self._upstream(provider, base_url)
+            found = self._upstream(provider, base_url)
+            if isinstance(found, Missing):
+                raise BackendUnavailableError(found.advice)
+            return found
 
         return route
 
-    def _upstream(self, provider: ProviderEnum, base_url: str | None) -> Upstream:
+    def _upstream(self, provider: ProviderEnum, base_url: str | None) -> Upstream | Missing:
+        """Return where calls to a provider go, if an agent's own address is `base_url`."""
         if base_url is None or not PROVIDERS[provider].own_servers:
-            key = self._keys.key(provider)
-            if key is not None:
-                return Upstream("provider", self._settings.upstream(provider), key)
-        elif server := self._servers.get(base_url):
-            key = server_key(server, self._keys)
-            if key is not None:
-                root = base_url.removesuffix(PROVIDERS[provider].base_url_suffix)
-                return Upstream("own", root, key)
-        raise BackendUnavailableError(self._problem(provider, base_url) or "")
-
-    def _problem(self, provider: ProviderEnum, base_url: str | None) -> str | None:
-        """Return why calls to a provider can't go out and how to fix that, or None."""
-        if base_url is None or not PROVIDERS[provider].own_servers:
-            return None if self._keys.key(provider) else self._no_key(provider)
-        server = self._servers.get(base_url)
-        if base_url == UNREADABLE_ADDRESS:
-            return (
-                "This agent's BASE_URL can't be read from its code: assign it once, as generated "
-                'files do (BASE_URL = "https://..."), or run with the local model.'
-            )
-        if server is None:
-            return (
-                f"To test this agent, add {base_url} to {PREFIX}MODEL_SERVERS, or run with the "
-                "local model."
-            )
-        if server_key(server, self._keys) is None:
-            return (
-                f"{base_url} needs a key: set {server.key_variable} "
-                f"(named in {PREFIX}MODEL_SERVERS)."
-            )
-        return None
+            key = provider_key(provider, self._keys)
+            url = self._settings.upstream(provider)
+            return key if isinstance(key, Missing) else Upstream("provider", url, key)
+        key = own_server_key(base_url, self._servers, self._keys)
+        url = base_url.removesuffix(PROVIDERS[provider].base_url_suffix)
+        return key if isinstance(key, Missing) else Upstream("own", url, key)
 
     def secrets(self) -> list[str]:
         """Return all keys, which must not appear in recordings."""
         keys = [self._keys.key(id_) for id_ in PROVIDERS]
         keys += [server_key(server, self._keys) for server in self._servers.values()]
         return [key.reveal() for key in keys if key is not None and key.reveal()]
-
-    def _no_key(self, provider: ProviderEnum) -> str:
-        name = PROVIDERS[provider].key_env
-        return (
-            f"{PROVIDERS[provider].label} needs a key: set {name} in the server's environment or "
-            "in .env (no restart needed), or run with the local model."
-        )

@@ -88,8 +88,13 @@ def read_output(event: Event) -> OutputEvent:
     return OutputEvent(event.data["stream"], event.data["text"])
 
 
+def read_limit(event: Event) -> LimitEvent:
+    """Return a "limit" event as a type."""
+    return LimitEvent(event.data["kind"], event.data["message"], event.data.get("cap"))
+
+
 def message_of(event: Event) -> str:
-    """Return the message of a "limit" or "denied" event."""
+    """Return the message of a "denied" event."""
     message: str = event.data["message"]
     return message
 

@@ -309,10 +309,10 @@ GOOD: dict[str, Any] = {"agent_name": "Greeter", "prompt": "Greet.", "example_ta
         ({"agent_name": "\x1b[31mred"}, "name", "U+001B"),
         ({"agent_name": "a\u2028b"}, "name", "U+2028"),
         ({"agent_name": "\ud800"}, "name", "U+D800"),
-        ({"agent_name": None}, "name", "should be text"),
+        ({"agent_name": None}, "name", "must be text"),
         ({"prompt": "\n\t "}, "prompt", "must not be blank"),
         ({"prompt": "é" * (TEXT_MAX_BYTES // 2) + "x"}, "prompt", "102,401 bytes"),
-        ({"prompt": 5}, "prompt", "should be text"),
+        ({"prompt": 5}, "prompt", "must be text"),
         ({"example_task": ""}, "task", "must not be blank"),
         ({"example_task": "x" * (TEXT_MAX_BYTES + 1)}, "task", "102,401 bytes"),
         ({"model": " "}, "model", "must not be blank"),
@@ -320,7 +320,7 @@ GOOD: dict[str, Any] = {"agent_name": "Greeter", "prompt": "Greet.", "example_ta
         ({"model": "a\rb"}, "model", "U+000D"),
         ({"model": "m" * 201}, "model", "201 characters"),
         ({"provider": "gemini"}, "provider", "'gemini' is not one of anthropic, huggingface"),
-        ({"stream": "perhaps"}, "stream", "should be true or false"),
+        ({"stream": "perhaps"}, "stream", "must be true or false"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_its_field(

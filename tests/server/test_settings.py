@@ -28,11 +28,11 @@ def test_value_that_can_not_be_used_names_its_variable_and_not_the_value() -> No
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"run_budget_usd": "abc"}, "AGENT_BUILDER_RUN_BUDGET_USD: should be a number"),
+        ({"run_budget_usd": "abc"}, "AGENT_BUILDER_RUN_BUDGET_USD: must be a number"),
         ({"token": ""}, "AGENT_BUILDER_TOKEN: is empty; remove it to have a token generated"),
         ({"token": " \t"}, "AGENT_BUILDER_TOKEN: is empty; remove it to have a token generated"),
-        ({"port": "x"}, "AGENT_BUILDER_PORT: should be a whole number"),
-        ({"max_concurrent_runs": 0}, "AGENT_BUILDER_MAX_CONCURRENT_RUNS: should be at least 1"),
+        ({"port": "x"}, "AGENT_BUILDER_PORT: must be a whole number"),
+        ({"max_concurrent_runs": 0}, "AGENT_BUILDER_MAX_CONCURRENT_RUNS: must be at least 1"),
         (
             {"egress_allow": "x"},
             "AGENT_BUILDER_EGRESS_ALLOW: 'x' is not HOST:PORT or provider-tools",

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,13 @@ def task_of(task: Any) -> str:
     return task if isinstance(task, str) else json.dumps(task)
 
 
+def sleeping_siblings() -> tuple[str, dict[str, str]]:
+    """Return a request to run a program whose siblings sleep, and a mark of its processes."""
+    mark = f"sib-{time.monotonic_ns()}"
+    code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"
+    return mark, {"code": code, "task": task_of({"how": "sleeping", "sleep": 600})}
+
+
 def attack(sandbox: Sandbox, name: str, task: Any = "", *, limits: Limits = LIMITS) -> str:
     """Run a hostile program; return its output, which is all that it found out."""
     return run_in_sandbox(source(name), task_of(task), limits=limits, sandbox=sandbox)
@@ -81,7 +89,12 @@ async def watch(
     sandbox: Sandbox, name: str, task: Any = "", *, limits: Limits = LIMITS
 ) -> list[SandboxEvent]:
     """Run a hostile program and return all its events."""
-    run = await sandbox.start(Program(source(name), task_of(task), limits))
+    return await all_events(sandbox, Program(source(name), task_of(task), limits))
+
+
+async def all_events(sandbox: Sandbox, program: Program) -> list[SandboxEvent]:
+    """Run a program to its end and return all its events."""
+    run = await sandbox.start(program)
     return [event async for event in run.events()]
 
 

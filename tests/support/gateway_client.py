@@ -15,6 +15,7 @@ from llm_agent_builder.requests.facts import RequestFacts, read_request
 from server.gateway.gateway import Gateway, Grant, ModelCall, Upstream
 from server.gateway.request_reader import RequestReader
 from server.gateway.timeouts import Timeouts
+from server.net.upstreams import Policy
 from server.secret import Secret
 
 KEY = "canary-key-" + "42"
@@ -33,15 +34,20 @@ class Seen:
     events: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
-def through(upstream: str, client: Client, *, key: str = KEY, **options: Any) -> Seen:
-    """Open a grant for `upstream`, call `client` with it; return its result and the events."""
+def through(upstream: str | Policy, client: Client, *, key: str = KEY, **options: Any) -> Seen:
+    """Open a grant for `upstream`, call `client` with it; return its result and the events.
+
+    `key` is for an upstream given by its address.
+    """
     seen = Seen()
     timeouts = options.pop("timeouts", Timeouts())
     reader = options.pop("reader", None) or RequestReader()
     environ = options.pop("environ", {})
 
-    async def policy(provider: ProviderEnum) -> Upstream:
-        return Upstream("provider", upstream, Secret(key))
+    async def to_address(provider: ProviderEnum) -> Upstream:
+        return Upstream("provider", str(upstream), Secret(key))
+
+    policy = to_address if isinstance(upstream, str) else upstream
 
     def on_event(kind: str, data: Mapping[str, str]) -> None:
         seen.events.append((kind, dict(data)))

@@ -12,7 +12,7 @@ function GivenFile({ file, onRemove }) {
     <li className="file">
       <span className="file-name">{file.name}</span>
       <span className="file-size">{sizeText(file.size)}</span>
-      <button type="button" className="file-remove" aria-label={`Remove ${file.name}`} onClick={onRemove}>
+      <button type="button" className="icon-button" aria-label={`Remove ${file.name}`} onClick={onRemove}>
         <CrossIcon />
       </button>
     </li>

@@ -29,7 +29,7 @@ describe('errors', () => {
         code: 'invalid_request',
         detail: [
           { loc: ['body', 'model'], msg: 'not offered by this provider', type: 'value_error' },
-          { loc: ['body', 'name'], msg: 'String should have at least 1 character', type: 'string_too_short' },
+          { loc: ['body', 'name'], msg: 'String must have at least 1 character', type: 'string_too_short' },
         ],
       }),
     );
@@ -42,7 +42,7 @@ describe('errors', () => {
   it('names a part of a field by its whole path, with its line, and the conflicts', async () => {
     const conflicts = [{ first_line: 3, last_line: 3, text: 'x = 1' }];
     serve(
-      answer(422, { detail: [{ loc: ['body', 'tools', 0, 'code'], msg: 'line 3: no type', type: 'code', line: 3 }, { loc: ['body', 'answer'], msg: 'properties.a.type has no meaning' }, { loc: ['body', 'retries'], msg: 'should be a whole number', type: 'int_type', line: null }] }),
+      answer(422, { detail: [{ loc: ['body', 'tools', 0, 'code'], msg: 'line 3: no type', type: 'code', line: 3 }, { loc: ['body', 'answer'], msg: 'properties.a.type has no meaning' }, { loc: ['body', 'retries'], msg: 'must be a whole number', type: 'int_type', line: null }] }),
       answer(409, { detail: 'lines meet', code: 'conflict', conflicts }),
     );
     await expect(api.generate({})).rejects.toMatchObject({ fields: { 'tools.0.code': 'Line 3: no type', answer: 'properties.a.type has no meaning', retries: 'Enter a whole number.' }, lines: { 'tools.0.code': 3 } });

@@ -45,8 +45,8 @@ def test_several_are_parted_by_commas_or_lines_and_named_once() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("claude-next", "should start with anthropic or huggingface"),
-        ("openai:gpt", "should start with anthropic or huggingface"),
+        ("claude-next", "must start with anthropic or huggingface"),
+        ("openai:gpt", "must start with anthropic or huggingface"),
         ("anthropic:", "an id is one line"),
         ("anthropic:" + "x" * 201, "at most 200"),
         ("anthropic:a=" + "x" * 101, "a label of 100"),

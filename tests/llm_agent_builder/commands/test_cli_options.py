@@ -89,7 +89,7 @@ def test_an_option_that_cannot_be_used_is_wrong_usage(
     [
         ("--tool", "t_var.py", "def f(*a: str) -> str:\n    return ''\n", "t_var.py: line 1: "),
         ("--answer", "s.json", '{"type": "object",', "s.json: is not JSON: Expecting"),
-        ("--answer", "s.json", "[1]", "s.json: should be a JSON Schema"),
+        ("--answer", "s.json", "[1]", "s.json: must be a JSON Schema"),
     ],
 )
 def test_a_problem_in_an_options_file_names_that_file(
@@ -105,8 +105,8 @@ def test_several_problems_are_on_separate_lines() -> None:
     result = generate("--max-tokens", "0", "--retries", "11")
     assert result.stderr.splitlines()[-3:] == [
         "Error: 2 values can't be used:",
-        "max_tokens: should be at least 1",
-        "retries: should be at most 10",
+        "max_tokens: must be at least 1",
+        "retries: must be at most 10",
     ]
 
 

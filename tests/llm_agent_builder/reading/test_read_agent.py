@@ -143,7 +143,7 @@ def test_a_field_that_the_file_computes_is_warned_about(old: str, new: str, name
     ("old", "new", "problem"),
     [
         ('"You know places."', '""', "prompt: must not be blank"),
-        ('"You know places."', "None", "prompt: should be text"),
+        ('"You know places."', "None", "prompt: must be text"),
         ('"Geographer"', '"' + "x" * 101 + '"', "name: is 101 characters long"),
         ("4096", "0", "max_tokens: "),
         ("4096", "True", "max_tokens: "),

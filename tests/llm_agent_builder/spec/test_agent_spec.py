@@ -77,9 +77,9 @@ def test_every_wrong_field_is_named_at_once() -> None:
     found = dict(errors_of(name="", prompt=3, task="\n", provider="gemini", model="\t"))
     assert found == {
         ("name",): "must not be blank",
-        ("prompt",): "should be text",
+        ("prompt",): "must be text",
         ("task",): "must not be blank",
-        ("provider",): "Input should be 'anthropic' or 'huggingface'",
+        ("provider",): "Input must be 'anthropic' or 'huggingface'",
         ("model",): "must not be blank",
     }
 
@@ -87,7 +87,7 @@ def test_every_wrong_field_is_named_at_once() -> None:
 @pytest.mark.parametrize("value", [None, 1, 1.5, True, b"text", ["text"], {"a": "b"}])
 @pytest.mark.parametrize("field", ["name", "prompt", "task", "model"])
 def test_text_must_be_text(field: str, value: object) -> None:
-    assert errors_of(**{field: value}) == [((field,), "should be text")]
+    assert errors_of(**{field: value}) == [((field,), "must be text")]
 
 
 def test_a_name_and_a_model_may_be_as_long_as_their_limits() -> None:
@@ -180,9 +180,9 @@ def test_all_fields_together_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("values", "field", "problem"),
     [
-        ({"max_tokens": 0}, "max_tokens", "should be at least 1"),
-        ({"max_tokens": "many"}, "max_tokens", "should be a whole number"),
-        ({"max_tokens": True}, "max_tokens", "should be a whole number"),
+        ({"max_tokens": 0}, "max_tokens", "must be at least 1"),
+        ({"max_tokens": "many"}, "max_tokens", "must be a whole number"),
+        ({"max_tokens": True}, "max_tokens", "must be a whole number"),
         ({"max_tokens": 10**9}, "max_tokens", "at most 1,000,000"),
         ({"thinking": "hard"}, "thinking", "'disabled' or 'between_tools'"),
         ({"effort": "none"}, "effort", "'low', 'medium'"),
@@ -199,24 +199,24 @@ def test_all_fields_together_are_accepted() -> None:
         ({"mcp_servers": [STDIO | {"env": ["X=1"]}]}, "mcp_servers.0.env.0", "without its value"),
         ({"mcp_servers": [STDIO | {"env": ["X", "X"]}]}, "mcp_servers.0", "twice"),
         ({"mcp_servers": [HTTP | {"url": "x"}]}, "mcp_servers.0.url", "https://example.com/mcp"),
-        ({"mcp_servers": [HTTP | {"url": "http://h:x/"}]}, "mcp_servers.0.url", "should be a URL"),
+        ({"mcp_servers": [HTTP | {"url": "http://h:x/"}]}, "mcp_servers.0.url", "must be a URL"),
         ({"mcp_servers": [HTTP | {"url": "http://u:p@h/"}]}, "mcp_servers.0.url", "password"),
         ({"mcp_servers": [STDIO | {"name": "a b"}]}, "mcp_servers.0.name", "letters"),
         ({"mcp_servers": [HTTP | {"uri": "x"}]}, "mcp_servers.0.uri", "did you mean url?"),
         ({"max_turns": 5}, "max_turns", "remove it"),
         ({"token_budget": 5}, "token_budget", "remove it"),
-        ({"timeout_s": 0}, "timeout_s", "should be more than 0"),
+        ({"timeout_s": 0}, "timeout_s", "must be more than 0"),
         ({"timeout_s": float("nan")}, "timeout_s", "finite number"),
         ({"retries": 11}, "retries", "at most 10"),
         ({"retires": 1}, "retires", "did you mean retries?"),
-        ({"tools": "calculator"}, "tools", "should be a list, such as [{gallery: calculator}]"),
-        ({"stop_sequences": "x"}, "stop_sequences", "should be a list, such as [END]"),
+        ({"tools": "calculator"}, "tools", "must be a list, such as [{gallery: calculator}]"),
+        ({"stop_sequences": "x"}, "stop_sequences", "must be a list, such as [END]"),
         (
             {"mcp_servers": [{"name": "x", "command": "npx"}]},
             "mcp_servers.0.command",
-            "should be a list, such as [npx, some-server]",
+            "must be a list, such as [npx, some-server]",
         ),
-        ({"chat": "so"}, "chat", "should be true or false"),
+        ({"chat": "so"}, "chat", "must be true or false"),
         ({"tools": [TOOL] * 17}, "tools", "at most 16"),
         ({"tools": ["no Python ("] * 17}, "tools", "has 17 tools; at most 16 are allowed"),
         ({"tools": [dict.fromkeys(map(str, range(101)))]}, "tools.0", "has 101 keys"),

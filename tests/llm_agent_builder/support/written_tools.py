@@ -147,11 +147,11 @@ BAD = {
     "a call for a type": (typed("print('x')"), 1, "print('x') is not supported"),
     "an own Literal": (f"LITERAL = 3\n{typed('LITERAL[3]')}", 2, "is not supported"),
     "no import of Literal": (typed("Literal['a'] | None"), 1, "Literal is not defined here"),
-    "an empty Literal": (f"from typing import Literal\n{typed('Literal[()]')}", 2, "should all be"),
+    "an empty Literal": (f"from typing import Literal\n{typed('Literal[()]')}", 2, "must all be"),
     "a mixed Literal": (
         "from typing import Literal\n" + typed("Literal[1, 'a']"),
         2,
-        "should all be",
+        "must all be",
     ),
     "a name for the API": (ECHO.replace("echo", "écho"), 1, "ASCII"),
     "a capital": (ECHO.replace("echo", "Echo"), 1, "start with a lowercase letter"),

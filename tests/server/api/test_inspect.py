@@ -124,8 +124,8 @@ def test_answer_type_beyond_the_limit_has_no_name(client: httpx.Client) -> None:
     [
         ("tools", [""] * (TOOLS_MAX + 1), "has too many items; at most 16 are allowed"),
         ("mcp_servers", [{}] * (SERVERS_MAX_COUNT + 1), "has too many items; at most 8"),
-        ("tools", None, "should be a list"),
-        ("mcp_servers", "x", "should be a list"),
+        ("tools", None, "must be a list"),
+        ("mcp_servers", "x", "must be a list"),
     ],
 )
 def test_what_is_no_list_of_a_form_is_a_problem_at_its_field(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,13 @@ from tests.support.serving import (
     INSTALLED_MODEL,
     ServerFactory,
     Serving,
-    bare_environment,
-    command,
+    call,
     wait_until,
 )
 from tests.support.upstream import Answer, Received, message, scripted
 
 CANARY = "canary-key-" + "0123456789"
 ROTATED = "canary-key-" + "9876543210"
-ROOT = str(Path(__file__).resolve().parents[3])
 JSON = {"Content-Type": "application/json"}
 SSE = {"Content-Type": "text/event-stream"}
 
@@ -150,15 +147,7 @@ def test_day_remembers_what_was_spent_when_the_server_is_killed(
         assert (result["status"], result["stdout"]) == ("limit", "hi\n")
         again.stop()
         (folder / "agent.py").write_text(asking(1))
-        cli = subprocess.run(
-            command("run", "agent.py", "--task", "x"),
-            check=False,
-            cwd=folder,
-            env=bare_environment(folder, PYTHONPATH=ROOT, **settings),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        cli = call(folder, "run", "agent.py", "--task", "x", **settings)
     assert cli.returncode == 1
     assert "[stopped: budget limit reached]" in cli.stderr
     assert "budget of 3 calls for today" in cli.stderr

@@ -39,16 +39,9 @@ def page(*ids: str, **more: Any) -> Answer:
     return Answer(body=json.dumps({"data": [{"id": id_} for id_ in ids], **more}).encode())
 
 
-def refresh(
-    url: str,
-    folder: Path,
-    *,
-    keys: dict[str, str] | None = None,
-    timeout_s: float = 20,
-    **more: Any,
-) -> LiveCatalog:
+def refresh(url: str, folder: Path, **more: Any) -> LiveCatalog:
     """Return a catalog that has fetched the list of each provider with a key once."""
-    catalog = make(url, folder, keys=keys, timeout_s=timeout_s, **more)
+    catalog = make(url, folder, **more)
     asyncio.run(catalog.refresh_due())
     return catalog
 
@@ -312,7 +305,7 @@ def test_a_cached_list_from_long_ago_or_the_future_is_ignored(age: float, tmp_pa
 
 
 def test_a_folder_that_can_not_be_written_costs_only_the_keeping(tmp_path: Path) -> None:
-    (tmp_path / "model_lists").write_text("a file where a folder should be")
+    (tmp_path / "model_lists").write_text("a file where a folder must be")
     live = asked(lambda _: page("claude-x"), tmp_path)
     assert live.current().find(A, "claude-x")
     assert "could not be cached" in (live.refresh_note(A) or "")

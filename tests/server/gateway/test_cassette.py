@@ -21,7 +21,7 @@ from server.gateway.recorder import Recorder
 from server.gateway.replayer import describe_difference
 from tests.support.api_client import SPEC, execute, fields
 from tests.support.gateway_client import KEY, ask, asking, bearer, through
-from tests.support.serving import ServerFactory, bare_environment, command
+from tests.support.serving import ServerFactory, call
 from tests.support.upstream import Answer, Received, message, message_events, scripted
 
 SSE = {"Content-Type": "text/event-stream"}
@@ -245,16 +245,7 @@ def test_command_line_records_to_a_file_and_replays_from_it(
     (tmp_path / "agent.py").write_text(code)
 
     def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        root = str(Path(__file__).resolve().parents[3])
-        return subprocess.run(
-            command("run", "agent.py", "--task", "x", *arguments),
-            check=False,
-            cwd=tmp_path,
-            env=bare_environment(tmp_path, PYTHONPATH=root, **environ),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return call(tmp_path, "run", "agent.py", "--task", "x", *arguments, **environ)
 
     with scripted(lambda _: Answer(body=message("on tape"))) as upstream:
         first = run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ from server.gateway.gateway import Grant
 from server.settings import destination
 from tests.support.api_client import events_of, execute, fields
 from tests.support.gateway_client import Seen, eventually, through
-from tests.support.serving import ServerFactory, bare_environment, command
+from tests.support.serving import ServerFactory, call
 from tests.support.upstream import Answer, scripted
 
 PLACE = "service.example:443"
@@ -366,13 +365,5 @@ def test_granted_place_of_this_machine_is_a_denied_event_and_is_not_reached(
 @pytest.mark.matrix
 def test_command_line_grants_what_its_user_names(tmp_path: Path) -> None:
     (tmp_path / "show.py").write_text(SHOW_PROXY)
-    granted = subprocess.run(
-        command("run", "show.py", "--task", "x", "--allow-host", "a.example:443"),
-        check=False,
-        cwd=tmp_path,
-        env=bare_environment(tmp_path, PYTHONPATH=str(Path(__file__).resolve().parents[3])),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    granted = call(tmp_path, "run", "show.py", "--task", "x", "--allow-host", "a.example:443")
     assert "HTTPS_PROXY" in granted.stdout, granted.stderr

@@ -161,7 +161,7 @@ def test_cassette_that_is_too_deep_is_422(client: httpx.Client) -> None:
         ("nonsense", "is not JSON"),
         ('{"calls": [NaN]}', "NaN is not a JSON value"),
         ("[" * 100_000, "more than 100 lists"),
-        ('{"calls": [0]}', "--replay: not a cassette: calls.0: should be a mapping of fields"),
+        ('{"calls": [0]}', "--replay: not a cassette: calls.0: must be a mapping of fields"),
         (
             json.dumps(tape(recorded(["\ud800"]))),
             "--replay: not a cassette: calls.0.response.chunks.0: has lone surrogates",

@@ -19,6 +19,7 @@ from server.sandbox import Sandbox, run_in_sandbox
 from tests.support.attacking import (
     ATTACKS,
     Job,
+    all_events,
     end_of,
     ends_without_cgroups,
     events_of,
@@ -183,8 +184,7 @@ def test_bomb_is_refused_and_other_calls_continue(tiered: Sandbox, name: str, re
         bomb = asyncio.create_task(watch(tiered, name, limits=SMALL))
         neighbours = set()
         while not bomb.done():
-            run = await tiered.start(Program("print('undisturbed')", ""))
-            neighbours.add(text_of([event async for event in run.events()]))
+            neighbours.add(text_of(await all_events(tiered, Program("print('undisturbed')", ""))))
         return await bomb, neighbours
 
     events, neighbours = asyncio.run(both())
@@ -225,11 +225,8 @@ def test_sleeping_for_ever_ends_by_the_clock_whatever_signals_are_ignored(tiered
         "time.sleep(100)\n"
     )
 
-    async def inside() -> list[SandboxEvent]:
-        run = await tiered.start(Program(code, "", Limits(wall_s=0.5)))
-        return [event async for event in run.events()]
-
-    events = asyncio.run(asyncio.wait_for(inside(), 60))
+    endless = all_events(tiered, Program(code, "", Limits(wall_s=0.5)))
+    events = asyncio.run(asyncio.wait_for(endless, 60))
     assert (end_of(events).status, end_of(events).reason) == (Status.TIMEOUT, "wall")
 
 
@@ -261,9 +258,6 @@ def test_threads_that_fork_are_ended_in_time(tiered: Sandbox) -> None:
         "for _ in range(10): threading.Thread(target=bomb).start()\n"
     )
 
-    async def inside() -> list[SandboxEvent]:
-        run = await tiered.start(Program(code, "", Limits(wall_s=10)))
-        return [event async for event in run.events()]
-
-    events = asyncio.run(asyncio.wait_for(inside(), 60))  # its end comes, whatever it is
+    bombs = all_events(tiered, Program(code, "", Limits(wall_s=10)))
+    events = asyncio.run(asyncio.wait_for(bombs, 60))  # its end comes, whatever it is
     assert end_of(events).status in {Status.SUCCESS, Status.ERROR, Status.LIMIT, Status.TIMEOUT}

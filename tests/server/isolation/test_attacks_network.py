@@ -14,7 +14,15 @@ import pytest
 from server.isolation.events import Program
 from server.net.listeners import listen_without_delay
 from server.sandbox import Sandbox
-from tests.support.attacking import LIMITS, attack, attempt_outside, is_active, source, text_of
+from tests.support.attacking import (
+    LIMITS,
+    all_events,
+    attack,
+    attempt_outside,
+    is_active,
+    source,
+    text_of,
+)
 
 ABSTRACT = "\0attacks-of-"
 ADDRESSES = [
@@ -93,8 +101,8 @@ async def reach_with_a_way_out(sandbox: Sandbox, elsewhere: str) -> tuple[str, b
         opened.extend([listener, listen_without_delay(elsewhere, port)])
         return {"PORT": str(port)}
 
-    run = await sandbox.start(Program(source("reach_port"), "{}", LIMITS, way_out))
-    text = text_of([event async for event in run.events()])
+    program = Program(source("reach_port"), "{}", LIMITS, way_out)
+    text = text_of(await all_events(sandbox, program))
     opened[1].setblocking(False)
     try:
         opened[1].accept()[0].close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,15 @@ import pytest
 
 from server.isolation.events import OutputEvent, Program, Status
 from server.sandbox import Sandbox, run_in_sandbox
-from tests.support.attacking import attempt_outside, descendants, end_of, events_of, source, text_of
+from tests.support.attacking import (
+    attempt_outside,
+    descendants,
+    end_of,
+    events_of,
+    sleeping_siblings,
+    source,
+    text_of,
+)
 from tests.support.serving import INSTALLED_MODEL, ServerFactory, marked_processes, wait_until
 
 WAYS = (
@@ -97,12 +104,10 @@ def name_of(process: int) -> str:
 
 def test_deleted_run_with_siblings_has_no_process_after_the_response(serve: ServerFactory) -> None:
     server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
-    mark = f"sib-{time.monotonic_ns()}"
-    code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"
-    task = '{"how": "sleeping", "sleep": 600}'
+    mark, request = sleeping_siblings()
     with server.client() as client:
         for _ in range(5):
-            run = client.post("/api/runs", json={"code": code, "task": task}).json()["id"]
+            run = client.post("/api/runs", json=request).json()["id"]
             wait_until(lambda: marked_processes(mark))
             assert client.delete(f"/api/runs/{run}").status_code == 204
             assert marked_processes(mark) == []

@@ -17,7 +17,7 @@ import anthropic
 import pytest
 
 from llm_agent_builder.providers import ProviderEnum
-from server.gateway.gateway import Gateway, Grant, Upstream
+from server.gateway.gateway import Grant, Upstream
 from server.gateway.timeouts import Timeouts
 from server.secret import Secret
 from tests.support.gateway_client import KEY, Seen, asking, bearer, eventually, through
@@ -269,23 +269,15 @@ def test_connection_is_reused_for_the_same_key_only() -> None:
             while (piece := connection.recv(65536)) and b"\r\n\r\n" not in piece:
                 pass
 
-    async def inside(url: str) -> None:
-        keys = iter(["key-a", "key-a", "key-b"])
+    async def client(session: aiohttp.ClientSession, grant: Grant) -> None:
+        for expected in (1, 1, 2):
+            await read_all(session, grant)
+            assert len(peers) == expected
 
-        async def policy(provider: ProviderEnum) -> Upstream:
-            return Upstream("provider", url, Secret(next(keys)))
+    keys = iter(["key-a", "key-a", "key-b"])
 
-        gateway = Gateway(environ={})
-        await gateway.start()
-        grant = await gateway.open(policy, lambda call: None)
-        try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{grant.port}") as session:
-                for expected in (1, 1, 2):
-                    await read_all(session, grant)
-                    assert len(peers) == expected
-        finally:
-            await grant.close()
-            await gateway.close()
+    async def policy(provider: ProviderEnum) -> Upstream:
+        return Upstream("provider", upstream.url, Secret(next(keys)))
 
     with raw_upstream(wire) as upstream:
-        asyncio.run(inside(upstream.url))
+        through(policy, client)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
+from server.isolation.events import ExitEvent, OutputEvent
 from server.isolation.files import MAX_FILES, name_problem
 from server.limits import Limits
 from server.sandbox import Sandbox
-
-ATTACKS = Path(__file__).parents[2] / "attacks"
+from tests.support.attacking import watch
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +25,8 @@ def sandbox() -> Iterator[Sandbox]:
 def test_hostile_folder_is_read_within_limits_and_nothing_outside_it(
     sandbox: Sandbox,
 ) -> None:
-    code = (ATTACKS / "leave_hostile_files.py").read_text("utf-8")
-
-    async def inside() -> list[SandboxEvent]:
-        run = await sandbox.start(Program(code, "", Limits(wall_s=30)))
-        return [event async for event in run.events()]
-
-    *events, last = asyncio.run(asyncio.wait_for(inside(), 90))
+    reading = watch(sandbox, "leave_hostile_files", limits=Limits(wall_s=30))
+    *events, last = asyncio.run(asyncio.wait_for(reading, 90))
     assert "left\n" in [event.text for event in events if isinstance(event, OutputEvent)]
     assert isinstance(last, ExitEvent)
     assert 0 < len(last.files) <= MAX_FILES

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -21,8 +20,9 @@ import pytest
 
 from server.isolation.child.resource_monitor import descendants
 from tests.support.api_client import start
-from tests.support.attacking import source
+from tests.support.attacking import sleeping_siblings
 from tests.support.forked import Process
+from tests.support.locked_database import locked
 from tests.support.processes import ROOT, below, held_still, is_there, pinned
 from tests.support.serving import (
     INSTALLED_MODEL,
@@ -141,12 +141,10 @@ def test_server_ends_beside_runs_that_have_siblings(
     serve: ServerFactory, numbers: list[signal.Signals]
 ) -> None:
     server = serve(AGENT_BUILDER_LOCAL_MODEL_PATH=INSTALLED_MODEL)
-    mark = f"sib-{time.monotonic_ns()}"
-    code = f"import os\nos.mkdir('{mark}'); os.chdir('{mark}')\n{source('clone_parent')}"
-    task = '{"how": "sleeping", "sleep": 600}'
+    mark, request = sleeping_siblings()
     with server.client() as client:
         for _ in range(4):
-            client.post("/api/runs", json={"code": code, "task": task})
+            client.post("/api/runs", json=request)
         wait_until(lambda: len(marked_processes(mark)) >= 4)
     ends(server.process, *numbers)
     wait_until(lambda: marked_processes(mark) == [])
@@ -215,9 +213,7 @@ def test_sigterm_ends_a_server_with_clients_that_never_go(serve: ServerFactory) 
 def test_sigterm_ends_a_server_whose_database_is_locked(serve: ServerFactory) -> None:
     server = serve()
     with going(server) as (_, mark):
-        database = sqlite3.connect(server.folder / "data" / "runs.sqlite3", isolation_level=None)
-        with contextlib.closing(database):
-            database.execute("BEGIN EXCLUSIVE")
+        with locked(server.folder / "data"):
             ends(server.process, signal.SIGTERM)
         assert marked_processes(mark) == []
 

@@ -21,7 +21,7 @@ from llm_agent_builder import AgentBuilder
 from llm_agent_builder.errors import BackendUnavailableError
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec.agent_spec import make_spec
-from server.gateway.gateway import Gateway, Grant
+from server.gateway.gateway import Grant
 from server.local_model.service import (
     MAX_TOKENS,
     REQUEST_MAX_BYTES,
@@ -32,7 +32,7 @@ from server.local_model.service import (
 )
 from server.net.upstreams import Upstream
 from server.secret import Secret
-from tests.support.gateway_client import asking, bearer, eventually
+from tests.support.gateway_client import asking, bearer, eventually, through
 from tests.support.processes import local_models_of
 from tests.support.serving import bare_environment, wait_until
 
@@ -239,18 +239,7 @@ def test_request_that_is_far_beyond_the_local_models_context_is_refused_unread()
         async with session.post("/v1/messages", json=body, headers=bearer(grant)) as answer:
             return answer.status
 
-    async def inside() -> int:
-        async def policy(provider: ProviderEnum) -> Upstream:
-            return Upstream("local", "http://127.0.0.1:9", Secret(""), max_bytes=REQUEST_MAX_BYTES)
+    async def policy(provider: ProviderEnum) -> Upstream:
+        return Upstream("local", "http://127.0.0.1:9", Secret(""), max_bytes=REQUEST_MAX_BYTES)
 
-        gateway = Gateway(environ={})
-        await gateway.start()
-        grant = await gateway.open(policy, lambda call: None)
-        try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{grant.port}") as session:
-                return await client(session, grant)
-        finally:
-            await grant.close()
-            await gateway.close()
-
-    assert asyncio.run(inside()) == 413
+    assert through(policy, client).result == 413

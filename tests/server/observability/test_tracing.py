@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from server.gateway.model_call import ModelCall
 from server.observability.metrics import OUTCOMES, model_label, outcome_of
 from tests.support.api_client import execute
 from tests.support.serving import ServerFactory
@@ -116,22 +117,55 @@ def test_dashboards_panels_do_not_overlap() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "outcome"),
+    ("facts", "outcome"),
     [
-        (None, 200, "ok"),
-        ("client_disconnected", 200, "disconnected"),
-        ("billing_error", 402, "refused"),
-        ("cut: TimeoutError", 200, "cut"),
-        ("budget", 200, "cut"),
-        (None, 429, "rejected"),
-        (None, 529, "failed"),
-        ("api_error", 502, "failed"),
-        ("gateway_failed", None, "failed"),
+        ({"status": 200}, "ok"),
+        ({"status": 200, "error": "client_disconnected"}, "disconnected"),
+        ({"status": 402, "error": "billing_error", "refused": True}, "refused"),
+        ({"status": 429, "error": "rate_limit_error", "refused": True}, "refused"),
+        ({"status": 503, "error": "api_error", "refused": True}, "refused"),
+        ({"status": 200, "error": "cut: TimeoutError"}, "cut"),
+        ({"status": 200, "error": "budget"}, "cut"),
+        ({"status": 429}, "rejected"),
+        ({"status": 403, "error": "permission_error"}, "rejected"),
+        ({"status": 529}, "failed"),
+        ({"status": 502, "error": "api_error"}, "failed"),
+        ({"error": "gateway_failed"}, "failed"),
     ],
 )
-def test_outcomes_are_few(error: str | None, status: int | None, outcome: str) -> None:
-    assert outcome_of(error, status) == outcome
+def test_outcomes_are_few(facts: dict[str, Any], outcome: str) -> None:
+    assert outcome_of(ModelCall(operation="chat", provider="anthropic", **facts)) == outcome
     assert outcome in OUTCOMES
+
+
+POSTING = """\
+import os
+import urllib.error
+import urllib.request
+
+for body in (b'{', b'{"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": []}'):
+    url = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages"
+    headers = {"x-api-key": os.environ["ANTHROPIC_API_KEY"], "content-type": "application/json"}
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, body, headers))
+    except urllib.error.HTTPError as error:
+        print(error.code)
+import anthropic
+"""
+
+
+def test_call_that_the_gateway_refuses_is_not_counted_as_rejected_by_the_provider(
+    serve: ServerFactory,
+) -> None:
+    """One call gets a 400 of the gateway, the other one a 400 of the provider."""
+    with scripted(lambda _: Answer(400, body=b"{}")) as upstream:
+        server = serve(AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url, ANTHROPIC_API_KEY=KEY)
+        with server.client() as client:
+            assert execute(client, POSTING)["stdout"] == "400\n400\n"
+            metrics = client.get("/metrics").text
+    counted = re.findall(r'model_calls_total\{backend="(\w+)",.*?outcome="(\w+)",.*', metrics)
+    assert sorted(counted) == [("provider", "refused"), ("provider", "rejected")]
+    assert len(upstream.received) == 1
 
 
 def test_model_that_is_not_in_the_catalog_has_one_label() -> None:

@@ -171,7 +171,7 @@ def test_the_local_model_holds_an_answer_to_its_type(
         ({"tools": [ADD, "def f(x): return 1"]}, "tools.1.code", "line 1: "),
         ({"answer": CITY, "stream": True}, "answer", "turn off streaming"),
         ({"mcp_servers": [{"name": "x"}]}, "mcp_servers.0", "either a command or a url"),
-        ({"max_tokens": 0}, "max_tokens", "should be at least 1"),
+        ({"max_tokens": 0}, "max_tokens", "must be at least 1"),
     ],
 )
 def test_unsupported_choice_is_422_at_its_field(

@@ -17,7 +17,8 @@ from server.catalog.live import LiveCatalog
 from server.keys import KeySource
 from server.local_model.service import LABEL, LocalModel
 from server.net.upstreams import Policy, Upstream
-from server.runs.backends import UNREADABLE_ADDRESS, Backends, base_url_in
+from server.runs.answerers import UNREADABLE_ADDRESS
+from server.runs.backends import Backends, base_url_in
 from server.settings import load_settings
 from tests.support.api_client import SPEC, execute
 from tests.support.serving import ServerFactory, bare_environment, call, wait_until

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from server.runs.run import Run, RunOptions
 from server.storage.database_threads import DatabaseThreads
 from server.storage.records import Event, FileSize, RunResult
 from server.storage.store import Store
+from tests.support.locked_database import locked
 
 
 def ended(store: Store, run_id: str, output: str = "hi", **odd: object) -> Run:
@@ -57,14 +57,6 @@ async def eventually(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    with contextlib.closing(sqlite3.connect(folder / "runs.sqlite3")) as database:
-        database.isolation_level = None
-        database.execute("BEGIN EXCLUSIVE")
-        yield
 
 
 def test_end_waits_while_it_can_not_be_written_and_is_written_once_it_can(tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.api_client import events_of, execute, fields
-from tests.support.serving import ServerFactory, bare_environment, command
+from tests.support.serving import ServerFactory, call
 from tests.support.upstream import Answer, Received, message, scripted
 
 URL = "https://attacker.example/?secret.txt"
@@ -71,19 +70,8 @@ def test_command_line_denies_and_grants_the_same(
 ) -> None:
     (tmp_path / "agent.py").write_text(PICTURE)
     with scripted(replying) as upstream:
-        done = subprocess.run(
-            command("run", "agent.py", "--task", "x", "--backend", "provider", *options),
-            check=False,
-            cwd=tmp_path,
-            env=bare_environment(
-                tmp_path,
-                PYTHONPATH=str(Path(__file__).resolve().parents[3]),
-                ANTHROPIC_API_KEY=KEY,
-                AGENT_BUILDER_ANTHROPIC_UPSTREAM=upstream.url,
-            ),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        words = ("run", "agent.py", "--task", "x", "--backend", "provider", *options)
+        settings = {"ANTHROPIC_API_KEY": KEY, "AGENT_BUILDER_ANTHROPIC_UPSTREAM": upstream.url}
+        done = call(tmp_path, *words, **settings)
     assert done.stdout.startswith(said), done.stderr
     assert len(upstream.received) == (said == "sent")

@@ -7,7 +7,6 @@ import itertools
 import re
 import signal
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +17,13 @@ import httpx
 import pytest
 
 from tests.support.api_client import events_of, execute, start
+from tests.support.locked_database import locked
 from tests.support.odd_disks import fill, mounted
 from tests.support.postgres import Postgres
 from tests.support.serving import (
     ServerFactory,
     Serving,
-    bare_environment,
-    command,
+    call,
     start_server,
     wait_until,
 )
@@ -196,15 +195,8 @@ def test_command_run_ends_no_run_of_a_server_on_the_same_folder(
     with server.client() as client:
         run_id = start(client, SLOW)
         wait_for(client, run_id, "running")
-        done = subprocess.run(
-            command("run", "agent.py", "--task", "x"),
-            check=False,
-            cwd=tmp_path,
-            env=bare_environment(tmp_path, PYTHONPATH=ROOT, AGENT_BUILDER_DAILY_BUDGET_CALLS="5"),
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+        words = ("run", "agent.py", "--task", "x")
+        done = call(tmp_path, *words, AGENT_BUILDER_DAILY_BUDGET_CALLS="5")
         assert (done.returncode, done.stdout) == (0, "by command\n")
         assert run_of(client, run_id)["status"] == "running"
         with sqlite3.connect(tmp_path / "data" / "runs.sqlite3") as database:
@@ -332,9 +324,7 @@ def test_run_that_ends_while_the_database_is_locked_is_shown_right_and_written_l
     with server.client() as client:
         run_id = start(client, some_time(1))
         wait_for(client, run_id, "running")
-        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "runs.sqlite3")) as other:
-            other.isolation_level = None
-            other.execute("BEGIN EXCLUSIVE")
+        with locked(tmp_path / "data"):
             wait_for(client, run_id, "success")
             assert client.get("/api/runs").json()["runs"][0]["status"] == "success"
             assert "locked" in store_said(client)
@@ -356,9 +346,7 @@ def test_stop_while_the_database_is_locked_takes_few_seconds(
     server = beside()
     with server.client() as client:
         wait_for(client, start(client, SLOW), "running")
-        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "runs.sqlite3")) as other:
-            other.isolation_level = None
-            other.execute("BEGIN EXCLUSIVE")
+        with locked(tmp_path / "data"):
             server.process.send_signal(signal.SIGTERM)
             server.process.wait(60)
     assert "its result is not in the history" in server.log

@@ -21,6 +21,7 @@ from server.storage.database_threads import DatabaseThreads
 from server.storage.leases import Lease
 from server.storage.records import Event, RunResult
 from server.storage.store import Store
+from tests.support.locked_database import locked
 from tests.support.odd_disks import fill, mounted
 from tests.support.postgres import Postgres
 
@@ -35,13 +36,13 @@ def add(store: Store, run_id: str = "a") -> None:
     store.add_run(run_id, code="", task="", backend="local")
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Take SQLite's write lock, like a backup or a shell."""
-    with contextlib.closing(sqlite3.connect(folder / "runs.sqlite3")) as database:
-        database.isolation_level = None
-        database.execute("BEGIN EXCLUSIVE")
-        yield
+async def until_read(threads: DatabaseThreads, store: Store) -> None:
+    """Read the run "a" until the database responds."""
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(StoreError):
+                assert await threads.read(store.status, "a") == "queued"
+                return
 
 
 def test_locked_database_is_readable_and_a_failed_write_names_the_lock(
@@ -207,11 +208,7 @@ def test_connection_that_hangs_before_it_is_used_is_replaced(
         async def calls() -> None:
             with pytest.raises(StoreError, match="did not respond"):
                 await threads.read(store.status, "a")
-            async with asyncio.timeout(30):
-                while True:
-                    with contextlib.suppress(StoreError):
-                        assert await threads.read(store.status, "a") == "queued"
-                        return
+            await until_read(threads, store)
 
         os.kill(backend, signal.SIGSTOP)  # the one connection of the pool; others go on
         try:
@@ -237,11 +234,7 @@ def test_silent_database_delays_no_one_for_long_and_is_used_again(
             )
             assert all(isinstance(error, StoreError) for error in failed), failed
             own_postgres.signal(signal.SIGCONT)
-            async with asyncio.timeout(60):
-                while True:
-                    with contextlib.suppress(StoreError):
-                        assert await threads.read(store.status, "a") == "queued"
-                        return
+            await until_read(threads, store)
 
         try:
             asyncio.run(calls())
