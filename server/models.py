@@ -56,6 +56,7 @@ __all__ = [
     "ImportRequest",
     "LimitsBody",
     "ProviderEnum",
+    "ReadRequest",
     "RunAccepted",
     "RunStatus",
     "SessionRequest",
@@ -120,6 +121,16 @@ class CodeRequest(_Body):
     """A Python file. It is read and never run."""
 
     code: Annotated[str, PlainValidator(_check_code), _code_schema()]
+
+
+class ReadRequest(CodeRequest):
+    """An agent file or a spec file. It is read and never run."""
+
+    filename: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="The file's name. If it ends in .yaml, .yml or .json, `code` is a spec.",
+    )
 
 
 class ImportRequest(CodeRequest):
