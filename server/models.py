@@ -434,6 +434,9 @@ class ExecuteResponse(Answer):
     """What the sandbox refused last, and how to fix that."""
     budget: str | None = None
     """Which cap ended the run and why, if `reason` is "budget"."""
+    stopped_early: bool = False
+    """Whether the agent stopped early (exit code 3): at one of its own limits, or because the model
+    refused or its context window is full."""
     missing: list[str] = []
     """What the agent's gallery tools need and the run was not given."""
     files: list[TextFile | BinaryFile] = Field(

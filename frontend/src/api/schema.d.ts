@@ -957,6 +957,13 @@ export interface components {
              */
             budget: string | null;
             /**
+             * Stopped Early
+             * @description Whether the agent stopped early (exit code 3): at one of its own limits, or because the model
+             *     refused or its context window is full.
+             * @default false
+             */
+            stopped_early: boolean;
+            /**
              * Missing
              * @description What the agent's gallery tools need and the run was not given.
              * @default []
@@ -1032,6 +1039,13 @@ export interface components {
              * @default false
              */
             interrupted: boolean;
+            /**
+             * Stopped Early
+             * @description Whether the agent stopped early (exit code 3): at one of its own limits, or because the model
+             *     refused or its context window is full.
+             * @default false
+             */
+            stopped_early: boolean;
         };
         /**
          * ExitEvent
