@@ -1508,6 +1508,12 @@ export interface components {
             active: boolean;
             /** Reason */
             reason: string | null;
+            /**
+             * Summary
+             * @description What it does, for people.
+             * @default
+             */
+            summary: string;
         };
         /**
          * LeftOut
@@ -2356,8 +2362,17 @@ export interface components {
             layers: components["schemas"]["Layer"][];
             /** Available */
             available: boolean;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why the server runs no code, or why running it is dangerous.
+             */
             reason: string | null;
+            /**
+             * Summary
+             * @description What the tier means for the person who starts a run.
+             * @default
+             */
+            summary: string;
         };
         /**
          * ToolSpec
