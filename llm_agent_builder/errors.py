@@ -67,7 +67,16 @@ class CodeProblem(AgentBuilderError, ValueError):  # noqa: N818 - of the user's 
 
 
 class SpecFileError(AgentBuilderError):
-    """A spec file can't be read as YAML or JSON, or isn't a mapping of fields."""
+    """A spec file can't be read as YAML or JSON, or isn't a mapping of fields.
+
+    `str()` names the file; `problem` says only what is wrong, on one line, and `line`, counted from
+    1, where it is.
+    """
+
+    def __init__(self, message: str, problem: str = "", line: int | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem or message
+        self.line = line
 
 
 class NotOursError(AgentBuilderError):

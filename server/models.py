@@ -57,6 +57,7 @@ __all__ = [
     "ImportRequest",
     "LimitsBody",
     "ProviderEnum",
+    "ReadRequest",
     "RunAccepted",
     "RunStatus",
     "SessionRequest",
@@ -112,6 +113,16 @@ class CodeRequest(StrictModel):
     """A Python file. It is read and never run."""
 
     code: Annotated[str, PlainValidator(_check_code), _code_schema()]
+
+
+class ReadRequest(CodeRequest):
+    """An agent file or a spec file. It is read and never run."""
+
+    filename: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="The file's name. If it ends in .yaml, .yml or .json, `code` is a spec.",
+    )
 
 
 class ImportRequest(CodeRequest):
@@ -415,6 +426,9 @@ class ExecuteResponse(Answer):
     """What the sandbox refused last, and how to fix that."""
     budget: str | None = None
     """Which cap ended the run and why, if `reason` is "budget"."""
+    stopped_early: bool = False
+    """Whether the agent stopped early (exit code 3): at one of its own limits, or because the model
+    refused or its context window is full."""
     missing: list[str] = []
     """What the agent's gallery tools need and the run was not given."""
     files: list[TextFile | BinaryFile] = Field(

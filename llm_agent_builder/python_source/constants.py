@@ -15,6 +15,10 @@ ALWAYS, GIVEN = "always", "given"
 """When a constant is in a file: always, or if the spec sets its field, which is None or empty by
 default."""
 
+EXIT_STOPPED_EARLY = 3
+"""The exit code of an agent file that stopped early: at one of its limits, or because the model
+refused or its context window is full. What it has of the answer is on standard output."""
+
 
 class Kind(Enum):
     """The types that a constant's value can have."""

@@ -10,7 +10,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llm_agent_builder.providers import PROVIDERS, Provider
-from llm_agent_builder.python_source.constants import ALWAYS, CONSTANTS, GIVEN, OPTIONAL, Constant
+from llm_agent_builder.python_source.constants import (
+    ALWAYS,
+    CONSTANTS,
+    EXIT_STOPPED_EARLY,
+    GIVEN,
+    OPTIONAL,
+    Constant,
+)
 from llm_agent_builder.python_source.literals import LINE_MAX, line_literal, wrapped
 from llm_agent_builder.rendering.constants import constant_line
 from llm_agent_builder.rendering.features import Features
@@ -61,6 +68,7 @@ def render(
         "own_key_variable": provider.own_key_variable,
         "class_name": class_name,
         "filename": filename,
+        "exit_stopped_early": EXIT_STOPPED_EARLY,
         "bodies": [body.rstrip("\n") for body in code.bodies],
     }
     own = _environment().get_template(f"{provider.parts}/imports.py.j2").render(context)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
 
 from llm_agent_builder.errors import SpecFileError
 from llm_agent_builder.gallery import gallery
+from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, check_json_size
 from llm_agent_builder.providers import DEFAULT_PROVIDER, PROVIDERS, ProviderEnum
 from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec, spec_json_schema
+from llm_agent_builder.spec.yaml_input import YamlProblem, load_yaml
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _MAX_BYTES = 4 * 1024 * 1024
@@ -33,27 +35,6 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def _once_only(loader: Any) -> Any:
-    """Return a loader that refuses duplicate keys: PyYAML's own loaders use the last one."""
-
-    class Loader(loader):  # type: ignore[misc] # which of the two it is, is known only now
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                    problem = f'"{key.value}" is given twice'
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                seen.add(str(key.value))
-            return super().construct_mapping(node, deep)
-
-    return Loader
-
-
-# libyaml's parser is ten times as fast, if PyYAML was built with it.
-_FAST_LOADER = _once_only(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-_EXACT_LOADER = _once_only(yaml.SafeLoader)
-
-
 def load_spec_file(path: Path) -> dict[str, Any]:
     """Return the fields of a spec file, unchanged.
 
@@ -67,27 +48,42 @@ def load_spec_file(path: Path) -> dict[str, Any]:
     if len(data) > _MAX_BYTES:
         raise SpecFileError(f"can't read {path}: it has more than {_MAX_BYTES:,} bytes")
     try:
-        text = data.decode("utf-8-sig")
-        # JSON should be valid YAML, but PyYAML accepts neither tabs nor pairs of \\u escapes.
-        is_json = path.suffix == ".json"
-        values = json.loads(text, object_pairs_hook=_pairs) if is_json else _load_yaml(text)
+        return parse_spec(data.decode(), path)
     except UnicodeDecodeError:
         raise SpecFileError(f"can't read {path}: it is not UTF-8 text") from None
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = str(error).replace('in "<unicode string>", ', "")
-        raise SpecFileError(f"can't read {path}: {reason}") from None
+
+
+def parse_spec(text: str, path: PurePath) -> dict[str, Any]:
+    """Return the fields in the text of a spec file, unchanged; `path` tells whether it is JSON.
+
+    Raises:
+        SpecFileError: the text isn't YAML or JSON, or isn't a mapping of fields.
+
+    """
+    text = text.removeprefix("\ufeff")
+    try:
+        # JSON should be valid YAML, but PyYAML accepts neither tabs nor pairs of \\u escapes.
+        values = _load_json(text) if path.suffix.lower() == ".json" else load_yaml(text)
+    except YamlProblem as error:
+        raise SpecFileError(f"can't read {path}: {error}", error.problem, error.line) from None
+    except json.JSONDecodeError as error:
+        problem = f"it is not JSON: {error.msg}"
+        raise SpecFileError(f"can't read {path}: {error}", problem, error.lineno) from None
+    except (ValueError, RecursionError) as error:
+        raise SpecFileError(f"can't read {path}: {error}", str(error)) from None
     if not isinstance(values, dict):
-        raise SpecFileError(f"{path} is not a spec: it must be a mapping of fields")
+        problem = "it must be a mapping of fields"
+        raise SpecFileError(f"{path} is not a spec: {problem}", problem)
     values.pop(_SCHEMA_KEY, None)  # for editors, as JSON has no comments
     return {str(key): value for key, value in values.items()}
 
 
-def _load_yaml(text: str) -> Any:
+def _load_json(text: str) -> Any:
     try:
-        return yaml.load(text, _FAST_LOADER)  # noqa: S506 - both loaders are safe ones
-    except yaml.YAMLError:
-        # libyaml refuses lone surrogates, which a prompt may contain, and its messages are worse.
-        return yaml.load(text, _EXACT_LOADER)  # noqa: S506
+        check_json_size(text.encode("utf-8", "surrogatepass"), JsonLimits())
+    except JsonProblem as problem:
+        raise ValueError(f"it {problem}") from None
+    return json.loads(text, object_pairs_hook=_pairs)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,30 +1,33 @@
-"""The routes that read agent files: back to a spec, imported, or moved to another model."""
+"""The routes that read agent files and specs: back to a spec, imported, or with another model."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any
+from pathlib import PurePath
+from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import Field, PlainValidator, TypeAdapter, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from llm_agent_builder.catalog.model import is_line
 from llm_agent_builder.editing.regenerate import regenerate
 from llm_agent_builder.editing.upgrade import Upgrade, find_upgrade
-from llm_agent_builder.errors import NotOursError
+from llm_agent_builder.errors import NotOursError, SpecError, SpecFileError
 from llm_agent_builder.openai_import.importer import import_agent
 from llm_agent_builder.openai_import.program import uses_agents_sdk
 from llm_agent_builder.reading.read_agent import read_agent
 from llm_agent_builder.spec.agent_spec import AgentSpec
-from llm_agent_builder.spec.files import file_schema
+from llm_agent_builder.spec.draft import read_draft
+from llm_agent_builder.spec.files import SUFFIXES, file_schema, parse_spec
 from llm_agent_builder.validation.text import MODEL_MAX_CHARS, ModelText
 from server.api.bodies import BoundedRoute
 from server.api.dependencies import CurrentServices
 from server.api.errors import BODY_ERRORS, describe_errors
-from server.api.schemas import ImportResponse, ReadResponse
-from server.models import CodeRequest, HandWritten, ImportRequest
+from server.api.schemas import ImportResponse, ReadResponse, SpecFileResponse
+from server.models import CodeRequest, HandWritten, ImportRequest, ReadRequest
 from server.parser_pool import ParserPool
 
 __all__ = ["UpgradeRequest", "regenerate_file", "router"]
@@ -33,10 +36,34 @@ router = APIRouter(route_class=BoundedRoute, tags=["agents"])
 _ERRORS = describe_errors(*BODY_ERRORS, "not_ours", "readers_busy")
 
 
-@router.post("/api/read", response_model=ReadResponse, responses=_ERRORS)
-async def read_agent_file(services: CurrentServices, body: CodeRequest) -> Response:
-    """Return the spec of an agent file, and the manual edits in it; the file is not run."""
+@router.post("/api/read", response_model=ReadResponse | SpecFileResponse, responses=_ERRORS)
+async def read_agent_file(services: CurrentServices, body: ReadRequest) -> Response:
+    """Return the spec of an agent file, and the manual edits in it; the file is not run.
+
+    For a spec file (see `filename`), return its fields, even if they are not complete or not valid
+    yet, and list those that a form can't show. 422 `invalid_request` at `code` if it is neither
+    YAML nor JSON, or is not a mapping of fields.
+    """
+    path = PurePath(body.filename or "")
+    if path.suffix.lower() in SUFFIXES:
+        return await services.parser_pool.run(lambda: _read_spec(body.code, path))
     return await services.parser_pool.run(lambda: _read(body.code))
+
+
+def _read_spec(text: str, path: PurePath) -> Response:
+    try:
+        draft = read_draft(parse_spec(text, path))
+    except SpecFileError as error:
+        _refuse(f"the spec can't be read: {error.problem}", error.line)
+    except SpecError as error:
+        _refuse(f"the spec {error.problem}", None)
+    return _json(asdict(draft))
+
+
+def _refuse(problem: str, line: int | None) -> NoReturn:
+    context = {"problem": problem, "line": line}
+    error = {"type": "spec_file", "loc": ("body", "code"), "msg": problem, "ctx": context}
+    raise RequestValidationError([error]) from None
 
 
 def _read(code: str) -> Response:

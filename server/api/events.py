@@ -140,6 +140,9 @@ class ExitData(BaseModel):
     """Seconds since the run started."""
     interrupted: bool = False
     """Whether it failed because its server stopped."""
+    stopped_early: bool = False
+    """Whether the agent stopped early (exit code 3): at one of its own limits, or because the model
+    refused or its context window is full."""
 
 
 class _Event(Answer):

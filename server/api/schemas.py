@@ -14,6 +14,7 @@ from pydantic import Field
 from llm_agent_builder.errors import Conflict
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec.agent_spec import AgentSpec
+from llm_agent_builder.spec.draft import IgnoredField
 from server.isolation.events import LeftOut
 from server.models import Answer, HandWritten, RunStatus, Usage
 from server.runs.backends import Backend
@@ -112,6 +113,14 @@ class ReadResponse(Answer):
     edits: list[Edit]
     warnings: list[str]
     """The parts that could not become a field, and why."""
+
+
+class SpecFileResponse(Answer):
+    """The contents of a spec file, as far as a form can show them."""
+
+    spec: dict[str, Any]
+    """The fields of an `AgentSpec` that were found; their values may be invalid."""
+    ignored: list[IgnoredField]
 
 
 class ImportedLine(Answer):

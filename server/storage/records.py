@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from llm_agent_builder.python_source.constants import EXIT_STOPPED_EARLY
 from server.isolation.events import LeftOut
 
 
@@ -57,6 +58,11 @@ class RunResult:
     files: tuple[FileSize, ...] = ()
     files_left_out: tuple[LeftOut, ...] = ()
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the agent stopped early, as its exit code says."""
+        return has_stopped_early(self.status, self.returncode)
+
     def to_wire(self) -> dict[str, Any]:
         """Return the data of the run's `exit` event."""
         return {
@@ -69,7 +75,13 @@ class RunResult:
             "files_left_out": [asdict(left_out) for left_out in self.files_left_out],
             "status": self.status,
             "reason": self.reason,
+            "stopped_early": self.stopped_early,
         }
+
+
+def has_stopped_early(status: str, returncode: int | None) -> bool:
+    """Return whether a run with this end is one of an agent that stopped early."""
+    return status == "error" and returncode == EXIT_STOPPED_EARLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

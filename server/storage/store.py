@@ -36,6 +36,7 @@ from server.storage.records import (
     RunResult,
     RunSummary,
     StoredRun,
+    has_stopped_early,
 )
 from server.storage.tables import (
     OPEN,
@@ -323,6 +324,8 @@ def _exit_data(row: RunRow) -> dict[str, Any]:
     data = {name: value for name in known if (value := getattr(row, name)) is not None}
     if row.status == "failed" and row.reason == INTERRUPTED:
         data["interrupted"] = True
+    if has_stopped_early(row.status, row.returncode):
+        data["stopped_early"] = True
     return data
 
 

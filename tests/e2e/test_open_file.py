@@ -34,6 +34,16 @@ SPEC = {
     "model": "claude-sonnet-5-5",
     "max_tokens": 500,
 }
+SPEC_FILE = """\
+name: Weather
+prompt: |
+  You talk about the weather.
+  Be brief.
+tools:
+  - gallery: calculator
+max_tokens: 500
+promt: no such field
+"""
 HELPER = 'def shout(text: str) -> str:\n    """Say it loudly."""\n    return text.upper()\n\n\n'
 FOREIGN = """\
 from agents import Agent, WebSearchTool, function_tool
@@ -168,6 +178,23 @@ def test_program_that_is_not_ours_changes_nothing_and_can_be_imported(
     expect(section(page, "Tools")).to_contain_text("None")
     page.get_by_role("button", name="Undo import").click()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Adder")
+
+
+def test_yaml_spec_fills_the_form_and_what_has_no_field_is_named(page: Page, site: Serving) -> None:
+    open_page(page, site)
+    open_file(page, SPEC_FILE, "weather.yaml")
+    expect(page.get_by_text("Opened weather.yaml")).to_be_visible()
+    expect(page.get_by_text("Ignored promt: unknown field; did you mean prompt?")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
+    expect(page.get_by_label("Example task")).to_have_value("")
+    expect(section(page, "Tools")).to_contain_text("calculator")
+    page.get_by_label("Example task").fill("Is it warm?")
+    generate(page)
+    expect(page.get_by_test_id("code")).to_contain_text("Be brief.")
+    open_file(page, "name: Other\ntools: [", "broken.yaml")
+    expect(page.get_by_text(re.compile("Can.t open broken.yaml"))).to_be_visible()
+    expect(page.get_by_text("(line 2).")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
 
 
 def test_file_dropped_on_the_page_is_opened_and_what_is_no_text_is_refused(

@@ -1,6 +1,6 @@
 import { capitalized } from '../lib/format.js';
 
-/** @import { Catalog, Conflict, GenerateRequest, GenerateResponse, ImportResponse, InspectRequest, InspectResponse, Problem, ReadResponse, RunAccepted, RunResponse, UpgradeResponse } from './types' */
+/** @import { Catalog, Conflict, GenerateRequest, GenerateResponse, ImportResponse, InspectRequest, InspectResponse, Problem, ReadResponse, RunAccepted, RunResponse, SpecFileResponse, UpgradeResponse } from './types' */
 
 /**
  * @typedef {object} ErrorFacts
@@ -182,12 +182,14 @@ export function inspect(draft, signal) {
 }
 
 /**
- * Reads an agent file back into a spec; throws 422 `not_ours` for any other program.
+ * Reads an agent file back into a spec, or a spec file into its fields: the name says which of the two it is.
+ * Throws 422 `not_ours` for any other program, and `invalid_request` at `code` for a text that is no spec.
  * @param {string} code
- * @returns {Promise<ReadResponse>}
+ * @param {string} filename
+ * @returns {Promise<ReadResponse | SpecFileResponse>}
  */
-export function readAgent(code) {
-  return json(request('/api/read', post({ code })));
+export function readFile(code, filename) {
+  return json(request('/api/read', post({ code, filename })));
 }
 
 /**

@@ -97,6 +97,10 @@ export interface paths {
         /**
          * Read Agent File
          * @description Return the spec of an agent file, and the manual edits in it; the file is not run.
+         *
+         *     For a spec file (see `filename`), return its fields, even if they are not complete or not valid
+         *     yet, and list those that a form can't show. 422 `invalid_request` at `code` if it is neither
+         *     YAML nor JSON, or is not a mapping of fields.
          */
         post: operations["read_agent_file"];
         delete?: never;
@@ -721,14 +725,6 @@ export interface components {
             code_max_bytes: number;
         };
         /**
-         * CodeRequest
-         * @description A Python file. It is read and never run.
-         */
-        CodeRequest: {
-            /** Code */
-            code: string;
-        };
-        /**
          * Conflict
          * @description Lines of a hand-edited file that a changed field would have to change too.
          */
@@ -961,6 +957,13 @@ export interface components {
              */
             budget: string | null;
             /**
+             * Stopped Early
+             * @description Whether the agent stopped early (exit code 3): at one of its own limits, or because the model
+             *     refused or its context window is full.
+             * @default false
+             */
+            stopped_early: boolean;
+            /**
              * Missing
              * @description What the agent's gallery tools need and the run was not given.
              * @default []
@@ -1036,6 +1039,13 @@ export interface components {
              * @default false
              */
             interrupted: boolean;
+            /**
+             * Stopped Early
+             * @description Whether the agent stopped early (exit code 3): at one of its own limits, or because the model
+             *     refused or its context window is full.
+             * @default false
+             */
+            stopped_early: boolean;
         };
         /**
          * ExitEvent
@@ -1345,6 +1355,19 @@ export interface components {
             sandbox_tier: string;
         };
         /**
+         * IgnoredField
+         * @description A field of a spec that a form can't show.
+         */
+        IgnoredField: {
+            /** Field */
+            field: string;
+            /**
+             * Problem
+             * @description Why, after the path of the part that is wrong: "mcp_servers.0.name: missing".
+             */
+            problem: string;
+        };
+        /**
          * ImportRequest
          * @description A program of OpenAI's Agents SDK. It is read and never run.
          */
@@ -1485,6 +1508,12 @@ export interface components {
             active: boolean;
             /** Reason */
             reason: string | null;
+            /**
+             * Summary
+             * @description What it does, for people.
+             * @default
+             */
+            summary: string;
         };
         /**
          * LeftOut
@@ -1987,6 +2016,19 @@ export interface components {
          */
         ProviderEnum: "anthropic" | "huggingface";
         /**
+         * ReadRequest
+         * @description An agent file or a spec file. It is read and never run.
+         */
+        ReadRequest: {
+            /** Code */
+            code: string;
+            /**
+             * Filename
+             * @description The file's name. If it ends in .yaml, .yml or .json, `code` is a spec.
+             */
+            filename?: string | null;
+        };
+        /**
          * ReadResponse
          * @description The contents of an agent file.
          */
@@ -2197,6 +2239,21 @@ export interface components {
             retries: number;
         };
         /**
+         * SpecFileResponse
+         * @description The contents of a spec file, as far as a form can show them.
+         */
+        SpecFileResponse: {
+            /**
+             * Spec
+             * @description The fields of an `AgentSpec` that were found; their values may be invalid.
+             */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** Ignored */
+            ignored: components["schemas"]["IgnoredField"][];
+        };
+        /**
          * StartedData
          * @description The start of a run.
          */
@@ -2305,8 +2362,17 @@ export interface components {
             layers: components["schemas"]["Layer"][];
             /** Available */
             available: boolean;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why the server runs no code, or why running it is dangerous.
+             */
             reason: string | null;
+            /**
+             * Summary
+             * @description What the tier means for the person who starts a run.
+             * @default
+             */
+            summary: string;
         };
         /**
          * ToolSpec
@@ -2782,7 +2848,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CodeRequest"];
+                "application/json": components["schemas"]["ReadRequest"];
             };
         };
         responses: {
@@ -2792,7 +2858,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReadResponse"];
+                    "application/json": components["schemas"]["ReadResponse"] | components["schemas"]["SpecFileResponse"];
                 };
             };
             /** @description `token_required`: The access token is missing or wrong. */

@@ -15,6 +15,7 @@ export type Answerer = Schemas['Answerer'];
 export type GenerateRequest = Schemas['GenerateRequest'];
 export type GenerateResponse = Schemas['GenerateResponse'];
 export type ReadResponse = Schemas['ReadResponse'];
+export type SpecFileResponse = Schemas['SpecFileResponse'];
 export type ImportResponse = Schemas['ImportResponse'];
 export type UpgradeResponse = Schemas['Upgrade'];
 export type InspectRequest = Schemas['InspectRequest'];

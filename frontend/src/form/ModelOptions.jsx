@@ -8,9 +8,8 @@ import { CHOICES, choiceLabel } from './choices.js';
 import { fieldId } from './paths.js';
 import { summaries } from './summaries.js';
 
-/** @import { Model, Provider } from '../api/types' */
+/** @import { Capabilities, Model, Provider } from '../api/types' */
 /** @import { Defaults } from '../components/fieldProps.js' */
-/** @import { Abilities } from './capabilities.js' */
 /** @import { Form } from './useAgentForm.js' */
 
 /**
@@ -49,11 +48,11 @@ function OwnServer({ form }) {
   );
 }
 
-/** @param {Abilities} can */
+/** @param {Capabilities} can */
 function lacks(can) {
   const lacking = [];
-  if (can.thinking.length === 0) lacking.push('thinking');
-  if (can.effort.length === 0) lacking.push('effort');
+  if (can.thinking?.length === 0) lacking.push('thinking');
+  if (can.effort?.length === 0) lacking.push('effort');
   if (!can.prompt_caching) lacking.push('prompt caching');
   return lacking;
 }

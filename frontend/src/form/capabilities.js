@@ -4,16 +4,33 @@ import { choiceLabel } from './choices.js';
 /** @import { Capabilities, Model } from '../api/types' */
 /** @import { Values } from './fields.js' */
 
-/** The abilities of a model that the catalog knows nothing about: no choices are offered, none refused. */
-const UNKNOWN = { max_output_tokens: null, typed_answers: null, tools: null, prompt_caching: false };
+/**
+ * The abilities of a model that the catalog knows nothing about: no choices are offered, none refused.
+ * @type {Capabilities}
+ */
+const UNKNOWN = {
+  max_output_tokens: null, thinking: null, effort: null, effort_without_thinking: null, typed_answers: null, tools: null, prompt_caching: false,
+};
 
-/** @param {{ capabilities?: Partial<Capabilities> } | null | undefined} model */
+/**
+ * What the catalog says that a model can do: null is unknown, an empty list means not supported.
+ * @param {{ capabilities?: Partial<Capabilities> } | null | undefined} model
+ * @returns {Capabilities}
+ */
 export function capabilitiesOf(model) {
-  const { thinking, effort, effort_without_thinking: withoutThinking, ...rest } = model?.capabilities ?? {};
-  return { ...UNKNOWN, ...rest, thinking: thinking ?? [], effort: effort ?? [], withoutThinking: withoutThinking ?? effort ?? [] };
+  return { ...UNKNOWN, ...model?.capabilities };
 }
 
-/** @typedef {ReturnType<typeof capabilitiesOf>} Abilities */
+/**
+ * The model's values of `field` beside the others of the form; null where they are not known.
+ * @param {'thinking' | 'effort'} field
+ * @param {Pick<Values, 'thinking'>} values
+ * @param {Capabilities} can
+ */
+function supported(field, { thinking }, can) {
+  const withoutThinking = field === 'effort' && thinking && thinking !== 'adaptive' ? can.effort_without_thinking : null;
+  return withoutThinking ?? can[field];
+}
 
 /**
  * The choices of `field`; the one that is set is always among them, so that it can be seen and changed.
@@ -23,9 +40,7 @@ export function capabilitiesOf(model) {
  * @param {Record<string, string>} known
  */
 export function offered(field, values, model, known) {
-  const can = capabilitiesOf(model);
-  const listed = field === 'effort' && values.thinking && values.thinking !== 'adaptive' ? can.withoutThinking : can[field];
-  const choices = listed.filter((value) => value in known);
+  const choices = (supported(field, values, capabilitiesOf(model)) ?? []).filter((value) => value in known);
   return values[field] && !choices.includes(values[field]) ? [...choices, values[field]] : choices;
 }
 
@@ -38,8 +53,8 @@ export function capabilityFacts(model) {
   const facts = [
     can.tools && 'tools',
     can.typed_answers && 'typed answers',
-    can.thinking.length > 0 && 'thinking',
-    can.effort.length > 0 && 'effort',
+    can.thinking?.length && 'thinking',
+    can.effort?.length && 'effort',
   ].filter(Boolean);
   return facts.length > 0 ? facts.join(', ') : null;
 }
@@ -47,13 +62,19 @@ export function capabilityFacts(model) {
 /**
  * The options, of those with a list of choices, that the model doesn't have.
  * @param {Values} values
- * @param {Abilities} can
+ * @param {Capabilities} can
  */
 function unsupported(values, can) {
   /** @type {[field: string, name: string][]} */
   const found = [];
-  if (values.thinking && !can.thinking.includes(values.thinking)) found.push(['thinking', `thinking “${choiceLabel('thinking', values.thinking)}”`]);
-  if (values.effort && !can.effort.includes(values.effort)) found.push(['effort', `effort “${choiceLabel('effort', values.effort)}”`]);
+  let { thinking } = values;
+  if (thinking && supported('thinking', values, can)?.includes(thinking) === false) {
+    found.push(['thinking', `thinking “${choiceLabel('thinking', thinking)}”`]);
+    thinking = '';
+  }
+  if (values.effort && supported('effort', { thinking }, can)?.includes(values.effort) === false) {
+    found.push(['effort', `effort “${choiceLabel('effort', values.effort)}”`]);
+  }
   if (values.cache_prompt && !can.prompt_caching) found.push(['cache_prompt', 'prompt caching']);
   return found;
 }
@@ -65,7 +86,7 @@ function unsupported(values, can) {
  * @param {Model | null} model
  */
 export function fitToModel(values, model) {
-  if (!model?.capabilities) return { changed: {}, note: null };
+  if (!model) return { changed: {}, note: null };
   const can = capabilitiesOf(model);
   const removed = unsupported(values, can);
   /** @type {Record<string, string | boolean>} */

@@ -4,10 +4,10 @@ import { asApiError } from '../api/client.js';
 import { describeProblem } from '../api/problems.js';
 import { atOwnServer, fingerprint, fromSpec, starter, withoutKnownAddress } from '../form/fields.js';
 import { sizeText } from '../grants/files.js';
-import { sentence } from '../lib/format.js';
-import { isJsonName, isSpecName, readSpec, specProblem } from './specFile.js';
+import { count, sentence } from '../lib/format.js';
+import { ignoredNotes, specValues } from './specFile.js';
 
-/** @import { Catalog, ImportResponse } from '../api/types' */
+/** @import { Catalog, ImportResponse, ReadResponse, SpecFileResponse } from '../api/types' */
 /** @import { ApiError } from '../api/client.js' */
 /** @import { Problem } from '../api/problems.js' */
 /** @import { Values } from '../form/fields.js' */
@@ -40,7 +40,7 @@ async function readText(chosen, { code_max_bytes: most }) {
   try {
     return { code: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await chosen.arrayBuffer()) };
   } catch {
-    return { problem: { title: `Can’t read ${chosen.name}`, text: 'An agent file is Python source: text in UTF-8.' } };
+    return { problem: { title: `Can’t read ${chosen.name}`, text: 'Agent files and specs are text in UTF-8.' } };
   }
 }
 
@@ -56,20 +56,20 @@ function modelWarning(values, catalog) {
 }
 
 /**
- * Notes about a JSON spec that was loaded into the form.
- * @param {{ values: Values, left: string[] }} read
- * @param {Catalog} catalog
- */
-function specNotes({ values, left }, catalog) {
-  const none = left.length > 0 ? [`Ignored, as the form has no such field: ${left.join(', ')}.`] : [];
-  return [...none, ...(values.model === null ? [] : modelWarning(values, catalog))];
-}
-
-/**
  * The server's message about a file without its subject: "is not Python: ...".
  * @param {string} message
  */
 const aboutFile = (message) => sentence(`The file ${message}`);
+
+/**
+ * Why the server can't read a file: its message at a field, with the line, or the one about the file.
+ * @param {ApiError} error
+ */
+function whyUnreadable({ fields, lines, message }) {
+  const [path] = Object.keys(fields);
+  if (path === undefined) return aboutFile(message);
+  return sentence(path in lines ? `${fields[path]} (line ${count(lines[path])})` : fields[path]);
+}
 
 /** When several files are opened in a row, the last one wins, whichever is read first. */
 function useTurns() {
@@ -99,8 +99,8 @@ function stillOpen(opened, { edition, base }) {
  */
 
 /**
- * Opens an agent file: loads its values into the form, keeps its manual edits, and offers to import a
- * program of OpenAI's Agents SDK.
+ * Opens an agent file or a spec: loads its values into the form, keeps manual edits, and offers to import
+ * a program of OpenAI's Agents SDK.
  * @param {OpenerOptions} options
  */
 export function useOpenFile({ form, catalog, show, reportOffline }) {
@@ -112,15 +112,35 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
   const fail = useCallback(
     (/** @type {string} */ name, /** @type {ApiError} */ error) => {
       if (error.code === 'offline') reportOffline(error);
-      const said = Object.values(error.fields)[0] ?? aboutFile(error.message);
-      const problem = error.status === 422 ? { title: `Can’t open ${name}`, text: said } : describeProblem(error);
+      const problem = error.status === 422 ? { title: `Can’t open ${name}`, text: whyUnreadable(error) } : describeProblem(error);
       setState({ ...nothing, problem });
     },
     [reportOffline],
   );
 
+  const loadAgent = useCallback(
+    (/** @type {string} */ name, /** @type {string} */ code, /** @type {ReadResponse} */ found, /** @type {Catalog} */ known, /** @type {boolean} */ sameAgent) => {
+      const read = withoutKnownAddress(fromSpec(found.spec, known.defaults), known);
+      const edition = replace(read, { base: found.exact ? null : code, undo: 'Undo open', sameAgent });
+      const said = [...found.warnings, ...modelWarning(read, known)];
+      show({ code, filename: name, warnings: said, kept: found.edits, fingerprint: fingerprint(read) });
+      setState({ ...nothing, opened: { name, edits: found.edits.length, edition } });
+    },
+    [replace, show],
+  );
+
+  const loadSpec = useCallback(
+    (/** @type {string} */ name, /** @type {SpecFileResponse} */ found, /** @type {Catalog} */ known) => {
+      const read = specValues(found.spec, known);
+      const edition = replace(read, { undo: 'Undo open' });
+      const notes = [...ignoredNotes(found.ignored), ...(read.model === null ? [] : modelWarning(read, known))];
+      setState({ ...nothing, opened: { name, edits: 0, notes, edition } });
+    },
+    [replace],
+  );
+
   /**
-   * Reads source back into the form and puts it on the page.
+   * Reads an agent file or a spec back into the form, and puts an agent file on the page.
    * `sameAgent`: its tests keep their files and hosts.
    */
   const openText = useCallback(
@@ -128,13 +148,10 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
       if (!catalog) return;
       setState({ ...nothing, reading: true });
       try {
-        const { spec, exact, edits, warnings } = await api.readAgent(code);
+        const found = await api.readFile(code, name);
         if (!isLatest()) return;
-        const read = withoutKnownAddress(fromSpec(spec, catalog.defaults), catalog);
-        const edition = replace(read, { base: exact ? null : code, undo: 'Undo open', sameAgent });
-        const said = [...warnings, ...modelWarning(read, catalog)];
-        show({ code, filename: name, warnings: said, kept: edits, fingerprint: fingerprint(read) });
-        setState({ ...nothing, opened: { name, edits: edits.length, edition } });
+        if ('ignored' in found) loadSpec(name, found, catalog);
+        else loadAgent(name, code, found, catalog, sameAgent);
       } catch (thrown) {
         if (!isLatest()) return;
         const error = asApiError(thrown);
@@ -142,20 +159,7 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
         else setState({ ...nothing, foreign: { name, code, why: aboutFile(error.message), importable: error.importable } });
       }
     },
-    [replace, catalog, show, fail, takeTurn],
-  );
-
-  const openSpec = useCallback(
-    (/** @type {string} */ name, /** @type {string} */ text, /** @type {Catalog} */ known) => {
-      const read = isJsonName(name) ? readSpec(text, known) : { why: '' };
-      if ('why' in read) {
-        setState({ ...nothing, problem: specProblem(name, read.why) });
-        return;
-      }
-      const edition = replace(read.values, { undo: 'Undo open' });
-      setState({ ...nothing, opened: { name, edits: 0, notes: specNotes(read, known), edition } });
-    },
-    [replace],
+    [catalog, loadAgent, loadSpec, fail, takeTurn],
   );
 
   const open = useCallback(
@@ -171,10 +175,9 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
       if (!isLatest()) return;
       if (problem) setState({ ...nothing, problem });
       else if (code === undefined) setState(nothing);
-      else if (isSpecName(chosen.name)) openSpec(chosen.name, code, catalog);
       else await openText(chosen.name, code, { isLatest });
     },
-    [catalog, openText, openSpec, takeTurn],
+    [catalog, openText, takeTurn],
   );
 
   // Dropped before the server responded.

@@ -186,11 +186,11 @@ export function interrupted(run) {
 }
 
 /**
- * Whether the agent stopped early, as its exit code says: that is not a failure.
+ * Whether the agent stopped early, as the server says: that is not a failure.
  * @param {Run} run
  */
 export function stoppedEarly(run) {
-  return run.status === 'error' && run.exit?.returncode === 3;
+  return run.exit?.stopped_early === true;
 }
 
 export const HIT_MAX_TOKENS = 'the response reached the max tokens limit';

@@ -11,7 +11,7 @@ const able = {
 };
 const plain = {
   label: 'Plain',
-  capabilities: { max_output_tokens: 8192, thinking: [], effort: null, typed_answers: false, tools: false, prompt_caching: false },
+  capabilities: { max_output_tokens: 8192, thinking: [], effort: [], typed_answers: false, tools: false, prompt_caching: false },
 };
 const chosen = { ...starter, thinking: 'adaptive', effort: 'high', cache_prompt: true, max_tokens: '20000' };
 const WORDS = { adaptive: 'Adaptive', disabled: 'Off', low: 'Low', high: 'High', max: 'Max' };
@@ -26,7 +26,14 @@ describe('a newly chosen model', () => {
 
   it('keeps the options it supports, and all options where nothing is known', () => {
     expect(fitToModel(chosen, able)).toEqual({ changed: {}, note: null });
-    expect(fitToModel(chosen, { label: 'New' })).toEqual({ changed: {}, note: null });
+    const unknown = { label: 'New', capabilities: { thinking: null, effort: null, effort_without_thinking: null, prompt_caching: true } };
+    expect(fitToModel(chosen, unknown)).toEqual({ changed: {}, note: null });
+  });
+
+  it('removes an effort that it supports only with thinking', () => {
+    expect(fitToModel({ ...chosen, thinking: 'disabled' }, able).changed).toEqual({ effort: '' });
+    const always = { ...able, capabilities: { ...able.capabilities, thinking: ['adaptive'] } };
+    expect(fitToModel({ ...chosen, thinking: 'disabled' }, always).changed).toEqual({ thinking: '' });
   });
 
   it('offers its own choices, and still shows one that is set', () => {

@@ -45,8 +45,8 @@ describe('a run', () => {
     expect([run.status, statusText(run), statusTone(run)]).toEqual(['success', 'Done', 'good']);
   });
 
-  it('shows exit code 3 as stopped early, not as a failure', () => {
-    const run = ended({ type: 'exit', status: 'error', returncode: 3 });
+  it('shows an agent that stopped early as such, not as a failure', () => {
+    const run = ended({ type: 'exit', status: 'error', returncode: 3, stopped_early: true });
     expect([run.status, statusText(run), statusTone(run)]).toEqual(['error', 'Stopped early', 'caution']);
   });
 

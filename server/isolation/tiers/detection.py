@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llm_agent_builder.errors import MachineryError
 from llm_agent_builder.providers import PROVIDERS
@@ -30,6 +30,7 @@ from server.isolation.tiers import bubblewrap
 from server.isolation.tiers.bubblewrap import BubblewrapEngine
 from server.isolation.tiers.landlock import LandlockEngine
 from server.isolation.tiers.strong import CellEngine
+from server.isolation.tiers.summaries import LAYERS, TIERS
 from server.limits import Limits
 
 ORDER = ("strong", "bubblewrap", "landlock", "limits")
@@ -78,6 +79,8 @@ class Layer:
     name: str
     active: bool
     reason: str | None = None
+    summary: str = ""
+    """What it does, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,9 @@ class TierReport:
     layers: tuple[Layer, ...]
     available: bool
     reason: str | None
+    """Why the server runs no code, or why running it is dangerous."""
+    summary: str = ""
+    """What the tier means for the person who starts a run."""
 
     @property
     def child_layers(self) -> tuple[str, ...]:
@@ -138,11 +144,11 @@ def probe_tier(
         problem = _why_not(tier, layers) or _try_tier(tier, layers)
         if problem is None:
             listed = _listed(tier, layers, problems)
-            return TierReport(tier, listed, *_acceptable(tier, allow_weak))
+            return TierReport(tier, listed, *_acceptable(tier, allow_weak), TIERS[tier])
         problems[tier] = with_advice(problem)
     tier = force or "limits"
     reason = f"the tier {tier!r} does not work here: {problems[tier]}"
-    return TierReport(tier, _listed(tier, (), problems), False, reason)
+    return TierReport(tier, _listed(tier, (), problems), False, reason, TIERS[tier])
 
 
 def with_advice(problem: str) -> str:
@@ -253,7 +259,8 @@ def _listed(
     signals = in_cell or ("landlock" in child_layers and landlock.landlock_abi() >= 6)
     reason = None if signals else "needs Landlock ABI 6 (Linux 6.12) or a cell"
     layers.append(Layer("signals stay inside", signals, reason))
-    return tuple(sorted(layers, key=lambda layer: not layer.active))
+    described = (replace(layer, summary=LAYERS[layer.name]) for layer in layers)
+    return tuple(sorted(described, key=lambda layer: not layer.active))
 
 
 def _unprivileged(tier: str, in_cell: bool, no_cell: str) -> Layer:

@@ -94,6 +94,58 @@ def test_file_that_is_too_large_is_refused_by_its_field(client: httpx.Client) ->
     assert "1,048,576" in fields(answer)["base"]
 
 
+def read_spec(client: httpx.Client, text: str, filename: str) -> httpx.Response:
+    body = json.dumps({"code": text, "filename": filename})
+    headers = {"Content-Type": "application/json"}
+    return client.post("/api/read", content=body, headers=headers)
+
+
+@pytest.mark.parametrize("filename", ["a.yaml", "A.YML", "a.json"])
+def test_spec_file_is_read_into_its_fields(client: httpx.Client, filename: str) -> None:
+    spec = {**SPEC, "prompt": "a\ud800b", "tools": ["def f(): ..."], "max_tokens": 500}
+    answer = read_spec(client, "\ufeff" + json.dumps(spec), filename)
+    shown = {**spec, "tools": [{"code": "def f(): ..."}]}
+    assert (answer.status_code, answer.json()) == (200, {"spec": shown, "ignored": []})
+
+
+def test_unfinished_spec_is_read_and_what_a_form_can_not_show_is_named(
+    client: httpx.Client,
+) -> None:
+    answer = read_spec(client, "name: A\nmax_tokens: -1\nstream: maybe\npromt: B\n", "a.yaml")
+    ignored = [
+        {"field": "stream", "problem": "should be true or false"},
+        {"field": "promt", "problem": "unknown field; did you mean prompt?"},
+    ]
+    assert answer.json() == {"spec": {"name": "A", "max_tokens": -1}, "ignored": ignored}
+
+
+@pytest.mark.parametrize(
+    ("text", "filename", "said", "line"),
+    [
+        ("name: A\nname: B", "a.yaml", 'the spec can\'t be read: "name" is given twice', 2),
+        ("a: [\nb", "a.yml", "expected ',' or ']', but got '<stream end>'", 2),
+        ("a: &a [*a]", "a.yaml", "*a is inside the value that it repeats", 1),
+        ('{\n"name": }', "a.json", "it is not JSON: Expecting value", 2),
+        ("[" * 200, "a.json", "it has more than 100 lists and objects inside each other", None),
+        ("just text", "a.yaml", "it must be a mapping of fields", None),
+        ("null", "a.json", "it must be a mapping of fields", None),
+        ("\n".join(f"k{n}: 1" for n in range(101)), "a.yaml", "at most 100 are allowed", None),
+    ],
+)
+def test_text_that_is_no_spec_is_refused_with_its_line(
+    client: httpx.Client, text: str, filename: str, said: str, line: int | None
+) -> None:
+    answer = read_spec(client, text, filename)
+    assert said in fields(answer)["code"]
+    assert answer.json()["detail"][0]["line"] == line
+
+
+def test_python_file_is_read_as_one_whatever_its_name(client: httpx.Client) -> None:
+    code = written(client)
+    answer = client.post("/api/read", json={"code": code, "filename": "yaml"})
+    assert answer.json() == read(client, code)
+
+
 def test_schema_of_a_spec_is_published(client: httpx.Client) -> None:
     schema = client.get("/api/spec-schema").json()
     assert set(SPEC) <= set(schema["properties"])

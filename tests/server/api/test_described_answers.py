@@ -154,6 +154,8 @@ def ask_for_agents(ask: Asked) -> str:
     edited = code + "\n# by hand\n"
     ask("POST", "/api/generate", json={**SPEC, "base": edited, "prompt": "Other."})
     assert ask("POST", "/api/read", json={"code": edited}).json()["edits"]
+    spec_file = {"code": "stream: maybe", "filename": "a.yaml"}
+    assert ask("POST", "/api/read", json=spec_file).json()["ignored"]
     assert ask("POST", "/api/import", json={"code": OPENAI_AGENT}).json()["report"]
     retired = code.replace(SPEC["model"], "claude-3-5-haiku-20241022")
     assert ask("POST", "/api/upgrade", json={"code": retired}).json()["successors"]
@@ -221,6 +223,7 @@ def test_errors_are_as_described(client: httpx.Client, described: Described) -> 
     ask("POST", "/api/generate", content=b"{", headers={"Content-Type": "application/json"})
     ask("POST", "/api/read", content=b"{}", headers={"Content-Type": "text/plain"})
     ask("POST", "/api/read", json={"code": "print(1)"})
+    ask("POST", "/api/read", json={"code": "a: [", "filename": "a.yaml"})
     ask("POST", "/api/import", json={"code": "print(1)"})
     ask("POST", "/api/session", json={"token": "x" * 5000})
     ask("POST", "/api/runs", json={"code": code, "task": "x", "backend": "provider"})

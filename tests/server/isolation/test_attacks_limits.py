@@ -200,7 +200,8 @@ def test_bomb_is_refused_and_other_calls_continue(tiered: Sandbox, name: str, re
 
 @pytest.mark.parametrize("kind", ["unlinked", "mapped", "plain", "empty"])
 def test_full_scratch_folder_is_refused_or_ends_the_run(tiered: Sandbox, kind: str) -> None:
-    events = events_of(tiered, "fill_scratch", kind, limits=SMALL)
+    # Time enough for a monitor that a busy machine wakes late.
+    events = events_of(tiered, "fill_scratch", kind, limits=replace(SMALL, cpu_s=60))
     assert kinds(events) == {"scratch"}
     if is_active(tiered.report, "bounded scratch") and not (
         kind == "empty" and tiered.report.tier == "bubblewrap"  # whose number of files ends the run

@@ -52,6 +52,18 @@ def test_failed_program_is_200_with_status_error(client: httpx.Client) -> None:
     result = execute(client, "import sys; print('out'); sys.exit('err')")
     assert (result["status"], result["returncode"]) == ("error", 1)
     assert (result["stdout"], result["stderr"]) == ("out\n", "err\n")
+    assert result["stopped_early"] is False
+
+
+def test_agent_that_reaches_its_own_limit_is_reported_as_stopped_early(
+    client: httpx.Client,
+) -> None:
+    code = client.post("/api/generate", json={**SPEC, "max_tokens": 1}).json()["code"]
+    result = execute(client, code, task=SPEC["task"])
+    assert "stopped early" in result["stderr"]
+    assert (result["status"], result["stopped_early"]) == ("error", True)
+    events = events_of(client.get(f"/api/runs/{result['run_id']}/events").text)
+    assert events[-1][2]["stopped_early"] is True
 
 
 def test_limits_of_the_request_are_applied(client: httpx.Client) -> None:

@@ -83,6 +83,17 @@ def test_run_is_running_in_the_database_once_it_has_events(store: Store) -> None
     assert store.run("a").status == store.runs(limit=1)[0].summary.status == "running"
 
 
+def test_end_of_an_agent_that_stopped_early_is_known_without_its_event(store: Store) -> None:
+    add(store, "early")
+    store.end_run("early", RunResult(status="error", returncode=3))
+    add(store, "failed")
+    store.end_run("failed", RunResult(status="error", returncode=1))
+    assert [store.events(run)[-1].data.get("stopped_early") for run in ("early", "failed")] == [
+        True,
+        None,
+    ]
+
+
 def test_writing_the_end_of_a_deleted_run_is_not_an_error(store: Store) -> None:
     store.end_run(
         "gone", RunResult(status="success"), [WrittenFile("x", b"x")], [EXIT], '{"calls": []}'

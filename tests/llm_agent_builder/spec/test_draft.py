@@ -1,0 +1,95 @@
+"""Specs that may be unfinished or invalid, as far as a form can show them."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from llm_agent_builder import AgentSpec
+from llm_agent_builder.errors import SpecError
+from llm_agent_builder.gallery import gallery_tool
+from llm_agent_builder.spec.agent_spec import make_spec
+from llm_agent_builder.spec.draft import read_draft
+from llm_agent_builder.spec.files import dump_spec, parse_spec, plain_values, with_defaults
+from tests.llm_agent_builder.support.full_specs import full_specs
+
+
+def draft_of(text: str) -> tuple[dict[str, Any], dict[str, str]]:
+    draft = read_draft(parse_spec(text, PurePath("a.yaml")))
+    return draft.spec, {each.field: each.problem for each in draft.ignored}
+
+
+@settings(max_examples=20)
+@given(spec=full_specs())
+def test_valid_spec_is_shown_completely(spec: AgentSpec) -> None:
+    shown, ignored = draft_of(dump_spec(plain_values(spec)))
+    assert ignored == {}
+    assert make_spec(with_defaults(shown)) == spec
+
+
+def test_tools_of_every_form_are_shown_as_code() -> None:
+    shown, ignored = draft_of("tools: [{gallery: calculator}, 'def f(): ...', {code: x = (}]")
+    calculator = gallery_tool("calculator").code
+    assert shown == {"tools": [{"code": calculator}, {"code": "def f(): ..."}, {"code": "x = ("}]}
+    assert ignored == {}
+
+
+def test_json_schema_of_an_answer_is_shown_as_text() -> None:
+    assert draft_of("answer: {type: object}") == ({"answer": '{\n  "type": "object"\n}'}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("name: ''", {"name": ""}),
+        ("max_tokens: -5", {"max_tokens": -5}),
+        ("max_tokens: 1.5", {"max_tokens": 1.5}),
+        ("timeout_s: 9999", {"timeout_s": 9999}),
+        ("mcp_servers: [{name: a b}]", {"mcp_servers": [{"name": "a b"}]}),
+        ("provider: anthropic\nbase_url: x", {"provider": "anthropic", "base_url": "x"}),
+        ("name:\nanswer: ~", {}),
+    ],
+)
+def test_unfinished_or_invalid_value_is_shown(text: str, shown: dict[str, Any]) -> None:
+    assert draft_of(text) == (shown, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "problem"),
+    [
+        ("name: 7", "name", "should be text"),
+        ("task: 2026-01-02", "task", "should be text"),
+        ("provider: other", "provider", "should be 'anthropic' or 'huggingface'"),
+        ("thinking: much", "thinking", "should be 'adaptive', 'disabled' or 'between_tools'"),
+        ("max_tokens: []", "max_tokens", "should be a whole number"),
+        ("max_tokens: true", "max_tokens", "should be a whole number"),
+        ("timeout_s: .inf", "timeout_s", "should be a finite number"),
+        ("stream: maybe", "stream", "should be true or false"),
+        ("stop_sequences: x", "stop_sequences", "should be a list, such as [END]"),
+        ("stop_sequences: [a, b, c, d, e]", "stop_sequences", "has too many items; at most 4"),
+        ("tools: [{gallery: none}]", "tools", "tools.0: there is no gallery tool 'none'"),
+        ("mcp_servers: [3]", "mcp_servers", "mcp_servers.0: must be a mapping of fields"),
+        ("mcp_servers: [{url: 'https://x.y'}]", "mcp_servers", "mcp_servers.0.name: missing"),
+        ("mcp_servers: [{name: a, evn: x}]", "mcp_servers", "mcp_servers.0.evn: unknown field"),
+        ("answer: {x: 2026-01-02}", "answer", "type"),
+        (f"answer: {{type: {'x' * 70_000}}}", "answer", "65,536"),
+        ("promt: x", "promt", "unknown field; did you mean prompt?"),
+        ("promt:", "promt", "unknown field; did you mean prompt?"),
+        ("chat: 'yes'", "chat", "can't be shown in the form"),
+    ],
+)
+def test_value_that_no_field_can_show_is_named_with_its_problem(
+    text: str, field: str, problem: str
+) -> None:
+    shown, ignored = draft_of(f"prompt: P\n{text}")
+    assert shown == {"prompt": "P"}
+    assert problem in ignored.pop(field)
+    assert ignored == {}
+
+
+def test_spec_with_too_many_keys_is_refused() -> None:
+    with pytest.raises(SpecError, match="at most 100 are allowed"):
+        draft_of("\n".join(f"k{n}: 1" for n in range(101)))
