@@ -126,7 +126,7 @@ def test_cancelled_run_has_that_status_and_its_output(sandbox: Sandbox) -> None:
     assert output == [OutputEvent("stdout", "started\n")]
     assert isinstance(last, ExitEvent)
     assert last.status is Status.CANCELLED
-    assert last.duration < 30
+    assert last.duration < 60  # as long as the program would have slept
 
 
 def test_first_output_arrives_while_the_program_runs(sandbox: Sandbox) -> None:
