@@ -79,7 +79,7 @@ def test_every_wrong_field_is_named_at_once() -> None:
         ("name",): "must not be blank",
         ("prompt",): "must be text",
         ("task",): "must not be blank",
-        ("provider",): "Input must be 'anthropic' or 'huggingface'",
+        ("provider",): "Input should be 'anthropic' or 'huggingface'",
         ("model",): "must not be blank",
     }
 

@@ -113,7 +113,7 @@ def test_unfinished_spec_is_read_and_what_a_form_can_not_show_is_named(
 ) -> None:
     answer = read_spec(client, "name: A\nmax_tokens: -1\nstream: maybe\npromt: B\n", "a.yaml")
     ignored = [
-        {"field": "stream", "problem": "should be true or false"},
+        {"field": "stream", "problem": "must be true or false"},
         {"field": "promt", "problem": "unknown field; did you mean prompt?"},
     ]
     assert answer.json() == {"spec": {"name": "A", "max_tokens": -1}, "ignored": ignored}

@@ -208,19 +208,31 @@ def open_connections(server: Serving) -> int:
     return sum(line.split()[1].endswith(port) and line.split()[3] == "01" for line in lines)
 
 
+def status_line(server: Serving, request: bytes) -> bytes:
+    """Return the beginning of the response, or nothing if the server cut the connection first.
+
+    A server that closes while a client still sends resets the connection, and the client may lose
+    the response.
+    """
+    with connected(server) as client:
+        client.settimeout(60)
+        try:
+            client.sendall(request)
+            return client.recv(12)
+        except (ConnectionResetError, BrokenPipeError):
+            return b""
+
+
 @pytest.mark.parametrize("size", [1, 3])
 def test_body_in_tiny_pieces_is_refused(server: Serving, size: int) -> None:
     head = _HALF_BODY.partition(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\n"
     piece = b"%x\r\n%s\r\n" % (size, b"x" * size)
-    with connected(server) as client, contextlib.suppress(OSError):
-        client.sendall(head + piece * 100_000)
-        assert client.recv(12) == b"HTTP/1.1 400"
+    assert status_line(server, head + piece * 100_000) in {b"HTTP/1.1 400", b""}
 
 
 def test_head_that_is_large_is_refused(server: Serving) -> None:
-    with connected(server) as client, contextlib.suppress(OSError):
-        client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"a: b\r\n" * 40_000 + b"\r\n")
-        assert client.recv(12) == b"HTTP/1.1 400"
+    head = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"a: b\r\n" * 40_000 + b"\r\n"
+    assert status_line(server, head) in {b"HTTP/1.1 400", b""}
 
 
 def test_slow_clients_leave_no_error_in_the_log(server: Serving) -> None:

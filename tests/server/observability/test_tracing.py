@@ -149,6 +149,7 @@ for body in (b'{', b'{"model": "claude-sonnet-5-5", "max_tokens": 9, "messages":
     try:
         urllib.request.urlopen(urllib.request.Request(url, body, headers))
     except urllib.error.HTTPError as error:
+        error.read()  # or the agent would have disconnected
         print(error.code)
 import anthropic
 """
