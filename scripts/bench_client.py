@@ -18,7 +18,7 @@ from bench_tools import ROOT
 
 
 class Client:
-    """One connection. Responses must have a Content-Length, as the server's do."""
+    """One connection. Reads responses with a Content-Length and chunked ones."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -53,10 +53,21 @@ class Client:
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         first, *lines = head.split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines if ": " in line)
-        content = await self._reader.readexactly(int(headers.get("content-length", 0)))
+        if headers.get("transfer-encoding") == "chunked":
+            content = await self._chunks()
+        else:
+            content = await self._reader.readexactly(int(headers.get("content-length", 0)))
         if first.split()[1][0] != "2":
             raise RuntimeError(f"{first}: {content.decode()}")
         return json.loads(content or b"null")
+
+    async def _chunks(self) -> bytes:
+        content = b""
+        while size := int(await self._reader.readline(), 16):
+            content += await self._reader.readexactly(size)
+            await self._reader.readline()
+        await self._reader.readline()
+        return content
 
     async def time(self, method: str, path: str, body: object = None) -> float:
         begun = time.perf_counter()

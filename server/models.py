@@ -74,7 +74,7 @@ class Answer(BaseModel):
         extra="forbid",
         frozen=True,
         json_schema_serialization_defaults_required=True,
-        use_attribute_docstrings=True,
+        defer_build=True,  # most only describe what is sent
     )
 
 

@@ -115,7 +115,7 @@ class CatalogResponse:
     """What this server offers."""
 
     __pydantic_config__: ClassVar = ConfigDict(
-        json_schema_serialization_defaults_required=True, use_attribute_docstrings=True
+        json_schema_serialization_defaults_required=True, defer_build=True
     )
 
     providers: tuple[ProviderEntry, ...]

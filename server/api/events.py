@@ -125,7 +125,7 @@ class ExitData(BaseModel):
     at least `status`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     status: RunStatus
     returncode: int | None = None

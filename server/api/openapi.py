@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
+from server.api.descriptions import add_descriptions
 from server.api.errors import describe_errors
 from server.api.events import RunEvent
 
@@ -49,6 +50,7 @@ class DescribedApp(FastAPI):
             schemas = document["components"]["schemas"]
             _, events = models_json_schema([(RunEvent, "serialization")], ref_template=_REF)
             schemas |= {name: each for name, each in events["$defs"].items() if name not in schemas}
+            add_descriptions(schemas)
             document["components"]["schemas"] = dict(sorted(schemas.items()))
         return self.openapi_schema or {}
 
