@@ -1,7 +1,7 @@
 """Descriptions of fields for the OpenAPI document, from the docstrings below them in the source.
 
-Pydantic can do that (`use_attribute_docstrings`), but reads the source of each class when its module
-is imported: the server would start 0.15 s later, although few ask for the document.
+Pydantic can do that (`use_attribute_docstrings`), but reads the source of each class when its
+module is imported: the server would start 0.15 s later, although few ask for the document.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PACKAGES = ("server.", "llm_agent_builder.")
 
 
 def add_descriptions(schemas: Mapping[str, dict[str, Any]]) -> None:
-    """Describe the properties that have no description yet; `schemas` are by the name of a class."""
+    """Describe properties that have no description yet. `schemas` has them by name of a class."""
     classes = {each.__name__: each for each in _classes()}
     for name, schema in schemas.items():
         if name not in classes:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from llm_agent_builder.commands.base import Command
 from llm_agent_builder.errors import MachineryError, NotOursError, SpecError
 from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, read_json
+from llm_agent_builder.providers import PROVIDERS
 from llm_agent_builder.reading.constants import example_task
 from llm_agent_builder.reading.source import read_source
 from llm_agent_builder.validation.messages import describe_error
@@ -30,7 +31,7 @@ from server.isolation.shutdown import Closing, Ending, leave
 from server.keys import KeySource
 from server.limits import MIB
 from server.models import CODE_MAX_BYTES, ExecuteRequest
-from server.runs.answerers import Missing, own_server_key
+from server.runs.answerers import CannotAnswer, own_server_key
 from server.runs.backends import base_url_in, providers_in
 from server.runs.events import message_of, missing_messages, read_limit, read_output
 from server.runs.run import Run
@@ -343,16 +344,23 @@ def _model_name(services: Services, admitted: Run) -> str:
         return "a recording"
     if admitted.backend == "local":
         return f"built-in model {services.local_model.label}"
-    base_url = base_url_in(admitted.code)
+    base_url = _own_server(admitted)
     return f"your server {base_url}" if base_url else "your key"
+
+
+def _own_server(admitted: Run) -> str | None:
+    """Return the user's own server that the program calls; None if it calls a provider's API."""
+    if not any(PROVIDERS[each].own_servers for each in providers_in(admitted.code)):
+        return None
+    return base_url_in(admitted.code)
 
 
 def _fallback_reason(services: Services, admitted: Run, choice: str) -> str | None:
     """Return why the built-in model answers instead of the file's own server, if it does."""
-    base_url = base_url_in(admitted.code)
+    base_url = _own_server(admitted)
     if choice != "auto" or admitted.backend != "local" or base_url is None:
         return None
     key = own_server_key(base_url, services.settings.own_servers, services.keys)
-    if not isinstance(key, Missing):
+    if not isinstance(key, CannotAnswer):
         return None  # another provider that the file uses has no key
     return f"{key.reason.removesuffix('.')}; using the built-in model instead"

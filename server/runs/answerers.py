@@ -1,6 +1,6 @@
 """Who answers an agent's calls: its provider's API or the user's own server, and why it can't yet.
 
-The page shows this for an unfinished form; `Backends` routes the calls of a program by it.
+The page shows this for an unfinished form; `Backends` uses it to route a program's calls.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class Answerer:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """What an answerer needs before it can answer."""
+class CannotAnswer:
+    """Why an answerer can't answer."""
 
     reason: str
-    """Says so beside a form."""
+    """What is missing, as the page shows it next to the choice of model."""
     advice: str
-    """Says so to someone who has just asked for a run, and how to get an answer nevertheless."""
+    """What is missing and what to do, as the error of a refused run or call."""
 
 
-def provider_key(provider: ProviderEnum, keys: KeySource) -> Secret | Missing:
+def provider_key(provider: ProviderEnum, keys: KeySource) -> Secret | CannotAnswer:
     """Return the key for calls to the provider's own API."""
     row = PROVIDERS[provider]
-    return keys.key(provider) or Missing(
+    return keys.key(provider) or CannotAnswer(
         f"{row.key_env} is not set.",
         f"{row.label} needs a key: set {row.key_env} in the server's environment or in .env "
         "(no restart needed), or run with the local model.",
@@ -51,27 +51,27 @@ def provider_key(provider: ProviderEnum, keys: KeySource) -> Secret | Missing:
 
 def own_server_key(
     base_url: str, servers: Mapping[str, ModelServer], keys: KeySource
-) -> Secret | Missing:
+) -> Secret | CannotAnswer:
     """Return the key for calls to `base_url`; empty if it needs none.
 
     `base_url` is a normalized address or UNREADABLE_ADDRESS, `servers` are the settings' own ones.
     """
     if base_url == UNREADABLE_ADDRESS:
-        return Missing(
+        return CannotAnswer(
             "BASE_URL can't be read from the code.",
             "This agent's BASE_URL can't be read from its code: assign it once, as generated "
             'files do (BASE_URL = "https://..."), or run with the local model.',
         )
     server = servers.get(base_url)
     if server is None:
-        return Missing(
-            f"Add {base_url} to {PREFIX}MODEL_SERVERS to test agents against it.",
+        return CannotAnswer(
+            f"{base_url} is not in {PREFIX}MODEL_SERVERS; add it to test agents against it.",
             f"To test this agent, add {base_url} to {PREFIX}MODEL_SERVERS, or run with the "
             "local model.",
         )
     key = server_key(server, keys)
     if key is None:
-        return Missing(
+        return CannotAnswer(
             f"{base_url} needs a key, and {server.key_variable} is not set.",
             f"{base_url} needs a key: set {server.key_variable} (named in {PREFIX}MODEL_SERVERS).",
         )
@@ -90,5 +90,5 @@ def server_answerer(base_url: str, servers: Mapping[str, ModelServer], keys: Key
     return Answerer(own=True, name=f"your server {base_url}", reason=reason)
 
 
-def _reason(key: Secret | Missing) -> str | None:
-    return key.reason if isinstance(key, Missing) else None
+def _reason(key: Secret | CannotAnswer) -> str | None:
+    return key.reason if isinstance(key, CannotAnswer) else None

@@ -19,7 +19,7 @@ from server.keys import KeySource, server_key
 from server.local_model.service import REQUEST_MAX_BYTES, LocalModel, prepare_request
 from server.local_model.typed_answers import translate_typed_call
 from server.net.upstreams import Policy, Upstream
-from server.runs.answerers import UNREADABLE_ADDRESS, Missing, own_server_key, provider_key
+from server.runs.answerers import UNREADABLE_ADDRESS, CannotAnswer, own_server_key, provider_key
 from server.runs.sdk_imports import imported
 from server.settings import Settings
 
@@ -98,7 +98,7 @@ class Backends:
             return "local"
         base_url = base_url_in(code)
         found = [self._upstream(id_, base_url) for id_ in sorted(providers_in(code))]
-        missing = [each for each in found if isinstance(each, Missing)]
+        missing = [each for each in found if isinstance(each, CannotAnswer)]
         if choice == "provider" and missing:
             raise BackendUnavailableError(missing[0].advice)
         return "provider" if choice == "provider" or (found and not missing) else "local"
@@ -120,21 +120,21 @@ class Backends:
                     model=self._local.label,
                 )
             found = self._upstream(provider, base_url)
-            if isinstance(found, Missing):
+            if isinstance(found, CannotAnswer):
                 raise BackendUnavailableError(found.advice)
             return found
 
         return route
 
-    def _upstream(self, provider: ProviderEnum, base_url: str | None) -> Upstream | Missing:
+    def _upstream(self, provider: ProviderEnum, base_url: str | None) -> Upstream | CannotAnswer:
         """Return where calls to a provider go, if an agent's own address is `base_url`."""
         if base_url is None or not PROVIDERS[provider].own_servers:
             key = provider_key(provider, self._keys)
             url = self._settings.upstream(provider)
-            return key if isinstance(key, Missing) else Upstream("provider", url, key)
+            return key if isinstance(key, CannotAnswer) else Upstream("provider", url, key)
         key = own_server_key(base_url, self._servers, self._keys)
         url = base_url.removesuffix(PROVIDERS[provider].base_url_suffix)
-        return key if isinstance(key, Missing) else Upstream("own", url, key)
+        return key if isinstance(key, CannotAnswer) else Upstream("own", url, key)
 
     def secrets(self) -> list[str]:
         """Return all keys, which must not appear in recordings."""

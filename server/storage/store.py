@@ -302,11 +302,18 @@ def _next_events(session: Session, run_id: str, after: int) -> tuple[list[Event]
     size = 0
     with session.execute(query) as rows:
         for seq, kind, text in rows:
-            found.append(Event(seq, kind, json.loads(text)))
+            found.append(Event(seq, kind, _event_data(kind, json.loads(text))))
             size += len(text)
             if size >= EVENT_BYTES_AT_ONCE:
                 return found, False
     return found, len(found) < EVENTS_AT_ONCE
+
+
+def _event_data(kind: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of a stored event; an end that an earlier version stored gets new fields."""
+    if kind == "exit" and has_stopped_early(data.get("status", ""), data.get("returncode")):
+        data["stopped_early"] = True
+    return data
 
 
 def _column(value: Any) -> Any:

@@ -13,7 +13,7 @@ from server.isolation.child.resource_monitor import descendants
 from server.isolation.events import ExitEvent, OutputEvent, Program, SandboxEvent
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
-from tests.support.attacking import open_descriptors
+from tests.support.attacking import all_events, open_descriptors
 from tests.support.processes import below
 from tests.support.serving import wait_until
 
@@ -80,11 +80,6 @@ def probed(**options: Any) -> Iterator[tuple[Sandbox, HelperOf]]:
         )
     finally:
         found.close()
-
-
-async def all_events(sandbox: Sandbox, program: Program) -> list[SandboxEvent]:
-    started = await sandbox.start(program)
-    return [event async for event in started.events()]
 
 
 def output_and_end(sandbox: Sandbox, code: str, **limits: float) -> tuple[str, ExitEvent]:

@@ -570,6 +570,7 @@ export interface components {
             time: number;
             /**
              * Kind
+             * @description Such as cpu, wall, memory, processes, scratch, output, budget, recording.
              * @constant
              */
             kind: "budget";
@@ -2060,6 +2061,7 @@ export interface components {
             chunks: unknown[];
             /**
              * Cut
+             * @description Whether the response broke off after its last chunk.
              * @default false
              */
             cut: boolean;
@@ -2332,9 +2334,15 @@ export interface components {
             price: components["schemas"]["Price"] | null;
             /** Context Window */
             context_window: number | null;
-            /** Problems */
+            /**
+             * Problems
+             * @description Other settings in the file that the model would refuse; the user has to change them.
+             */
             problems: string[];
-            /** Diff */
+            /**
+             * Diff
+             * @description A unified diff, with the usual \ line if the last line has no line end.
+             */
             diff: string;
             /** Code */
             code: string;
@@ -2370,7 +2378,6 @@ export interface components {
             /**
              * Summary
              * @description What the tier means for the person who starts a run.
-             * @default
              */
             summary: string;
         };
@@ -2395,6 +2402,7 @@ export interface components {
             provider: components["schemas"]["ProviderEnum"];
             /** Model */
             model: string;
+            /** @description None: the catalog doesn't know the model. */
             lifecycle: components["schemas"]["Lifecycle"] | null;
             /** Retires On */
             retires_on: string | null;

@@ -92,7 +92,7 @@ class TierReport:
     available: bool
     reason: str | None
     """Why the server runs no code, or why running it is dangerous."""
-    summary: str = ""
+    summary: str
     """What the tier means for the person who starts a run."""
 
     @property

@@ -9,10 +9,10 @@ _LIMITED = (
     "and to allowed hosts, and is stopped if it exceeds its limits."
 )
 TIERS: Mapping[str, str] = {
-    "strong": f"Each run is in an isolated sandbox. {_LIMITED}",
+    "strong": f"Each run takes place in an isolated sandbox. {_LIMITED}",
     "bubblewrap": (
-        f"Each run is in an isolated sandbox made with bubblewrap. {_LIMITED} It takes a little "
-        "longer to start."
+        f"Each run takes place in an isolated sandbox made with bubblewrap. {_LIMITED} It takes a "
+        "little longer to start."
     ),
     "landlock": (
         "Each run is restricted by the operating system. It can open only its own files, connects "

@@ -12,7 +12,7 @@ from llm_agent_builder.validation.messages import describe_error
 
 
 def refuse(value: str) -> str:
-    raise ValueError("say how it must be")
+    raise ValueError("say how it should be")
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,10 @@ def refuse(value: str) -> str:
         (Literal["a", "b"], "c", "must be 'a' or 'b'"),
         (Annotated[int, Field(ge=3)], 2, "must be at least 3"),
         (date, [], "must be a date"),
-        (HttpUrl, "must be", "must be a URL, relative URL without a base"),
+        (HttpUrl, "should be", "must be a URL, relative URL without a base"),
         (Annotated[str, Field(min_length=1)], "", "String must have at least 1 character"),
         (Annotated[str, Field(pattern="a")], "", "String must match pattern 'a'"),
-        (Annotated[str, AfterValidator(refuse)], "", "say how it must be"),
+        (Annotated[str, AfterValidator(refuse)], "", "say how it should be"),
     ],
 )
 def test_requirement_is_stated_in_words_of_ours(kind: Any, value: object, message: str) -> None:

@@ -32,7 +32,7 @@ def test_catalog_lists_providers_models_backends_and_sandbox(client: httpx.Clien
     layers = catalog["sandbox"]["layers"]
     assert all(layer["active"] or layer["reason"] for layer in layers)
     assert all(layer["summary"] for layer in layers)
-    assert catalog["sandbox"]["summary"].startswith("Each run is")
+    assert catalog["sandbox"]["summary"].startswith("Each run")
     tools = {tool["id"]: tool for tool in catalog["tools"]}
     assert tools["read_file"]["needs"] == "files"
     assert "def calculator(expression: str) -> str:" in tools["calculator"]["code"]

@@ -305,7 +305,7 @@ def test_a_cached_list_from_long_ago_or_the_future_is_ignored(age: float, tmp_pa
 
 
 def test_a_folder_that_can_not_be_written_costs_only_the_keeping(tmp_path: Path) -> None:
-    (tmp_path / "model_lists").write_text("a file where a folder must be")
+    (tmp_path / "model_lists").write_text("a file where a folder should be")
     live = asked(lambda _: page("claude-x"), tmp_path)
     assert live.current().find(A, "claude-x")
     assert "could not be cached" in (live.refresh_note(A) or "")

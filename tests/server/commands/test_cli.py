@@ -100,13 +100,18 @@ def test_model_server_without_a_list_is_noted(tmp_path: Path) -> None:
 def test_run_prints_that_the_built_in_model_replaces_an_unlisted_server(tmp_path: Path) -> None:
     code = 'import huggingface_hub\nBASE_URL = "http://127.0.0.1:9/v1"\n'
     done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")
-    said = (
-        "[Add http://127.0.0.1:9/v1 to AGENT_BUILDER_MODEL_SERVERS to test agents against it; using"
-    )
-    assert said in done.stderr
+    assert "[http://127.0.0.1:9/v1 is not in AGENT_BUILDER_MODEL_SERVERS; add it to" in done.stderr
+    assert "; using the built-in model instead]" in done.stderr
 
 
-def test_run_names_a_limit_in_words_of_the_page(tmp_path: Path) -> None:
+def test_run_names_no_server_that_the_providers_sdk_does_not_use(tmp_path: Path) -> None:
+    code = 'import anthropic\nBASE_URL = "http://127.0.0.1:9/v1"\n'
+    done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")
+    assert done.returncode == 0
+    assert "127.0.0.1:9" not in done.stderr
+
+
+def test_run_names_a_limit_in_plain_words(tmp_path: Path) -> None:
     code = "with open('a', 'wb') as file:\n    while True: file.write(bytes(2**20))\n"
     done = call(tmp_path, "run", program(tmp_path, code), "--task", "x")
     assert done.returncode == 1
@@ -171,7 +176,7 @@ def test_serve_with_a_bad_setting_names_it(tmp_path: Path) -> None:
 
 
 def test_serve_that_can_not_keep_runs_fails_with_the_reason(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("a file where the folder must be")
+    (tmp_path / "data").write_text("a file where the folder should be")
     done = call(tmp_path, "serve", "--port", "0")
     assert done.returncode == 1
     assert "run history" in done.stderr

@@ -14,7 +14,8 @@ import pytest
 from server.isolation.environment import BASE_ENVIRONMENT
 from server.isolation.events import ExitEvent, OutputEvent, Program, Status
 from server.sandbox import Sandbox, run_in_sandbox
-from tests.support.sandbox_runs import all_events, output_and_end
+from tests.support.attacking import all_events
+from tests.support.sandbox_runs import output_and_end
 
 STATE = """
 import sys

@@ -19,11 +19,11 @@ from server.isolation.fork_server_client import ForkServerClient
 from server.isolation.helper_process import Helper
 from server.isolation.tiers.detection import PRELOADED, make_engine
 from server.sandbox import Sandbox
+from tests.support.attacking import all_events
 from tests.support.gateway_client import eventually
 from tests.support.processes import below, is_there
 from tests.support.sandbox_runs import (
     HelperOf,
-    all_events,
     descriptors_beside,
     output_and_end,
     probed,

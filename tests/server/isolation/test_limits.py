@@ -14,8 +14,8 @@ import pytest
 from server.isolation.events import ExitEvent, LimitEvent, Program, SandboxEvent, Status
 from server.limits import Limits
 from server.sandbox import Sandbox, run_in_sandbox
-from tests.support.attacking import end_of, is_active, text_of
-from tests.support.sandbox_runs import Runner, all_events, collect, output_and_end
+from tests.support.attacking import all_events, end_of, is_active, text_of
+from tests.support.sandbox_runs import Runner, collect, output_and_end
 from tests.support.serving import marked_processes, wait_until
 
 

@@ -185,4 +185,4 @@ def test_refused_namespaces_come_with_advice() -> None:
 
 def test_layer_that_is_reported_active_is_applied_or_the_program_does_not_run() -> None:
     layers = (Layer("landlock", True), Layer("seccomp", True))
-    assert TierReport("landlock", layers, True, None).child_layers == ("landlock", "seccomp")
+    assert TierReport("landlock", layers, True, None, "").child_layers == ("landlock", "seccomp")

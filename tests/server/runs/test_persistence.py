@@ -17,6 +17,7 @@ from server.runs.run import Run, RunOptions
 from server.storage.database_threads import DatabaseThreads
 from server.storage.records import Event, FileSize, RunResult
 from server.storage.store import Store
+from tests.support.gateway_client import eventually
 from tests.support.locked_database import locked
 
 
@@ -51,12 +52,6 @@ def with_store(folder: Path, url: str | None, steps: Callable[[Store], Awaitable
 
 async def _awaited(steps: Awaitable[None]) -> None:
     await steps
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def test_end_waits_while_it_can_not_be_written_and_is_written_once_it_can(tmp_path: Path) -> None:

@@ -94,6 +94,17 @@ def test_end_of_an_agent_that_stopped_early_is_known_without_its_event(store: St
     ]
 
 
+def test_end_that_an_earlier_version_stored_says_whether_the_agent_stopped_early(
+    store: Store,
+) -> None:
+    for run, code in (("early", 3), ("failed", 1)):
+        add(store, run)
+        stored = Event(1, "exit", {"status": "error", "returncode": code})
+        store.end_run(run, RunResult(status="error", returncode=code), events=[stored])
+    ends = [store.events(run)[-1].data.get("stopped_early") for run in ("early", "failed")]
+    assert ends == [True, None]
+
+
 def test_writing_the_end_of_a_deleted_run_is_not_an_error(store: Store) -> None:
     store.end_run(
         "gone", RunResult(status="success"), [WrittenFile("x", b"x")], [EXIT], '{"calls": []}'
