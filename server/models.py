@@ -22,7 +22,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from llm_agent_builder.errors import SpecError
-from llm_agent_builder.providers import DEFAULT_PROVIDER, ProviderEnum
 from llm_agent_builder.spec.agent_spec import TEXT_MAX_BYTES, AgentSpec, utf8_length
 from llm_agent_builder.user_code.gallery_needs import Need
 from llm_agent_builder.validation.strict_model import StrictModel
@@ -47,17 +46,14 @@ from server.settings import Settings, grantable
 __all__ = [
     "Answer",
     "BudgetBody",
-    "CodeRequest",
+    "CodeText",
     "ExecuteRequest",
     "ExecuteResponse",
     "GenerateRequest",
     "GenerateResponse",
     "GivenFile",
     "HandWritten",
-    "ImportRequest",
     "LimitsBody",
-    "ProviderEnum",
-    "ReadRequest",
     "RunAccepted",
     "RunStatus",
     "SessionRequest",
@@ -92,14 +88,17 @@ def _check_code(value: object) -> str:
     return _bounded(value, CODE_MAX_BYTES)
 
 
-def _code_schema() -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "maxLength": CODE_MAX_BYTES, "title": "Code"})
+CodeText = Annotated[
+    str,
+    PlainValidator(_check_code),
+    WithJsonSchema({"type": "string", "maxLength": CODE_MAX_BYTES, "title": "Code"}),
+]
 
 
 class GenerateRequest(AgentSpec):
     """An agent to write. Writing it checks the model against the catalog."""
 
-    base: Annotated[str, PlainValidator(_check_code), _code_schema()] | None = Field(
+    base: CodeText | None = Field(
         default=None,
         description="A manually edited agent file whose edits are preserved.",
     )
@@ -107,34 +106,6 @@ class GenerateRequest(AgentSpec):
     def spec(self) -> AgentSpec:
         """Return the plain spec."""
         return AgentSpec(**self.model_dump(exclude={"base"}))
-
-
-class CodeRequest(StrictModel):
-    """A Python file. It is read and never run."""
-
-    code: Annotated[str, PlainValidator(_check_code), _code_schema()]
-
-
-class ReadRequest(CodeRequest):
-    """An agent file or a spec file. It is read and never run."""
-
-    filename: str | None = Field(
-        default=None,
-        max_length=1000,
-        description="The file's name. If it ends in .yaml, .yml or .json, `code` is a spec.",
-    )
-
-
-class ImportRequest(CodeRequest):
-    """A program of OpenAI's Agents SDK. It is read and never run."""
-
-    provider: ProviderEnum = Field(
-        default=DEFAULT_PROVIDER,
-        description="The provider whose default model replaces the program's.",
-    )
-    agent: str | None = Field(
-        default=None, max_length=200, description="Which agent to import, if there are several."
-    )
 
 
 class HandWritten(Answer):
@@ -304,11 +275,7 @@ def _check_replay(value: object) -> Cassette:
 class ExecuteRequest(StrictModel):
     """A program to run in the sandbox, as `agent.py --task TASK`."""
 
-    code: Annotated[
-        str,
-        PlainValidator(_check_code),
-        WithJsonSchema({"type": "string", "maxLength": CODE_MAX_BYTES}),
-    ] = Field(description="Python source, at most 1 MiB.")
+    code: CodeText = Field(description="Python source, at most 1 MiB.")
     task: Annotated[
         str,
         PlainValidator(_check_task),

@@ -1,4 +1,8 @@
-"""The routes that read agent files and specs: back to a spec, imported, or with another model."""
+"""The routes that read files.
+
+An agent file or a spec file is read into a spec, a program of another SDK is imported, and an agent
+file is switched to another model.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +22,40 @@ from llm_agent_builder.editing.upgrade import Upgrade, find_upgrade
 from llm_agent_builder.errors import NotOursError, SpecError, SpecFileError
 from llm_agent_builder.openai_import.importer import import_agent
 from llm_agent_builder.openai_import.program import uses_agents_sdk
+from llm_agent_builder.providers import DEFAULT_PROVIDER, ProviderEnum
 from llm_agent_builder.reading.read_agent import read_agent
 from llm_agent_builder.spec.agent_spec import AgentSpec
 from llm_agent_builder.spec.draft import read_draft
 from llm_agent_builder.spec.files import SUFFIXES, file_schema, parse_spec
+from llm_agent_builder.validation.strict_model import StrictModel
 from llm_agent_builder.validation.text import MODEL_MAX_CHARS, ModelText
 from server.api.bodies import BoundedRoute
 from server.api.dependencies import CurrentServices
 from server.api.errors import BODY_ERRORS, describe_errors
 from server.api.schemas import ImportResponse, ReadResponse, SpecFileResponse
-from server.models import CodeRequest, HandWritten, ImportRequest, ReadRequest
+from server.models import CodeText, HandWritten
 from server.parser_pool import ParserPool
 
 __all__ = ["UpgradeRequest", "regenerate_file", "router"]
 
 router = APIRouter(route_class=BoundedRoute, tags=["agents"])
 _ERRORS = describe_errors(*BODY_ERRORS, "not_ours", "readers_busy")
+
+
+class CodeRequest(StrictModel):
+    """A Python file. It is read and never run."""
+
+    code: CodeText
+
+
+class ReadRequest(CodeRequest):
+    """An agent file or a spec file. It is read and never run."""
+
+    filename: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="The file's name. If it ends in .yaml, .yml or .json, `code` is a spec.",
+    )
 
 
 @router.post("/api/read", response_model=ReadResponse | SpecFileResponse, responses=_ERRORS)
@@ -79,6 +101,18 @@ def _read(code: str) -> Response:
             "edits": [asdict(edit) for edit in reading.edits],
             "warnings": reading.warnings,
         }
+    )
+
+
+class ImportRequest(CodeRequest):
+    """A program of OpenAI's Agents SDK. It is read and never run."""
+
+    provider: ProviderEnum = Field(
+        default=DEFAULT_PROVIDER,
+        description="The provider whose default model replaces the program's.",
+    )
+    agent: str | None = Field(
+        default=None, max_length=200, description="Which agent to import, if there are several."
     )
 
 
