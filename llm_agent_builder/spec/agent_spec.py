@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -64,6 +64,7 @@ __all__ = [
     "NameText",
     "Thinking",
     "ToolSpec",
+    "key_name",
     "make_spec",
     "spec_json_schema",
     "utf8_length",
@@ -303,11 +304,21 @@ def make_spec(values: Mapping[str, Any]) -> AgentSpec:
         return AgentSpec.model_validate(values)
     except ValidationError as error:
         problems = [
-            (".".join(map(str, problem["loc"])), describe_error(problem, AgentSpec))
+            (_path(problem["loc"]), describe_error(problem, AgentSpec))
             for problem in error.errors(include_url=False)
         ]
     (field, first), *rest = problems
     raise SpecError(field, first, rest)
+
+
+def _path(location: Sequence[str | int]) -> str:
+    """Return the path of a part of a spec; "spec" for the whole."""
+    return ".".join(key_name(str(part)) for part in location) or "spec"
+
+
+def key_name(key: str) -> str:
+    """Return a key as messages name it: an empty one in quotes."""
+    return key or '""'
 
 
 def spec_json_schema() -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.gallery import gallery_tool
-from llm_agent_builder.spec.agent_spec import CODE_MAX_BYTES, make_spec
+from llm_agent_builder.spec.agent_spec import CODE_MAX_BYTES, AgentSpec, key_name, make_spec
 from llm_agent_builder.spec.files import file_schema, with_defaults
+from llm_agent_builder.validation.suggestions import not_a_field
 
 _NOT_SHOWN = "can't be shown in the form"
 _FIELD_MAX_CHARS = 200
@@ -40,36 +41,30 @@ class SpecDraft:
 
 
 def read_draft(values: Mapping[str, Any]) -> SpecDraft:
-    """Return a draft of the fields of a spec file.
-
-    Raises:
-        SpecError: there are too many keys to check each.
-
-    """
-    known = _schema()["properties"]
+    """Return a draft of the fields of a spec file."""
+    known = AgentSpec.model_fields
     given = {key: value for key, value in values.items() if value is not None or key not in known}
-    problems = _problems(given)
-    if "" in problems:
-        raise SpecError("spec", problems[""])
+    problems = _problems({key: value for key, value in given.items() if key in known})
     shown = {key: _shown(key, value) for key, value in given.items() if _is_of_type(key, value)}
     spec = {key: value for key, value in shown.items() if value is not None}
     ignored = (_ignored(key, problems) for key in given if key not in spec)
     return SpecDraft(spec, tuple(ignored))
 
 
-def _problems(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is wrong with the fields, by path; of the whole spec by an empty path."""
+def _problems(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with the values of fields, by path."""
     try:
-        make_spec(with_defaults(given))
+        make_spec(with_defaults(fields))
     except SpecError as error:
         return dict(error.problems)
     return {}
 
 
 def _ignored(key: str, problems: Mapping[str, str]) -> IgnoredField:
+    if key not in AgentSpec.model_fields:
+        return IgnoredField(key_name(key)[:_FIELD_MAX_CHARS], not_a_field(AgentSpec, [key]))
     parts = [f"{path}: {why}" for path, why in problems.items() if path.startswith(f"{key}.")]
-    problem = problems.get(key) or next(iter(parts), _NOT_SHOWN)
-    return IgnoredField(key[:_FIELD_MAX_CHARS], problem)
+    return IgnoredField(key, problems.get(key) or next(iter(parts), _NOT_SHOWN))
 
 
 @cache

@@ -15,6 +15,7 @@ from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, check_j
 from llm_agent_builder.providers import DEFAULT_PROVIDER, PROVIDERS, ProviderEnum
 from llm_agent_builder.spec.agent_spec import AgentSpec, make_spec, spec_json_schema
 from llm_agent_builder.spec.yaml_input import YamlProblem, load_yaml
+from llm_agent_builder.validation.text import KEYS_MAX
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _MAX_BYTES = 4 * 1024 * 1024
@@ -39,7 +40,7 @@ def load_spec_file(path: Path) -> dict[str, Any]:
     """Return the fields of a spec file, unchanged.
 
     Raises:
-        SpecFileError: the file isn't YAML or JSON, or isn't a mapping of fields.
+        SpecFileError: the file isn't YAML or JSON, isn't a mapping of fields, or has too many keys.
         OSError: the file can't be read.
 
     """
@@ -57,7 +58,7 @@ def parse_spec(text: str, path: PurePath) -> dict[str, Any]:
     """Return the fields in the text of a spec file, unchanged; `path` tells whether it is JSON.
 
     Raises:
-        SpecFileError: the text isn't YAML or JSON, or isn't a mapping of fields.
+        SpecFileError: the text isn't YAML or JSON, isn't a mapping of fields, or has too many keys.
 
     """
     text = text.removeprefix("\ufeff")
@@ -75,6 +76,9 @@ def parse_spec(text: str, path: PurePath) -> dict[str, Any]:
         problem = "it must be a mapping of fields"
         raise SpecFileError(f"{path} is not a spec: {problem}", problem)
     values.pop(_SCHEMA_KEY, None)  # for editors, as JSON has no comments
+    if len(values) > KEYS_MAX:
+        problem = f"it has {len(values):,} keys; at most {KEYS_MAX} are allowed"
+        raise SpecFileError(f"{path} is not a spec: {problem}", problem)
     return {str(key): value for key, value in values.items()}
 
 

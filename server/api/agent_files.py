@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import PurePath
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from llm_agent_builder.catalog.model import is_line
 from llm_agent_builder.editing.regenerate import regenerate
 from llm_agent_builder.editing.upgrade import Upgrade, find_upgrade
-from llm_agent_builder.errors import NotOursError, SpecError, SpecFileError
+from llm_agent_builder.errors import NotOursError, SpecFileError
 from llm_agent_builder.openai_import.importer import import_agent
 from llm_agent_builder.openai_import.program import uses_agents_sdk
 from llm_agent_builder.providers import DEFAULT_PROVIDER, ProviderEnum
@@ -64,7 +64,7 @@ async def read_agent_file(services: CurrentServices, body: ReadRequest) -> Respo
 
     For a spec file (see `filename`), return its fields, even if they are not complete or not valid
     yet, and list those that a form can't show. 422 `invalid_request` at `code` if it is neither
-    YAML nor JSON, or is not a mapping of fields.
+    YAML nor JSON, is not a mapping of fields, or has more than 100 keys.
     """
     path = PurePath(body.filename or "")
     if path.suffix.lower() in SUFFIXES:
@@ -76,16 +76,11 @@ def _read_spec(text: str, path: PurePath) -> Response:
     try:
         draft = read_draft(parse_spec(text, path))
     except SpecFileError as error:
-        _refuse(f"the spec can't be read: {error.problem}", error.line)
-    except SpecError as error:
-        _refuse(f"the spec {error.problem}", None)
+        problem = f"the spec can't be read: {error.problem}"
+        context = {"problem": problem, "line": error.line}
+        wrong = {"type": "spec_file", "loc": ("body", "code"), "msg": problem, "ctx": context}
+        raise RequestValidationError([wrong]) from None
     return _json(asdict(draft))
-
-
-def _refuse(problem: str, line: int | None) -> NoReturn:
-    context = {"problem": problem, "line": line}
-    error = {"type": "spec_file", "loc": ("body", "code"), "msg": problem, "ctx": context}
-    raise RequestValidationError([error]) from None
 
 
 def _read(code: str) -> Response:

@@ -100,7 +100,7 @@ export interface paths {
          *
          *     For a spec file (see `filename`), return its fields, even if they are not complete or not valid
          *     yet, and list those that a form can't show. 422 `invalid_request` at `code` if it is neither
-         *     YAML nor JSON, or is not a mapping of fields.
+         *     YAML nor JSON, is not a mapping of fields, or has more than 100 keys.
          */
         post: operations["read_agent_file"];
         delete?: never;

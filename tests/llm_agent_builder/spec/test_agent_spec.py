@@ -209,6 +209,9 @@ def test_all_fields_together_are_accepted() -> None:
         ({"timeout_s": float("nan")}, "timeout_s", "finite number"),
         ({"retries": 11}, "retries", "at most 10"),
         ({"retires": 1}, "retires", "did you mean retries?"),
+        ({"": 1}, '""', "unknown field"),
+        ({"mcp_servers": [HTTP | {"": 1}]}, 'mcp_servers.0.""', "unknown field"),
+        (dict.fromkeys(map(str, range(101))), "spec", "at most 100 are allowed"),
         ({"tools": "calculator"}, "tools", "must be a list, such as [{gallery: calculator}]"),
         ({"stop_sequences": "x"}, "stop_sequences", "must be a list, such as [END]"),
         (

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 
 from llm_agent_builder import AgentSpec
-from llm_agent_builder.errors import SpecError
 from llm_agent_builder.gallery import gallery_tool
 from llm_agent_builder.spec.agent_spec import make_spec
 from llm_agent_builder.spec.draft import read_draft
@@ -78,6 +77,7 @@ def test_unfinished_or_invalid_value_is_shown(text: str, shown: dict[str, Any]) 
         (f"answer: {{type: {'x' * 70_000}}}", "answer", "65,536"),
         ("promt: x", "promt", "unknown field; did you mean prompt?"),
         ("promt:", "promt", "unknown field; did you mean prompt?"),
+        ("'': x", '""', "unknown field"),
         ("chat: 'yes'", "chat", "can't be shown in the form"),
     ],
 )
@@ -90,6 +90,17 @@ def test_value_that_no_field_can_show_is_named_with_its_problem(
     assert ignored == {}
 
 
-def test_spec_with_too_many_keys_is_refused() -> None:
-    with pytest.raises(SpecError, match="at most 100 are allowed"):
-        draft_of("\n".join(f"k{n}: 1" for n in range(101)))
+def test_each_field_of_a_spec_with_many_unknown_keys_has_its_own_problem() -> None:
+    text = "prompt: P\nstream: maybe\n" + "\n".join(f"k{n}: 1" for n in range(98))
+    shown, ignored = draft_of(text)
+    assert shown == {"prompt": "P"}
+    assert ignored.pop("stream") == "must be true or false"
+    assert ignored == dict.fromkeys((f"k{n}" for n in range(98)), "unknown field")
+
+
+def test_key_that_looks_like_a_path_does_not_hide_the_problem_at_that_path() -> None:
+    _, ignored = draft_of("mcp_servers: [3]\n'mcp_servers.0': x")
+    assert ignored == {
+        "mcp_servers": "mcp_servers.0: must be a mapping of fields",
+        "mcp_servers.0": "unknown field; did you mean mcp_servers?",
+    }

@@ -97,6 +97,20 @@ def test_a_json_file_may_name_its_schema_for_editors() -> None:
     assert load_spec_file(Path("s.json")) == ONE
 
 
+@pytest.mark.parametrize("keys", [101, 1234])
+def test_a_file_with_too_many_keys_is_refused_with_their_number(keys: int) -> None:
+    Path("s.json").write_text(json.dumps({f"k{n}": 1 for n in range(keys)}))
+    problem = f"it has {keys:,} keys; at most 100 are allowed"
+    with pytest.raises(SpecFileError, match=f"s.json is not a spec: {problem}"):
+        load_spec_file(Path("s.json"))
+
+
+def test_a_schema_for_editors_does_not_count_as_a_key() -> None:
+    keys = {f"k{n}": 1 for n in range(100)}
+    Path("s.json").write_text(json.dumps({"$schema": "agent-spec.schema.json"} | keys))
+    assert load_spec_file(Path("s.json")) == keys
+
+
 def test_schema_prints_the_published_schema() -> None:
     root = Path(__file__).resolve().parents[3]
     reported = invoke("schema").stdout
@@ -107,6 +121,7 @@ def test_schema_prints_the_published_schema() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"": "x"}, 'Error: "": unknown field'),
         ({"promt": "x"}, "promt: unknown field; did you mean prompt?"),
         ({"tools": [{"codee": "x"}]}, "tools.0.codee: unknown field; did you mean code?"),
         (

@@ -119,6 +119,15 @@ def test_unfinished_spec_is_read_and_what_a_form_can_not_show_is_named(
     assert answer.json() == {"spec": {"name": "A", "max_tokens": -1}, "ignored": ignored}
 
 
+def test_empty_key_of_a_spec_is_named_and_the_rest_is_read(client: httpx.Client) -> None:
+    answer = read_spec(client, '{"": 1, "prompt": "P"}', "a.json")
+    ignored = [{"field": '""', "problem": "unknown field"}]
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"spec": {"prompt": "P"}, "ignored": ignored},
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "filename", "said", "line"),
     [
@@ -129,7 +138,7 @@ def test_unfinished_spec_is_read_and_what_a_form_can_not_show_is_named(
         ("[" * 200, "a.json", "it has more than 100 lists and objects inside each other", None),
         ("just text", "a.yaml", "it must be a mapping of fields", None),
         ("null", "a.json", "it must be a mapping of fields", None),
-        ("\n".join(f"k{n}: 1" for n in range(101)), "a.yaml", "at most 100 are allowed", None),
+        ("\n".join(f"k{n}: 1" for n in range(101)), "a.yaml", "it has 101 keys; at most 100", None),
     ],
 )
 def test_text_that_is_no_spec_is_refused_with_its_line(
