@@ -7,20 +7,28 @@ as much as the value that it repeats.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import yaml
 from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
 
 _DEPTH_MAX = 100
 _EXPANDED_MAX_BYTES = 8 * 1024 * 1024
 """Limit of a document with its aliases replaced by their values: the memory that it needs."""
+_TOO_LARGE = (
+    f"more than {_EXPANDED_MAX_BYTES // 1024**2} MiB of values "
+    "(each alias counts as the value that it repeats)"
+)
 _NODE_BYTES = 256
 """What a value counts besides its text."""
 _NUMBER_MAX_CHARS = 1000
 """Length limit of a number: converting one in base 60 takes time that grows with its square."""
 _MESSAGE_MAX_CHARS = 2000
+_VALUE_MAX_CHARS = 80
+_MERGE_TAG = "tag:yaml.org,2002:merge"
 _NUMBER_TAGS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 
 
@@ -36,9 +44,8 @@ class YamlProblem(ValueError):  # noqa: N818 - of the sender's document, not of 
         self.line = line
 
 
-_NOT_READ = (yaml.YAMLError, ValueError)
-# What PyYAML raises for a value that does not fit its tag, such as `!!bool x` or `!!int ""`.
-_WRONG_TAG = (TypeError, ArithmeticError, AttributeError, LookupError)
+# What PyYAML raises for a value that its tag does not allow, such as `!!bool x` or `!!int ""`.
+_WRONG_VALUE = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError)
 
 
 def load_yaml(text: str) -> Any:
@@ -50,9 +57,7 @@ def load_yaml(text: str) -> Any:
     """
     try:
         return _load(text, _FAST_LOADER)
-    except YamlProblem:
-        raise
-    except (*_NOT_READ, *_WRONG_TAG):
+    except (yaml.YAMLError, UnicodeEncodeError):
         # libyaml refuses lone surrogates, which a prompt may contain, and its messages are worse.
         return _load_exactly(text)
 
@@ -60,8 +65,10 @@ def load_yaml(text: str) -> Any:
 def _load_exactly(text: str) -> Any:
     try:
         return _load(text, _EXACT_LOADER)
-    except YamlProblem:
-        raise
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        problem = str(error).partition("\n")[0]
+        raise YamlProblem(str(error), problem, before.count("\n") + 1) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else mark.line + 1
@@ -69,28 +76,31 @@ def _load_exactly(text: str) -> Any:
         if problem.startswith("but "):
             problem = f"{error.context}, {problem}"
         raise YamlProblem(str(error), problem, line) from None
-    except _NOT_READ as error:
-        raise YamlProblem(str(error), str(error).partition("\n")[0], None) from None
-    except _WRONG_TAG:
-        problem = "a value does not fit its tag"
-        raise YamlProblem(problem, problem, None) from None
 
 
 def _load(text: str, loader: Any) -> Any:
     return yaml.load(text, loader)  # noqa: S506 - both loaders are safe ones
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """PyYAML's own parser, which converts some numbers without a check of their range."""
+
+    def fetch_more_tokens(self) -> Any:
+        try:
+            return super().fetch_more_tokens()
+        except (ValueError, OverflowError):
+            problem = "an escape sequence or a version is out of range"
+            raise _refused(problem, self.get_mark()) from None
+
+
 def _bounded(loader: Any) -> Any:
     """Return a safe loader with these limits; it composes in Python what libyaml has parsed."""
 
-    class Loader(_BoundedComposer, loader):  # type: ignore[misc] # which of two, is known only now
+    # Which of two loaders it is, is known only now.
+    class Loader(_BoundedComposer, _Constructor, loader):  # type: ignore[misc]
         def __init__(self, text: str) -> None:
             loader.__init__(self, text)
             _BoundedComposer.__init__(self)
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
-            _check_keys(node)  # PyYAML's own loaders would use the last of two equal keys
-            return super().construct_mapping(node, deep)
 
     return Loader
 
@@ -108,18 +118,21 @@ class _BoundedComposer(Composer):
         event, before = self.peek_event(), self._bytes
         self._depth += 1
         if self._depth > _DEPTH_MAX:
-            raise _refused(f"more than {_DEPTH_MAX} lists and mappings inside each other", event)
+            problem = f"more than {_DEPTH_MAX} lists and mappings inside each other"
+            raise _refused(problem, event.start_mark)
         node: Any = super().compose_node(parent, index)
         self._depth -= 1
         if isinstance(event, yaml.AliasEvent):
             if node not in self._sizes:
-                raise _refused(f"*{event.anchor} is inside the value that it repeats", event)
+                problem = f"*{event.anchor} is inside the value that it repeats"
+                raise _refused(problem, event.start_mark)
             self._bytes += self._sizes[node]
         else:
+            _check_keys(node)
             self._bytes += _NODE_BYTES + _text_size(node)
             self._sizes[node] = self._bytes - before
         if self._bytes > _EXPANDED_MAX_BYTES:
-            raise _refused("too many values, counting each use of an alias", event)
+            raise _refused(_TOO_LARGE, event.start_mark)
         return node
 
 
@@ -127,26 +140,67 @@ def _text_size(node: yaml.Node) -> int:
     if not isinstance(node, yaml.ScalarNode):
         return 0
     if node.tag in _NUMBER_TAGS and len(node.value) > _NUMBER_MAX_CHARS:
-        raise _refused(f"a number of more than {_NUMBER_MAX_CHARS:,} characters", node)
+        problem = f"a number of more than {_NUMBER_MAX_CHARS:,} characters"
+        raise _refused(problem, node.start_mark)
     return len(node.value)
 
 
-def _check_keys(node: yaml.MappingNode) -> None:
+def _check_keys(node: yaml.Node) -> None:
+    """Refuse a mapping with two equal keys, of which PyYAML would use the last."""
     seen: set[str] = set()
-    for key, _ in node.value:
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
         if isinstance(key, yaml.ScalarNode):
             if key.value in seen:
-                raise _refused(f'"{key.value}" is given twice', key)
+                name = json.dumps(key.value, ensure_ascii=False)
+                raise _refused(f"{name} is given twice", key.start_mark)
             seen.add(key.value)
 
 
-def _refused(problem: str, place: yaml.Event | yaml.Node) -> YamlProblem:
-    mark = place.start_mark
-    assert mark is not None  # each event and node of a parser has one
+class _Constructor(SafeConstructor):
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except YamlProblem:
+            raise
+        except _WRONG_VALUE:
+            raise _refused(_invalid(node), node.start_mark) from None
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put the pairs that `<<` merges before a mapping's own: the last value of a key counts.
+
+        PyYAML compares keys by identity, and so lets the wrong one of two mappings win.
+        """
+        merged: list[Any] = []
+        for source in reversed(_merged_into(node)):
+            self.flatten_mapping(source)
+            merged += source.value
+        node.value = merged + [pair for pair in node.value if pair[0].tag != _MERGE_TAG]
+        super().flatten_mapping(node)
+
+
+def _merged_into(node: yaml.MappingNode) -> list[yaml.MappingNode]:
+    found: list[yaml.MappingNode] = []
+    for key, value in node.value:
+        if key.tag == _MERGE_TAG:
+            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            if not all(isinstance(source, yaml.MappingNode) for source in sources):
+                raise _refused("<< takes a mapping or a list of mappings", key.start_mark)
+            found += sources
+    return found
+
+
+def _invalid(node: yaml.Node) -> str:
+    kind = node.tag.rpartition(":")[2]
+    if not isinstance(node, yaml.ScalarNode):
+        return f"a mapping is not a valid {kind}"
+    return f"{node.value[:_VALUE_MAX_CHARS]!r} is not a valid {kind}; put text in quotes"
+
+
+def _refused(problem: str, mark: Any) -> YamlProblem:
     where = f"  line {mark.line + 1}, column {mark.column + 1}"
     return YamlProblem(f"{problem}\n{where}", problem, mark.line + 1)
 
 
 # libyaml's parser is ten times as fast, if PyYAML was built with it.
-_FAST_LOADER = _bounded(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-_EXACT_LOADER = _bounded(yaml.SafeLoader)
+_FAST_LOADER = _bounded(getattr(yaml, "CSafeLoader", _PlainLoader))
+_EXACT_LOADER = _bounded(_PlainLoader)

@@ -145,7 +145,7 @@ def test_a_spec_file_without_provider_and_model_gets_the_defaults(tmp_path: Path
         ("s.yaml", "name: [", "s.yaml"),
         ("s.yaml", "- name\n- prompt\n", "must be a mapping"),
         ("s.yaml", "", "must be a mapping"),
-        ("s.yaml", "name: 2026-13-45", "month must be in 1..12"),
+        ("s.yaml", "name: 2026-13-45", "'2026-13-45' is not a valid timestamp; put text in quotes"),
         ("s.yaml", "name: !!python/object/apply:os.system [true]", "python/object"),
         ("s.yaml", "[" * 5000, "s.yaml"),
         ("s.yaml", b"name: \xff\xfe", "s.yaml"),

@@ -6,6 +6,8 @@ import pytest
 
 from llm_agent_builder.spec.yaml_input import YamlProblem, load_yaml
 
+TOO_LARGE = "more than 8 MiB of values (each alias counts as the value that it repeats)"
+
 
 def nested(first: str, repeated: str) -> str:
     """Return 20 values, each of which contains the one before nine times."""
@@ -19,10 +21,10 @@ def nested(first: str, repeated: str) -> str:
 @pytest.mark.parametrize(
     ("text", "problem", "line"),
     [
-        (nested("[x]", "[{}]"), "too many values, counting each use of an alias", 6),
-        (nested("{x: 1}", "{{<<: [{}]}}"), "too many values, counting each use of an alias", 6),
-        (f"- &a {'x' * 100_000}\n- [{'*a, ' * 100}]", "too many values", 2),
-        ("- x\n" * 40_000, "too many values", None),
+        (nested("[x]", "[{}]"), TOO_LARGE, 6),
+        (nested("{x: 1}", "{{<<: [{}]}}"), TOO_LARGE, 6),
+        (f"- &a {'x' * 100_000}\n- [{'*a, ' * 100}]", TOO_LARGE, 2),
+        ("- x\n" * 40_000, TOO_LARGE, None),
         ("a: &a\n  - *a", "*a is inside the value that it repeats", 2),
         ("? &a [*a]\n: 1", "*a is inside the value that it repeats", 1),
         ("[" * 100_000, "more than 100 lists and mappings inside each other", 1),
@@ -52,11 +54,16 @@ def test_text_that_would_take_much_memory_or_time_is_refused(
         ("a: 1\na: 2", '"a" is given twice', 2),
         ("--- 1\n--- 2", "expected a single document in the stream, but found another", 2),
         ("a: !!python/object/apply:os.getcwd []", "could not determine a constructor", 1),
-        ("a: !!bool maybe", "a value does not fit its tag", None),
-        ('a: !!int ""', "a value does not fit its tag", None),
-        ("a: 1:59" + ":59" * 300 + ".5", "a value does not fit its tag", None),
-        ("a: 2026-13-45", "month must be in 1..12", None),
-        ("a: \x01", "unacceptable character #x0001", None),
+        ('"":\n"":', '"" is given twice', 2),
+        ('"a\\nb":\n"a\\nb":', r'"a\nb" is given twice', 2),
+        ("a: &a {b: 1, b: 2}\nc: *a", '"b" is given twice', 1),
+        ("a: {<<: 1}", "<< takes a mapping or a list of mappings", 1),
+        ("a:\n  <<: [{}, []]", "<< takes a mapping or a list of mappings", 2),
+        ("a:\n  - b: !!set [c]", "expected a mapping node, but found sequence", 2),
+        ('a: 1\nb: "\\UFFFFFFFF"', "an escape sequence or a version is out of range", 2),
+        ('a: 1\nb: "\\U00110000"', "an escape sequence or a version is out of range", 2),
+        (f"%YAML {'9' * 5000}.1\n---", "an escape sequence or a version is out of range", 1),
+        ("a: 1\nb: \x01", "unacceptable character #x0001", 2),
     ],
 )
 def test_invalid_text_is_refused_with_its_line(text: str, problem: str, line: int | None) -> None:
@@ -65,6 +72,47 @@ def test_invalid_text_is_refused_with_its_line(text: str, problem: str, line: in
     assert problem in refused.value.problem
     assert "\n" not in refused.value.problem
     assert refused.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("2026-13-45", "'2026-13-45' is not a valid timestamp; put text in quotes"),
+        ("2026-01-01 10:00:00 +99:00", "'2026-01-01 10:00:00 +99:00' is not a valid timestamp; "),
+        ("!!timestamp x", "'x' is not a valid timestamp; "),
+        ("!!bool maybe", "'maybe' is not a valid bool; "),
+        ('!!int ""', "'' is not a valid int; "),
+        (r'!!float "1\n2"', r"'1\n2' is not a valid float; "),
+        (r'!!int "\ud800"', r"'\ud800' is not a valid int; "),
+        ("1:59" + ":59" * 300 + ".5", f"'1:59{':59' * 25}:' is not a valid float; "),
+        ("!!timestamp {=: 2026-01-01}", "a mapping is not a valid timestamp"),
+        ("!!int {=: x}", "a mapping is not a valid int"),
+    ],
+)
+def test_value_that_can_not_be_read_is_named_with_its_line(value: str, problem: str) -> None:
+    for text in (f"a: 1\nb:\n  - {value}", f"a: 1\nb:\n  ? {value}\n  : 1"):
+        with pytest.raises(YamlProblem) as refused:
+            load_yaml(text)
+        assert refused.value.problem.startswith(problem)
+        assert "\n" not in refused.value.problem
+        assert refused.value.line == 3
+
+
+@pytest.mark.parametrize("key", ["x", "name"])
+@pytest.mark.parametrize(
+    ("text", "merged"),
+    [
+        ("a: [&a {<<: {KEY: 1}, KEY: 2}]\nb: {<<: *a}", 2),
+        ("b: {<<: {<<: {KEY: 1}, KEY: 2}}", 2),
+        ("a: [&a {KEY: 1}, &b {KEY: 2}]\nb: {<<: [*a, *b]}", 1),
+        ("a: [&a {KEY: 1}, &b {<<: *a, KEY: 2}]\nb: {<<: [*b, *a]}", 2),
+        ("a: [&a {KEY: 1}, &b {<<: *a, KEY: 2}]\nb: {KEY: 3, <<: [*a, *b]}", 3),
+    ],
+)
+def test_key_in_several_merged_mappings_has_its_nearest_value(
+    text: str, key: str, merged: int
+) -> None:
+    assert load_yaml(text.replace("KEY", key))["b"] == {key: merged}
 
 
 def test_values_that_are_used_again_are_read() -> None:
