@@ -68,7 +68,7 @@ export const starter = {
 /** In the order of the form: the first field with an error gets the focus. */
 export const FIELDS = /** @type {Field[]} */ (Object.keys(starter));
 
-export const NUMBERS = /** @type {const} */ (['max_tokens', 'max_turns', 'token_budget', 'timeout_s', 'retries']);
+const NUMBERS = /** @type {const} */ (['max_tokens', 'max_turns', 'token_budget', 'timeout_s', 'retries']);
 const TEXTS = FIELDS.filter((field) => typeof starter[field] === 'string' || starter[field] === null);
 const FLAGS = FIELDS.filter((field) => typeof starter[field] === 'boolean');
 

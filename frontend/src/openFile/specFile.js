@@ -15,9 +15,14 @@ export function specValues(spec, catalog) {
 }
 
 /**
- * A sentence for each field that the form can't show, with the server's reason.
+ * A sentence for each field that the form can't show, with the server's reason. A reason inside a field starts with
+ * its path, such as "mcp_servers.0.name: missing".
  * @param {SpecFileResponse['ignored']} ignored
  */
 export function ignoredNotes(ignored) {
-  return ignored.map(({ field, problem }) => sentence(`Ignored ${field}: ${problem}`));
+  return ignored.map(({ field, problem }) => {
+    const inside = problem.startsWith(`${field}.`);
+    const why = inside ? ` because of its part ${problem.slice(field.length + 1)}` : `: ${problem}`;
+    return sentence(`Ignored ${field}${why}`);
+  });
 }

@@ -25,10 +25,14 @@ describe('a spec', () => {
     const ignored = [
       { field: 'promt', problem: 'unknown field; did you mean prompt?' },
       { field: 'mcp_servers', problem: 'mcp_servers.0: must be a mapping of fields' },
+      { field: 'tools', problem: 'tools.1.cod: unknown field; did you mean code?' },
+      { field: '""', problem: 'unknown field' },
     ];
     expect(ignoredNotes(ignored)).toEqual([
       'Ignored promt: unknown field; did you mean prompt?',
-      'Ignored mcp_servers: mcp_servers.0: must be a mapping of fields.',
+      'Ignored mcp_servers because of its part 0: must be a mapping of fields.',
+      'Ignored tools because of its part 1.cod: unknown field; did you mean code?',
+      'Ignored "": unknown field.',
     ]);
     expect(ignoredNotes([])).toEqual([]);
   });
