@@ -12,7 +12,7 @@ from llm_agent_builder.providers import PROVIDERS
 from llm_agent_builder.reading.source import CODE_MAX_CHARS, FILE_MAX_BYTES, MAX_LINES
 from llm_agent_builder.spec.parts import TOOLS_MAX
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
-from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_MAX_CHARS
+from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_MAX_CHARS, SCHEMA_TEXT_MAX_BYTES
 from llm_agent_builder.validation.text import KEYS_MAX
 from server.parser_pool import ADMITTED_MAX, THREADS
 
@@ -100,6 +100,7 @@ def test_the_security_model_names_the_limits_on_code_from_outside() -> None:
         f"number of tools of an agent | {TOOLS_MAX}",
         f"together | {CODE_MAX_BYTES // 1024} KiB",
         f"JSON Schema | {SCHEMA_MAX_CHARS // 1024} KiB",
+        f"white space | {SCHEMA_TEXT_MAX_BYTES // 1024} KiB",
         f"MCP server in it | {KEYS_MAX}",
         f"a file | {FILE_MAX_BYTES // 1024**2} MiB",
         f"texts and comments | {CODE_MAX_CHARS // 1024} KiB",

@@ -13,7 +13,7 @@ from llm_agent_builder.commands.base import GIVEN_FILES
 from llm_agent_builder.errors import SpecError
 from llm_agent_builder.python_source.constants import BY_FIELD, Kind
 from llm_agent_builder.spec.agent_spec import AgentSpec
-from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
+from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_TEXT_MAX_BYTES
 
 _Command = Callable[..., Any]
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -96,7 +96,7 @@ def _tool(position: int, name: str, files: dict[str, Path]) -> dict[str, str]:
 
 def _answer(path: Path, files: dict[str, Path]) -> object:
     text = _read("answer", path, files)
-    if path.suffix != ".json":
+    if path.suffix != ".json" or len(text) > SCHEMA_TEXT_MAX_BYTES:
         return text
     try:
         schema = json.loads(text)
@@ -111,7 +111,7 @@ def _read(field: str, path: Path, files: dict[str, Path]) -> str:
     files[field] = path
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return file.read(CODE_MAX_BYTES + 1)
+            return file.read(SCHEMA_TEXT_MAX_BYTES + 1)  # one more: it is refused
     except OSError as error:
         raise SpecError(field, f"can't be read: {error.strerror}") from None
     except ValueError:

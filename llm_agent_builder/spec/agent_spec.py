@@ -29,6 +29,7 @@ from llm_agent_builder.spec.parts import (
 )
 from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
+from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_TEXT_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.base_urls import URL_MAX_CHARS, check_base_url
 from llm_agent_builder.validation.messages import ListExample, describe_error
@@ -141,7 +142,8 @@ class AgentSpec(StrictModel):
         default=(), max_length=TOOLS_MAX, description="Python functions that the model can call."
     )
     answer: (
-        Annotated[str, PlainValidator(check_answer), text_schema("Answer", CODE_MAX_BYTES)] | None
+        Annotated[str, PlainValidator(check_answer), text_schema("Answer", SCHEMA_TEXT_MAX_BYTES)]
+        | None
     ) = Field(
         default=None,
         description="The type of the answer: Pydantic models (the last class) or a JSON Schema.",

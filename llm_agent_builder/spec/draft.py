@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from llm_agent_builder.errors import SpecError
+from llm_agent_builder.errors import SchemaProblem, SpecError
 from llm_agent_builder.gallery import gallery_tool
-from llm_agent_builder.spec.agent_spec import CODE_MAX_BYTES, AgentSpec, key_name, make_spec
+from llm_agent_builder.spec.agent_spec import AgentSpec, key_name, make_spec
 from llm_agent_builder.spec.files import file_schema, with_defaults
+from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_TEXT_MAX_BYTES, check_schema_size
 from llm_agent_builder.validation.suggestions import not_a_field
+from llm_agent_builder.validation.text import utf8_length
 
 _NOT_SHOWN = "can't be shown in the form"
 _FIELD_MAX_CHARS = 200
@@ -140,9 +142,16 @@ def _code_of(tool: str | Mapping[str, str]) -> str:
 
 
 def _schema_text(schema: Mapping[str, Any]) -> str | None:
+    """Return the JSON text of a schema, or None if it is too large or has no such text.
+
+    It is on one line if indenting it would make it longer than the text of an answer may be.
+    """
     try:
-        if len(json.dumps(schema, allow_nan=False)) > CODE_MAX_BYTES:
-            return None
-        return json.dumps(schema, indent=2, ensure_ascii=False)
+        check_schema_size(schema)
+        text = json.dumps(schema, indent=2, ensure_ascii=False, allow_nan=False)
+        fits = utf8_length(text) <= SCHEMA_TEXT_MAX_BYTES
+        return text if fits else json.dumps(schema, ensure_ascii=False)
+    except SchemaProblem:
+        return None
     except (TypeError, ValueError, RecursionError):  # YAML has dates, and keys of any type
         return None

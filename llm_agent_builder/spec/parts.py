@@ -12,10 +12,12 @@ from pydantic import Field, PlainValidator, model_validator
 
 from llm_agent_builder.errors import CodeProblem, SchemaProblem, SpecError
 from llm_agent_builder.gallery import gallery_tool
+from llm_agent_builder.json_input.limits import JsonLimits, JsonProblem, check_json_size
 from llm_agent_builder.python_source.literals import columns
 from llm_agent_builder.user_code.answer_code import AnswerCode, parse_answer
 from llm_agent_builder.user_code.layout import first_conflict
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
+from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_TEXT_MAX_BYTES
 from llm_agent_builder.user_code.tool_code import ToolCode, parse_tool
 from llm_agent_builder.validation.messages import ListExample
 from llm_agent_builder.validation.strict_model import StrictModel
@@ -65,15 +67,28 @@ def check_answer(value: object) -> str:
 def _read_answer(value: object) -> str | Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
-    text = check_text(value, CODE_MAX_BYTES)
-    if not text.lstrip().startswith("{"):
+    text = require_text(value)
+    check_text(text, answer_max_bytes(text))
+    if not _is_schema_text(text):
         return text
     try:
+        check_json_size(text.encode("utf-8", "surrogatepass"), JsonLimits())
         schema = json.loads(text)
+    except JsonProblem as problem:
+        raise value_error("json", str(problem)) from None
     except (ValueError, RecursionError) as error:
         raise value_error("json", f"is not JSON: {error}") from None
     assert isinstance(schema, dict)  # it starts with a brace
     return schema
+
+
+def answer_max_bytes(text: str) -> int:
+    """Return the limit in UTF-8 bytes of the text of an answer's type: source or JSON text."""
+    return SCHEMA_TEXT_MAX_BYTES if _is_schema_text(text) else CODE_MAX_BYTES
+
+
+def _is_schema_text(text: str) -> bool:
+    return text.lstrip().startswith("{")
 
 
 def code_clash(

@@ -35,6 +35,8 @@ _NAME_MAX = 24
 _FIELD_MAX = 40
 SCHEMA_MAX_CHARS = 64 * 1024
 """Limit of a schema: the length of its strings, plus one for each other value."""
+SCHEMA_TEXT_MAX_BYTES = 4 * SCHEMA_MAX_CHARS
+"""Limit in UTF-8 bytes of a schema as JSON text: it has white space and punctuation, too."""
 _DEFINITION_MAX = 200
 _ENUM_MAX = 1000
 _PROPERTY_MAX = 64  # the providers' limit for tool parameters
@@ -69,7 +71,7 @@ def source_of_schema(schema: Schema) -> str:
             support; names the path and a fix.
 
     """
-    _check_size(schema)
+    check_schema_size(schema)
     writer = _Writer(schema)
     writer.whole()
     imports = import_block(render_imports(Import(*path.split(".")) for path in writer.used))
@@ -77,8 +79,13 @@ def source_of_schema(schema: Schema) -> str:
     return imports + blank + "\n\n\n".join(writer.chunks) + "\n"
 
 
-def _check_size(schema: object) -> None:
-    """Refuse schemas that would take long to read, without reading all of it."""
+def check_schema_size(schema: object) -> None:
+    """Refuse a schema that would take long to read, without reading all of it.
+
+    Raises:
+        SchemaProblem: it is larger than `SCHEMA_MAX_CHARS`.
+
+    """
     left, rest = SCHEMA_MAX_CHARS, [schema]
     while rest:
         value = rest.pop()

@@ -13,7 +13,12 @@ from pydantic import Field
 from llm_agent_builder.gallery import Needs
 from llm_agent_builder.providers import ProviderEnum
 from llm_agent_builder.spec.agent_spec import SERVERS_MAX_COUNT
-from llm_agent_builder.spec.parts import ARGUMENT_MAX_CHARS, MCP_NAME_MAX_CHARS, TOOLS_MAX
+from llm_agent_builder.spec.parts import (
+    ARGUMENT_MAX_CHARS,
+    MCP_NAME_MAX_CHARS,
+    TOOLS_MAX,
+    answer_max_bytes,
+)
 from llm_agent_builder.user_code.outline import ToolOutline, answer_name, tool_outline
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
 from llm_agent_builder.validation.base_urls import check_base_url
@@ -36,7 +41,10 @@ _HOSTS_MAX = 64
 
 
 class _InspectRoute(BoundedRoute):
-    """A form within the limits of a spec fits, even with each character of its code escaped."""
+    """A form within the limits of a spec fits, even with each character of its code escaped.
+
+    The escapes of JSON text are shorter than those of code: it has no control characters.
+    """
 
     max_bytes: ClassVar[int] = 1024 * 1024
 
@@ -125,7 +133,7 @@ def _inspect(body: InspectRequest, services: Services) -> InspectResponse:
     return InspectResponse(
         answerer=_answerer(body, services),
         tools=[Outline(name=o.name, summary=o.summary, needs=o.needs) for o in outlines],
-        answer_name=answer_name(_short(body.answer, CODE_MAX_BYTES)),
+        answer_name=answer_name(_short(body.answer, answer_max_bytes(body.answer))),
         hosts=_hosts(outlines, body.mcp_servers),
         need_files=[name for each, name in named if each.needs == "files"],
         need_hosts=[name for each, name in named if each.needs == "hosts" and not each.hosts],

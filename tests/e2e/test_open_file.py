@@ -197,6 +197,27 @@ def test_yaml_spec_fills_the_form_and_what_has_no_field_is_named(page: Page, sit
     expect(page.get_by_label("Name", exact=True)).to_have_value("Weather")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "lost"),
+    [
+        ("a.yaml", "model: my-own-model\n", ["my-own-model"]),
+        ("a.yaml", "base_url: http://own:1/v1\nmodel: llama3\n", ["http://own:1/v1", "llama3"]),
+        ("a.yaml", "provider: openai\nmodel: gpt-5\n", ["Ignored provider: ", "gpt-5"]),
+        ("a.py", None, ["my-own-model"]),
+    ],
+)
+@pytest.mark.matrix(keep=1)
+def test_model_or_address_that_the_form_replaces_is_named(
+    page: Page, site: Serving, name: str, text: str | None, lost: list[str]
+) -> None:
+    open_page(page, site)
+    open_file(page, text or written(site).replace("claude-sonnet-5-5", "my-own-model"), name)
+    expect(page.get_by_text(f"Opened {name}")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("Claude Sonnet 5.5")
+    for value in lost:
+        expect(page.get_by_text(value).first).to_be_visible()
+
+
 def test_file_dropped_on_the_page_is_opened_and_what_is_no_text_is_refused(
     page: Page, site: Serving
 ) -> None:

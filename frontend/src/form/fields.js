@@ -33,7 +33,8 @@ import { decodeLines, encodeLines } from './stopLines.js';
 /**
  * The form's values and the server's AgentSpec, both ways. Pure.
  *
- * Numbers stay as typed: the server says at the field that one isn't a number. Entries of lists carry
+ * Numbers stay as typed: the server says at the field that one isn't a number. An answer's JSON Schema is sent as
+ * text: JavaScript would round its large integers, write 1.0 as 1, and move names such as "1" to the front. Entries of lists carry
  * a `key` of the page's own, so that a moved entry keeps its state.
  */
 
@@ -170,19 +171,6 @@ function toNumber(text) {
   return trimmed !== '' && Number.isFinite(Number(trimmed)) ? Number(trimmed) : text;
 }
 
-/**
- * A JSON Schema is sent as the object it is; anything else is Python, or for the server to judge.
- * @param {string} text
- */
-function toAnswer(text) {
-  if (!text.trimStart().startsWith('{')) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
 /** @param {McpServer} server */
 function toServer({ name, kind, command, url, env }) {
   if (kind === 'url') return { name, url: url.trim() };
@@ -194,7 +182,6 @@ function toServer({ name, kind, command, url, env }) {
 const CONVERSIONS = {
   ...Object.fromEntries(NUMBERS.map((field) => [field, toNumber])),
   tools: (/** @type {Tool[]} */ tools) => tools.map(({ code }) => ({ code })),
-  answer: toAnswer,
   base_url: (/** @type {string} */ address) => address.trim(),
   stop_sequences: decodeLines,
   mcp_servers: (/** @type {McpServer[]} */ servers) => servers.map(toServer),

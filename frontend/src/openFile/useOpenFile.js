@@ -2,15 +2,15 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import * as api from '../api/client.js';
 import { asApiError } from '../api/client.js';
 import { describeProblem } from '../api/problems.js';
-import { atOwnServer, fingerprint, fromSpec, starter, withoutKnownAddress } from '../form/fields.js';
+import { fingerprint, fromSpec, starter, withoutKnownAddress } from '../form/fields.js';
 import { sizeText } from '../grants/files.js';
 import { count, sentence } from '../lib/format.js';
+import { replacedNotes } from './replaced.js';
 import { ignoredNotes, specValues } from './specFile.js';
 
 /** @import { Catalog, ImportResponse, ReadResponse, SpecFileResponse } from '../api/types' */
 /** @import { ApiError } from '../api/client.js' */
 /** @import { Problem } from '../api/problems.js' */
-/** @import { Values } from '../form/fields.js' */
 /** @import { Form } from '../form/useAgentForm.js' */
 /** @import { PageFile } from '../lib/tabState.js' */
 /** @typedef {{ name: string, edits: number, edition: number, notes?: string[] }} Opened */
@@ -42,17 +42,6 @@ async function readText(chosen, { code_max_bytes: most }) {
   } catch {
     return { problem: { title: `Can’t read ${chosen.name}`, text: 'Agent files and specs are text in UTF-8.' } };
   }
-}
-
-/**
- * Says that the file's model was replaced, where this server doesn't offer it.
- * @param {Values} values
- * @param {Catalog} catalog
- */
-function modelWarning(values, catalog) {
-  const provider = catalog.providers.find(({ id }) => id === values.provider);
-  if (!provider || atOwnServer(values) || provider.models.some(({ id }) => id === values.model)) return [];
-  return [`This server doesn’t offer the file’s model, ${values.model}. The form uses ${provider.default_model} instead.`];
 }
 
 /**
@@ -122,7 +111,7 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
     (/** @type {string} */ name, /** @type {string} */ code, /** @type {ReadResponse} */ found, /** @type {Catalog} */ known, /** @type {boolean} */ sameAgent) => {
       const read = withoutKnownAddress(fromSpec(found.spec, known.defaults), known);
       const edition = replace(read, { base: found.exact ? null : code, undo: 'Undo open', sameAgent });
-      const said = [...found.warnings, ...modelWarning(read, known)];
+      const said = [...found.warnings, ...replacedNotes(read, known)];
       show({ code, filename: name, warnings: said, kept: found.edits, fingerprint: fingerprint(read) });
       setState({ ...nothing, opened: { name, edits: found.edits.length, edition } });
     },
@@ -133,7 +122,7 @@ export function useOpenFile({ form, catalog, show, reportOffline }) {
     (/** @type {string} */ name, /** @type {SpecFileResponse} */ found, /** @type {Catalog} */ known) => {
       const read = specValues(found.spec, known);
       const edition = replace(read, { undo: 'Undo open' });
-      const notes = [...ignoredNotes(found.ignored), ...(read.model === null ? [] : modelWarning(read, known))];
+      const notes = [...ignoredNotes(found.ignored), ...replacedNotes(read, known)];
       setState({ ...nothing, opened: { name, edits: 0, notes, edition } });
     },
     [replace],

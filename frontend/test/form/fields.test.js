@@ -43,9 +43,10 @@ describe('the form and the spec', () => {
     expect(toSpec({ ...starter, retries: 'many', max_tokens: ' 8,192 ' })).toMatchObject({ retries: 'many', max_tokens: 8192 });
   });
 
-  it('send a JSON Schema as the object it is, and what is none as it stands', () => {
-    expect(toSpec({ ...starter, answer: ' {"type": "object"}' }).answer).toEqual({ type: 'object' });
-    expect(toSpec({ ...starter, answer: '{"type": ' }).answer).toBe('{"type": ');
+  it('send a JSON Schema as its text, with every number and in its order', () => {
+    for (const answer of ['{"enum": [9007199254740993]}', '{"minimum": 1.0}', '{"b": {}, "1": {}}', ' {\n"type": "object"}', '{"type": ']) {
+      expect(toSpec({ ...starter, answer }).answer).toBe(answer);
+    }
   });
 
   it('tell every field apart', () => {

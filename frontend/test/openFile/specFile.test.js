@@ -13,8 +13,8 @@ describe('a spec', () => {
       name: 'A', prompt: 'P', task: 'T', provider: 'anthropic', model: 'm', stream: true, max_tokens: 500,
       tools: [{ code: 'def f(): ...' }], stop_sequences: ['a\nb'], mcp_servers: [{ name: 's', command: ['x', 'y z'], env: ['E'] }],
     };
-    const values = specValues({ ...spec, answer: '{"type": "object"}' }, catalog);
-    expect(toSpec(values)).toEqual({ ...spec, answer: { type: 'object' } });
+    const answer = '{"type": "object"}';
+    expect(toSpec(specValues({ ...spec, answer }, catalog))).toEqual({ ...spec, answer });
   });
 
   it('leaves the fields empty that it does not have', () => {

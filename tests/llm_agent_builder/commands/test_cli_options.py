@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ def test_tools_and_the_answers_type_are_read_from_files(tmp_path: Path) -> None:
     assert result.stdout == expected(tools=[ADD, {"gallery": "calculator"}], answer=CITY)
 
 
+def test_white_space_of_a_json_schema_does_not_count(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    file = tmp_path / "city.json"
+    file.write_text("{" + " " * 100_000 + json.dumps(schema)[1:])
+    result = generate("--answer", file)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == expected(answer=schema)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -90,6 +100,7 @@ def test_an_option_that_cannot_be_used_is_wrong_usage(
         ("--tool", "t_var.py", "def f(*a: str) -> str:\n    return ''\n", "t_var.py: line 1: "),
         ("--answer", "s.json", '{"type": "object",', "s.json: is not JSON: Expecting"),
         ("--answer", "s.json", "[1]", "s.json: must be a JSON Schema"),
+        ("--answer", "s.json", "{".ljust(300_000), "s.json: is 262,145 bytes long; at most"),
     ],
 )
 def test_a_problem_in_an_options_file_names_that_file(

@@ -18,6 +18,8 @@ from llm_agent_builder.spec.agent_spec import (
     spec_json_schema,
     utf8_length,
 )
+from llm_agent_builder.user_code.parse import CODE_MAX_BYTES
+from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_MAX_CHARS, SCHEMA_TEXT_MAX_BYTES
 from tests.llm_agent_builder.support.strategies import any_text, specs
 
 GOOD: dict[str, Any] = {
@@ -264,3 +266,50 @@ def test_an_answers_type_may_be_a_json_schema_as_mapping_or_as_text() -> None:
     assert made.answer_code is not None
     assert made.answer_code.class_name == "Verdict"
     assert make(answer=json.dumps(schema)) == made
+    assert make(answer=json.dumps(schema, indent=2)) == made
+
+
+def test_numbers_and_order_of_json_text_are_kept() -> None:
+    text = (
+        '{"type": "object", "properties": {"b": {"enum": [9007199254740993]},'
+        ' "1": {"type": "number", "minimum": 1.0}}, "required": ["b", "1"]}'
+    )
+    source = make(answer=text).answer or ""
+    assert "Literal[9007199254740993]" in source
+    assert "ge=1.0" in source
+    assert source.index("9007199254740993") < source.index("ge=1.0")
+    assert make(answer=json.loads(text)).answer == source
+
+
+def answer_of(field: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": field}}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "string", "description": "é" * 30_000},
+        {"type": "string", "description": "字" * 20_000},
+        {"enum": list(range(1000))},
+    ],
+)
+def test_json_text_has_the_limit_of_schemas_whatever_its_white_space(field: dict[str, Any]) -> None:
+    schema = answer_of(field)
+    text = json.dumps(schema, indent=2, ensure_ascii=False)
+    assert make(answer="{" + " " * CODE_MAX_BYTES + text[1:]) == make(answer=schema)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (json.dumps(answer_of({"description": "x" * SCHEMA_MAX_CHARS})), "more than 65,536 char"),
+        ("{" + " " * SCHEMA_TEXT_MAX_BYTES, "is 262,145 bytes long; at most 262,144"),
+        ('{"a":' * 101, "has more than 100 lists and objects inside each other"),
+        (f'{{"a": {"1" * 1001}}}', "has a number of more than 1,000 characters"),
+        ("class A(BaseModel): ...".ljust(CODE_MAX_BYTES + 1), "at most 65,536 are allowed"),
+    ],
+)
+def test_answers_type_beyond_a_limit_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(SpecError, match=problem) as refused:
+        make_spec({**GOOD, "answer": text})
+    assert refused.value.field == "answer"

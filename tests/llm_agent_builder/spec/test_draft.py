@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 
 from llm_agent_builder import AgentSpec
@@ -38,6 +39,31 @@ def test_tools_of_every_form_are_shown_as_code() -> None:
 
 def test_json_schema_of_an_answer_is_shown_as_text() -> None:
     assert draft_of("answer: {type: object}") == ({"answer": '{\n  "type": "object"\n}'}, {})
+
+
+def nested_lists(levels: int, inner: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": nested_lists(levels - 1, inner)} if levels else inner
+
+
+@pytest.mark.parametrize(
+    ("field", "part"),
+    [
+        ({"type": "string", "description": "é" * 12_000}, '\n      "description": "ééé'),
+        ({"type": "string", "description": "字" * 20_000}, '\n      "description": "字字字'),
+        (
+            nested_lists(13, {"anyOf": [{"enum": [*range(n, n + 900)]} for n in range(7)]}),
+            "[0, 1, 2, 3, ",  # its lines would be too long
+        ),
+    ],
+)
+def test_large_json_schema_that_a_spec_may_have_is_shown(field: dict[str, Any], part: str) -> None:
+    schema = {"type": "object", "properties": {"a": field}}
+    other = {"name": "A", "prompt": "P", "task": "T"}
+    spec = make_spec(with_defaults({**other, "answer": schema}))
+    shown, ignored = draft_of(yaml.safe_dump({**other, "answer": schema}, allow_unicode=True))
+    assert ignored == {}
+    assert make_spec(with_defaults(shown)) == spec
+    assert part in shown["answer"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from llm_agent_builder.spec.agent_spec import SERVERS_MAX_COUNT
 from llm_agent_builder.spec.parts import ARGUMENT_MAX_CHARS, TOOLS_MAX
 from llm_agent_builder.user_code.parse import CODE_MAX_BYTES, TOOL_MAX_BYTES
+from llm_agent_builder.user_code.schema_to_pydantic import SCHEMA_TEXT_MAX_BYTES
 from server.settings import Settings
 from tests.support.api_client import fields
 from tests.support.serving import ServerFactory
@@ -117,6 +118,9 @@ def test_answer_type_beyond_the_limit_has_no_name(client: httpx.Client) -> None:
     code = "class City: ...\n"
     assert inspect(client, answer=code.ljust(CODE_MAX_BYTES, "#"))["answer_name"] == "City"
     assert inspect(client, answer=code.ljust(CODE_MAX_BYTES + 1, "#"))["answer_name"] is None
+    schema = '{"title": "City"}'
+    assert inspect(client, answer=schema.ljust(SCHEMA_TEXT_MAX_BYTES))["answer_name"] == "City"
+    assert inspect(client, answer=schema.ljust(SCHEMA_TEXT_MAX_BYTES + 1))["answer_name"] is None
 
 
 @pytest.mark.parametrize(
@@ -141,6 +145,8 @@ def test_what_is_no_list_of_a_form_is_a_problem_at_its_field(
 def test_largest_form_fits_and_a_larger_body_is_refused(client: httpx.Client) -> None:
     tools = ["\x01" * TOOL_MAX_BYTES] * (CODE_MAX_BYTES // TOOL_MAX_BYTES)
     inspect(client, tools=tools, answer="\x01" * CODE_MAX_BYTES)
+    # In JSON text, an escape has at most two characters.
+    inspect(client, tools=tools, answer="{".ljust(SCHEMA_TEXT_MAX_BYTES, "\n"))
     draft = {"provider": "anthropic", "answer": "x" * 1024 * 1024}
     answer = client.post("/api/inspect", json=draft)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
