@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.e2e.conftest import Provider
 from tests.support.serving import Serving, wait_until
 from tests.support.upstream import Answer, message_events
 
@@ -44,6 +45,16 @@ def fill(page: Page, *, name: str = "Geographer", task: str = TASK) -> None:
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("System prompt").fill("You are a helpful assistant.")
     page.get_by_label("Example task").fill(task)
+
+
+def start_slow_run(page: Page, provider: Provider, *, shown: str) -> None:
+    """Test an agent whose model takes half a minute; return when its output has that word."""
+    provider.answer = SLOW_WORDS
+    open_page(page, provider.server)
+    fill(page)
+    page.get_by_label("Stream Response").check()
+    page.get_by_role("button", name="Test Agent").click()
+    expect(page.get_by_test_id("stdout").first).to_contain_text(shown, timeout=60_000)
 
 
 def status(page: Page) -> Locator:

@@ -12,7 +12,6 @@ from tests.e2e.conftest import Provider
 from tests.e2e.driver import (
     DONE,
     MODELS,
-    SLOW_WORDS,
     choose,
     code_of,
     expect_status,
@@ -21,6 +20,7 @@ from tests.e2e.driver import (
     open_page,
     said_by_the_model,
     spoil,
+    start_slow_run,
     text_of,
 )
 from tests.support.serving import ServerFactory, Serving, wait_until
@@ -97,12 +97,7 @@ def test_retired_model_warns_and_still_generates(page: Page, site: Serving) -> N
 def test_output_comes_in_as_it_is_written_and_stop_ends_the_run(
     page: Page, provider: Provider
 ) -> None:
-    provider.answer = SLOW_WORDS
-    open_page(page, provider.server)
-    fill(page)
-    page.get_by_label("Stream Response").check()
-    page.get_by_role("button", name="Test Agent").click()
-    expect(page.get_by_test_id("stdout").first).to_contain_text("word1", timeout=60_000)
+    start_slow_run(page, provider, shown="word1")
     expect_status(page, "running")
     expect(page.get_by_test_id("backend")).to_contain_text("Anthropic")
     page.get_by_role("button", name="Stop").click()

@@ -8,13 +8,13 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Provider
 from tests.e2e.driver import (
     DONE,
-    SLOW_WORDS,
     code_of,
     expect_code,
     expect_status,
     fill,
     open_page,
     spoil,
+    start_slow_run,
     text_of,
 )
 from tests.support.serving import Serving, wait_until
@@ -23,12 +23,7 @@ from tests.support.serving import Serving, wait_until
 def test_reload_takes_up_the_run_that_is_going_and_the_one_that_has_ended(
     page: Page, provider: Provider
 ) -> None:
-    provider.answer = SLOW_WORDS
-    open_page(page, provider.server)
-    fill(page)
-    page.get_by_label("Stream Response").check()
-    page.get_by_role("button", name="Test Agent").click()
-    expect(page.get_by_test_id("stdout").first).to_contain_text("word2", timeout=60_000)
+    start_slow_run(page, provider, shown="word2")
     page.reload()
     expect_status(page, "running")
     expect(page.get_by_test_id("stdout")).to_contain_text("word0 word1 word2 word3")

@@ -1,4 +1,4 @@
-"""The limits of a run: what reaches one, and what the run is told."""
+"""The limits of a run: which programs reach one, and the message that their run gets."""
 
 from __future__ import annotations
 
